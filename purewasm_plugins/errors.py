@@ -1,0 +1,341 @@
+"""Every exception that the package raises on purpose, in two trees.
+
+`WasmError` is what the WebAssembly layers raise, `PluginError` what the plugin ABI makes of it, and
+`ToolError` what the tool registry adds. Fields are attributes and constructor arguments in the same
+order, which is also what lets each of them be pickled. Whatever bytes, plugin or string comes in,
+nothing outside these trees comes out.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+__all__ = [
+    "Cancelled",
+    "CompileError",
+    "DeadlineExceeded",
+    "DecodeError",
+    "DuplicateToolError",
+    "InstantiateError",
+    "InvalidArgumentsError",
+    "LinkError",
+    "MissingExportError",
+    "OutOfFuel",
+    "PluginError",
+    "ResourceLimitError",
+    "StackFrame",
+    "ToolError",
+    "ToolExecutionError",
+    "ToolNotFoundError",
+    "Trap",
+    "TrapReason",
+    "ValidationError",
+    "VersionMismatchError",
+    "WasmError",
+    "WrongExportTypeError",
+]
+
+
+class WasmError(Exception):
+    """Something is wrong with a module, with what it is linked to, or with how it ran."""
+
+
+class DecodeError(WasmError):
+    """The bytes are not a WebAssembly module (core specification, section 5).
+
+    Attributes:
+        message: what is wrong, in the wording of the specification's test suite.
+        offset: where, in bytes from the start of the module.
+    """
+
+    def __init__(self, message: str, offset: int) -> None:
+        super().__init__(message, offset)
+        self.message = message
+        self.offset = offset
+
+    def __str__(self) -> str:
+        return f"{self.message} (at byte {self.offset:#x})"
+
+
+class ValidationError(WasmError):
+    """A well-formed module breaks a rule of validation (core specification, section 3).
+
+    Attributes:
+        message: the rule, in the wording of the specification's test suite.
+        function: index of the function whose body breaks it; None at module level.
+        offset: byte offset in the module, or None where no byte is to blame.
+    """
+
+    def __init__(
+        self, message: str, function: int | None = None, offset: int | None = None
+    ) -> None:
+        super().__init__(message, function, offset)
+        self.message = message
+        self.function = function
+        self.offset = offset
+
+    def __str__(self) -> str:
+        where = []
+        if self.function is not None:
+            where.append(f"in function {self.function}")
+        if self.offset is not None:
+            where.append(f"at byte {self.offset:#x}")
+        return f"{self.message} ({', '.join(where)})" if where else self.message
+
+
+class LinkError(WasmError):
+    """An import is missing or does not match its declared type (core specification, 4.5.4).
+
+    Attributes:
+        module, name: the two names of the import.
+        details: what is wrong with it, in the wording of the specification's test suite.
+    """
+
+    def __init__(self, module: str, name: str, details: str = "unknown import") -> None:
+        super().__init__(module, name, details)
+        self.module = module
+        self.name = name
+        self.details = details
+
+    def __str__(self) -> str:
+        return f"{self.details}: import '{self.name}' from module '{self.module}'"
+
+
+class ResourceLimitError(WasmError):
+    """A module declares more than the limits given for it allow; nothing was allocated.
+
+    Attributes:
+        limit: the field of `ResourceLimits` that refused it.
+        requested, allowed: in the limit's own unit.
+    """
+
+    def __init__(self, limit: str, requested: int, allowed: int) -> None:
+        super().__init__(limit, requested, allowed)
+        self.limit = limit
+        self.requested = requested
+        self.allowed = allowed
+
+    def __str__(self) -> str:
+        what = self.limit.replace("_", " ")
+        return f"the module asks for {self.requested} {what}, and the limit is {self.allowed}"
+
+
+class TrapReason(enum.Enum):
+    """Why execution stopped; the values are the wording of the specification's test suite."""
+
+    UNREACHABLE = "unreachable"
+    OUT_OF_BOUNDS_MEMORY_ACCESS = "out of bounds memory access"
+    OUT_OF_BOUNDS_TABLE_ACCESS = "out of bounds table access"
+    INTEGER_DIVIDE_BY_ZERO = "integer divide by zero"
+    INTEGER_OVERFLOW = "integer overflow"
+    INVALID_CONVERSION_TO_INTEGER = "invalid conversion to integer"
+    INDIRECT_CALL_TYPE_MISMATCH = "indirect call type mismatch"
+    UNINITIALIZED_ELEMENT = "uninitialized element"
+    UNDEFINED_ELEMENT = "undefined element"
+    CALL_STACK_EXHAUSTED = "call stack exhausted"
+    OUT_OF_FUEL = "out of fuel"
+    DEADLINE_EXCEEDED = "deadline exceeded"
+    CANCELLED = "cancelled"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True, slots=True)
+class StackFrame:
+    """One WebAssembly function that was active when a trap happened.
+
+    Attributes:
+        function: its index in its module; None for a host function.
+        name: its name from the name section or an export, where it has one.
+        module: the module's own name, where it has one.
+        offset: byte offset in the module of the instruction it had reached.
+        instruction: that instruction as text; given for the innermost frame only.
+    """
+
+    function: int | None
+    name: str | None = None
+    module: str | None = None
+    offset: int | None = None
+    instruction: str | None = None
+
+    def __str__(self) -> str:
+        text = self.name if self.name is not None else f"function {self.function}"
+        if self.module is not None:
+            text = f"{self.module}!{text}"
+        if self.offset is not None:
+            text += f" at byte {self.offset:#x}"
+        if self.instruction is not None:
+            text += f": {self.instruction}"
+        return text
+
+
+class Trap(WasmError):
+    """Execution was aborted (core specification, section 4.2.4).
+
+    Attributes:
+        reason: which of the traps it is.
+        frames: the WebAssembly backtrace, innermost first.
+    """
+
+    #: Frames shown at each end of a long backtrace by `str()`.
+    SHOWN = 8
+
+    def __init__(self, reason: TrapReason, frames: tuple[StackFrame, ...] = ()) -> None:
+        super().__init__(reason, frames)
+        self.reason = reason
+        self.frames = frames
+
+    def __str__(self) -> str:
+        lines = [self.reason.value]
+        shown = [f"  in {frame}" for frame in self.frames]
+        hidden = len(shown) - 2 * self.SHOWN
+        if hidden > 0:
+            shown[self.SHOWN : -self.SHOWN] = [f"  ... {hidden} more frames"]
+        return "\n".join(lines + shown)
+
+
+class OutOfFuel(Trap):
+    """The call used up `ResourceLimits.fuel`."""
+
+    def __init__(
+        self,
+        reason: TrapReason = TrapReason.OUT_OF_FUEL,
+        frames: tuple[StackFrame, ...] = (),
+    ) -> None:
+        super().__init__(reason, frames)
+
+
+class DeadlineExceeded(Trap):
+    """The call took longer than `ResourceLimits.timeout`."""
+
+    def __init__(
+        self,
+        reason: TrapReason = TrapReason.DEADLINE_EXCEEDED,
+        frames: tuple[StackFrame, ...] = (),
+    ) -> None:
+        super().__init__(reason, frames)
+
+
+class Cancelled(Trap):
+    """`Instance.cancel()` was called while the instance was running."""
+
+    def __init__(
+        self,
+        reason: TrapReason = TrapReason.CANCELLED,
+        frames: tuple[StackFrame, ...] = (),
+    ) -> None:
+        super().__init__(reason, frames)
+
+
+class PluginError(Exception):
+    """A plugin cannot be loaded or used. Raised as itself where a file cannot be read."""
+
+
+class CompileError(PluginError):
+    """The plugin's bytes are not a valid WebAssembly module."""
+
+    def __init__(self, details: str) -> None:
+        super().__init__(details)
+        self.details = details
+
+    def __str__(self) -> str:
+        return f"Failed to compile plugin: {self.details}"
+
+
+class InstantiateError(PluginError):
+    """The plugin is a valid module but could not be brought to life."""
+
+    def __init__(self, details: str) -> None:
+        super().__init__(details)
+        self.details = details
+
+    def __str__(self) -> str:
+        return f"Failed to instantiate plugin: {self.details}"
+
+
+class MissingExportError(PluginError):
+    """The plugin lacks an export that ABI v1 requires."""
+
+    def __init__(self, export: str) -> None:
+        super().__init__(export)
+        self.export = export
+
+    def __str__(self) -> str:
+        return f"Missing required export '{self.export}' in plugin"
+
+
+class WrongExportTypeError(PluginError):
+    """An export of the ABI is there, but is not what the ABI says it is."""
+
+    def __init__(self, export: str, details: str) -> None:
+        super().__init__(export, details)
+        self.export = export
+        self.details = details
+
+    def __str__(self) -> str:
+        return f"Export '{self.export}' has the wrong type: {self.details}"
+
+
+class VersionMismatchError(PluginError):
+    """The plugin's version is empty, or it was built for another version of the ABI."""
+
+    def __init__(self, version: str) -> None:
+        super().__init__(version)
+        self.version = version
+
+    def __str__(self) -> str:
+        return f"Plugin version mismatch: {self.version}"
+
+
+class ToolExecutionError(PluginError):
+    """A tool trapped, or gave or was given something that the ABI does not allow."""
+
+    def __init__(self, tool: str, details: str) -> None:
+        super().__init__(tool, details)
+        self.tool = tool
+        self.details = details
+
+    def __str__(self) -> str:
+        return f"Tool execution failed for '{self.tool}': {self.details}"
+
+
+class ToolError(Exception):
+    """Something is wrong with a tool call or with what is in a registry."""
+
+
+class ToolNotFoundError(ToolError):
+    """No tool of that name is registered."""
+
+    def __init__(self, tool: str, known: tuple[str, ...] = ()) -> None:
+        super().__init__(tool, known)
+        self.tool = tool
+        self.known = known
+
+    def __str__(self) -> str:
+        known = f" (there are: {', '.join(self.known)})" if self.known else ""
+        return f"Tool '{self.tool}' not found{known}"
+
+
+class InvalidArgumentsError(ToolError):
+    """The arguments of a call do not fit the tool's JSON Schema; the tool did not run."""
+
+    def __init__(self, tool: str, details: str) -> None:
+        super().__init__(tool, details)
+        self.tool = tool
+        self.details = details
+
+    def __str__(self) -> str:
+        return f"Invalid arguments for tool '{self.tool}': {self.details}"
+
+
+class DuplicateToolError(ToolError):
+    """A tool of that name is registered already."""
+
+    def __init__(self, tool: str) -> None:
+        super().__init__(tool)
+        self.tool = tool
+
+    def __str__(self) -> str:
+        return f"Tool '{self.tool}' is already registered"
