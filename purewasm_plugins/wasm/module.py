@@ -37,7 +37,8 @@ class Import(NamedTuple):
     type: int | TableType | MemoryType | GlobalType
 
 
-class Export(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Export:
     """An export (section 2.5.10)."""
 
     name: str
