@@ -1,0 +1,238 @@
+"""From a valid module and imports to an instance (core specification, 4.5.4), once for every engine.
+
+Import matching, allocation, segments and the start function live here; an engine adds the code of
+the functions. Everything is checked before anything is allocated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from purewasm_plugins.engine.base import (
+    Engine,
+    Exports,
+    Extern,
+    Function,
+    Global,
+    HostException,
+    Instance,
+    Memory,
+    Table,
+)
+from purewasm_plugins.engine.limits import ResourceLimits
+from purewasm_plugins.engine.values import f32_from_bits, f64_from_bits
+from purewasm_plugins.errors import LinkError, WasmError
+from purewasm_plugins.wasm import Module, ValidModule, load, validate
+from purewasm_plugins.wasm.instructions import instructions
+from purewasm_plugins.wasm.module import Import, Span
+from purewasm_plugins.wasm.types import (
+    ExternKind,
+    ExternType,
+    FuncType,
+    GlobalType,
+    Limits,
+    MemoryType,
+    TableType,
+)
+
+#: What `imports` may be: module name to import name to what is imported.
+Imports = Mapping[str, Mapping[str, Any]]
+
+
+def engine_named(engine: str | Engine | None) -> Engine:
+    """The engine of that name; the default one for None.
+
+    Raises:
+        WasmError: there is none of that name, or it cannot run here.
+    """
+    if engine is None or engine == "pywasm":
+        # Imported only when it is asked for: it takes as long as all the rest.
+        from purewasm_plugins.engine.interpreter import Interpreter
+
+        return Interpreter()
+    if isinstance(engine, str):
+        raise WasmError(f"there is no engine '{engine}'; there is: pywasm")
+    return engine
+
+
+def instantiate(
+    data_or_module: bytes | Module | ValidModule,
+    imports: Imports | None = None,
+    *,
+    engine: str | Engine | None = None,
+    limits: ResourceLimits | None = None,
+) -> Instance:
+    """Make an instance of a module and run its start function.
+
+    Args:
+        data_or_module: the bytes of a `.wasm` file, or what `load` made of them.
+        imports: `{module: {name: value}}`, a value being a Python callable, a `Function`, a
+            `Memory`, a `Table` or a `Global`. A callable gets the type that the module declares.
+        engine: the name of an engine, or an engine; None for the default.
+        limits: what the instance may use; None for the defaults of `ResourceLimits`.
+
+    Raises:
+        DecodeError, ValidationError: the module is not valid.
+        LinkError: an import is missing or does not match its declaration.
+        ResourceLimitError: the module declares more than the limits allow.
+        Trap: a segment does not fit, or the start function trapped.
+    """
+    chosen = engine_named(engine)
+    limits = limits or ResourceLimits()
+    valid = _valid(data_or_module)
+    module = valid.module
+    imported = _match_imports(module, imports or {})
+    _check_declared_sizes(module, limits)
+
+    instance = Instance(valid, limits)
+    instance.functions = [extern for extern in imported if isinstance(extern, Function)]
+    instance.tables = [extern for extern in imported if isinstance(extern, Table)]
+    instance.memories = [extern for extern in imported if isinstance(extern, Memory)]
+    instance.globals = [extern for extern in imported if isinstance(extern, Global)]
+
+    names = {e.index: e.name for e in module.exports if e.kind is ExternKind.FUNCTION}
+    first = module.imported_functions
+    defined = [
+        Function.defined(module.types[code.type_index], instance, index, names.get(index))
+        for index, code in enumerate(module.functions, first)
+    ]
+    instance.functions += defined
+    instance.tables += [Table(type, limits=limits) for type in module.tables]
+    instance.memories += [Memory(type, limits) for type in module.memories]
+    for entry in module.globals:
+        cell = Global(entry.type)
+        cell.raw = _evaluate(instance, entry.init)
+        instance.globals.append(cell)
+    instance.element_segments = [
+        [_element(instance, item) for item in segment.items] for segment in module.elements
+    ]
+    instance.data_segments = [
+        module.data[segment.init.start : segment.init.end] for segment in module.data_segments
+    ]
+    instance.exports = Exports({e.name: _exported(instance, e) for e in module.exports})
+    for function, code_entry in zip(defined, chosen.link(instance), strict=True):
+        function.entry = code_entry
+
+    _apply_segments(instance)
+    if module.start is not None:
+        try:
+            instance.functions[module.start].entry()
+        except HostException as carrier:
+            raise carrier.exception from None
+    return instance
+
+
+def _valid(data_or_module: bytes | Module | ValidModule) -> ValidModule:
+    match data_or_module:
+        case ValidModule():
+            return data_or_module
+        case Module():
+            return validate(data_or_module)
+        case bytes() | bytearray() | memoryview():
+            return load(bytes(data_or_module))
+    raise TypeError(
+        f"expected the bytes of a module or a module, got {type(data_or_module).__name__}"
+    )
+
+
+def _match_imports(module: Module, imports: Imports) -> list[Extern]:
+    return [_match_import(module, entry, imports) for entry in module.imports]
+
+
+def _match_import(module: Module, entry: Import, imports: Imports) -> Extern:
+    """What is given for an import, if its type fits (core specification, 4.5.2)."""
+    wanted = module.import_type(entry)
+    try:
+        given = imports[entry.module][entry.name]
+    except KeyError:
+        raise LinkError(entry.module, entry.name) from None
+    if isinstance(wanted, FuncType) and callable(given) and not isinstance(given, Function):
+        given = Function(wanted, given, name=f"{entry.module}.{entry.name}")
+    matches, found = _matches(wanted, given)
+    if not matches:
+        details = f"incompatible import type: expected {wanted}, got {found}"
+        raise LinkError(entry.module, entry.name, details)
+    return given  # type: ignore[no-any-return]
+
+
+def _matches(wanted: ExternType, given: Any) -> tuple[bool, str]:
+    """Whether an external value has a type, and the type it has, as text."""
+    match wanted, given:
+        case FuncType(), Function():
+            return given.type == wanted, str(given.type)
+        case GlobalType(), Global():
+            return given.type == wanted, str(given.type)
+        case TableType(), Table():
+            now = Limits(len(given), given.type.limits.maximum)
+            fits = wanted.limits.admits(now.minimum, now.maximum)
+            found = TableType(given.type.element, now)
+            return fits and given.type.element is wanted.element, str(found)
+        case MemoryType(), Memory():
+            now = Limits(given.pages, given.type.limits.maximum)
+            return wanted.limits.admits(now.minimum, now.maximum), str(MemoryType(now))
+    return False, type(given).__name__
+
+
+def _check_declared_sizes(module: Module, limits: ResourceLimits) -> None:
+    for memory in module.memories:
+        limits.check("memory_pages", memory.limits.minimum)
+    for table in module.tables:
+        limits.check("table_elements", table.limits.minimum)
+
+
+def _evaluate(instance: Instance, expression: Span) -> Any:
+    """The raw value of a constant expression (core specification, 3.3.10)."""
+    instruction = next(instructions(instance.module.module.data, expression))
+    (immediate,) = instruction.immediates
+    match instruction.opcode.mnemonic:
+        case "i32.const":
+            return immediate & 0xFFFFFFFF
+        case "i64.const":
+            return immediate & 0xFFFFFFFFFFFFFFFF
+        case "f32.const":
+            return f32_from_bits(immediate)
+        case "f64.const":
+            return f64_from_bits(immediate)
+        case "v128.const":
+            return immediate
+        case "ref.null":
+            return None
+        case "ref.func":
+            return instance.functions[immediate]
+        case "global.get":
+            return instance.globals[immediate].raw
+    raise WasmError(f"{instruction.opcode} is no constant instruction: the validator let it through")
+
+
+def _element(instance: Instance, item: int | Span) -> Any:
+    return instance.functions[item] if isinstance(item, int) else _evaluate(instance, item)
+
+
+def _exported(instance: Instance, entry: Any) -> Extern:
+    match entry.kind:
+        case ExternKind.FUNCTION:
+            return instance.functions[entry.index]
+        case ExternKind.TABLE:
+            return instance.tables[entry.index]
+        case ExternKind.MEMORY:
+            return instance.memories[entry.index]
+    return instance.globals[entry.index]
+
+
+def _apply_segments(instance: Instance) -> None:
+    """Copy the active segments into place and drop them; what was written before a trap stays."""
+    module = instance.module.module
+    for index, segment in enumerate(module.elements):
+        if segment.offset is not None:
+            references = instance.element_segments[index]
+            offset = _evaluate(instance, segment.offset)
+            instance.tables[segment.table].init(references, offset, 0, len(references))
+        if segment.mode != "passive":
+            instance.element_segments[index] = []
+    for index, data in enumerate(module.data_segments):
+        if data.offset is not None:
+            content = instance.data_segments[index]
+            offset = _evaluate(instance, data.offset)
+            instance.memories[data.memory].init(content, offset, 0, len(content))
+            instance.data_segments[index] = b""

@@ -1,0 +1,146 @@
+"""How much a module may use: the limits that a user sets, and the budget that meters one call.
+
+Every engine counts alike, by the definition of fuel in `ResourceLimits`, so the same program uses
+the same fuel on each of them. Nothing here uses a thread or a signal: the engine asks, between two
+instructions, whether it may go on.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from purewasm_plugins.errors import (
+    Cancelled,
+    DeadlineExceeded,
+    OutOfFuel,
+    ResourceLimitError,
+    Trap,
+    TrapReason,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceLimits:
+    """What an instance may use. `None` lifts a limit.
+
+    Attributes:
+        memory_pages: pages of 64 KiB that a memory may have, at first or grown; a host's input
+            pages count too. `memory.grow` beyond it answers -1; declaring more is refused.
+        fuel: units that one call from outside may use. Entering a function that a module defines
+            costs one unit, and so does every start of a loop's body: its first, and one for each
+            branch back to it. Calling a host function costs nothing.
+        timeout: seconds that one call from outside may take.
+        call_depth: functions of the module that may be active at once. The pywasm engine has a
+            bound of its own at 1023.
+        table_elements: entries that a table may have, at first or grown, as with `memory_pages`.
+        output_bytes: length of the longest string that is read from a plugin.
+    """
+
+    memory_pages: int | None = 1024
+    fuel: int | None = 10_000_000_000
+    timeout: float | None = 30.0
+    call_depth: int | None = 1000
+    table_elements: int | None = 1_000_000
+    output_bytes: int | None = 16 * 1024 * 1024
+
+    def __post_init__(self) -> None:
+        for name in self.__slots__:
+            value = getattr(self, name)
+            if value is not None and value < 0:
+                raise ValueError(f"the limit {name} must not be negative: {value}")
+
+    def check(self, limit: str, requested: int) -> None:
+        """Refuse what is over the limit of that name.
+
+        Raises:
+            ResourceLimitError: `requested` is more than the limit allows.
+        """
+        allowed = getattr(self, limit)
+        if allowed is not None and requested > allowed:
+            raise ResourceLimitError(limit, requested, allowed)
+
+
+class Budget:
+    """What is left of an instance's limits in the call that is running.
+
+    A call from outside starts a new budget; a call that a host function makes back into the same
+    instance goes on with the budget of the call it is part of.
+    """
+
+    #: Calls of an instance that may be nested in each other through host functions or other
+    #: instances: each takes several frames of the Python stack.
+    NESTING = 64
+
+    #: Units of fuel between two looks at the clock.
+    _PERIOD = 64
+
+    def __init__(self, limits: ResourceLimits) -> None:
+        self.limits = limits
+        self.nesting = 0
+        self.fuel_used = 0
+        self._next_check = 0
+        self._deadline: float | None = None
+        self._cancelled = False
+        self._trap: type[Trap] | None = None
+
+    def enter(self) -> None:
+        """A call from outside the instance begins.
+
+        Raises:
+            Trap: calls are nested too deep, or the call that this one is part of has already run
+                out of its budget.
+        """
+        if self.nesting == 0:
+            timeout = self.limits.timeout
+            self._deadline = None if timeout is None else time.monotonic() + timeout
+            self.fuel_used = 0
+            self._next_check = 0
+            self._cancelled = False
+            self._trap = None
+        elif self.nesting >= self.NESTING:
+            raise Trap(TrapReason.CALL_STACK_EXHAUSTED)
+        else:
+            self.check()
+        self.nesting += 1
+
+    def leave(self) -> None:
+        """The call that `enter` began has ended, however it did."""
+        self.nesting -= 1
+
+    def cancel(self) -> None:
+        """Make the running call trap at its next function entry or loop start."""
+        self._cancelled = True
+        self._next_check = 0
+
+    def spend(self) -> None:
+        """Use one unit of fuel.
+
+        Raises:
+            OutOfFuel, DeadlineExceeded, Cancelled
+        """
+        if self.fuel_used >= self._next_check:
+            self._look_around()
+        self.fuel_used += 1
+
+    def check(self) -> None:
+        """Raise again what has ended this call: a host function that swallowed it must not hide it.
+
+        Raises:
+            OutOfFuel, DeadlineExceeded, Cancelled
+        """
+        if self._trap is not None:
+            raise self._trap()
+
+    def _look_around(self) -> None:
+        fuel = self.limits.fuel
+        if self._cancelled:
+            self._trap = Cancelled
+        elif fuel is not None and self.fuel_used >= fuel:
+            self._trap = OutOfFuel
+        elif self._deadline is not None and time.monotonic() >= self._deadline:
+            self._trap = DeadlineExceeded
+        self.check()
+        self._next_check = self.fuel_used + self._PERIOD
+        if fuel is not None:
+            self._next_check = min(self._next_check, fuel)

@@ -1,0 +1,254 @@
+"""Tools as an agent sees them: definitions, calls, results, and the registry that runs them.
+
+Knows nothing of WebAssembly. Arguments are validated against a tool's JSON Schema before it runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, NoReturn, Protocol, runtime_checkable
+
+from purewasm_plugins.errors import DuplicateToolError, InvalidArgumentsError, ToolNotFoundError
+
+
+class ToolCategory(enum.Enum):
+    """What a tool touches, so that an agent's policy can tell tools apart."""
+
+    GENERAL = "general"
+    SHELL = "shell"
+    FILE_SYSTEM = "file_system"
+    NETWORK = "network"
+    CODE_ANALYSIS = "code_analysis"
+    WEB_SEARCH = "web_search"
+    MCP = "mcp"
+    BROWSER = "browser"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True, slots=True)
+class ToolDefinition:
+    """What an agent is told of a tool.
+
+    Attributes:
+        name, description: for the agent.
+        parameters: JSON Schema of the arguments, an object's.
+        requires_approval: whether a person must agree before it runs; the agent's business.
+        category: what it touches.
+    """
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+    requires_approval: bool = False
+    category: ToolCategory = ToolCategory.GENERAL
+
+    def to_openai_tool(self) -> dict[str, Any]:
+        """The definition as an entry of `tools` in OpenAI's chat completions API."""
+        return {
+            "type": "function",
+            "function": {
+                "name": self.name,
+                "description": self.description,
+                "parameters": dict(self.parameters),
+            },
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """The definition as plain values that `json` can write."""
+        return {
+            "name": self.name,
+            "description": self.description,
+            "parameters": dict(self.parameters),
+            "requires_approval": self.requires_approval,
+            "category": self.category.value,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call that an agent asks for. `id` is the agent's own, if it has one."""
+
+    name: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """What came of a call.
+
+    Attributes:
+        tool_name: the tool that ran.
+        success: whether it did what it was asked.
+        output: its output; empty where it failed.
+        error: why it failed, in words, or None.
+        exit_code: of a process, where the tool ran one.
+        duration_ms: milliseconds it took; the registry stamps it.
+    """
+
+    tool_name: str
+    success: bool
+    output: str
+    error: str | None = None
+    exit_code: int | None = None
+    duration_ms: float | None = None
+
+
+@runtime_checkable
+class ToolImpl(Protocol):
+    """What can be registered: a definition, and the way to run it."""
+
+    @property
+    def definition(self) -> ToolDefinition:
+        """What the agent is told."""
+        ...
+
+    def execute(self, arguments: Mapping[str, Any]) -> ToolResult:
+        """Run the tool on arguments that fit its schema."""
+        ...
+
+
+class ToolRegistry:
+    """Tools by name, in the order in which they were registered."""
+
+    def __init__(self) -> None:
+        self._tools: dict[str, ToolImpl] = {}
+        self._validators: dict[str, Callable[[Any], Any]] = {}
+
+    def register(self, tool: ToolImpl, *, replace: bool = False) -> None:
+        """Add a tool.
+
+        Args:
+            tool: what to run under the name of its definition.
+            replace: put it in the place of an earlier tool of that name.
+
+        Raises:
+            DuplicateToolError: a tool of that name is registered, and `replace` is not set.
+            InvalidArgumentsError: the tool's parameters are no JSON Schema.
+        """
+        self.register_all((tool,), replace=replace)
+
+    def register_all(self, tools: Iterable[ToolImpl], *, replace: bool = False) -> None:
+        """Add several tools, or none of them where one cannot be added.
+
+        Raises:
+            DuplicateToolError, InvalidArgumentsError: as `register` does.
+        """
+        added: dict[str, ToolImpl] = {}
+        validators: dict[str, Callable[[Any], Any]] = {}
+        for tool in tools:
+            definition = tool.definition
+            name = definition.name
+            if name in added or (name in self._tools and not replace):
+                raise DuplicateToolError(name)
+            added[name] = tool
+            validators[name] = schema_validator(name, definition.parameters)
+        self._tools.update(added)
+        self._validators.update(validators)
+
+    def unregister(self, name: str) -> bool:
+        """Take a tool out; whether there was one of that name."""
+        self._validators.pop(name, None)
+        return self._tools.pop(name, None) is not None
+
+    def get(self, name: str) -> ToolImpl | None:
+        """The tool of that name, or None."""
+        return self._tools.get(name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._tools
+
+    def __len__(self) -> int:
+        return len(self._tools)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tools)
+
+    def definitions(self) -> list[ToolDefinition]:
+        """What an agent is told of every tool."""
+        return [tool.definition for tool in self._tools.values()]
+
+    def to_openai_tools(self) -> list[dict[str, Any]]:
+        """`tools` of OpenAI's chat completions API."""
+        return [definition.to_openai_tool() for definition in self.definitions()]
+
+    def execute(self, call: ToolCall) -> ToolResult:
+        """Run a tool.
+
+        Returns:
+            What the tool returned, with `duration_ms` stamped. A tool that raises has failed: the
+            result says how.
+
+        Raises:
+            ToolNotFoundError: no tool has that name.
+            InvalidArgumentsError: the arguments do not fit its schema; it did not run.
+        """
+        tool = self._tools.get(call.name)
+        if tool is None:
+            raise ToolNotFoundError(call.name, tuple(self._tools))
+        self._validators[call.name](call.arguments)
+        started = time.perf_counter()
+        try:
+            result = tool.execute(call.arguments)
+        except Exception as exception:
+            error = f"{type(exception).__name__}: {exception}"
+            result = ToolResult(call.name, success=False, output="", error=error)
+        return replace(result, duration_ms=(time.perf_counter() - started) * 1000)
+
+    async def execute_async(self, call: ToolCall) -> ToolResult:
+        """Run a tool without blocking the event loop, as `execute` does.
+
+        It runs in a thread; in line where the platform has no threads, as in Pyodide.
+        """
+        if sys.platform in ("emscripten", "wasi"):
+            return self.execute(call)
+        return await asyncio.to_thread(self.execute, call)
+
+
+def schema_validator(tool: str, schema: Mapping[str, Any]) -> Callable[[Any], Any]:
+    """A function that raises `InvalidArgumentsError` for arguments that a JSON Schema forbids.
+
+    A schema may come from a stranger: references to other documents are not followed.
+
+    Raises:
+        InvalidArgumentsError: this is no JSON Schema.
+    """
+    # Imported here: it takes longer to import than the rest of the package.
+    import fastjsonschema
+
+    try:
+        validate = fastjsonschema.compile(
+            dict(schema), handlers=_NoOtherDocuments(), use_default=False
+        )
+    except Exception as exception:
+        # The schema decides what code is generated: whatever fails on the way is its fault.
+        raise InvalidArgumentsError(tool, f"its JSON Schema is invalid: {exception}") from exception
+
+    def validator(arguments: Any) -> None:
+        try:
+            validate(arguments if not isinstance(arguments, Mapping) else dict(arguments))
+        except fastjsonschema.JsonSchemaException as exception:
+            details = exception.message.replace("data", "arguments", 1)
+            raise InvalidArgumentsError(tool, details) from None
+
+    return validator
+
+
+class _NoOtherDocuments(dict[str, Callable[[str], Any]]):
+    """The handlers of `$ref` to another document: for every URI scheme, one that refuses."""
+
+    def __contains__(self, scheme: object) -> bool:
+        return True
+
+    def __missing__(self, scheme: str) -> Callable[[str], Any]:
+        def refuse(uri: str) -> NoReturn:
+            raise ValueError(f"it refers to another document, {uri}")
+
+        return refuse
