@@ -20,9 +20,9 @@ from purewasm_plugins.wasm.primitives import (
     read_reference_type,
     read_signed,
     read_unsigned,
-    read_value_type,
+    read_value_types,
+    unexpected_end,
 )
-from purewasm_plugins.wasm.types import ValType
 
 __all__ = ["Instruction", "instructions", "read_immediates", "read_opcode"]
 
@@ -82,7 +82,7 @@ def _label_table(data: bytes, position: int) -> tuple[tuple[Any, ...], int]:
     count, position = read_unsigned(data, position)
     if count > len(data) - position:
         # Each label takes a byte at least: so large a count is a lie, and is not allocated for.
-        raise DecodeError("unexpected end", len(data))
+        raise unexpected_end(data)
     labels = []
     for _ in range(count):
         label, position = read_unsigned(data, position)
@@ -142,14 +142,8 @@ def _reference_type(data: bytes, position: int) -> tuple[tuple[Any, ...], int]:
 
 
 def _select_types(data: bytes, position: int) -> tuple[tuple[Any, ...], int]:
-    count, position = read_unsigned(data, position)
-    if count > len(data) - position:
-        raise DecodeError("unexpected end", len(data))
-    types: list[ValType] = []
-    for _ in range(count):
-        type_, position = read_value_type(data, position)
-        types.append(type_)
-    return (tuple(types),), position
+    types, position = read_value_types(data, position)
+    return (types,), position
 
 
 def _i32(data: bytes, position: int) -> tuple[tuple[Any, ...], int]:
@@ -253,5 +247,5 @@ def instructions(data: bytes, span: Span) -> Iterator[Instruction]:
             else:
                 immediates, position = read(data, position + 1)
         if position > end:
-            raise DecodeError("unexpected end", end)
+            raise DecodeError("unexpected end of section or function", end)
         yield Instruction(start, opcode, immediates)

@@ -25,10 +25,15 @@ _VALUE_TYPES = {int(type_): type_ for type_ in ValType}
 _REFERENCE_TYPES = {int(type_): type_ for type_ in ValType if type_.is_reference}
 
 
+def unexpected_end(data: bytes) -> DecodeError:
+    """What to raise where the module's bytes end in the middle of something."""
+    return DecodeError("unexpected end of section or function", len(data))
+
+
 def read_byte(data: bytes, position: int) -> tuple[int, int]:
     """One byte."""
     if position >= len(data):
-        raise DecodeError("unexpected end", len(data))
+        raise unexpected_end(data)
     return data[position], position + 1
 
 
@@ -36,7 +41,7 @@ def read_bytes(data: bytes, position: int, size: int) -> tuple[bytes, int]:
     """`size` bytes, copied."""
     end = position + size
     if end > len(data):
-        raise DecodeError("unexpected end", len(data))
+        raise unexpected_end(data)
     return data[position:end], end
 
 
@@ -46,7 +51,7 @@ def read_unsigned(data: bytes, position: int, bits: int = 32) -> tuple[int, int]
     value = shift = 0
     while True:
         if position >= len(data):
-            raise DecodeError("unexpected end", len(data))
+            raise unexpected_end(data)
         byte = data[position]
         position += 1
         value |= (byte & 0x7F) << shift
@@ -67,7 +72,7 @@ def read_signed(data: bytes, position: int, bits: int) -> tuple[int, int]:
     value = shift = 0
     while True:
         if position >= len(data):
-            raise DecodeError("unexpected end", len(data))
+            raise unexpected_end(data)
         byte = data[position]
         position += 1
         value |= (byte & 0x7F) << shift
@@ -88,7 +93,6 @@ def read_name(data: bytes, position: int) -> tuple[str, int]:
     size, start = read_unsigned(data, position)
     end = start + size
     if end > len(data):
-        # The suite has it "length out of bounds" where the size alone cannot be.
         raise DecodeError("length out of bounds", position)
     try:
         return data[start:end].decode("utf-8"), end
@@ -109,6 +113,19 @@ def read_value_type(data: bytes, position: int) -> tuple[ValType, int]:
     if type_ is None:
         raise _unknown_type("value", byte, position)
     return type_, after
+
+
+def read_value_types(data: bytes, position: int) -> tuple[tuple[ValType, ...], int]:
+    """A count and that many value types (section 5.3.5)."""
+    count, start = read_unsigned(data, position)
+    end = start + count
+    if end > len(data):
+        raise unexpected_end(data)
+    try:
+        return tuple(map(_VALUE_TYPES.__getitem__, data[start:end])), end
+    except KeyError as error:
+        byte = error.args[0]
+        raise _unknown_type("value", byte, data.index(byte, start, end)) from None
 
 
 def read_reference_type(data: bytes, position: int) -> tuple[ValType, int]:

@@ -1,0 +1,36 @@
+"""What a module may have of each thing (core specification, appendix "Implementation Limitations").
+
+The numbers are those of the WebAssembly JavaScript API, which browsers agree on, so a module that
+we refuse for its size is one that nobody loads. They bound what a module can make its reader spend;
+what it can make an instance spend is `ResourceLimits`.
+"""
+
+from __future__ import annotations
+
+MAX_MODULE_SIZE = 1 << 30
+"""Bytes in a module."""
+
+MAX_TYPES = 1_000_000
+MAX_FUNCTIONS = 1_000_000
+MAX_IMPORTS = 1_000_000
+MAX_EXPORTS = 1_000_000
+MAX_GLOBALS = 1_000_000
+MAX_TABLES = 100_000
+MAX_MEMORIES = 100_000
+MAX_DATA_SEGMENTS = 100_000
+MAX_ELEMENT_SEGMENTS = 10_000_000
+
+MAX_TABLE_ELEMENTS = 10_000_000
+"""Entries in a table when it is created, and items in an element segment."""
+
+MAX_PARAMETERS = 1_000
+MAX_RESULTS = 1_000
+MAX_LOCALS = 50_000
+"""Of a function, its parameters included."""
+
+MAX_FUNCTION_SIZE = 7_654_321
+"""Bytes in a function body, its declarations of locals included."""
+
+MAX_OPERANDS = 100_000
+"""Operands on the stack of one function at a time. Not one of the API's: the validator needs some
+memory for each, and compilers leave a few dozen at most."""
