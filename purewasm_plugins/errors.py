@@ -279,14 +279,20 @@ class WrongExportTypeError(PluginError):
 
 
 class VersionMismatchError(PluginError):
-    """The plugin's version is empty, or it was built for another version of the ABI."""
+    """The plugin's version is empty, or it was built for another version of the ABI.
+
+    Attributes:
+        version: the empty version, or the version of the ABI that it was built for.
+    """
 
     def __init__(self, version: str) -> None:
         super().__init__(version)
         self.version = version
 
     def __str__(self) -> str:
-        return f"Plugin version mismatch: {self.version}"
+        if not self.version:
+            return "Plugin version mismatch: the plugin's version is empty"
+        return f"Plugin version mismatch: it is for version {self.version} of the plugin ABI, not 1"
 
 
 class ToolExecutionError(PluginError):

@@ -260,32 +260,46 @@ class Memory:
         """Provide bytes for the host behind the module's pages.
 
         The module may still grow by `reserve` pages without reaching them, or as far as its own
-        maximum or the limit allow if that is less. An earlier region is given up.
+        maximum or the limit allow if that is less. An earlier region is given up; it stays where it
+        is while at least half of the reserve is left.
 
         Args:
             size: bytes wanted.
             reserve: pages.
 
         Returns:
-            The offset of the region, a multiple of the page size.
+            The offset of the region, a multiple of the page size. It reaches at least `size` bytes
+            up, to the end of `data`.
 
         Raises:
             ResourceLimitError: the region alone does not fit under the limit.
         """
         wanted = math.ceil(size / PAGE_SIZE)
-        if self._pages + wanted > self._limit:
+        highest = self._limit - wanted
+        if self._pages > highest:
             raise ResourceLimitError("memory_pages", self._pages + wanted, self._limit)
-        least = min(self._pages + reserve, self.maximum, self._limit - wanted)
-        ceiling = self._ceiling
-        if ceiling is None or ceiling < least or ceiling + wanted > self._limit:
-            ceiling = least
-        try:
-            self.data.extend(bytes(max(0, (ceiling + wanted) * PAGE_SIZE - len(self.data))))
-        except MemoryError:
-            raise ResourceLimitError("memory_pages", ceiling + wanted, self._pages) from None
-        self._ceiling = ceiling
+        start = self._ceiling
+        least = min(self._pages + reserve // 2, self.maximum, highest)
+        if start is None or not least <= start <= highest:
+            start = min(self._pages + reserve, self.maximum, highest)
+        self._ceiling = start
         self.refused = False
-        return ceiling * PAGE_SIZE
+        self.extend_host_region(start * PAGE_SIZE + size)
+        return start * PAGE_SIZE
+
+    def extend_host_region(self, end: int) -> None:
+        """Make the host's region reach up to the offset `end`, or further; it does not move.
+
+        Raises:
+            ResourceLimitError: it does not fit under the limit.
+        """
+        pages = math.ceil(end / PAGE_SIZE)
+        if pages > self._limit:
+            raise ResourceLimitError("memory_pages", pages, self._limit)
+        try:
+            self.data.extend(bytes(max(0, pages * PAGE_SIZE - len(self.data))))
+        except MemoryError:
+            raise ResourceLimitError("memory_pages", pages, self._pages) from None
 
     def fill(self, offset: int, value: int, size: int) -> None:
         """`memory.fill` (4.4.7).

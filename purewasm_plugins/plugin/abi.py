@@ -1,0 +1,92 @@
+"""The plugin ABI v1 as a table, and the checks of an instance's exports against it.
+
+`ABI.md`, beside this file, is the normative text.
+"""
+
+from __future__ import annotations
+
+from purewasm_plugins.engine.base import Function, Instance, Memory
+from purewasm_plugins.errors import MissingExportError, WrongExportTypeError
+from purewasm_plugins.wasm.types import FuncType, ValType
+
+_I32 = ValType.I32
+_GET = FuncType((), (_I32,))
+_OF_TOOL = FuncType((_I32,), (_I32,))
+
+#: The version of the ABI that this host speaks, and what a plugin without the export is taken for.
+ABI_VERSION = 1
+
+#: Tools that a plugin may have; a larger count is taken for a mistake.
+MAX_TOOLS = 1024
+
+#: What every plugin exports beside its memory.
+REQUIRED: dict[str, FuncType] = {
+    "plugin_name": _GET,
+    "plugin_version": _GET,
+    "plugin_description": _GET,
+    "plugin_tools_count": _GET,
+    "plugin_tool_name": _OF_TOOL,
+    "plugin_tool_description": _OF_TOOL,
+    "plugin_tool_execute": FuncType((_I32, _I32), (_I32,)),
+}
+
+#: What a plugin may export, and the host then uses.
+OPTIONAL: dict[str, FuncType] = {
+    "plugin_abi_version": _GET,
+    "plugin_tool_schema": _OF_TOOL,
+    "plugin_alloc": _OF_TOOL,
+    "plugin_free": FuncType((_I32,), ()),
+    "_initialize": FuncType((), ()),
+}
+
+#: The memory that the ABI's pointers point into.
+MEMORY = "memory"
+
+
+def required_function(instance: Instance, name: str) -> Function:
+    """The export of that name, of the type that the ABI gives it.
+
+    Raises:
+        MissingExportError, WrongExportTypeError
+    """
+    function = _function(instance, name, REQUIRED[name])
+    if function is None:
+        raise MissingExportError(name)
+    return function
+
+
+def optional_function(instance: Instance, name: str) -> Function | None:
+    """The export of that name, or None where there is none.
+
+    Raises:
+        WrongExportTypeError: there is one, of another type than the ABI gives it.
+    """
+    return _function(instance, name, OPTIONAL[name])
+
+
+def exported_memory(instance: Instance) -> Memory:
+    """The exported memory.
+
+    Raises:
+        MissingExportError, WrongExportTypeError
+    """
+    memory = instance.exports.get(MEMORY)
+    if memory is None:
+        raise MissingExportError(MEMORY)
+    if not isinstance(memory, Memory):
+        raise WrongExportTypeError(
+            MEMORY, f"expected a memory, got a {type(memory).__name__.lower()}"
+        )
+    return memory
+
+
+def _function(instance: Instance, name: str, expected: FuncType) -> Function | None:
+    export = instance.exports.get(name)
+    if export is None:
+        return None
+    if not isinstance(export, Function):
+        kind = type(export).__name__.lower()
+        raise WrongExportTypeError(name, f"expected a function {expected}, got a {kind}")
+    if export.type != expected:
+        raise WrongExportTypeError(name, f"expected {expected}, got {export.type}")
+    return export

@@ -1,0 +1,147 @@
+"""Many plugins by name. A failed load leaves the manager as it was."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from purewasm_plugins.engine import Engine, ResourceLimits
+from purewasm_plugins.engine.instantiate import Imports
+from purewasm_plugins.errors import PluginError
+from purewasm_plugins.plugin.plugin import WasmPlugin
+from purewasm_plugins.tools import ToolRegistry
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryReport:
+    """What came of loading a directory.
+
+    Attributes:
+        loaded: the plugins that were loaded, in the order of their file names.
+        failed: the file and the error of each that was not.
+    """
+
+    loaded: tuple[WasmPlugin, ...]
+    failed: tuple[tuple[Path, PluginError], ...]
+
+
+class WasmPluginManager:
+    """Loaded plugins by name, in the order in which they were loaded.
+
+    Iterating gives the plugins; `in` takes a name.
+    """
+
+    def __init__(
+        self,
+        *,
+        engine: str | Engine | None = None,
+        limits: ResourceLimits | None = None,
+        imports: Imports | None = None,
+    ) -> None:
+        """Make an empty manager.
+
+        Args:
+            engine, limits, imports: what its plugins are loaded with; see
+                `WasmPlugin.load_from_bytes`.
+        """
+        self._engine = engine
+        self._limits = limits
+        self._imports = imports
+        self._plugins: dict[str, WasmPlugin] = {}
+
+    def load(self, path: str | os.PathLike[str]) -> WasmPlugin:
+        """Load a plugin from a file and keep it.
+
+        Raises:
+            PluginError: it cannot be loaded, or a plugin of its name is loaded already.
+        """
+        return self._add(
+            WasmPlugin.load(path, engine=self._engine, limits=self._limits, imports=self._imports)
+        )
+
+    def load_from_bytes(self, data: bytes) -> WasmPlugin:
+        """Load a plugin from the bytes of a `.wasm` file and keep it.
+
+        Raises:
+            PluginError: as for `load`.
+        """
+        return self._add(
+            WasmPlugin.load_from_bytes(
+                data, engine=self._engine, limits=self._limits, imports=self._imports
+            )
+        )
+
+    def load_directory(self, path: str | os.PathLike[str]) -> DirectoryReport:
+        """Load every `*.wasm` file of a directory, sorted by name.
+
+        Returns:
+            What was loaded, and each file that was not with its error; one does not stop the rest.
+
+        Raises:
+            PluginError: the directory cannot be read.
+        """
+        try:
+            files = sorted(entry for entry in Path(path).iterdir() if entry.suffix == ".wasm")
+        except OSError as error:
+            raise PluginError(
+                f"Failed to read plugin directory '{path}': {error.strerror or error}"
+            ) from error
+        loaded: list[WasmPlugin] = []
+        failed: list[tuple[Path, PluginError]] = []
+        for file in files:
+            try:
+                loaded.append(self.load(file))
+            except PluginError as error:
+                failed.append((file, error))
+        return DirectoryReport(tuple(loaded), tuple(failed))
+
+    def get(self, name: str) -> WasmPlugin | None:
+        """The plugin of that name, or None."""
+        return self._plugins.get(name)
+
+    def unload(self, name: str) -> bool:
+        """Forget a plugin; whether there was one of that name.
+
+        A registry that holds its tools goes on holding them.
+        """
+        return self._plugins.pop(name, None) is not None
+
+    def register_all(self, registry: ToolRegistry) -> None:
+        """Register every tool of every plugin, or none where one cannot be registered.
+
+        Raises:
+            DuplicateToolError, InvalidArgumentsError: as for `WasmPlugin.register_into_registry`.
+        """
+        registry.register_all(
+            tool for plugin in self._plugins.values() for tool in plugin.registrable_tools()
+        )
+
+    def execute_tool(self, plugin: str, tool: int | str, input: str) -> str:
+        """Run a tool of a plugin by name; see `WasmPlugin.execute_tool`.
+
+        Raises:
+            PluginError: no plugin of that name is loaded.
+            ToolExecutionError
+        """
+        found = self._plugins.get(plugin)
+        if found is None:
+            known = ", ".join(self._plugins) or "none"
+            raise PluginError(f"Plugin '{plugin}' is not loaded (loaded: {known})")
+        return found.execute_tool(tool, input)
+
+    def __iter__(self) -> Iterator[WasmPlugin]:
+        return iter(list(self._plugins.values()))
+
+    def __len__(self) -> int:
+        return len(self._plugins)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._plugins
+
+    def _add(self, plugin: WasmPlugin) -> WasmPlugin:
+        if plugin.name in self._plugins:
+            raise PluginError(f"A plugin named '{plugin.name}' is already loaded")
+        self._plugins[plugin.name] = plugin
+        return plugin

@@ -1,0 +1,441 @@
+"""A plugin: an instance that keeps the plugin ABI v1, and its tools.
+
+Loading checks everything that the ABI asks, in the order that `ABI.md` gives, and builds the plugin
+completely before it returns it. A call that is cut short, by a trap or by anything else, costs the
+plugin its instance: its stack pointer and heap are in the middle of something. The next call gets a
+fresh one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from purewasm_plugins.engine import Engine, Instance, ResourceLimits, instantiate
+from purewasm_plugins.engine.base import Function, HostException, Memory
+from purewasm_plugins.engine.instantiate import Imports
+from purewasm_plugins.errors import (
+    CompileError,
+    DecodeError,
+    InstantiateError,
+    PluginError,
+    ResourceLimitError,
+    ToolExecutionError,
+    Trap,
+    ValidationError,
+    VersionMismatchError,
+    WasmError,
+)
+from purewasm_plugins.plugin import abi
+from purewasm_plugins.plugin.strings import StringError, encode_input, input_place, read_string
+from purewasm_plugins.tools import ToolDefinition, ToolRegistry, ToolResult
+from purewasm_plugins.wasm import ValidModule, load
+from purewasm_plugins.wasm.implementation_limits import MAX_MODULE_SIZE
+
+#: JSON Schema of the arguments of a tool that gives none: its input, as it is.
+DEFAULT_SCHEMA: Mapping[str, Any] = {
+    "type": "object",
+    "properties": {
+        "input": {"type": "string", "description": "The tool's input, passed to it as it is."}
+    },
+    "required": ["input"],
+    "additionalProperties": False,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PluginTool:
+    """A tool of a plugin.
+
+    Attributes:
+        name, description: as the plugin gives them.
+        index: its number in the plugin.
+        schema: JSON Schema of its arguments, or None where the plugin gives none. The tool's input
+            is then any text, and otherwise the arguments as JSON.
+    """
+
+    name: str
+    description: str
+    index: int
+    schema: Mapping[str, Any] | None = None
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """The schema, or the one of a single string `input`."""
+        return DEFAULT_SCHEMA if self.schema is None else self.schema
+
+
+class WasmPlugin:
+    """A loaded plugin; `load` and `load_from_bytes` make them.
+
+    One call runs at a time: calls from several threads wait for each other.
+
+    Attributes:
+        name, version, description: as the plugin gives them.
+        tools: its tools, by index.
+        module: the module it was loaded from.
+        limits: what each call may use.
+    """
+
+    name: str
+    version: str
+    description: str
+    tools: tuple[PluginTool, ...]
+
+    def __init__(
+        self,
+        module: ValidModule,
+        *,
+        engine: str | Engine | None = None,
+        limits: ResourceLimits | None = None,
+        imports: Imports | None = None,
+    ) -> None:
+        """Bring a valid module to life and read what it says of itself.
+
+        Raises:
+            PluginError: as `load_from_bytes` does, `CompileError` aside.
+        """
+        self.module = module
+        self.limits = limits or ResourceLimits()
+        self._engine = engine
+        self._imports = imports
+        self._lock = threading.RLock()
+        self._running = False
+        self._session: _Session | None = None
+        session = self._open()
+        self.name = session.string("plugin_name")
+        self.version = session.string("plugin_version")
+        self.description = session.string("plugin_description")
+        if not self.version:
+            raise VersionMismatchError(self.version)
+        self.tools = session.tools()
+        self._by_name = _indices_by_name(self.tools)
+        self._session = session
+
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        engine: str | Engine | None = None,
+        limits: ResourceLimits | None = None,
+        imports: Imports | None = None,
+    ) -> WasmPlugin:
+        """Load a plugin from a `.wasm` file.
+
+        Args:
+            path: the file.
+            engine, limits, imports: as for `load_from_bytes`.
+
+        Raises:
+            PluginError: the file cannot be read, or as `load_from_bytes` does.
+        """
+        data = read_module(path)
+        return cls.load_from_bytes(data, engine=engine, limits=limits, imports=imports)
+
+    @classmethod
+    def load_from_bytes(
+        cls,
+        data: bytes,
+        *,
+        engine: str | Engine | None = None,
+        limits: ResourceLimits | None = None,
+        imports: Imports | None = None,
+    ) -> WasmPlugin:
+        """Load a plugin from the bytes of a `.wasm` file.
+
+        Args:
+            data: the bytes.
+            engine: which engine runs it; None for the default.
+            limits: what it may use; None for the defaults of `ResourceLimits`.
+            imports: what the host gives it, `{module: {name: value}}`, as for `instantiate`.
+
+        Raises:
+            CompileError: the bytes are no valid WebAssembly module.
+            InstantiateError: an import is missing, a limit is exceeded, or starting it trapped.
+            MissingExportError, WrongExportTypeError: the exports are not those of the ABI.
+            VersionMismatchError: its version is empty, or it is of another version of the ABI.
+            ToolExecutionError: one of the ABI's functions trapped or answered nonsense; `tool` is
+                the name of the function.
+        """
+        return cls(compile_module(data), engine=engine, limits=limits, imports=imports)
+
+    @property
+    def instance(self) -> Instance:
+        """The instance that the next call runs in, fresh where the last call was cut short."""
+        return self._ready().instance
+
+    def execute_tool(self, tool: int | str, input: str) -> str:
+        """Run a tool.
+
+        Args:
+            tool: its index or its name.
+            input: any text without U+0000 and lone surrogates.
+
+        Returns:
+            The tool's output.
+
+        Raises:
+            ToolExecutionError: there is no such tool; the input cannot be passed; the tool trapped
+                or ran out of a limit; its output is no string that can be read. `__cause__` is the
+                `Trap`, where there was one.
+        """
+        if isinstance(tool, str):
+            label, index = tool, self._index(tool)
+        else:
+            label, index = self._label(tool), tool
+        try:
+            data = encode_input(input)
+        except StringError as error:
+            raise ToolExecutionError(label, str(error)) from None
+        with self._lock:
+            if self._running:
+                raise ToolExecutionError(
+                    label, "the plugin is running: one of its host functions called it again"
+                )
+            self._running = True
+            completed = False
+            try:
+                output = self._ready().execute(index, data)
+                completed = True
+                return output
+            except StringError as error:
+                completed = True
+                raise ToolExecutionError(label, str(error)) from None
+            except ResourceLimitError as error:
+                completed = True
+                raise ToolExecutionError(label, f"the input is too long: {error}") from error
+            except WasmError as error:
+                raise ToolExecutionError(label, self._worded(error)) from error
+            except HostException as carrier:
+                raise carrier.exception from None
+            finally:
+                self._running = False
+                if not completed:
+                    self._session = None
+
+    def register_into_registry(self, registry: ToolRegistry, *, prefix: str | None = None) -> None:
+        """Register every tool of the plugin, or none where one cannot be registered.
+
+        Args:
+            registry: where.
+            prefix: put before each tool's name as it is; None for nothing.
+
+        Raises:
+            DuplicateToolError: a name is registered already, or the plugin has two of it.
+            InvalidArgumentsError: a tool's schema is no JSON Schema.
+        """
+        registry.register_all(self.registrable_tools(prefix=prefix))
+
+    def registrable_tools(self, *, prefix: str | None = None) -> list[RegisteredTool]:
+        """The tools as a registry takes them."""
+        return [RegisteredTool(self, tool, (prefix or "") + tool.name) for tool in self.tools]
+
+    def __repr__(self) -> str:
+        return f"<WasmPlugin {self.name} {self.version}: {len(self.tools)} tools>"
+
+    def _open(self) -> _Session:
+        try:
+            instance = instantiate(
+                self.module, self._imports, engine=self._engine, limits=self.limits
+            )
+        except WasmError as error:
+            raise InstantiateError(summary(error)) from error
+        return _Session(instance)
+
+    def _ready(self) -> _Session:
+        if self._session is None:
+            self._session = self._open()
+        return self._session
+
+    def _index(self, name: str) -> int:
+        index = self._by_name.get(name)
+        if index is None:
+            known = ", ".join(tool.name for tool in self.tools)
+            raise ToolExecutionError(name, f"the plugin has no such tool; it has: {known}")
+        if index == _AMBIGUOUS:
+            raise ToolExecutionError(name, "the plugin has two tools of that name; use an index")
+        return index
+
+    def _label(self, index: int) -> str:
+        if not 0 <= index < len(self.tools):
+            raise ToolExecutionError(
+                str(index), f"there is no tool {index}; the plugin has {len(self.tools)}"
+            )
+        return self.tools[index].name
+
+    def _worded(self, error: WasmError) -> str:
+        session = self._session
+        text = summary(error)
+        if session is not None and session.memory.refused:
+            text += (
+                f"; memory.grow had been refused at {session.memory.pages} pages"
+                " (raise the limit memory_pages, or export plugin_alloc)"
+            )
+        return text
+
+
+class RegisteredTool:
+    """A plugin's tool as a registry holds it."""
+
+    def __init__(self, plugin: WasmPlugin, tool: PluginTool, name: str) -> None:
+        self.plugin = plugin
+        self.tool = tool
+        self.definition = ToolDefinition(name, tool.description, tool.parameters)
+
+    def execute(self, arguments: Mapping[str, Any]) -> ToolResult:
+        """Run the tool: on the string `input` where it has no schema, on JSON where it has one."""
+        name = self.definition.name
+        try:
+            if self.tool.schema is None:
+                text = arguments["input"]
+            else:
+                text = json.dumps(
+                    dict(arguments), ensure_ascii=False, allow_nan=False, separators=(",", ":")
+                )
+            output = self.plugin.execute_tool(self.tool.index, text)
+        except (PluginError, ValueError) as error:
+            return ToolResult(name, success=False, output="", error=str(error))
+        return ToolResult(name, success=True, output=output)
+
+
+class _Session:
+    """One instance of a plugin, and the exports of the ABI in it."""
+
+    def __init__(self, instance: Instance) -> None:
+        self.instance = instance
+        self._memory: Memory | None = None
+        self._execute: Callable[[int, int], int] | None = None
+        initialize = abi.optional_function(instance, "_initialize")
+        if initialize is not None:
+            try:
+                initialize()
+            except WasmError as error:
+                raise InstantiateError(f"_initialize: {summary(error)}") from error
+        version = abi.optional_function(instance, "plugin_abi_version")
+        if version is not None:
+            found = self._call(version, "plugin_abi_version")
+            if found != abi.ABI_VERSION:
+                raise VersionMismatchError(str(found))
+
+    @property
+    def memory(self) -> Memory:
+        """The exported memory, looked up when a string is first read."""
+        if self._memory is None:
+            self._memory = abi.exported_memory(self.instance)
+        return self._memory
+
+    def string(self, export: str) -> str:
+        """The string that a function without parameters points to."""
+        return self._read(abi.required_function(self.instance, export), export)
+
+    def tools(self) -> tuple[PluginTool, ...]:
+        """Every tool, as the plugin describes it."""
+        count_export = abi.required_function(self.instance, "plugin_tools_count")
+        count = self._call(count_export, "plugin_tools_count")
+        if not 0 <= count <= abi.MAX_TOOLS:
+            raise ToolExecutionError(
+                "plugin_tools_count",
+                f"the plugin says it has {count} tools, and 0 to {abi.MAX_TOOLS} are possible",
+            )
+        name = abi.required_function(self.instance, "plugin_tool_name")
+        description = abi.required_function(self.instance, "plugin_tool_description")
+        abi.required_function(self.instance, "plugin_tool_execute")
+        schema = abi.optional_function(self.instance, "plugin_tool_schema")
+        return tuple(
+            PluginTool(
+                self._read(name, "plugin_tool_name", index),
+                self._read(description, "plugin_tool_description", index),
+                index,
+                None if schema is None else self._schema(schema, index),
+            )
+            for index in range(count)
+        )
+
+    def execute(self, index: int, data: bytes) -> str:
+        """Run a tool on the bytes of its input."""
+        if self._execute is None:
+            self._execute = abi.required_function(self.instance, "plugin_tool_execute").entry
+            self._inputs = input_place(self.instance, self.memory)
+        pointer = self._execute(index, self._inputs.put(data))
+        try:
+            return read_string(self.memory, pointer, self.instance.limits.output_bytes)
+        finally:
+            self._inputs.release()
+
+    def _schema(self, export: Function, index: int) -> Mapping[str, Any]:
+        text = self._read(export, "plugin_tool_schema", index)
+        try:
+            schema = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise ToolExecutionError(
+                "plugin_tool_schema", f"the schema of tool {index} is not JSON: {error}"
+            ) from None
+        if not isinstance(schema, dict):
+            raise ToolExecutionError(
+                "plugin_tool_schema", f"the schema of tool {index} is no JSON object"
+            )
+        return schema
+
+    def _call(self, function: Function, export: str, *arguments: int) -> Any:
+        try:
+            return function(*arguments)
+        except WasmError as error:
+            raise ToolExecutionError(export, summary(error)) from error
+
+    def _read(self, function: Function, export: str, *arguments: int) -> str:
+        pointer = self._call(function, export, *arguments) & 0xFFFFFFFF
+        try:
+            return read_string(self.memory, pointer, self.instance.limits.output_bytes)
+        except StringError as error:
+            raise ToolExecutionError(export, str(error)) from None
+
+
+#: In place of an index, where two tools share a name.
+_AMBIGUOUS = -1
+
+
+def _indices_by_name(tools: tuple[PluginTool, ...]) -> dict[str, int]:
+    indices: dict[str, int] = {}
+    for tool in tools:
+        indices[tool.name] = _AMBIGUOUS if tool.name in indices else tool.index
+    return indices
+
+
+def read_module(path: str | os.PathLike[str]) -> bytes:
+    """The bytes of a file, as many as a module may have.
+
+    Raises:
+        PluginError: the file cannot be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            # One byte more than is allowed: the decoder then says what is wrong.
+            return file.read(MAX_MODULE_SIZE + 1)
+    except OSError as error:
+        raise PluginError(f"Failed to read plugin '{path}': {error.strerror or error}") from error
+    except ValueError as error:
+        raise PluginError(f"Failed to read plugin '{path}': {error}") from error
+
+
+def compile_module(data: bytes) -> ValidModule:
+    """Decode and validate a plugin's bytes.
+
+    Raises:
+        CompileError: they are no valid WebAssembly module.
+    """
+    try:
+        return load(data)
+    except (DecodeError, ValidationError) as error:
+        raise CompileError(str(error)) from error
+
+
+def summary(error: WasmError) -> str:
+    """An error in one line: of a trap's backtrace, the innermost frame."""
+    if isinstance(error, Trap):
+        return f"{error.reason} in {error.frames[0]}" if error.frames else str(error.reason)
+    return str(error)

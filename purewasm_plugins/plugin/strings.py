@@ -1,0 +1,214 @@
+"""Strings in a plugin's memory: reading them, and the places where inputs are put.
+
+An ABI string is UTF-8 that ends with a zero byte. `read_string` takes an address and returns text;
+an `InputPlace` takes the bytes of an input and returns an address. Which place a plugin gets depends
+on what it exports (`input_place`); the reasons are in `ABI.md`, under "Where inputs go".
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Protocol
+
+from purewasm_plugins.engine.base import Function, Instance, Memory
+from purewasm_plugins.errors import ResourceLimitError
+from purewasm_plugins.plugin.abi import optional_function
+from purewasm_plugins.wasm.types import PAGE_SIZE, FuncType, ValType
+
+
+class StringError(ValueError):
+    """A string cannot be passed; the plugin layer words it as one of its own errors."""
+
+
+def encode_input(text: str) -> bytes:
+    """An input as the bytes to put into memory, the terminating zero included.
+
+    Raises:
+        StringError: it holds U+0000 or a lone surrogate, which no ABI string can.
+    """
+    try:
+        data = text.encode()
+    except UnicodeEncodeError as error:
+        code = ord(text[error.start])
+        raise StringError(
+            f"the input holds a lone surrogate, U+{code:04X}, at character {error.start}"
+        ) from None
+    if b"\0" in data:
+        raise StringError(
+            f"the input holds U+0000 at character {text.index(chr(0))}, and strings end there"
+        )
+    return data + b"\0"
+
+
+def read_string(memory: Memory, pointer: int, limit: int | None = None) -> str:
+    """The string at an address; what is not UTF-8 in it reads as U+FFFD.
+
+    Args:
+        memory: the plugin's memory.
+        pointer: an unsigned address; 0 is one like any other.
+        limit: bytes that the string may have, its terminator aside; None for any number.
+
+    Raises:
+        StringError: the address lies outside the memory, or the string does not end, or not
+            before the limit.
+    """
+    data = memory.data
+    size = len(data)
+    if pointer >= size:
+        raise StringError(f"pointer {pointer:#x} lies past the end of memory ({size:#x})")
+    end = data.find(0, pointer)
+    if end < 0:
+        raise StringError(f"the string at {pointer:#x} has no terminating zero byte")
+    if limit is not None and end - pointer > limit:
+        raise StringError(
+            f"the string at {pointer:#x} has {end - pointer} bytes, and the limit is {limit}"
+        )
+    return data[pointer:end].decode("utf-8", "replace")
+
+
+class InputPlace(Protocol):
+    """Where a plugin's inputs go."""
+
+    def put(self, data: bytes) -> int:
+        """Put an input into memory.
+
+        Returns:
+            Its address.
+
+        Raises:
+            StringError: there is no room for it.
+            ResourceLimitError: it does not fit under the limit of memory.
+            Trap: the plugin's own allocator trapped.
+        """
+        ...
+
+    def release(self) -> None:
+        """The call is over and its output was read: the inputs are no longer needed."""
+        ...
+
+
+class Arena:
+    """Host pages behind the plugin's, handed out in order: a bump allocator.
+
+    The plugin is not told of these pages (`Memory.host_region`): an allocator inside it that takes
+    all of `memory.size` for its heap, or that expects its pages to follow each other, stays clear
+    of them. Between them and the plugin's pages lies a reserve for it to grow into during a call.
+    """
+
+    #: Pages of the reserve, whatever the input: 4 MiB.
+    LEAST_RESERVE = 64
+
+    #: Pages of the reserve for each page of input. Real plugins were seen to take up to this much.
+    RESERVE_PER_PAGE = 16
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+        self._start = self._top = self._end = 0
+        self._pages = -1
+
+    def put(self, data: bytes) -> int:
+        """See `InputPlace.put`; the inputs of one call follow each other."""
+        size = len(data)
+        if self._top == self._start and (
+            size > self._end - self._start or self._memory.pages != self._pages
+        ):
+            self._place(size)
+        elif size > self._end - self._top:
+            self._memory.extend_host_region(self._top + size)
+            self._end = len(self._memory.data)
+        pointer = self._top
+        self._top += size
+        self._memory.data[pointer : self._top] = data
+        return pointer
+
+    def release(self) -> None:
+        """See `InputPlace.release`: the next input starts at the bottom again."""
+        self._top = self._start
+
+    def _place(self, size: int) -> None:
+        """Find a region for inputs of `size` bytes, and for a few that are longer."""
+        reserve = max(self.LEAST_RESERVE, self.RESERVE_PER_PAGE * math.ceil(size / PAGE_SIZE))
+        # Powers of two: inputs that get a little longer each time do not grow memory each time.
+        capacity = max(1 << (size - 1).bit_length(), self._end - self._start)
+        try:
+            self._start = self._memory.host_region(capacity, reserve)
+        except ResourceLimitError:
+            self._start = self._memory.host_region(size, reserve)
+        self._top = self._start
+        self._end = len(self._memory.data)
+        self._pages = self._memory.pages
+
+
+class Exported:
+    """Memory that the plugin's own allocator gives for an input, and takes back after the call."""
+
+    def __init__(
+        self,
+        memory: Memory,
+        allocate: Callable[[int], int],
+        free: Callable[[int], object] | None,
+    ) -> None:
+        self._memory = memory
+        self._allocate = allocate
+        self._free = free
+        self._live: list[int] = []
+
+    def put(self, data: bytes) -> int:
+        """See `InputPlace.put`."""
+        pointer = self._allocate(len(data))
+        if pointer == 0:
+            raise StringError(f"the plugin's allocator has no {len(data)} bytes for the input")
+        if pointer + len(data) > len(self._memory.data):
+            raise StringError(
+                f"the plugin's allocator answered {pointer:#x} for {len(data)} bytes, and memory"
+                f" ends at {len(self._memory.data):#x}"
+            )
+        self._live.append(pointer)
+        self._memory.data[pointer : pointer + len(data)] = data
+        return pointer
+
+    def release(self) -> None:
+        """See `InputPlace.release`."""
+        while self._live:
+            pointer = self._live.pop()
+            if self._free is not None:
+                self._free(pointer)
+
+
+def input_place(instance: Instance, memory: Memory) -> InputPlace:
+    """Where the inputs of a plugin go: its own allocator's memory where it exports one.
+
+    In this order: `plugin_alloc` and `plugin_free`; `malloc` and `free`; `cabi_realloc`;
+    AssemblyScript's `__new`, `__pin` and `__unpin`; else an `Arena`.
+
+    Raises:
+        WrongExportTypeError: `plugin_alloc` or `plugin_free` has another type than the ABI says.
+    """
+    allocate = optional_function(instance, "plugin_alloc")
+    free = optional_function(instance, "plugin_free")
+    if allocate is not None:
+        return Exported(memory, allocate.entry, None if free is None else free.entry)
+
+    def export(name: str, params: int, results: int) -> Callable[..., int] | None:
+        function = instance.exports.get(name)
+        expected = FuncType((ValType.I32,) * params, (ValType.I32,) * results)
+        if isinstance(function, Function) and function.type == expected:
+            return function.entry
+        return None
+
+    malloc, c_free = export("malloc", 1, 1), export("free", 1, 0)
+    if malloc is not None and c_free is not None:
+        return Exported(memory, malloc, c_free)
+    realloc = export("cabi_realloc", 4, 1)
+    if realloc is not None:
+        # The component model's allocator: it also frees, but no size tells how much to free here.
+        return Exported(memory, lambda size: realloc(0, 0, 1, size), None)
+    new, pin, unpin = export("__new", 2, 1), export("__pin", 1, 1), export("__unpin", 1, 0)
+    if new is not None and pin is not None and unpin is not None:
+        return Exported(memory, lambda size: pin(new(size, _ARRAY_BUFFER)), unpin)
+    return Arena(memory)
+
+
+#: AssemblyScript's class id of `ArrayBuffer`, the same in every module.
+_ARRAY_BUFFER = 1
