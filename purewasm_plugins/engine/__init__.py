@@ -1,4 +1,4 @@
-"""How a valid module runs: instances, what they export and import, their limits, and the engines."""
+"""How a valid module runs: instances and what they hold, their limits, and the engines."""
 
 from purewasm_plugins.engine.base import Engine, Function, Global, Instance, Memory, Table
 from purewasm_plugins.engine.instantiate import instantiate

@@ -1,5 +1,4 @@
-"""What users and engines hold: `Function`, `Memory`, `Table`, `Global`, `Instance`, and the `Engine`
-protocol.
+"""What users and engines hold: `Function`, `Memory`, `Table`, `Global`, `Instance`; and `Engine`.
 
 A memory, a table and a global are the runtime structure of the core specification (section 4.2),
 the same for every engine, so that instances of different engines can share them. An engine adds
@@ -74,9 +73,7 @@ class Function:
         self.entry: Callable[..., Any] = _not_linked if host is None else _host_entry(type, host)
 
     @classmethod
-    def defined(
-        cls, type: FuncType, instance: Instance, index: int, name: str | None
-    ) -> Function:
+    def defined(cls, type: FuncType, instance: Instance, index: int, name: str | None) -> Function:
         """A function that a module defines; the engine sets its `entry`."""
         function = cls(type, name=name)
         function.instance = instance

@@ -202,7 +202,9 @@ def _evaluate(instance: Instance, expression: Span) -> Any:
             return instance.functions[immediate]
         case "global.get":
             return instance.globals[immediate].raw
-    raise WasmError(f"{instruction.opcode} is no constant instruction: the validator let it through")
+    raise WasmError(
+        f"{instruction.opcode} is no constant instruction: the validator let it through"
+    )
 
 
 def _element(instance: Instance, item: int | Span) -> Any:

@@ -30,7 +30,7 @@ from purewasm_plugins.wasm.instructions import Instruction, instructions
 from purewasm_plugins.wasm.module import Code
 from purewasm_plugins.wasm.opcodes import Opcode
 from purewasm_plugins.wasm.text import instruction_text
-from purewasm_plugins.wasm.types import ExternKind, FuncType, ValType
+from purewasm_plugins.wasm.types import FuncType, ValType
 
 _U32 = struct.Struct("<I")
 _U64 = struct.Struct("<Q")
@@ -85,9 +85,7 @@ class Linked:
             function = pywasm.FuncInst(frame_module.type[code.type_index], frame_module, body)
             store.func.append(function)
         frame_module.func.extend(range(len(store.func)))
-        self.entries = [
-            self._entry(index) for index in range(first, first + len(module.functions))
-        ]
+        self.entries = [self._entry(index) for index in range(first, first + len(module.functions))]
 
     def _entry(self, index: int) -> Callable[..., Any]:
         type = self.instance.functions[index].type
@@ -107,7 +105,13 @@ class Linked:
                 return _pop_results(machine, type)
             except Trap as trap:
                 raise trap_in(self, trap) from None
-            except (AssertionError, ArithmeticError, LookupError, ValueError, struct.error) as error:
+            except (
+                AssertionError,
+                ArithmeticError,
+                LookupError,
+                ValueError,
+                struct.error,
+            ) as error:
                 raise trap_in(self, self._trap_of(error)) from None
             except RecursionError:
                 raise trap_in(self, Trap(TrapReason.CALL_STACK_EXHAUSTED)) from None
@@ -354,7 +358,7 @@ def build_body(linked: Linked, index: int, code: Code) -> Body:
     return body
 
 
-def _block_type(type: None | ValType | int) -> pywasm.core.Bype:
+def _block_type(type: ValType | int | None) -> pywasm.core.Bype:
     if type is None:
         return pywasm.core.Bype(0, 0x40)
     if isinstance(type, ValType):
