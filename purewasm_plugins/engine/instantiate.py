@@ -1,4 +1,4 @@
-"""From a valid module and imports to an instance (core specification, 4.5.4), once for every engine.
+"""From a valid module and imports to an instance (core specification, 4.5.4), for every engine.
 
 Import matching, allocation, segments and the start function live here; an engine adds the code of
 the functions. Everything is checked before anything is allocated.

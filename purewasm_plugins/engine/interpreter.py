@@ -2,8 +2,8 @@
 
 pywasm runs the instructions; what crosses the module's border is done here. Its `Machine.evaluate`
 is used as it is and nothing of it is patched. It asks each instruction for its `opcode`, once, just
-before it runs it, and that is the door: a `Step` is an instruction that does its own work when it is
-asked, and then calls itself a `nop`. Steps stand for
+before it runs it, and that is the door: a `Step` is an instruction that does its own work when it
+is asked, and then calls itself a `nop`. Steps stand for
 
 - what pywasm leaves out: fuel, deadlines and the call depth, at every start of a body (`Meter`);
 - what reaches outside one module: calls of imported functions, tables, references, segments;
@@ -35,6 +35,10 @@ from purewasm_plugins.wasm.types import FuncType, ValType
 _U32 = struct.Struct("<I")
 _U64 = struct.Struct("<Q")
 _F64 = struct.Struct("<d")
+
+
+#: What pywasm raises for a trap, one way or another.
+_PYWASM_ERRORS = (AssertionError, ArithmeticError, LookupError, ValueError, struct.error)
 
 
 class Interpreter:
@@ -105,13 +109,7 @@ class Linked:
                 return _pop_results(machine, type)
             except Trap as trap:
                 raise trap_in(self, trap) from None
-            except (
-                AssertionError,
-                ArithmeticError,
-                LookupError,
-                ValueError,
-                struct.error,
-            ) as error:
+            except _PYWASM_ERRORS as error:
                 raise trap_in(self, self._trap_of(error)) from None
             except RecursionError:
                 raise trap_in(self, Trap(TrapReason.CALL_STACK_EXHAUSTED)) from None

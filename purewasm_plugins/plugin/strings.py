@@ -1,8 +1,8 @@
 """Strings in a plugin's memory: reading them, and the places where inputs are put.
 
 An ABI string is UTF-8 that ends with a zero byte. `read_string` takes an address and returns text;
-an `InputPlace` takes the bytes of an input and returns an address. Which place a plugin gets depends
-on what it exports (`input_place`); the reasons are in `ABI.md`, under "Where inputs go".
+an `InputPlace` takes the bytes of an input and returns an address. Which place a plugin gets
+depends on what it exports (`input_place`); the reasons are in `ABI.md`, under "Where inputs go".
 """
 
 from __future__ import annotations
