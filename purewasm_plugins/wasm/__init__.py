@@ -1,0 +1,59 @@
+"""What a module is: bytes in, a `ValidModule` out. No execution and no I/O."""
+
+from purewasm_plugins.wasm.binary import decode
+from purewasm_plugins.wasm.control import Block, Control
+from purewasm_plugins.wasm.instructions import Instruction, instructions
+from purewasm_plugins.wasm.module import (
+    Code,
+    CustomSection,
+    DataSegment,
+    ElementSegment,
+    Export,
+    Global,
+    Import,
+    Module,
+    Section,
+    Span,
+)
+from purewasm_plugins.wasm.types import (
+    PAGE_SIZE,
+    ExternKind,
+    ExternType,
+    FuncType,
+    GlobalType,
+    Limits,
+    MemoryType,
+    TableType,
+    ValType,
+)
+from purewasm_plugins.wasm.validation import ValidModule, load, validate
+
+__all__ = [
+    "PAGE_SIZE",
+    "Block",
+    "Code",
+    "Control",
+    "CustomSection",
+    "DataSegment",
+    "ElementSegment",
+    "Export",
+    "ExternKind",
+    "ExternType",
+    "FuncType",
+    "Global",
+    "GlobalType",
+    "Import",
+    "Instruction",
+    "Limits",
+    "MemoryType",
+    "Module",
+    "Section",
+    "Span",
+    "TableType",
+    "ValType",
+    "ValidModule",
+    "decode",
+    "instructions",
+    "load",
+    "validate",
+]
