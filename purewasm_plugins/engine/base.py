@@ -155,7 +155,8 @@ class Memory:
     """A linear memory (core specification, 4.2.8), little-endian, in pages of 64 KiB.
 
     A host may keep pages of its own behind those of the module (`host_region`): `pages` and
-    `memory.size` do not count them, and `memory.grow` never reaches them.
+    `memory.size` do not count them, and `memory.grow` never reaches them. Loads and stores do: an
+    engine checks them against `data`, and the pages in between are zeros that nobody owns.
     """
 
     __slots__ = ("_ceiling", "_limit", "_pages", "data", "refused", "type")
@@ -325,10 +326,20 @@ class Memory:
             raise Trap(TrapReason.OUT_OF_BOUNDS_MEMORY_ACCESS)
         self.data[destination : self._end(destination, size)] = segment[source : source + size]
 
+    def extent(self, offset: int) -> int:
+        """The end of the stretch of memory that an offset lies in: the module's pages, or the
+        host's region behind them; 0 where it lies in neither."""
+        if 0 <= offset < self.size:
+            return self.size
+        if self._ceiling is not None and self._ceiling * PAGE_SIZE <= offset < len(self.data):
+            return len(self.data)
+        return 0
+
     def _end(self, offset: int, size: int) -> int:
-        if offset < 0 or size < 0 or offset + size > len(self.data):
+        end = offset + size
+        if offset < 0 or size < 0 or (end > self.size and end > self.extent(offset)):
             raise Trap(TrapReason.OUT_OF_BOUNDS_MEMORY_ACCESS)
-        return offset + size
+        return end
 
     def __repr__(self) -> str:
         return f"<Memory of {self._pages} pages>"

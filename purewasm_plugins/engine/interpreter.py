@@ -23,13 +23,13 @@ from typing import Any
 import pywasm
 import pywasm.opcode
 
+from purewasm_plugins.engine.backtrace import stack_frame
 from purewasm_plugins.engine.base import Function, Global, Instance, Memory
 from purewasm_plugins.engine.values import f32_from_bits, f32_to_bits
 from purewasm_plugins.errors import StackFrame, Trap, TrapReason, WasmError
 from purewasm_plugins.wasm.instructions import Instruction, instructions
 from purewasm_plugins.wasm.module import Code
 from purewasm_plugins.wasm.opcodes import Opcode
-from purewasm_plugins.wasm.text import instruction_text
 from purewasm_plugins.wasm.types import FuncType, ValType
 
 _U32 = struct.Struct("<I")
@@ -302,19 +302,16 @@ def _fetched(label: pywasm.core.Label) -> Instruction | None:
 def trap_in(linked: Linked, trap: Trap) -> Trap:
     """The trap with the active functions of this instance behind its frames."""
     stack = linked.machine.stack
-    names = linked.instance.module.names
-    frames = []
+    frames: list[StackFrame] = []
     end = len(stack.label)
     for frame in reversed(stack.frame[1:]):
         label = stack.label[end - 1]
         index = stack.label[frame.label].instr.function
         end = frame.label
         instruction = _fetched(label)
-        innermost = not frames and not trap.frames
-        text = instruction_text(instruction) if instruction and innermost else None
         offset = instruction.offset if instruction else None
-        name = names.functions.get(index) or linked.instance.functions[index].name
-        frames.append(StackFrame(index, name, names.module, offset, text))
+        innermost = not frames and not trap.frames
+        frames.append(stack_frame(linked.instance, index, offset, innermost=innermost))
     return type(trap)(trap.reason, trap.frames + tuple(frames))
 
 

@@ -54,10 +54,10 @@ def read_string(memory: Memory, pointer: int, limit: int | None = None) -> str:
             before the limit.
     """
     data = memory.data
-    size = len(data)
-    if pointer >= size:
-        raise StringError(f"pointer {pointer:#x} lies past the end of memory ({size:#x})")
-    end = data.find(0, pointer)
+    extent = memory.extent(pointer)
+    if not extent:
+        raise StringError(f"pointer {pointer:#x} lies past the end of memory ({memory.size:#x})")
+    end = data.find(0, pointer, extent)
     if end < 0:
         raise StringError(f"the string at {pointer:#x} has no terminating zero byte")
     if limit is not None and end - pointer > limit:

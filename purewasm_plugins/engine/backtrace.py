@@ -1,0 +1,30 @@
+"""Frames of a WebAssembly backtrace: function index and byte offset in, `StackFrame` out.
+
+Called only once a trap has happened, so it may take its time.
+"""
+
+from __future__ import annotations
+
+from purewasm_plugins.engine.base import Instance
+from purewasm_plugins.errors import StackFrame
+from purewasm_plugins.wasm.instructions import instructions
+from purewasm_plugins.wasm.module import Span
+
+
+def stack_frame(
+    instance: Instance, function: int, offset: int | None, *, innermost: bool
+) -> StackFrame:
+    """One frame of a backtrace.
+
+    Args:
+        instance: whose function it is.
+        function: its index.
+        offset: byte offset of the instruction that it had reached, where that is known.
+        innermost: whether to give that instruction as text.
+    """
+    module = instance.module.module
+    text = None
+    if innermost and offset is not None:
+        instruction = next(instructions(module.data, Span(offset, len(module.data))))
+        text = " ".join(map(str, (instruction.opcode, *instruction.immediates)))
+    return StackFrame(function, instance.functions[function].name, None, offset, text)
