@@ -235,7 +235,7 @@ def schema_validator(tool: str, schema: Mapping[str, Any]) -> Callable[[Any], An
         try:
             validate(arguments if not isinstance(arguments, Mapping) else dict(arguments))
         except fastjsonschema.JsonSchemaException as exception:
-            details = exception.message.replace("data", "arguments", 1)
+            details = str(exception).replace("data", "arguments", 1)
             raise InvalidArgumentsError(tool, details) from None
 
     return validator

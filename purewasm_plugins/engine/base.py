@@ -172,8 +172,9 @@ class Memory:
         self.type = type
         #: The bytes, the host's region included. Grown in place, never replaced.
         self.data = bytearray(type.limits.minimum * PAGE_SIZE)
-        #: Whether `memory.grow` was refused where the module's own maximum would have allowed it.
-        self.refused = False
+        #: What refused the last `memory.grow` that the module's own maximum would have allowed:
+        #: "limit", or "host region" where only that was in the way; None if nothing was.
+        self.refused: str | None = None
         self._pages = type.limits.minimum
         self._limit = MAX_PAGES if limits.memory_pages is None else limits.memory_pages
         self._ceiling: int | None = None
@@ -239,8 +240,13 @@ class Memory:
         before, after = self._pages, self._pages + pages
         if pages < 0 or after > self.maximum:
             return -1
-        if after > (self._limit if self._ceiling is None else self._ceiling):
-            self.refused = True
+        if self._ceiling is None:
+            if after > self._limit:
+                self.refused = "limit"
+                return -1
+        elif after > self._ceiling:
+            host_pages = len(self.data) // PAGE_SIZE - self._ceiling
+            self.refused = "limit" if after + host_pages > self._limit else "host region"
             return -1
         try:
             if self._ceiling is None:
@@ -249,7 +255,7 @@ class Memory:
                 # The pages are there already; a host region, or a stray write, may have used them.
                 self.data[before * PAGE_SIZE : after * PAGE_SIZE] = bytes(pages * PAGE_SIZE)
         except MemoryError:
-            self.refused = True
+            self.refused = "limit"
             return -1
         self._pages = after
         return before
@@ -281,7 +287,6 @@ class Memory:
         if start is None or not least <= start <= highest:
             start = min(self._pages + reserve, self.maximum, highest)
         self._ceiling = start
-        self.refused = False
         self.extend_host_region(start * PAGE_SIZE + size)
         return start * PAGE_SIZE
 

@@ -25,7 +25,7 @@ from purewasm_plugins.engine.values import f32_from_bits, f64_from_bits
 from purewasm_plugins.errors import LinkError, WasmError
 from purewasm_plugins.wasm import Module, ValidModule, load, validate
 from purewasm_plugins.wasm.instructions import instructions
-from purewasm_plugins.wasm.module import Import, Span
+from purewasm_plugins.wasm.module import Export, Import, Span
 from purewasm_plugins.wasm.types import (
     ExternKind,
     ExternType,
@@ -211,7 +211,7 @@ def _element(instance: Instance, item: int | Span) -> Any:
     return instance.functions[item] if isinstance(item, int) else _evaluate(instance, item)
 
 
-def _exported(instance: Instance, entry: Any) -> Extern:
+def _exported(instance: Instance, entry: Export) -> Extern:
     match entry.kind:
         case ExternKind.FUNCTION:
             return instance.functions[entry.index]

@@ -175,7 +175,7 @@ class _Expression:
     """What pywasm calls `FuncDesc.expr`: made when it is first looked at."""
 
     def __init__(self, linked: Linked, index: int, code: Code) -> None:
-        self._make = lambda: build_body(linked, index, code)
+        self._make: Callable[[], Body] = lambda: build_body(linked, index, code)
         self._body: Body | None = None
 
     @property

@@ -8,6 +8,7 @@ instructions, whether it may go on.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from purewasm_plugins.errors import (
@@ -82,7 +83,7 @@ class Budget:
         self._next_check = 0
         self._deadline: float | None = None
         self._cancelled = False
-        self._trap: type[Trap] | None = None
+        self._trap: Callable[[], Trap] | None = None
 
     def enter(self) -> None:
         """A call from outside the instance begins.

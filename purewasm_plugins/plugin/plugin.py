@@ -19,9 +19,12 @@ from purewasm_plugins.engine import Engine, Instance, ResourceLimits, instantiat
 from purewasm_plugins.engine.base import Function, HostException, Memory
 from purewasm_plugins.engine.instantiate import Imports
 from purewasm_plugins.errors import (
+    Cancelled,
     CompileError,
+    DeadlineExceeded,
     DecodeError,
     InstantiateError,
+    OutOfFuel,
     PluginError,
     ResourceLimitError,
     ToolExecutionError,
@@ -31,7 +34,13 @@ from purewasm_plugins.errors import (
     WasmError,
 )
 from purewasm_plugins.plugin import abi
-from purewasm_plugins.plugin.strings import StringError, encode_input, input_place, read_string
+from purewasm_plugins.plugin.strings import (
+    LEAST_RESERVE,
+    StringError,
+    encode_input,
+    input_place,
+    read_string,
+)
 from purewasm_plugins.tools import ToolDefinition, ToolRegistry, ToolResult
 from purewasm_plugins.wasm import ValidModule, load
 from purewasm_plugins.wasm.implementation_limits import MAX_MODULE_SIZE
@@ -106,6 +115,7 @@ class WasmPlugin:
         self._lock = threading.RLock()
         self._running = False
         self._session: _Session | None = None
+        self._reserve = LEAST_RESERVE
         session = self._open()
         self.name = session.string("plugin_name")
         self.version = session.string("plugin_version")
@@ -198,25 +208,34 @@ class WasmPlugin:
                     label, "the plugin is running: one of its host functions called it again"
                 )
             self._running = True
-            completed = False
             try:
-                output = self._ready().execute(index, data)
-                completed = True
-                return output
+                while True:
+                    session = self._ready()
+                    # Gone until the call has ended as a call should.
+                    self._session = None
+                    try:
+                        output = session.execute(index, data)
+                    except (OutOfFuel, DeadlineExceeded, Cancelled):
+                        raise
+                    except WasmError:
+                        if not self._widened_reserve(session):
+                            raise
+                    else:
+                        if session.memory.refused is None or not self._widened_reserve(session):
+                            self._session = session
+                            return output
             except StringError as error:
-                completed = True
+                self._session = session
                 raise ToolExecutionError(label, str(error)) from None
             except ResourceLimitError as error:
-                completed = True
+                self._session = session
                 raise ToolExecutionError(label, f"the input is too long: {error}") from error
             except WasmError as error:
-                raise ToolExecutionError(label, self._worded(error)) from error
+                raise ToolExecutionError(label, _worded(error, session.memory)) from error
             except HostException as carrier:
                 raise carrier.exception from None
             finally:
                 self._running = False
-                if not completed:
-                    self._session = None
 
     def register_into_registry(self, registry: ToolRegistry, *, prefix: str | None = None) -> None:
         """Register every tool of the plugin, or none where one cannot be registered.
@@ -245,7 +264,7 @@ class WasmPlugin:
             )
         except WasmError as error:
             raise InstantiateError(summary(error)) from error
-        return _Session(instance)
+        return _Session(instance, self._reserve)
 
     def _ready(self) -> _Session:
         if self._session is None:
@@ -268,15 +287,17 @@ class WasmPlugin:
             )
         return self.tools[index].name
 
-    def _worded(self, error: WasmError) -> str:
-        session = self._session
-        text = summary(error)
-        if session is not None and session.memory.refused:
-            text += (
-                f"; memory.grow had been refused at {session.memory.pages} pages"
-                " (raise the limit memory_pages, or export plugin_alloc)"
-            )
-        return text
+    def _widened_reserve(self, session: _Session) -> bool:
+        """Leave more room for the plugin to grow, if its input was in the way of that.
+
+        Returns:
+            Whether the call can be made again in a fresh instance as if it had not been made: it
+            was the first in its instance, and no import can have carried anything outside.
+        """
+        if session.memory.refused != "host region":
+            return False
+        self._reserve *= 8
+        return session.calls == 1 and not self.module.module.imports
 
 
 class RegisteredTool:
@@ -306,8 +327,10 @@ class RegisteredTool:
 class _Session:
     """One instance of a plugin, and the exports of the ABI in it."""
 
-    def __init__(self, instance: Instance) -> None:
+    def __init__(self, instance: Instance, reserve: int) -> None:
         self.instance = instance
+        self.calls = 0
+        self._reserve = reserve
         self._memory: Memory | None = None
         self._execute: Callable[[int, int], int] | None = None
         initialize = abi.optional_function(instance, "_initialize")
@@ -360,10 +383,13 @@ class _Session:
         """Run a tool on the bytes of its input."""
         if self._execute is None:
             self._execute = abi.required_function(self.instance, "plugin_tool_execute").entry
-            self._inputs = input_place(self.instance, self.memory)
+            self._inputs = input_place(self.instance, self.memory, self._reserve)
+        memory = self.memory
+        memory.refused = None
+        self.calls += 1
         pointer = self._execute(index, self._inputs.put(data))
         try:
-            return read_string(self.memory, pointer, self.instance.limits.output_bytes)
+            return read_string(memory, pointer, self.instance.limits.output_bytes)
         finally:
             self._inputs.release()
 
@@ -432,6 +458,17 @@ def compile_module(data: bytes) -> ValidModule:
         return load(data)
     except (DecodeError, ValidationError) as error:
         raise CompileError(str(error)) from error
+
+
+def _worded(error: WasmError, memory: Memory) -> str:
+    text = summary(error)
+    if memory.refused is not None:
+        text += f"; memory.grow had been refused at {memory.pages} pages"
+        if memory.refused == "limit":
+            text += " (the limit memory_pages can be raised)"
+        else:
+            text += " (the next call may grow further; plugin_alloc would avoid this)"
+    return text
 
 
 def summary(error: WasmError) -> str:

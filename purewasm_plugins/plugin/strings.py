@@ -88,6 +88,10 @@ class InputPlace(Protocol):
         ...
 
 
+#: Pages of an arena's reserve, unless more were seen to be needed: 4 MiB.
+LEAST_RESERVE = 64
+
+
 class Arena:
     """Host pages behind the plugin's, handed out in order: a bump allocator.
 
@@ -96,14 +100,18 @@ class Arena:
     of them. Between them and the plugin's pages lies a reserve for it to grow into during a call.
     """
 
-    #: Pages of the reserve, whatever the input: 4 MiB.
-    LEAST_RESERVE = 64
-
     #: Pages of the reserve for each page of input. Real plugins were seen to take up to this much.
     RESERVE_PER_PAGE = 16
 
-    def __init__(self, memory: Memory) -> None:
+    def __init__(self, memory: Memory, least_reserve: int = LEAST_RESERVE) -> None:
+        """Make an empty arena.
+
+        Args:
+            memory: behind whose pages it lies.
+            least_reserve: pages of the reserve, whatever the length of the inputs.
+        """
         self._memory = memory
+        self._least_reserve = least_reserve
         self._start = self._top = self._end = 0
         self._pages = -1
 
@@ -128,7 +136,11 @@ class Arena:
 
     def _place(self, size: int) -> None:
         """Find a region for inputs of `size` bytes, and for a few that are longer."""
-        reserve = max(self.LEAST_RESERVE, self.RESERVE_PER_PAGE * math.ceil(size / PAGE_SIZE))
+        reserve = max(
+            self._least_reserve,
+            self._memory.pages,
+            self.RESERVE_PER_PAGE * math.ceil(size / PAGE_SIZE),
+        )
         # Powers of two: inputs that get a little longer each time do not grow memory each time.
         capacity = max(1 << (size - 1).bit_length(), self._end - self._start)
         try:
@@ -176,11 +188,13 @@ class Exported:
                 self._free(pointer)
 
 
-def input_place(instance: Instance, memory: Memory) -> InputPlace:
+def input_place(
+    instance: Instance, memory: Memory, least_reserve: int = LEAST_RESERVE
+) -> InputPlace:
     """Where the inputs of a plugin go: its own allocator's memory where it exports one.
 
     In this order: `plugin_alloc` and `plugin_free`; `malloc` and `free`; `cabi_realloc`;
-    AssemblyScript's `__new`, `__pin` and `__unpin`; else an `Arena`.
+    AssemblyScript's `__new`, `__pin` and `__unpin`; else an `Arena` with that reserve.
 
     Raises:
         WrongExportTypeError: `plugin_alloc` or `plugin_free` has another type than the ABI says.
@@ -207,7 +221,7 @@ def input_place(instance: Instance, memory: Memory) -> InputPlace:
     new, pin, unpin = export("__new", 2, 1), export("__pin", 1, 1), export("__unpin", 1, 0)
     if new is not None and pin is not None and unpin is not None:
         return Exported(memory, lambda size: pin(new(size, _ARRAY_BUFFER)), unpin)
-    return Arena(memory)
+    return Arena(memory, least_reserve)
 
 
 #: AssemblyScript's class id of `ArrayBuffer`, the same in every module.
