@@ -455,10 +455,8 @@ class FunctionValidator:
                     case _:
                         return signature((type_,), (type_,))
             case Immediates.GLOBAL:
-                (number,) = immediates
-                return (
-                    self._global_gets[number] if opcode.code == 0x23 else self._global_sets[number]
-                )
+                index: int = immediates[0]
+                return self._global_gets[index] if opcode.code == 0x23 else self._global_sets[index]
             case Immediates.MEMARG | Immediates.MEMARG_LANE:
                 if immediates[0] > opcode.alignment:
                     raise ValidationError("alignment must not be larger than natural")
