@@ -310,7 +310,9 @@ class Memory:
         Raises:
             Trap: out of bounds; nothing was written.
         """
-        self.data[offset : self._end(offset, size)] = bytes((value & 0xFF,)) * size
+        # Checked before the bytes are made: a refused fill may ask for four gigabytes.
+        end = self._end(offset, size)
+        self.data[offset:end] = bytes((value & 0xFF,)) * size
 
     def copy(self, destination: int, source: int, size: int) -> None:
         """`memory.copy` (4.4.7).
@@ -419,7 +421,8 @@ class Table:
         Raises:
             Trap: out of bounds; nothing was written.
         """
-        self.elements[start : self._end(start, count)] = [value] * count
+        end = self._end(start, count)
+        self.elements[start:end] = [value] * count
 
     def copy(self, source: Table, destination: int, start: int, count: int) -> None:
         """`table.copy` (4.4.6) from `source`, which may be this table.
