@@ -1,0 +1,1 @@
+"""The kernels: each in C, compiled (`*.c`, `*.wasm`, `build.sh`), and by hand in Python."""
