@@ -38,7 +38,7 @@ _F64 = struct.Struct("<d")
 
 
 #: What pywasm raises for a trap, one way or another.
-_PYWASM_ERRORS = (AssertionError, ArithmeticError, LookupError, ValueError, struct.error)
+PYWASM_ERRORS = (AssertionError, ArithmeticError, LookupError, ValueError, struct.error)
 
 
 class Interpreter:
@@ -98,19 +98,14 @@ class Linked:
         def entry(*arguments: Any) -> Any:
             budget.enter()
             machine, stack = self.machine, self.machine.stack
-            machine.stack = pywasm.core.Stack()
             try:
-                # The frame that the machine must return to: evaluation ends when labels do.
-                outermost = pywasm.Frame(self.frame_module, pywasm.LocalsInst([]), 0, 0, 0)
-                machine.stack.frame.append(outermost)
-                machine.stack.value.extend(map(value_instance, type.params, arguments))
-                machine.evaluate_call(index)
+                self.start_call(index, arguments)
                 machine.evaluate()
-                return _pop_results(machine, type)
+                return pop_results(machine, type)
             except Trap as trap:
                 raise trap_in(self, trap) from None
-            except _PYWASM_ERRORS as error:
-                raise trap_in(self, self._trap_of(error)) from None
+            except PYWASM_ERRORS as error:
+                raise trap_in(self, self.trap_of(error)) from None
             except RecursionError:
                 raise trap_in(self, Trap(TrapReason.CALL_STACK_EXHAUSTED)) from None
             finally:
@@ -119,7 +114,27 @@ class Linked:
 
         return entry
 
-    def _trap_of(self, error: Exception) -> Trap:
+    def start_call(self, index: int, arguments: Sequence[Any]) -> None:
+        """Give the machine a stack of its own, on which a function is about to run.
+
+        Args:
+            index: the function's.
+            arguments: raw values.
+        """
+        machine = self.machine
+        machine.stack = pywasm.core.Stack()
+        # The frame that the machine must return to: evaluation ends when labels do.
+        outermost = pywasm.Frame(self.frame_module, pywasm.LocalsInst([]), 0, 0, 0)
+        machine.stack.frame.append(outermost)
+        params = self.instance.functions[index].type.params
+        machine.stack.value.extend(map(value_instance, params, arguments))
+        machine.evaluate_call(index)
+
+    def build_body(self, index: int, code: Code) -> Body:
+        """A function's body, made when it is first called."""
+        return build_body(self, index, code, Steps(self))
+
+    def trap_of(self, error: Exception) -> Trap:
         """Which trap a bare error of pywasm's means, by the instruction that raised it."""
         instruction = current_instruction(self.machine)
         mnemonic = "" if instruction is None else instruction.opcode.mnemonic
@@ -175,7 +190,7 @@ class _Expression:
     """What pywasm calls `FuncDesc.expr`: made when it is first looked at."""
 
     def __init__(self, linked: Linked, index: int, code: Code) -> None:
-        self._make: Callable[[], Body] = lambda: build_body(linked, index, code)
+        self._make: Callable[[], Body] = lambda: linked.build_body(index, code)
         self._body: Body | None = None
 
     @property
@@ -280,7 +295,8 @@ def _function_type(type: FuncType) -> pywasm.FuncType:
     )
 
 
-def _pop_results(machine: pywasm.Machine, type: FuncType) -> Any:
+def pop_results(machine: pywasm.Machine, type: FuncType) -> Any:
+    """The results of a call that `Linked.start_call` began and that has come to its end."""
     values = [raw_value(value) for value in machine.stack.value]
     if len(values) != len(type.results):
         raise WasmError(f"pywasm left {len(values)} values where {len(type.results)} belong")
@@ -315,12 +331,11 @@ def trap_in(linked: Linked, trap: Trap) -> Trap:
     return type(trap)(trap.reason, trap.frames + tuple(frames))
 
 
-def build_body(linked: Linked, index: int, code: Code) -> Body:
+def build_body(linked: Linked, index: int, code: Code, steps: Steps) -> Body:
     """A function's body as pywasm's nested lists, with the steps of this instance in it.
 
     Not recursive: compilers nest blocks deeper than Python nests calls.
     """
-    steps = _Steps(linked)
     body = Body((Step(None, steps.enter_function),))
     body.function = index
     current: list[pywasm.Inst] = body
@@ -338,12 +353,14 @@ def build_body(linked: Linked, index: int, code: Code) -> Body:
                 current.append(Located(instruction, instruction.opcode.code, arguments))
                 enclosing.append(current)
                 current = inner
-            case "else":
-                current = enclosing[-1][-1].args[2]
-            case "end" if enclosing:
-                current = enclosing.pop()
-            case "end":
-                break
+            case "else" | "end":
+                current += steps.closing(instruction)
+                if mnemonic == "else":
+                    current = enclosing[-1][-1].args[2]
+                elif enclosing:
+                    current = enclosing.pop()
+                else:
+                    break
             case _:
                 action = steps.action(instruction)
                 if action is not None:
@@ -392,7 +409,7 @@ def _pywasm_code(opcode: Opcode) -> int:
     return opcode.code if number < 0x80 else (opcode.code << 8) | 0x01
 
 
-class _Steps:
+class Steps:
     """The work of the steps of one instance; each `_name` is the instruction's with underscores."""
 
     def __init__(self, linked: Linked) -> None:
@@ -411,6 +428,10 @@ class _Steps:
     def start_loop(self) -> None:
         self.budget.spend()
 
+    def closing(self, instruction: Instruction) -> Sequence[pywasm.Inst]:
+        """What stands for an `else` or `end`: nothing, as the lists end there."""
+        return ()
+
     def action(self, instruction: Instruction) -> Callable[[], None] | None:
         """What a step does in the place of an instruction; None where pywasm runs it itself."""
         mnemonic, immediates = instruction.opcode.mnemonic, instruction.immediates
@@ -418,7 +439,7 @@ class _Steps:
             if immediates[0] >= self.instance.module.module.imported_functions:
                 return None
             function = self.instance.functions[immediates[0]]
-            return lambda: self._call_outside(function)
+            return lambda: self.call_outside(function)
         if mnemonic not in _STEPS:
             return None
         method = getattr(self, "_" + mnemonic.replace(".", "_"))
@@ -434,7 +455,7 @@ class _Steps:
     def _push(self, type: ValType, raw: Any) -> None:
         self.machine.stack.value.append(value_instance(type, raw))
 
-    def _call_outside(self, function: Function) -> None:
+    def call_outside(self, function: Function) -> None:
         params, results = function.type.params, function.type.results
         values = self.machine.stack.value
         first = len(values) - len(params)
@@ -460,7 +481,7 @@ class _Steps:
         if function.instance is self.instance:
             self.machine.evaluate_call(function.index)
         else:
-            self._call_outside(function)
+            self.call_outside(function)
 
     def _ref_func(self, function: int) -> None:
         self._push(ValType.FUNCREF, self.instance.functions[function])
