@@ -1,0 +1,101 @@
+"""What the tests share: the engines, WebAssembly text, and the fixtures of the repository."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import wasmtime
+from hypothesis import HealthCheck, settings
+
+from purewasm_plugins import Instance, ResourceLimits, WasmError, WasmPlugin, instantiate
+from purewasm_plugins.engine.instantiate import engine_named
+
+ROOT = Path(__file__).parents[1]
+
+# Deadlines are off: the pywasm engine runs less than a million instructions a second, and shared
+# machines are slower still.
+_SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
+settings.register_profile("default", deadline=None, max_examples=40, suppress_health_check=_SLOW)
+settings.register_profile("ci", settings.get_profile("default"), derandomize=True)
+settings.register_profile("quick", settings.get_profile("ci"), max_examples=10)
+settings.register_profile("thorough", settings.get_profile("default"), max_examples=1000)
+settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+
+def _available(name: str) -> bool:
+    try:
+        engine_named(name)
+    except WasmError:
+        return False
+    return True
+
+
+ENGINES = [name for name in ("pywasm", "translator") if _available(name)]
+
+
+@pytest.fixture(scope="session", params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> str:
+    """The name of an engine; what takes it runs once on each."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="session", params=ENGINES)
+def other_engine(request: pytest.FixtureRequest) -> str:
+    """The engine of a second instance, where two of them work together."""
+    return str(request.param)
+
+
+@functools.cache
+def assemble(text: str) -> bytes:
+    """A module's text as its bytes."""
+    return bytes(wasmtime.wat2wasm(text))
+
+
+@pytest.fixture(scope="session")
+def wat() -> Callable[[str], bytes]:
+    """`wat(text)`: the bytes of a module."""
+    return assemble
+
+
+@pytest.fixture(scope="session")
+def start(engine: str) -> Callable[..., Instance]:
+    """`start(text, imports=None, **limits)`: an instance of a module's text, on the engine."""
+
+    def start(text: str, imports: Any = None, **limits: Any) -> Instance:
+        return instantiate(assemble(text), imports, engine=engine, limits=ResourceLimits(**limits))
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def load(engine: str) -> Callable[..., WasmPlugin]:
+    """`load(name or bytes, imports=None, **limits)`: a plugin, on the engine.
+
+    A name is a file of `fixtures/wat` without its suffix, or a path inside `fixtures/plugins`.
+    """
+
+    def load(source: str | bytes, imports: Any = None, **limits: Any) -> WasmPlugin:
+        data = fixture_bytes(source) if isinstance(source, str) else source
+        return WasmPlugin.load_from_bytes(
+            data, engine=engine, limits=ResourceLimits(**limits), imports=imports
+        )
+
+    return load
+
+
+@functools.cache
+def fixture_bytes(name: str) -> bytes:
+    """A fixture's bytes, named as for `load`."""
+    folder = ROOT / "fixtures" / ("plugins" if name.endswith(".wasm") else "wat")
+    return (folder / name).with_suffix(".wasm").read_bytes()
+
+
+@pytest.fixture(scope="session")
+def fixture_data() -> Callable[[str], bytes]:
+    """`fixture_data(name)`: a fixture's bytes, named as for `load`."""
+    return fixture_bytes

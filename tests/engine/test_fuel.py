@@ -1,0 +1,277 @@
+"""Fuel, counted exactly as `ResourceLimits` says, the same on every engine.
+
+Entering a function that a module defines costs one unit, and so does every start of a loop's body.
+Calling a host function costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from purewasm_plugins import Cancelled, Instance, OutOfFuel, Trap, TrapReason
+
+Start = Callable[..., Instance]
+
+LOOP = """(func (export "run") (param i32)
+  (block $done (loop $again
+    (br_if $done (i32.eqz (local.get 0)))
+    (local.set 0 (i32.sub (local.get 0) (i32.const 1)))
+    (br $again))))"""
+
+NESTED = """(func (export "run") (param i32) (local $inner i32)
+  (loop $outer
+    (local.set $inner (i32.const 3))
+    (loop $inner
+      (br_if $inner (local.tee $inner (i32.sub (local.get $inner) (i32.const 1)))))
+    (br_if $outer (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))))"""
+
+CONTINUE_OUTER = """(func (export "run") (param i32)
+  (loop $outer
+    (loop $inner
+      (local.set 0 (i32.sub (local.get 0) (i32.const 1)))
+      (br_if $outer (i32.gt_s (local.get 0) (i32.const 0))))))"""
+
+TABLE_LOOP = """(func (export "run") (param i32) (result i32) (local $turns i32)
+  (block $out
+    (loop $again
+      (local.set $turns (i32.add (local.get $turns) (i32.const 1)))
+      (block $dec
+        (br_table $dec $out (i32.eqz (local.get 0))))
+      (local.set 0 (i32.sub (local.get 0) (i32.const 1)))
+      (br $again)))
+  (local.get $turns))"""
+
+LOOP_WITH_VALUES = """(func (export "run") (param i32) (result i32)
+  (i32.const 0)
+  (loop $again (param i32) (result i32)
+    (i32.add (i32.const 2))
+    (br_if $again (i32.lt_u (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))
+      (i32.const 1000)))))"""
+
+SWITCH = """(func (export "run") (param i32)
+  (loop $top
+    (block $a (block $b (block $c
+      (br_table $c $b $top $a (local.get 0)))
+      (local.set 0 (i32.const 1)) (br $top))
+      (local.set 0 (i32.const 9)) (br $top))))"""
+
+FIB = """(func $fib (export "run") (param i32) (result i32)
+  (if (result i32) (i32.lt_u (local.get 0) (i32.const 2))
+    (then (local.get 0))
+    (else (i32.add
+      (call $fib (i32.sub (local.get 0) (i32.const 1)))
+      (call $fib (i32.sub (local.get 0) (i32.const 2)))))))"""
+
+
+def _fib_calls(n: int) -> int:
+    return 1 if n < 2 else 1 + _fib_calls(n - 1) + _fib_calls(n - 2)
+
+
+#: name, functions, arguments, units
+CASES: list[tuple[str, str, tuple[int, ...], int]] = [
+    ("empty function", '(func (export "run"))', (), 1),
+    ("block is no loop", '(func (export "run") (block (block (br 1))))', (), 1),
+    ("a call", '(func $f) (func (export "run") (call $f))', (), 2),
+    (
+        "three calls, one of them indirect",
+        """(table 1 funcref) (elem (i32.const 0) $f) (func $f)
+           (func (export "run") (call $f) (call_indirect (i32.const 0)) (call $f))""",
+        (),
+        4,
+    ),
+    ("a call not made", '(func $f) (func (export "run") (return) (call $f))', (), 1),
+    ("loop that runs once", '(func (export "run") (loop))', (), 2),
+    ("loop left at once", '(func (export "run") (block (loop (br 1))))', (), 2),
+    ("loop not reached", '(func (export "run") (block (br 0) (loop (br 0))))', (), 1),
+    ("loop in a branch not taken", '(func (export "run") (if (i32.const 0) (then (loop))))', (), 1),
+    ("two loops", '(func (export "run") (loop) (loop))', (), 3),
+    ("loop in a loop", '(func (export "run") (loop (loop)))', (), 3),
+    ("branch back, 0 times", LOOP, (0,), 2),
+    ("branch back, 1 time", LOOP, (1,), 3),
+    ("branch back, 100 times", LOOP, (100,), 102),
+    ("nested loops", NESTED, (5,), 1 + 5 + 5 * 3),
+    ("outer loop continued from the inner", CONTINUE_OUTER, (4,), 1 + 4 + 4),
+    ("br_table back and out", TABLE_LOOP, (6,), 1 + 7),
+    ("loop with a parameter", LOOP_WITH_VALUES, (1,), 1 + 2),
+    ("loop with a parameter, around", LOOP_WITH_VALUES, (500,), 1 + 501),
+    ("br_table among blocks", SWITCH, (0,), 1 + 3),
+    ("recursion", FIB, (9,), _fib_calls(9)),
+    (
+        "host functions",
+        """(func $f (call $host)) (func (export "run")
+             (call $host) (call $host) (call $f) (loop (call $host)))""",
+        (),
+        3,
+    ),
+    (
+        "a loop that calls",
+        """(func $f (param i32) (result i32) (i32.sub (local.get 0) (i32.const 1)))
+           (func (export "run") (param i32)
+             (loop (br_if 0 (local.tee 0 (call $f (local.get 0))))))""",
+        (10,),
+        1 + 10 + 10,
+    ),
+]
+
+
+def module(functions: str) -> str:
+    return f'(module (import "h" "f" (func $host)) {functions})'
+
+
+IMPORTS = {"h": {"f": lambda: None}}
+
+
+@pytest.mark.parametrize(
+    ("functions", "arguments", "units"),
+    [case[1:] for case in CASES],
+    ids=[case[0] for case in CASES],
+)
+def test_fuel(start: Start, functions: str, arguments: tuple[int, ...], units: int) -> None:
+    instance = start(module(functions), IMPORTS)
+    for _ in range(2):
+        instance.exports["run"](*arguments)
+        assert instance.fuel_used == units, "each call from outside starts anew"
+
+    exact = start(module(functions), IMPORTS, fuel=units)
+    expected = instance.exports["run"](*arguments)
+    assert exact.exports["run"](*arguments) == expected
+
+    unlimited = start(module(functions), IMPORTS, fuel=None)
+    unlimited.exports["run"](*arguments)
+    assert unlimited.fuel_used == units
+
+    short = start(module(functions), IMPORTS, fuel=units - 1)
+    for _ in range(2):
+        with pytest.raises(OutOfFuel) as raised:
+            short.exports["run"](*arguments)
+        assert raised.value.reason is TrapReason.OUT_OF_FUEL
+        assert short.fuel_used == units - 1
+
+
+@pytest.mark.parametrize("fuel", [1, 2, 63, 64, 65, 127, 128, 1000, 8191, 8192, 8193, 20000])
+def test_the_limit_is_exact_wherever_it_falls(start: Start, fuel: int) -> None:
+    """Engines look at the meter in strides of their own; the stride must not show."""
+    instance = start(
+        """(module (global $turns (export "turns") (mut i32) (i32.const 0))
+             (func (export "run") (loop
+               (global.set $turns (i32.add (global.get $turns) (i32.const 1))) (br 0))))""",
+        fuel=fuel,
+    )
+    with pytest.raises(OutOfFuel):
+        instance.exports["run"]()
+    assert instance.exports["turns"].value == fuel - 1
+    assert instance.fuel_used == fuel
+
+
+def test_fuel_of_a_call_that_trapped(start: Start) -> None:
+    instance = start('(module (func $f unreachable) (func (export "run") (loop (call $f))))')
+    with pytest.raises(Trap):
+        instance.exports["run"]()
+    assert instance.fuel_used == 3
+
+
+def test_fuel_of_the_start_function(start: Start) -> None:
+    text = "(module (func $f) (func $s (call $f) (loop)) (start $s))"
+    assert start(text).fuel_used == 3
+    start(text, fuel=3)
+    with pytest.raises(OutOfFuel):
+        start(text, fuel=2)
+
+
+NESTING = """
+(module
+  (import "h" "f" (func $host))
+  (func (export "inner") (loop))
+  (func (export "spin") (loop (br 0)))
+  (func (export "outer") (call $host) (loop) (call $host)))
+"""
+
+
+def test_a_nested_call_uses_the_budget_of_the_call_it_is_part_of(start: Start) -> None:
+    def host() -> None:
+        instance.exports["inner"]()
+        used.append(instance.fuel_used)
+
+    used: list[int] = []
+    instance = start(NESTING, {"h": {"f": host}})
+    instance.exports["outer"]()
+    assert used == [3, 6]
+    assert instance.fuel_used == 6
+    instance = start(NESTING, {"h": {"f": host}}, fuel=6)
+    instance.exports["outer"]()
+    instance = start(NESTING, {"h": {"f": host}}, fuel=5)
+    with pytest.raises(OutOfFuel):
+        instance.exports["outer"]()
+
+
+@pytest.mark.parametrize("end", ["fuel", "timeout", "cancel"])
+def test_a_host_function_cannot_hide_that_the_budget_is_gone(start: Start, end: str) -> None:
+    limits: dict[str, Any] = {"fuel": {"fuel": 1000}, "timeout": {"timeout": 0.05}}.get(end, {})
+    swallowed: list[Trap] = []
+
+    def host() -> None:
+        if end == "cancel":
+            instance.cancel()
+        try:
+            instance.exports["spin"]()
+        except Trap as trap:
+            swallowed.append(trap)
+
+    instance = start(NESTING, {"h": {"f": host}}, **limits)
+    with pytest.raises(Trap) as raised:
+        instance.exports["outer"]()
+    assert len(swallowed) == 1, "the instance went on after its budget was gone"
+    assert raised.value.reason is swallowed[0].reason
+    assert type(raised.value) is type(swallowed[0])
+    # The next call has a budget of its own.
+    instance.exports["inner"]()
+    assert instance.fuel_used == 2
+
+
+def test_a_host_function_that_swallows_the_end_of_another_instance(start: Start) -> None:
+    """The other instance's budget is gone; this one's is not."""
+    other = start('(module (func (export "spin") (loop (br 0))))', fuel=100)
+
+    def host() -> None:
+        with pytest.raises(OutOfFuel):
+            other.exports["spin"]()
+
+    instance = start(NESTING, {"h": {"f": host}})
+    instance.exports["outer"]()
+    assert instance.fuel_used == 2
+
+
+def test_memory_instructions_cost_nothing_but_stay_bounded(start: Start) -> None:
+    """`memory.fill` is one instruction however long: the size of memory is what bounds it."""
+    instance = start(
+        """(module (memory 4)
+             (func (export "run") (memory.fill (i32.const 0) (i32.const 1) (i32.const 262144))))"""
+    )
+    instance.exports["run"]()
+    assert instance.fuel_used == 1
+
+
+def test_cancelled_has_precedence_over_nothing_else(start: Start) -> None:
+    """Cancelling takes effect at the next function entry or loop start, whatever fuel is left."""
+
+    def host() -> None:
+        instance.cancel()
+
+    instance = start(
+        """(module (import "h" "f" (func $host)) (func $g)
+             (global $after (export "after") (mut i32) (i32.const 0))
+             (func (export "run")
+               (call $host)
+               (global.set $after (i32.const 1))
+               (call $g)
+               (global.set $after (i32.const 2))))""",
+        {"h": {"f": host}},
+        fuel=None,
+        timeout=None,
+    )
+    with pytest.raises(Cancelled):
+        instance.exports["run"]()
+    assert instance.exports["after"].value == 1
