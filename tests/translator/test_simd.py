@@ -156,7 +156,8 @@ def is_load(opcode: Opcode) -> bool:
 def oracle_text(opcode: Opcode) -> str:
     """A module whose function `run<i>` does the instruction with its i-th immediates in as many
     cases as it is told; `$p` goes from case to case."""
-    assert opcode.params is not None and opcode.results is not None
+    assert opcode.params is not None
+    assert opcode.results is not None
     operands = []
     for position, type in enumerate(opcode.params):
         # The address is a load's first operand, whose bytes lie there, or where a store writes.
@@ -201,7 +202,8 @@ class Oracle:
 
 
 def our_result(opcode: Opcode, immediate: tuple[Any, ...], case: bytes) -> bytes:
-    assert opcode.params is not None and opcode.results is not None
+    assert opcode.params is not None
+    assert opcode.results is not None
     operands: list[Any] = []
     for position, type in enumerate(opcode.params):
         data = case[16 * position : 16 * position + 16]
