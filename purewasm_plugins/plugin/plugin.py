@@ -114,7 +114,10 @@ class WasmPlugin:
         self._imports = imports
         self._lock = threading.RLock()
         self._running = False
+        #: What the next call runs in; None where that must be a fresh instance.
         self._session: _Session | None = None
+        #: What the running call runs in.
+        self._active: _Session | None = None
         self._reserve = LEAST_RESERVE
         session = self._open()
         self.name = session.string("plugin_name")
@@ -176,8 +179,13 @@ class WasmPlugin:
 
     @property
     def instance(self) -> Instance:
-        """The instance that the next call runs in, fresh where the last call was cut short."""
-        return self._ready().instance
+        """The instance that runs, for host functions and for `cancel` from another thread; where
+        none does, the one that the next call runs in, fresh where the last call was cut short."""
+        active = self._active
+        if active is not None:
+            return active.instance
+        with self._lock:
+            return self._ready().instance
 
     def execute_tool(self, tool: int | str, input: str) -> str:
         """Run a tool.
@@ -210,7 +218,7 @@ class WasmPlugin:
             self._running = True
             try:
                 while True:
-                    session = self._ready()
+                    session = self._active = self._ready()
                     # Gone until the call has ended as a call should.
                     self._session = None
                     try:
@@ -236,6 +244,7 @@ class WasmPlugin:
                 raise carrier.exception from None
             finally:
                 self._running = False
+                self._active = None
 
     def register_into_registry(self, registry: ToolRegistry, *, prefix: str | None = None) -> None:
         """Register every tool of the plugin, or none where one cannot be registered.
