@@ -1,0 +1,274 @@
+"""Errors, plugins, modules and functions as JSON-able values for the page."""
+
+from __future__ import annotations
+
+import traceback
+from typing import Any, TypeVar
+
+from purewasm_plugins.errors import (
+    CompileError,
+    InvalidArgumentsError,
+    LinkError,
+    MissingExportError,
+    ResourceLimitError,
+    StackFrame,
+    Trap,
+    TrapReason,
+)
+from purewasm_plugins.plugin import WasmPlugin, abi
+from purewasm_plugins.wasm import FuncType, ValidModule, instructions
+from purewasm_plugins.wasm.types import ExternKind, GlobalType, MemoryType, TableType
+
+#: Frames shown of each end of a long backtrace.
+FRAMES = 12
+
+#: Lines of one function that a page still draws with ease.
+MOST_LINES = 20_000
+
+Answer = dict[str, Any]
+
+_Wanted = TypeVar("_Wanted", bound=BaseException)
+
+
+def error(error: Exception, data: bytes = b"") -> Answer:
+    """An error of the package in words.
+
+    Args:
+        data: the bytes that it is about, where they are known.
+    """
+    trap = _cause(error, Trap)
+    frames = trap.frames if trap is not None else ()
+    hidden = max(0, len(frames) - 2 * FRAMES)
+    shown: tuple[StackFrame, ...] = frames
+    if hidden:
+        shown = frames[:FRAMES] + frames[-FRAMES:]
+    return {
+        "type": type(error).__name__,
+        "message": str(error),
+        "reason": None if trap is None else trap.reason.value,
+        "frames": [_frame(frame) for frame in shown],
+        "hidden": hidden,
+        "hint": _hint(error, trap, data),
+    }
+
+
+def out_of_memory() -> Answer:
+    """The browser gives Python no more memory."""
+    return {
+        "type": "MemoryError",
+        "message": "There is no memory left: the browser gives the page no more than it has.",
+        "reason": None,
+        "frames": [],
+        "hidden": 0,
+        "hint": "Lower the limit of memory pages, or reload the page.",
+    }
+
+
+def unexpected(error: Exception) -> Answer:
+    """Something that nobody worded: a bug of ours."""
+    return {
+        "type": type(error).__name__,
+        "message": f"{type(error).__name__}: {error}",
+        "reason": None,
+        "frames": [],
+        "hidden": 0,
+        "hint": "This is a bug of the playground, not of the plugin.",
+        "traceback": "".join(traceback.format_exception(error)),
+    }
+
+
+def plugin(plugin: WasmPlugin) -> Answer:
+    """What a plugin says of itself."""
+    return {
+        "name": plugin.name,
+        "version": plugin.version,
+        "description": plugin.description,
+        "tools": [
+            {
+                "index": tool.index,
+                "name": tool.name,
+                "description": tool.description,
+                "schema": None if tool.schema is None else dict(tool.schema),
+            }
+            for tool in plugin.tools
+        ],
+    }
+
+
+def module(valid: ValidModule) -> Answer:
+    """The interface of a module and a list of its functions."""
+    module = valid.module
+    exported: dict[int, list[str]] = {}
+    for export in module.exports:
+        if export.kind is ExternKind.FUNCTION:
+            exported.setdefault(export.index, []).append(export.name)
+    imported = [entry for entry in module.imports if isinstance(entry.type, int)]
+    names = _function_names(valid)
+    functions = []
+    for index, type_index in enumerate(module.function_type_indices):
+        own = index - module.imported_functions
+        name = names.get(index)
+        if own < 0:
+            name = name or f"{imported[index].module}.{imported[index].name}"
+        functions.append(
+            {
+                "index": index,
+                "name": name,
+                "exports": exported.get(index, []),
+                "imported": own < 0,
+                "type": _signature(module.types[type_index]),
+                "size": 0
+                if own < 0
+                else module.functions[own].body.end - module.functions[own].body.start,
+            }
+        )
+    known = abi.REQUIRED | abi.OPTIONAL
+    return {
+        "exports": [
+            {
+                "name": export.name,
+                "kind": str(export.kind),
+                "index": export.index,
+                "type": _type(module.export_type(export)),
+                "abi": export.name in known or export.name == abi.MEMORY,
+            }
+            for export in module.exports
+        ],
+        "imports": [
+            {
+                "module": entry.module,
+                "name": entry.name,
+                "type": _type(module.import_type(entry)),
+            }
+            for entry in module.imports
+        ],
+        "functions": functions,
+        "sections": [
+            {"name": section.name, "size": section.content.end - section.content.start}
+            for section in module.sections
+        ],
+        "start": module.start,
+    }
+
+
+def function(valid: ValidModule, index: int) -> Answer:
+    """The two texts of a function: its instructions, and the Python made of them."""
+    module = valid.module
+    own = index - module.imported_functions
+    answer: Answer = {"index": index, "lines": [], "cut": False, "python": None, "note": None}
+    if not 0 <= own < len(module.functions):
+        answer["note"] = "The host gives this function: the module has no code of it."
+        return answer
+    depth = 0
+    lines = answer["lines"]
+    for instruction in instructions(module.data, module.functions[own].body):
+        mnemonic = instruction.opcode.mnemonic
+        if mnemonic in ("end", "else"):
+            depth = max(0, depth - 1)
+        text = " ".join(map(str, (mnemonic, *instruction.immediates)))
+        lines.append([instruction.offset, depth, text])
+        if mnemonic in ("block", "loop", "if", "else"):
+            depth += 1
+        if len(lines) >= MOST_LINES:
+            answer["cut"] = True
+            break
+    answer["note"] = "The translator is not part of this build."
+    return answer
+
+
+def _function_names(valid: ValidModule) -> dict[int, str]:
+    return {}
+
+
+def _signature(type: FuncType) -> str:
+    params = ", ".join(map(str, type.params))
+    results = ", ".join(map(str, type.results))
+    return f"({params}) → {results}" if results else f"({params})"
+
+
+def _type(type: FuncType | TableType | MemoryType | GlobalType) -> str:
+    match type:
+        case FuncType():
+            return "func " + _signature(type)
+        case MemoryType():
+            least, most = type.limits.minimum, type.limits.maximum
+            return f"memory of {least} pages" + (f", at most {most}" if most is not None else "")
+    return str(type)
+
+
+def _frame(frame: StackFrame) -> Answer:
+    return {
+        "function": frame.function,
+        "name": frame.name,
+        "offset": frame.offset,
+        "instruction": frame.instruction,
+        "text": str(frame),
+    }
+
+
+def _cause(error: BaseException, wanted: type[_Wanted]) -> _Wanted | None:
+    """The first error of that kind behind an error."""
+    found: BaseException | None = error
+    while found is not None:
+        if isinstance(found, wanted):
+            return found
+        found = found.__cause__
+    return None
+
+
+_FILE_KINDS = (
+    (b"PK\x03\x04", "a ZIP archive"),
+    (b"\x7fELF", "a program for Linux"),
+    (b"MZ", "a program for Windows"),
+    (b"\xcf\xfa\xed\xfe", "a program for macOS"),
+    (b"\x89PNG", "a picture"),
+    (b"\xff\xd8\xff", "a picture"),
+    (b"%PDF", "a PDF document"),
+    (b"\x1f\x8b", "a gzip archive: unpack it first"),
+    (b"<", "a page of HTML or XML"),
+)
+
+
+def _hint(error: Exception, trap: Trap | None, data: bytes) -> str | None:
+    """What a person could do about it, where that can be said."""
+    link = _cause(error, LinkError)
+    if link is not None:
+        return (
+            "The playground gives a plugin no imports: it must not need any. "
+            f"This one asks its host for {link.module}.{link.name}."
+        )
+    if isinstance(error, CompileError):
+        return _file_hint(data)
+    if isinstance(error, MissingExportError):
+        return (
+            "This is a WebAssembly module, but no plugin of ABI version 1: "
+            "you can still look at its functions and exports below."
+        )
+    if _cause(error, ResourceLimitError) is not None:
+        return "The limits can be raised under “Limits”; the browser's own memory is the last one."
+    if isinstance(error, InvalidArgumentsError):
+        return "The tool did not run."
+    if trap is not None:
+        return _TRAP_HINTS.get(trap.reason)
+    return None
+
+
+def _file_hint(data: bytes) -> str | None:
+    if not data:
+        return "The file is empty."
+    if data[:4] == b"\0asm":
+        return None
+    if data.lstrip()[:7] == b"(module":
+        return "This is the text format: assemble it first, with wat2wasm for example."
+    for start, kind in _FILE_KINDS:
+        if data.startswith(start):
+            return f"This looks like {kind}."
+    return "A WebAssembly module starts with the four bytes 00 61 73 6D; this file does not."
+
+
+_TRAP_HINTS = {
+    TrapReason.OUT_OF_FUEL: "It used up its fuel; the limit can be raised under “Limits”.",
+    TrapReason.DEADLINE_EXCEEDED: "It took too long; the limit can be raised under “Limits”.",
+    TrapReason.CALL_STACK_EXHAUSTED: "Its functions called each other too deep.",
+    TrapReason.UNREACHABLE: "Compilers put “unreachable” where a program panics or aborts.",
+}

@@ -1,0 +1,182 @@
+"""The linear memory as the page shows it: pieces of it, and what is marked in them.
+
+Marked are the input and the output of the last call, and every byte that the call changed.
+"""
+
+from __future__ import annotations
+
+import bisect
+import re
+from typing import Any
+
+from purewasm_plugins.browser.observe import Observer
+from purewasm_plugins.engine import Instance
+from purewasm_plugins.engine.base import Memory
+
+Range = tuple[int, int]
+
+#: Bytes compared at a time: equal blocks, which are nearly all, cost one comparison.
+_BLOCK = 4096
+
+#: Ranges that are kept of what a call changed; those after them count as one.
+MOST_RANGES = 50_000
+
+#: Cells of the overview of the whole memory.
+CELLS = 240
+
+#: The most bytes in one piece.
+LARGEST_PIECE = 65536
+
+
+class MemoryView:
+    """The memory of an instance, before its first call or after its last one."""
+
+    def __init__(self, memory: Memory | None = None) -> None:
+        self._memory = memory
+        self._input: Range | None = None
+        self._output: Range | None = None
+        self._changed: list[Range] = []
+        self._pages_before: int | None = None
+        self._compared = True
+
+    @classmethod
+    def of(cls, instance: Instance) -> MemoryView:
+        """The memory of an instance that nothing was called in yet."""
+        memory = instance.exports.get("memory")
+        return cls(memory if isinstance(memory, Memory) else None)
+
+    @classmethod
+    def after(cls, observer: Observer, output: str | None) -> MemoryView:
+        """The memory after a call.
+
+        Args:
+            observer: saw the call.
+            output: what the tool answered, if it did.
+        """
+        shown = cls() if observer.instance is None else cls.of(observer.instance)
+        if shown._memory is None:
+            return shown
+        data = shown._memory.data
+        shown._pages_before = observer.pages
+        shown._compared = observer.before is not None
+        if observer.before is not None:
+            shown._changed = changes(observer.before, data)
+        if observer.input is not None:
+            # As it was passed: the tool may have written over it.
+            source = data if observer.before is None else observer.before
+            shown._input = _string_at(source, observer.input)
+        if output is not None and observer.output is not None:
+            shown._output = _string_at(data, observer.output & 0xFFFFFFFF)
+        return shown
+
+    def summary(self) -> dict[str, Any] | None:
+        """Everything but the bytes; None where there is no memory."""
+        memory = self._memory
+        if memory is None:
+            return None
+        size = len(memory.data)
+        return {
+            "pages": memory.pages,
+            "pages_before": self._pages_before,
+            "maximum": memory.type.limits.maximum,
+            "size": memory.size,
+            "total": size,
+            "host": size - memory.size,
+            "input": self._input,
+            "output": self._output,
+            "compared": self._compared,
+            "changed_bytes": sum(end - start for start, end in self._changed),
+            "changes": len(self._changed),
+            "first_change": self._changed[0] if self._changed else None,
+            "overview": self._overview(size),
+        }
+
+    def piece(self, start: int, size: int) -> dict[str, Any]:
+        """Some bytes, and the marks in them.
+
+        Returns:
+            The bytes as hexadecimal digits, the ranges that are marked, cut to the piece, and where
+            the next changes before and after the piece begin.
+        """
+        if self._memory is None:
+            return {"start": 0, "hex": "", "marks": [], "previous": None, "next": None}
+        data = self._memory.data
+        start = max(0, min(start, len(data)))
+        end = min(start + max(0, min(size, LARGEST_PIECE)), len(data))
+        first = bisect.bisect_left(self._changed, start, key=lambda change: change[1])
+        last = bisect.bisect_left(self._changed, end, key=lambda change: change[0])
+        marks = [("changed", *change) for change in self._changed[first:last]]
+        named = (("input", self._input), ("output", self._output))
+        marks += [(name, *place) for name, place in named if place is not None]
+        earlier = bisect.bisect_left(self._changed, start, key=lambda change: change[0])
+        return {
+            "start": start,
+            "hex": data[start:end].hex(),
+            "marks": [
+                (name, max(low, start) - start, min(high, end) - start)
+                for name, low, high in marks
+                if low < end and high > start
+            ],
+            "previous": self._changed[earlier - 1][0] if earlier else None,
+            "next": self._changed[last][0] if last < len(self._changed) else None,
+        }
+
+    def _overview(self, size: int) -> list[str]:
+        """For each of equal cells of the memory, what is in it: a letter for each kind.
+
+        `d` data other than zeros, `c` changed, `i` input, `o` output, `h` beyond the plugin's own.
+        """
+        memory = self._memory
+        if memory is None or not size:
+            return []
+        count = min(CELLS, -(-size // 256))
+        edges = [size * cell // count for cell in range(count + 1)]
+        cells = [""] * count
+        for cell in range(count):
+            low, high = edges[cell], edges[cell + 1]
+            if _NOT_ZERO.search(memory.data, low, high):
+                cells[cell] += "d"
+            if low >= memory.size:
+                cells[cell] += "h"
+        marked = [("c", change) for change in self._changed]
+        marked += [
+            (letter, place)
+            for letter, place in (("i", self._input), ("o", self._output))
+            if place is not None
+        ]
+        for letter, (low, high) in marked:
+            first = bisect.bisect_right(edges, low) - 1
+            last = bisect.bisect_left(edges, max(high, low + 1))
+            for cell in range(max(0, first), min(last, count)):
+                if letter not in cells[cell]:
+                    cells[cell] += letter
+        return cells
+
+
+_NOT_ZERO = re.compile(rb"[^\0]")
+_DIFFERENT = re.compile(rb"[^\0]+")
+
+
+def _string_at(data: bytes | bytearray, start: int) -> Range:
+    return start, max(start, data.find(0, start))
+
+
+def changes(before: bytes, after: bytes | bytearray) -> list[Range]:
+    """The ranges of bytes that differ; where `after` is longer, what is not zero in the rest."""
+    found: list[Range] = []
+    for start in range(0, len(after), _BLOCK):
+        new, old = after[start : start + _BLOCK], before[start : start + _BLOCK]
+        if new == old:
+            continue
+        # As one long number each: byte by byte would take a thousand times as long.
+        difference = int.from_bytes(new, "little") ^ int.from_bytes(old, "little")
+        for match in _DIFFERENT.finditer(difference.to_bytes(len(new), "little")):
+            low, high = match.start() + start, match.end() + start
+            if found and found[-1][1] == low:
+                found[-1] = (found[-1][0], high)
+            else:
+                found.append((low, high))
+        if len(found) > MOST_RANGES:
+            found[MOST_RANGES:] = [(found[MOST_RANGES][0], len(after))]
+            break
+    return found

@@ -1,0 +1,164 @@
+"""The files of the playground's site: what a server sends, and what an export writes.
+
+Nothing binary is kept for it: this package and what it needs are packed from where they are
+installed, when they are asked for. Pyodide comes from its public address unless a copy is given.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import io
+import json
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+
+import purewasm_plugins
+from purewasm_plugins.browser.bundled import bundled_plugins
+
+#: The release of Pyodide that the page is tested with, and where everybody can get it.
+PYODIDE_VERSION = "314.0.7"
+PYODIDE_URL = f"https://cdn.jsdelivr.net/pyodide/v{PYODIDE_VERSION}/full/"
+
+#: What the page needs of Pyodide, of which a copy may hold much more; and about how many bytes.
+PYODIDE_FILES = (
+    "pyodide.mjs",
+    "pyodide.asm.mjs",
+    "pyodide.asm.wasm",
+    "pyodide-lock.json",
+    "python_stdlib.zip",
+)
+PYODIDE_SIZE = 13_500_000
+
+#: The distributions that run in the page beside this package.
+REQUIREMENTS = ("pywasm", "fastjsonschema")
+
+PAGE = Path(__file__).parent / "page"
+
+_PACKAGE = Path(purewasm_plugins.__file__).parent
+
+#: Of this package, what nobody needs inside the page.
+_LEFT_OUT = ("browser/page", "browser/plugins", "browser/screenshot.png", "cli", "__main__.py")
+
+
+class SiteError(Exception):
+    """The site cannot be put together: something is not where it should be."""
+
+
+class Site:
+    """The files of a playground.
+
+    Attributes:
+        pyodide: the directory of a copy of Pyodide, or None for its public address.
+    """
+
+    def __init__(self, pyodide: Path | None = None) -> None:
+        """Look for everything.
+
+        Raises:
+            SiteError: `pyodide` is no copy of Pyodide.
+        """
+        self.pyodide = pyodide
+        if pyodide is not None:
+            missing = [name for name in PYODIDE_FILES if not (pyodide / name).is_file()]
+            if missing:
+                raise SiteError(f"{pyodide} is no copy of Pyodide: it has no {', '.join(missing)}")
+
+    @cached_property
+    def files(self) -> Mapping[str, Callable[[], bytes]]:
+        """Path in the site -> what reads or makes the file."""
+        found: dict[str, Callable[[], bytes]] = {}
+        for path in sorted(PAGE.rglob("*")):
+            if path.is_file() and not path.name.startswith("."):
+                found[path.relative_to(PAGE).as_posix()] = path.read_bytes
+        for bundled in bundled_plugins():
+            found[f"plugins/{bundled.file}"] = bundled.path.read_bytes
+        for name in self._archives:
+            found[f"python/{name}.zip"] = lambda name=name: self._archives[name]  # type: ignore[misc]
+        if self.pyodide is not None:
+            for name in PYODIDE_FILES:
+                found[f"pyodide/{name}"] = (self.pyodide / name).read_bytes
+        found["config.json"] = self._config
+        return found
+
+    def export(self, directory: Path) -> int:
+        """Write every file under a directory, which any static host can serve.
+
+        Returns:
+            How many files there are.
+
+        Raises:
+            OSError: one cannot be written.
+        """
+        for name, read in self.files.items():
+            path = directory / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(read())
+        return len(self.files)
+
+    @cached_property
+    def _archives(self) -> Mapping[str, bytes]:
+        archives = {"purewasm_plugins": _packed(_package_files())}
+        for requirement in REQUIREMENTS:
+            archives[requirement] = packed_distribution(requirement)
+        return archives
+
+    def _config(self) -> bytes:
+        config = {
+            "version": purewasm_plugins.__version__,
+            "pyodide": PYODIDE_URL if self.pyodide is None else "pyodide/",
+            "pyodideSize": PYODIDE_SIZE,
+            "python": [f"python/{name}.zip" for name in self._archives],
+            "plugins": [bundled.described() for bundled in bundled_plugins()],
+        }
+        return json.dumps(config, ensure_ascii=False, indent=1).encode()
+
+
+def packed_distribution(name: str) -> bytes:
+    """An installed, purely Python distribution as a ZIP archive of what it installed.
+
+    Raises:
+        SiteError: it is not installed, or has files that only one platform can use.
+    """
+    try:
+        distribution = importlib.metadata.distribution(name)
+    except importlib.metadata.PackageNotFoundError:
+        raise SiteError(f"the package {name} is not installed") from None
+    entries: dict[str, Path] = {}
+    for file in distribution.files or ():
+        if file.parts[0] == ".." or file.suffix == ".pyc" or file.name in _OF_INSTALLERS:
+            continue
+        if file.suffix in (".so", ".pyd", ".dylib"):
+            raise SiteError(f"the package {name} is not purely Python: it has {file}")
+        entries[file.as_posix()] = Path(str(distribution.locate_file(file)))
+    if not entries:
+        raise SiteError(f"the package {name} does not say which files it has")
+    return _packed(iter(entries.items()))
+
+
+#: Files of a distribution that concern the machine it is installed on.
+_OF_INSTALLERS = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json")
+
+
+def _package_files() -> Iterator[tuple[str, Path]]:
+    for path in sorted(_PACKAGE.rglob("*")):
+        inside = path.relative_to(_PACKAGE)
+        name = inside.as_posix()
+        if "__pycache__" in inside.parts or not path.is_file():
+            continue
+        if any(name == out or name.startswith(out + "/") for out in _LEFT_OUT):
+            continue
+        yield f"{_PACKAGE.name}/{name}", path
+
+
+def _packed(entries: Iterator[tuple[str, Path]]) -> bytes:
+    """A ZIP archive; the same files give the same bytes."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, path in entries:
+            info = zipfile.ZipInfo(name)
+            info.compress_type = zipfile.ZIP_DEFLATED
+            info.external_attr = 0o644 << 16
+            archive.writestr(info, path.read_bytes())
+    return buffer.getvalue()

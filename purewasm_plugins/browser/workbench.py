@@ -1,0 +1,201 @@
+"""What the playground's worker does: requests in, JSON-able answers out.
+
+The page knows nothing of WebAssembly: it sends `{"method", "params"}` and draws what comes back.
+Everything here runs in any Python; in the browser it runs inside Pyodide, where nothing can wait,
+and an endless plugin is ended by ending the worker.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import purewasm_plugins
+from purewasm_plugins import (
+    InvalidArgumentsError,
+    PluginError,
+    ResourceLimits,
+    ToolError,
+    WasmError,
+    WasmPlugin,
+)
+from purewasm_plugins.browser import describe
+from purewasm_plugins.browser.memory import MemoryView
+from purewasm_plugins.browser.observe import Observed, Observer
+from purewasm_plugins.engine.instantiate import engine_named
+from purewasm_plugins.plugin.plugin import compile_module
+from purewasm_plugins.tools import schema_validator
+from purewasm_plugins.wasm import ValidModule
+
+#: The engines that a page may offer, the fastest first.
+ENGINES = ("translator", "pywasm")
+
+
+class Workbench:
+    """One plugin under the page's eyes."""
+
+    def __init__(self) -> None:
+        self._module: ValidModule | None = None
+        self._plugin: WasmPlugin | None = None
+        self._observer = Observer()
+        self._memory = MemoryView()
+        self._methods: Mapping[str, Callable[..., dict[str, Any]]] = {
+            "about": self.about,
+            "load": self.load,
+            "run": self.run,
+            "function": self.function,
+            "memory": self.memory,
+        }
+
+    def handle(self, request: str, data: Any = None) -> str:
+        """Answer one request.
+
+        Args:
+            request: JSON, `{"method": name, "params": {…}}`.
+            data: the bytes that belong to it, in anything with the buffer protocol.
+
+        Returns:
+            JSON: what the method returned, or `{"error": {…}}`.
+        """
+        try:
+            asked = json.loads(request)
+            params = asked.get("params") or {}
+            if data is not None:
+                params["data"] = bytes(data)
+            answer = self._methods[asked["method"]](**params)
+        except (PluginError, ToolError, WasmError) as error:
+            answer = {"error": describe.error(error)}
+        except MemoryError:
+            answer = {"error": describe.out_of_memory()}
+        except Exception as error:
+            # The page must be told, whatever it is: a worker without an answer is a frozen page.
+            answer = {"error": describe.unexpected(error)}
+        return json.dumps(answer)
+
+    def about(self) -> dict[str, Any]:
+        """The versions, and which engines there are here."""
+        return {
+            "version": purewasm_plugins.__version__,
+            "python": f"{platform.python_implementation()} {platform.python_version()}",
+            "platform": sys.platform,
+            "engines": [name for name in ENGINES if _available(name)],
+            "limits": _default_limits(),
+        }
+
+    def load(
+        self,
+        data: bytes,
+        engine: str | None = None,
+        limits: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Load a plugin.
+
+        A module that is valid but no plugin answers an error and its module: it can be looked at.
+
+        Args:
+            data: the bytes of its file.
+            engine: the name of an engine; None for the default.
+            limits: fields of `ResourceLimits`.
+        """
+        self._module = self._plugin = None
+        self._observer = Observer()
+        self._memory = MemoryView()
+        started = time.perf_counter()
+        answer: dict[str, Any] = {"size": len(data), "plugin": None, "module": None, "error": None}
+        try:
+            self._module = compile_module(data)
+            answer["module"] = describe.module(self._module)
+            observed = Observed(engine_named(engine), self._observer)
+            self._plugin = WasmPlugin(
+                self._module, engine=observed, limits=ResourceLimits(**(limits or {}))
+            )
+            answer["plugin"] = describe.plugin(self._plugin)
+            self._memory = MemoryView.of(self._plugin.instance)
+        except (PluginError, WasmError, ValueError) as error:
+            answer["error"] = describe.error(error, data)
+        except MemoryError:
+            answer["error"] = describe.out_of_memory()
+        answer["ms"] = _since(started)
+        answer["memory"] = self._memory.summary()
+        return answer
+
+    def run(self, tool: int, input: str | None = None, arguments: Any = None) -> dict[str, Any]:
+        """Run a tool.
+
+        Args:
+            tool: its index.
+            input: what it gets, as it is; or
+            arguments: what its schema describes.
+
+        Returns:
+            Its output or the error, what the call used, and what it did to memory.
+        """
+        plugin = self._plugin
+        if plugin is None:
+            raise PluginError("there is no plugin to run: load one first")
+        answer: dict[str, Any] = {"output": None, "error": None}
+        observer = self._observer
+        observer.forget()
+        started = time.perf_counter()
+        try:
+            if input is None:
+                input = _arguments(plugin, tool, arguments)
+            answer["input"] = input
+            started = time.perf_counter()
+            answer["output"] = plugin.execute_tool(tool, input)
+        except (PluginError, ToolError, WasmError) as error:
+            answer["error"] = describe.error(error)
+        except MemoryError:
+            answer["error"] = describe.out_of_memory()
+        answer["ms"] = _since(started)
+        answer["fuel"] = observer.fuel
+        if observer.instance is not None:
+            self._memory = MemoryView.after(observer, answer["output"])
+        answer["memory"] = self._memory.summary()
+        return answer
+
+    def function(self, index: int) -> dict[str, Any]:
+        """A function's disassembly, and the Python that the translator makes of it."""
+        if self._module is None:
+            raise PluginError("there is no module to look into: load one first")
+        return describe.function(self._module, index)
+
+    def memory(self, start: int, size: int) -> dict[str, Any]:
+        """A piece of the memory and what is marked in it."""
+        return self._memory.piece(start, size)
+
+
+def _arguments(plugin: WasmPlugin, tool: int, arguments: Any) -> str:
+    """Arguments as a tool with a schema gets them: checked, and as JSON."""
+    if not 0 <= tool < len(plugin.tools):
+        raise PluginError(f"there is no tool {tool}; the plugin has {len(plugin.tools)}")
+    chosen = plugin.tools[tool]
+    if isinstance(arguments, str):
+        try:
+            arguments = json.loads(arguments)
+        except ValueError as error:
+            raise InvalidArgumentsError(chosen.name, f"they are not JSON: {error}") from None
+    if chosen.schema is not None:
+        schema_validator(chosen.name, chosen.schema)(arguments)
+    return json.dumps(arguments, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def _default_limits() -> dict[str, Any]:
+    limits = ResourceLimits()
+    return {name: getattr(limits, name) for name in ("timeout", "fuel", "memory_pages")}
+
+
+def _available(name: str) -> bool:
+    try:
+        engine_named(name)
+    except WasmError:
+        return False
+    return True
+
+
+def _since(started: float) -> float:
+    return round((time.perf_counter() - started) * 1000, 3)
