@@ -9,6 +9,7 @@ from purewasm_plugins.engine.base import Instance
 from purewasm_plugins.errors import StackFrame
 from purewasm_plugins.wasm.instructions import instructions
 from purewasm_plugins.wasm.module import Span
+from purewasm_plugins.wasm.text import Identifiers, format_instruction
 
 
 def stack_frame(
@@ -23,8 +24,11 @@ def stack_frame(
         innermost: whether to give that instruction as text.
     """
     module = instance.module.module
+    names = instance.module.names
+    name = names.functions.get(function) or instance.functions[function].name
     text = None
     if innermost and offset is not None:
         instruction = next(instructions(module.data, Span(offset, len(module.data))))
-        text = " ".join(map(str, (instruction.opcode, *instruction.immediates)))
-    return StackFrame(function, instance.functions[function].name, None, offset, text)
+        identifiers = Identifiers(names)
+        text = format_instruction(instruction, identifiers, identifiers.locals(function))
+    return StackFrame(function, name, names.module, offset, text)

@@ -18,6 +18,7 @@ from purewasm_plugins.wasm.bodies import FunctionValidator
 from purewasm_plugins.wasm.control import Control, Recorder
 from purewasm_plugins.wasm.instructions import instructions
 from purewasm_plugins.wasm.module import Module, Span
+from purewasm_plugins.wasm.names import Names, read_names
 from purewasm_plugins.wasm.opcodes import Immediates
 from purewasm_plugins.wasm.types import ExternKind, FuncType, Limits, ValType
 
@@ -47,6 +48,11 @@ class ValidModule:
         recorder = Recorder()
         self._functions.validate(function, recorder)
         return recorder.control()
+
+    @cached_property
+    def names(self) -> Names:
+        """What its name section calls things."""
+        return read_names(self.module)
 
     @cached_property
     def _functions(self) -> FunctionValidator:
