@@ -1,0 +1,128 @@
+"""The kernels on every peer, and what metering costs them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from benchmarks import peers
+from benchmarks.kernels.handwritten import KERNELS
+from benchmarks.measure import Effort, Subject, Timings, geometric_mean, interleaved
+from benchmarks.report import GOAL_COLUMNS, NOTHING, TIMES, Goal, Table, duration, times
+
+OURS = "translator"
+SLOWER = ("pywasm", "pywasm engine", "ppci")
+FASTER = ("wasm3", "wasmtime")
+
+
+def measured(effort: Effort) -> tuple[dict[str, Timings], list[str]]:
+    """Kernel -> timings of the peers that run it; and what kept others from it."""
+    timings = {}
+    reasons: dict[str, list[str]] = {}
+    for kernel in KERNELS:
+        subjects: dict[str, Subject] = {}
+        for name, make in peers.PEERS.items():
+            try:
+                subjects[name] = make(kernel)
+            except peers.Unavailable as reason:
+                reasons.setdefault(f"{name} is left out: {reason}.", []).append(kernel)
+        timings[kernel] = interleaved(subjects, effort)
+    notes = [
+        reason if len(kernels) == len(KERNELS) else f"{', '.join(kernels)}: {reason}"
+        for reason, kernels in reasons.items()
+    ]
+    return timings, notes
+
+
+def ratios(timings: dict[str, Timings], peer: str, to: str) -> dict[str, float]:
+    """Kernel -> how many times the time of `to` a peer takes, where both run it."""
+    return {
+        kernel: measured.ratio(peer, to)
+        for kernel, measured in timings.items()
+        if peer in measured and to in measured
+    }
+
+
+def kernel_table(timings: dict[str, Timings], notes: list[str]) -> Table:
+    """Times of a unit, and what each peer takes as a multiple of the translator."""
+    columns = ["kernel", OURS, *SLOWER, "hand-written", *FASTER]
+    rows = []
+    for kernel, measured in timings.items():
+        row = [kernel, duration(measured.median(OURS)) if OURS in measured else NOTHING]
+        for peer in columns[2:]:
+            both = OURS in measured and peer in measured
+            row.append(times(measured.ratio(peer, OURS)) if both else NOTHING)
+        rows.append(row)
+    means = ["geometric mean", ""]
+    for peer in columns[2:]:
+        values = ratios(timings, peer, OURS).values()
+        means.append(times(geometric_mean(values) if values else None))
+    notes = [
+        "The translator's time for a unit of work; the other peers' as multiples of it: the"
+        " larger, the slower.",
+        *notes,
+    ]
+    title = "Kernels: the translator, and its peers in multiples of its time"
+    return Table(title, "python -m benchmarks --only kernels", columns, [*rows, means], notes)
+
+
+def goal_table(timings: dict[str, Timings]) -> Table:
+    by_pywasm = ratios(timings, "pywasm", OURS)
+    by_ppci = ratios(timings, "ppci", OURS)
+    of_python = ratios(timings, OURS, "hand-written")
+
+    def mean(values: dict[str, float]) -> float | None:
+        return geometric_mean(values.values()) if values else None
+
+    def extreme(values: dict[str, float], key: str) -> tuple[str, float | None]:
+        if not values:
+            return "", None
+        kernel = (min if key == "min" else max)(values, key=lambda kernel: values[kernel])
+        return f" ({kernel})", values[kernel]
+
+    slowest, least = extreme(by_pywasm, "min")
+    worst, most = extreme(of_python, "max")
+    goals = [
+        Goal("times as fast as pywasm, geometric mean", mean(by_pywasm), 150, at_least=True),
+        Goal(f"times as fast as pywasm, worst kernel{slowest}", least, 60, at_least=True),
+        Goal("times as fast as ppci's Python, geometric mean", mean(by_ppci), 20, at_least=True),
+        Goal("time of hand-written Python, geometric mean", mean(of_python), 1.5),
+        Goal(f"time of hand-written Python, worst kernel{worst}", most, 1.5),
+    ]
+    rows = [goal.row() for goal in goals]
+    return Table("Kernels: goals", "python -m benchmarks --only kernels", GOAL_COLUMNS, rows)
+
+
+def metering_table(effort: Effort) -> Table:
+    """The default limits against none at all."""
+    rows = []
+    values = []
+    try:
+        for kernel in KERNELS:
+            subjects = {
+                "metered": peers.engine(OURS, kernel),
+                "free": peers.engine(OURS, kernel, peers.UNLIMITED),
+            }
+            measured = interleaved(subjects, effort)
+            values.append(measured.ratio("metered", "free"))
+            free, metered = measured.median("free"), measured.median("metered")
+            rows.append([kernel, duration(free), duration(metered), f"{values[-1]:.3f} {TIMES}"])
+    except peers.Unavailable as reason:
+        notes = [f"{OURS} is left out: {reason}."]
+    else:
+        mean = geometric_mean(values)
+        goal = Goal("time with limits, geometric mean", mean, 1.05)
+        rows.append(["geometric mean", "", "", f"{mean:.3f} {TIMES}"])
+        notes = [f"Bound: {goal.bound} in the mean; {goal.row()[-1]}."]
+    title = "Metering: fuel, deadline and call depth, against none of them"
+    columns = ["kernel", "without", "with", "ratio"]
+    return Table(title, "python -m benchmarks --only metering", columns, rows, notes)
+
+
+def kernels(effort: Effort) -> Iterator[Table]:
+    timings, notes = measured(effort)
+    yield kernel_table(timings, notes)
+    yield goal_table(timings)
+
+
+def metering(effort: Effort) -> Iterator[Table]:
+    yield metering_table(effort)

@@ -1,0 +1,87 @@
+"""Timing side by side: subjects in turns, medians over the rounds.
+
+A machine that slows down for a second slows all subjects of a round down, and the ratio within a
+round stays what it is.
+"""
+
+from __future__ import annotations
+
+import gc
+import math
+import statistics
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+#: Does a number of units of work.
+Subject = Callable[[int], object]
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How long to measure: so many rounds, in each about so many seconds for each subject."""
+
+    rounds: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Timings:
+    """Seconds per unit of work, by subject, one for each round."""
+
+    rounds: Mapping[str, list[float]]
+
+    def __contains__(self, subject: str) -> bool:
+        return subject in self.rounds
+
+    def median(self, subject: str) -> float:
+        return statistics.median(self.rounds[subject])
+
+    def ratio(self, subject: str, to: str) -> float:
+        """How many times the time of `to` a subject takes: the median over the rounds."""
+        pairs = zip(self.rounds[subject], self.rounds[to], strict=True)
+        return statistics.median(one / other for one, other in pairs)
+
+
+def interleaved(subjects: Mapping[str, Subject], effort: Effort) -> Timings:
+    """Time subjects in turns, each with as many units a turn as take the time for it."""
+    units = {name: _units(subject, effort.seconds) for name, subject in subjects.items()}
+    rounds: dict[str, list[float]] = {name: [] for name in subjects}
+    for _ in range(effort.rounds):
+        for name, subject in subjects.items():
+            rounds[name].append(_seconds(subject, units[name]) / units[name])
+    return Timings(rounds)
+
+
+def repeating(call: Callable[[], object]) -> Subject:
+    """A subject whose unit of work is a call."""
+
+    def subject(units: int) -> None:
+        for _ in range(units):
+            call()
+
+    return subject
+
+
+def geometric_mean(values: Iterable[float]) -> float:
+    return statistics.geometric_mean(values)
+
+
+def _seconds(subject: Subject, units: int) -> float:
+    gc.collect()
+    gc.disable()
+    try:
+        start = time.perf_counter()
+        subject(units)
+        return time.perf_counter() - start
+    finally:
+        gc.enable()
+
+
+def _units(subject: Subject, seconds: float) -> int:
+    """How many units take about that long; the first call is a warm-up and does not count."""
+    subject(1)
+    units = 1
+    while (taken := _seconds(subject, units)) < seconds / 2:
+        units = math.ceil(units * min(100.0, seconds / max(taken, 1e-7)))
+    return max(1, round(units * seconds / taken))

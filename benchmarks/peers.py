@@ -1,0 +1,106 @@
+"""What runs a kernel: each peer makes `run(n)` of a `.wasm` file, or says why it cannot."""
+
+from __future__ import annotations
+
+import importlib
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks.kernels.handwritten import KERNELS
+from benchmarks.measure import Subject
+from purewasm_plugins import ResourceLimits, WasmError, instantiate
+
+KERNEL_FOLDER = Path(__file__).parent / "kernels"
+
+UNLIMITED = ResourceLimits(memory_pages=None, fuel=None, timeout=None, call_depth=None)
+
+
+class Unavailable(Exception):
+    """A peer is not installed, or cannot run this; the text says why."""
+
+
+def kernel_path(kernel: str) -> Path:
+    return KERNEL_FOLDER / f"{kernel}.wasm"
+
+
+def handwritten(kernel: str) -> Subject:
+    return KERNELS[kernel]
+
+
+def translator(kernel: str) -> Subject:
+    return engine("translator", kernel)
+
+
+def pywasm_engine(kernel: str) -> Subject:
+    return engine("pywasm", kernel)
+
+
+def engine(name: str, kernel: str, limits: ResourceLimits | None = None) -> Subject:
+    """One of our engines, under the default limits if no others are given."""
+    data = kernel_path(kernel).read_bytes()
+    try:
+        run = instantiate(data, engine=name, limits=limits).exports["run"]
+    except WasmError as error:
+        raise Unavailable(str(error)) from error
+    return _callable(run)
+
+
+def pywasm(kernel: str) -> Subject:
+    """pywasm itself: no limits, no validation."""
+    core = _module("pywasm").core
+    runtime = core.Runtime()
+    instance = runtime.instance_from_file(str(kernel_path(kernel)))
+    return lambda n: runtime.invocate(instance, "run", [n])
+
+
+def ppci(kernel: str) -> Subject:
+    """ppci's compiler with Python source as its target."""
+    wasm = _module("ppci.wasm")
+    module = wasm.Module(kernel_path(kernel).read_bytes())
+    return _callable(wasm.instantiate(module, {}, target="python").exports["run"])
+
+
+def wasmtime(kernel: str) -> Subject:
+    wasmtime = _module("wasmtime")
+    store = wasmtime.Store()
+    module = wasmtime.Module.from_file(store.engine, str(kernel_path(kernel)))
+    run = wasmtime.Instance(store, module, []).exports(store)["run"]
+    return lambda n: run(store, n)
+
+
+def wasm3(kernel: str) -> Subject:
+    wasm3 = _module("wasm3")
+    environment = wasm3.Environment()
+    runtime = environment.new_runtime(64 * 1024)
+    runtime.load(environment.parse_module(kernel_path(kernel).read_bytes()))
+    return _callable(runtime.find_function("run"))
+
+
+#: By the name that tables show.
+PEERS: dict[str, Callable[[str], Subject]] = {
+    "translator": translator,
+    "hand-written": handwritten,
+    "pywasm engine": pywasm_engine,
+    "pywasm": pywasm,
+    "ppci": ppci,
+    "wasm3": wasm3,
+    "wasmtime": wasmtime,
+}
+
+
+def pywasm_decode(data: bytes) -> object:
+    """What pywasm does before it can run a module, and nothing more."""
+    return _module("pywasm").core.ModuleDesc.from_reader(io.BytesIO(data))
+
+
+def _module(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise Unavailable(f"{name.split('.')[0]} is not installed") from error
+
+
+def _callable(run: Any) -> Subject:
+    return lambda n: run(n)

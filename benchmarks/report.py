@@ -1,0 +1,136 @@
+"""What was measured, as tables: plain text, with `rich` where it is installed, or Markdown."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+#: Stands for a figure that there is none of, and after one that is a ratio.
+NOTHING = "\N{EN DASH}"
+TIMES = "\N{MULTIPLICATION SIGN}"
+REACHED = "reached"
+NOT_REACHED = "not reached"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of figures.
+
+    Attributes:
+        title: what was measured.
+        command: what measures it again.
+        columns: the heads; the first column holds names, the others figures.
+        rows: one cell for each column.
+        notes: what the reader must know, such as a peer that is missing.
+    """
+
+    title: str
+    command: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A figure and the bound that it is to keep."""
+
+    what: str
+    value: float | None
+    bound: float
+    unit: str = TIMES
+    at_least: bool = False
+    why_none: str = "not available"
+
+    @property
+    def reached(self) -> bool:
+        if self.value is None:
+            return False
+        return self.value >= self.bound if self.at_least else self.value <= self.bound
+
+    def row(self) -> list[str]:
+        if self.value is None:
+            measured, verdict = NOTHING, self.why_none
+        else:
+            measured = f"{figure(self.value)} {self.unit}"
+            verdict = REACHED if self.reached else NOT_REACHED
+        bound = f"{'at least' if self.at_least else 'at most'} {self.bound:g} {self.unit}"
+        return [self.what, measured, bound, verdict]
+
+
+GOAL_COLUMNS = ("goal", "measured", "bound", "")
+
+
+def figure(value: float) -> str:
+    """Three significant digits, never in exponents."""
+    if value >= 100 or value == 0:
+        return f"{value:.0f}"
+    if value >= 10:
+        return f"{value:.1f}"
+    if value >= 0.1:
+        return f"{value:.2f}"
+    return f"{value:.3g}"
+
+
+def duration(seconds: float) -> str:
+    for unit, scale in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
+        if seconds >= scale:
+            return f"{figure(seconds / scale)} {unit}"
+    return f"{figure(seconds * 1e9)} ns"
+
+
+def times(value: float | None) -> str:
+    return NOTHING if value is None else f"{figure(value)} {TIMES}"
+
+
+def show(table: Table) -> None:
+    """Print a table: for a terminal with `rich`, if it is there, and otherwise as plain text."""
+    if sys.stdout.isatty() and importlib.util.find_spec("rich"):
+        _show_with_rich(table)
+    else:
+        print(plain(table), end="\n\n", flush=True)
+
+
+def plain(table: Table) -> str:
+    cells = [list(table.columns), *map(list, table.rows)]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(table.columns))]
+    lines = [table.title, ""]
+    for row in cells:
+        padded = [row[0].ljust(widths[0])]
+        padded += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+        lines.append("  ".join(padded).rstrip())
+    lines.insert(3, "  ".join("-" * width for width in widths))
+    return "\n".join([*lines, *table.notes, f"$ {table.command}"])
+
+
+def markdown(tables: Iterable[Table]) -> str:
+    """Every table under its title, for a README."""
+    parts = []
+    for table in tables:
+        lines = [f"**{table.title}** (`{table.command}`)", ""]
+        lines.append("| " + " | ".join(table.columns) + " |")
+        lines.append("|---|" + "---:|" * (len(table.columns) - 1))
+        lines += ["| " + " | ".join(row) + " |" for row in table.rows]
+        lines += ["", *(f"{note}  " for note in table.notes)] if table.notes else []
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts) + "\n"
+
+
+def _show_with_rich(table: Table) -> None:
+    console_module = importlib.import_module("rich.console")
+    table_module = importlib.import_module("rich.table")
+    text_module = importlib.import_module("rich.text")
+    grid = table_module.Table(title=table.title, title_justify="left", title_style="bold")
+    for number, column in enumerate(table.columns):
+        grid.add_column(column, justify="right" if number else "left", no_wrap=True)
+    for row in table.rows:
+        style = "red" if NOT_REACHED in row else ""
+        grid.add_row(*map(text_module.Text, row), style=style)
+    console = console_module.Console()
+    console.print(grid)
+    for note in table.notes:
+        console.print(note, markup=False, highlight=False)
+    console.print(f"$ {table.command}", style="dim", markup=False, highlight=False)
+    console.print()

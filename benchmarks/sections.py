@@ -1,0 +1,22 @@
+"""What `python -m benchmarks` can measure, by the name that `--only` takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from benchmarks import kernel_speed, plugin_speed
+from benchmarks.measure import Effort
+from benchmarks.report import Table
+
+SECTIONS: dict[str, Callable[[Effort], Iterator[Table]]] = {
+    "kernels": kernel_speed.kernels,
+    "metering": kernel_speed.metering,
+    "new-process": plugin_speed.new_process,
+    "calls": plugin_speed.calls,
+    "first-call": plugin_speed.first_call,
+    "memory": plugin_speed.memory,
+    "tools": plugin_speed.tools,
+}
+
+THOROUGH = Effort(rounds=7, seconds=0.1)
+QUICK = Effort(rounds=3, seconds=0.02)
