@@ -344,9 +344,14 @@ class Memory:
 
     def _end(self, offset: int, size: int) -> int:
         end = offset + size
-        if offset < 0 or size < 0 or (end > self.size and end > self.extent(offset)):
+        if offset < 0 or size < 0 or (end > self.size and not self._in_host_region(offset, end)):
             raise Trap(TrapReason.OUT_OF_BOUNDS_MEMORY_ACCESS)
         return end
+
+    def _in_host_region(self, start: int, end: int) -> bool:
+        """Whether a stretch lies in the region; an empty one may lie at its very end."""
+        ceiling = self._ceiling
+        return ceiling is not None and start >= ceiling * PAGE_SIZE and end <= len(self.data)
 
     def __repr__(self) -> str:
         return f"<Memory of {self._pages} pages>"
