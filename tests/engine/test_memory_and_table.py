@@ -205,6 +205,20 @@ def test_what_nobody_owns_is_out_of_bounds_for_the_host(
         assert raised.value.reason is TrapReason.OUT_OF_BOUNDS_MEMORY_ACCESS
 
 
+def test_nothing_at_the_very_end_of_the_host_region(start: Start) -> None:
+    """No bytes may be copied there, as to the end of any memory."""
+    module = Module(start, "1 100")
+    end = module.memory.host_region(PAGE, 2) + PAGE
+    module.copy(end, 0, 0)
+    module.copy(0, end, 0)
+    module.fill(end, 0)
+    assert module.memory.read(end, 0) == b""
+    with pytest.raises(Trap):
+        module.copy(end + 1, 0, 0)
+    with pytest.raises(Trap):
+        module.fill(end, 1)
+
+
 def test_host_region_counts_towards_the_limit(start: Start) -> None:
     module = Module(start, "1", memory_pages=4)
     assert module.memory.host_region(2 * PAGE, 64) == 2 * PAGE
