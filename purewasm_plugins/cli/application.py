@@ -1,0 +1,118 @@
+"""The group of all commands, and what becomes of errors: a line and an exit status, never more."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import click
+from click.shell_completion import shell_complete
+
+from purewasm_plugins import __version__
+from purewasm_plugins.cli.check import check
+from purewasm_plugins.cli.exits import Exit, Failure
+from purewasm_plugins.cli.inspect import inspect
+from purewasm_plugins.cli.listing import disassemble, translate
+from purewasm_plugins.cli.output import print_error, visible
+from purewasm_plugins.cli.run import run
+from purewasm_plugins.cli.tools import tools
+
+_NAME = "purewasm"
+_COMPLETE = "_PUREWASM_COMPLETE"
+
+_HELP = f"""Run WebAssembly plugins, and look at them.
+
+PLUGIN is a .wasm file everywhere.
+
+\b
+Example:
+  {_NAME} run plugin.wasm shout "hello"
+"""
+
+_EPILOG = "\n".join(
+    (
+        "\b\nExit status:",
+        *(f"  {status:>3}  {status.meaning}" for status in Exit),
+        "\n\b\nCompletion in the shell (bash; zsh and fish alike):",
+        f'  eval "$({_COMPLETE}=bash_source {_NAME})"',
+    )
+)
+
+
+class Application(click.Group):
+    """A group whose every error is a line on standard error and an exit status."""
+
+    def main(self, args: Sequence[str] | None = None, *_: Any, **__: Any) -> NoReturn:
+        """Run the command line and exit; see `click.Group.main`."""
+        sys.exit(self.run(sys.argv[1:] if args is None else args))
+
+    def run(self, args: Sequence[str]) -> int:
+        """Run the command line.
+
+        Args:
+            args: what follows the command's name.
+
+        Returns:
+            The exit status.
+        """
+        _prepare_streams()
+        try:
+            status = self._dispatch(list(args))
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # What is still buffered has nowhere to go, not when Python flushes at its end either.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return Exit.BROKEN_PIPE
+        except click.exceptions.Exit as end:
+            return end.exit_code
+        except click.UsageError as error:
+            command = error.ctx.command_path if error.ctx else _NAME
+            print_error(f"{error.format_message()} (see {command} --help)")
+            return Exit.USAGE
+        except Failure as failure:
+            print_error(failure.message)
+            for line in failure.trailer:
+                click.echo(visible(line), err=True)
+            return failure.status
+        except (click.Abort, KeyboardInterrupt):
+            return Exit.INTERRUPTED
+        return status
+
+    def _dispatch(self, args: list[str]) -> int:
+        instruction = os.environ.get(_COMPLETE)
+        if instruction:
+            return shell_complete(self, {}, _NAME, _COMPLETE, instruction)
+        with self.make_context(_NAME, args) as context:
+            result = self.invoke(context)
+        return result if isinstance(result, int) else Exit.OK
+
+
+def _prepare_streams() -> None:
+    """Let no character of a text, and no closed stream, be an error."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+@click.group(
+    cls=Application,
+    help=_HELP,
+    epilog=_EPILOG,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.version_option(__version__, prog_name=_NAME, message="%(prog)s %(version)s")
+@click.pass_context
+def purewasm(context: click.Context) -> None:
+    """Show the help where no command is given."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+for _command in (run, tools, inspect, check, disassemble, translate):
+    purewasm.add_command(_command)

@@ -1,0 +1,148 @@
+"""`purewasm inspect`: what a file holds, as a plugin and as a module."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from purewasm_plugins.cli.loading import load_module
+from purewasm_plugins.cli.options import limit_options, plugin_argument
+from purewasm_plugins.cli.output import console, print_json, progress, show, show_table, visible
+from purewasm_plugins.engine import Engine, ResourceLimits
+from purewasm_plugins.errors import PluginError
+from purewasm_plugins.plugin import WasmPlugin
+from purewasm_plugins.wasm import PAGE_SIZE, Module, ValidModule
+
+
+@click.command(short_help="Show what a file holds.")
+@plugin_argument
+@limit_options()
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+def inspect(plugin: str, limits: ResourceLimits, engine: Engine | None, as_json: bool) -> None:
+    """Show what a file holds: the plugin and its tools, exports, imports, memory and sections.
+
+    Any valid module can be looked at. Where it is no plugin, or cannot be loaded as one, the reason
+    is shown and the exit status is 0 all the same: 'purewasm check' is the judge of that.
+
+    \b
+    Example:
+      purewasm inspect plugin.wasm --json
+    """
+    module = load_module(plugin)
+    report = {"file": plugin, **_plugin(module, limits, engine), **_module(module.module)}
+    if as_json:
+        print_json(report)
+    else:
+        _print(report)
+
+
+def _plugin(module: ValidModule, limits: ResourceLimits, engine: Engine | None) -> dict[str, Any]:
+    try:
+        with progress("loading the plugin"):
+            plugin = WasmPlugin(module, engine=engine, limits=limits)
+    except PluginError as error:
+        return {"plugin": None, "error": str(error)}
+    return {
+        "plugin": {
+            "name": plugin.name,
+            "version": plugin.version,
+            "description": plugin.description,
+            "tools": [
+                {
+                    "index": tool.index,
+                    "name": tool.name,
+                    "description": tool.description,
+                    "schema": tool.schema,
+                }
+                for tool in plugin.tools
+            ],
+        },
+        "error": None,
+    }
+
+
+def _module(module: Module) -> dict[str, Any]:
+    imported = module.imported_memories
+    return {
+        "size": len(module.data),
+        "functions": len(module.functions),
+        "memories": [
+            {
+                "minimum_pages": memory.limits.minimum,
+                "maximum_pages": memory.limits.maximum,
+                "imported": index < imported,
+            }
+            for index, memory in enumerate(module.memory_types)
+        ],
+        "exports": [
+            {"name": entry.name, "kind": str(entry.kind), "type": str(module.export_type(entry))}
+            for entry in module.exports
+        ],
+        "imports": [
+            {
+                "module": entry.module,
+                "name": entry.name,
+                "type": str(module.import_type(entry)),
+            }
+            for entry in module.imports
+        ],
+        "sections": list(_sections(module)),
+    }
+
+
+def _sections(module: Module) -> Iterator[dict[str, Any]]:
+    custom = {section.content.end: section.name for section in module.custom_sections}
+    for section in module.sections:
+        start, end = section.content
+        named = {"custom_name": custom[end]} if section.name == "custom" else {}
+        yield {"name": section.name, **named, "offset": start, "size": end - start}
+
+
+def _print(report: dict[str, Any]) -> None:
+    from rich.text import Text
+
+    out = console()
+    plugin = report["plugin"]
+    if plugin is None:
+        show(out, Text(visible(report["file"]), style="bold"))
+        show(out, Text(f"no plugin: {visible(report['error'])}", style="yellow"))
+    else:
+        show(out, Text(visible(f"{plugin['name']} {plugin['version']}"), style="bold"))
+        show(out, Text(visible(plugin["description"])))
+    facts = [("size", f"{report['size']:,} bytes"), ("functions", f"{report['functions']:,}")]
+    facts += [("memory", _memory(memory)) for memory in report["memories"]]
+    show_table(out, "", facts)
+    for title, rows in _tables(report):
+        click.echo()
+        show_table(out, title, rows)
+
+
+def _memory(memory: dict[str, Any]) -> str:
+    minimum, maximum = memory["minimum_pages"], memory["maximum_pages"]
+    bound = "no maximum" if maximum is None else f"at most {maximum:,} ({_size(maximum)})"
+    imported = ", imported" if memory["imported"] else ""
+    return f"{minimum:,} pages ({_size(minimum)}), {bound}{imported}"
+
+
+def _size(pages: int) -> str:
+    size = pages * PAGE_SIZE
+    return f"{size >> 10:,} KiB" if size < 1 << 20 else f"{size / (1 << 20):,.4g} MiB"
+
+
+def _tables(report: dict[str, Any]) -> Iterator[tuple[str, list[tuple[str, ...]]]]:
+    """The titles of the tables, and their rows; tables without rows are left out."""
+    tools = report["plugin"]["tools"] if report["plugin"] else []
+    tables: dict[str, list[tuple[str, ...]]] = {
+        "Tools": [
+            (str(t["index"]), t["name"], t["description"], "schema" if t["schema"] else "")
+            for t in tools
+        ],
+        "Exports": [(e["name"], e["type"]) for e in report["exports"]],
+        "Imports": [(i["module"], i["name"], i["type"]) for i in report["imports"]],
+        "Sections": [
+            (s["name"], f"{s['size']:,}", s.get("custom_name", "")) for s in report["sections"]
+        ],
+    }
+    return ((title, rows) for title, rows in tables.items() if rows)

@@ -1,0 +1,83 @@
+"""`purewasm disassemble` and `purewasm translate`: a module's code, as WAT and as Python."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from purewasm_plugins.cli.exits import Exit, Failure
+from purewasm_plugins.cli.loading import load_module
+from purewasm_plugins.cli.options import plugin_argument
+from purewasm_plugins.cli.output import print_code
+from purewasm_plugins.wasm import ExternKind, Module
+from purewasm_plugins.wasm import text as wat
+from purewasm_plugins.wasm.names import read_names
+
+
+def _listing_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    function = click.option(
+        "--function", metavar="NAME|INDEX", help="One function only, by name or index."
+    )
+    offsets = click.option(
+        "--offsets", is_flag=True, help="Show where in the file each instruction is."
+    )
+    return plugin_argument(function(offsets(command)))
+
+
+@click.command(short_help="Print a module as WebAssembly text.")
+@_listing_options
+def disassemble(plugin: str, function: str | None, offsets: bool) -> None:
+    """Print a module, or one function of it, in the WebAssembly text format.
+
+    What is printed for a whole module can be assembled again. The names are those of the module's
+    name section.
+
+    \b
+    Example:
+      purewasm disassemble plugin.wasm --function plugin_tool_execute
+    """
+    module = load_module(plugin).module
+    index = None if function is None else _function_index(module, function, plugin)
+    print_code(wat.disassemble(module, index, offsets=offsets), "wat")
+
+
+@click.command(short_help="Print the Python that a module becomes.")
+@_listing_options
+def translate(plugin: str, function: str | None, offsets: bool) -> None:
+    """Print the Python code that the translator makes of a module, or of one function of it.
+
+    \b
+    Example:
+      purewasm translate plugin.wasm --function plugin_tool_execute
+    """
+    raise Failure("there is no translator yet", Exit.USAGE)
+
+
+def _function_index(module: Module, wanted: str, path: str) -> int:
+    """The function that a user means: by its name, an export's name, or its index.
+
+    Raises:
+        Failure: there is none, or its code is not in the module.
+    """
+    names: dict[str, int] = {}
+    for index, name in read_names(module).functions.items():
+        names.setdefault(name, index)
+    exported = {e.name: e.index for e in module.exports if e.kind is ExternKind.FUNCTION}
+    for spelling in (wanted, wanted.removeprefix("$")):
+        for known in (names, exported):
+            if spelling in known:
+                return _defined(module, known[spelling], wanted, path)
+    if wanted.isascii() and wanted.isdigit() and len(wanted) < 10:
+        return _defined(module, int(wanted), wanted, path)
+    raise Failure(f"{path}: there is no function {wanted}", Exit.USAGE)
+
+
+def _defined(module: Module, index: int, wanted: str, path: str) -> int:
+    first, count = module.imported_functions, len(module.function_type_indices)
+    if index >= count:
+        raise Failure(f"{path}: there is no function {wanted}; there are {count}", Exit.USAGE)
+    if index < first:
+        raise Failure(f"{path}: function {wanted} is imported: it has no code here", Exit.USAGE)
+    return index

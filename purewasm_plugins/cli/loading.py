@@ -1,0 +1,51 @@
+"""Reading and loading plugins for commands: what goes wrong becomes the command's error."""
+
+from __future__ import annotations
+
+from purewasm_plugins.cli.exits import Exit, Failure
+from purewasm_plugins.cli.output import progress
+from purewasm_plugins.engine import Engine, ResourceLimits
+from purewasm_plugins.errors import PluginError
+from purewasm_plugins.plugin import WasmPlugin
+from purewasm_plugins.plugin.plugin import compile_module, read_module
+from purewasm_plugins.wasm import ValidModule
+
+
+def read_file(path: str) -> bytes:
+    """The bytes of a plugin's file.
+
+    Raises:
+        Failure: it cannot be read.
+    """
+    try:
+        return read_module(path)
+    except PluginError as error:
+        raise Failure(str(error), Exit.PLUGIN) from error
+
+
+def load_module(path: str) -> ValidModule:
+    """The module in a file, whether it is a plugin or not.
+
+    Raises:
+        Failure: it cannot be read, or is no valid module.
+    """
+    data = read_file(path)
+    try:
+        with progress(f"loading {path}"):
+            return compile_module(data)
+    except PluginError as error:
+        raise Failure(f"{path}: {error}", Exit.PLUGIN) from error
+
+
+def load_plugin(path: str, limits: ResourceLimits, engine: Engine | None) -> WasmPlugin:
+    """The plugin in a file.
+
+    Raises:
+        Failure: it cannot be loaded.
+    """
+    data = read_file(path)
+    try:
+        with progress(f"loading {path}"):
+            return WasmPlugin.load_from_bytes(data, engine=engine, limits=limits)
+    except PluginError as error:
+        raise Failure(f"{path}: {error}", Exit.PLUGIN) from error

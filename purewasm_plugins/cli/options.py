@@ -1,0 +1,139 @@
+"""Arguments and options that several commands share, and their values."""
+
+from __future__ import annotations
+
+import functools
+import math
+import re
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from purewasm_plugins.engine import Engine, ResourceLimits
+from purewasm_plugins.engine.instantiate import engine_named
+from purewasm_plugins.errors import WasmError
+from purewasm_plugins.wasm import PAGE_SIZE
+
+_DEFAULTS = ResourceLimits()
+
+#: Bytes in a unit of memory; without one, pages are meant.
+_UNITS = {
+    "": PAGE_SIZE,
+    "kib": 1024,
+    "mib": 1024**2,
+    "gib": 1024**3,
+    "kb": 1000,
+    "mb": 1000**2,
+    "gb": 1000**3,
+}
+
+_Command = Callable[..., Any]
+
+
+def _limit(parse: Callable[[str], float | int], what: str) -> Callable[[Any], float | int | None]:
+    """The type of an option that is a limit; the word `none` lifts it.
+
+    Args:
+        parse: gives the value of what is not `none`, or raises ValueError.
+        what: it is.
+    """
+
+    def convert(value: Any) -> float | int | None:
+        if not isinstance(value, str):
+            # The default.
+            return value  # type: ignore[no-any-return]
+        text = value.strip().lower()
+        if text == "none":
+            return None
+        try:
+            return parse(text)
+        except ValueError:
+            raise click.BadParameter(f"{value!r} is no {what}, and not 'none'.") from None
+
+    return convert
+
+
+def _pages(text: str) -> int:
+    """A number of pages, or a size with a unit, whose whole pages count."""
+    match = re.fullmatch(r"([0-9]{1,15}) ?([a-z]*)", text)
+    if match is None or match[2] not in _UNITS:
+        raise ValueError(text)
+    return int(match[1]) * _UNITS[match[2]] // PAGE_SIZE
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 <= seconds < math.inf:
+        raise ValueError(text)
+    return seconds
+
+
+def _fuel(text: str) -> int:
+    if not re.fullmatch(r"[0-9_]{1,30}", text):
+        raise ValueError(text)
+    return int(text)
+
+
+def _engine(name: Any) -> Engine:
+    try:
+        return engine_named(name)
+    except WasmError as error:
+        raise click.BadParameter(f"{error}.") from None
+
+
+#: A `.wasm` file. Whether it can be read is found out, and said, where it is read.
+plugin_argument = click.argument("plugin", type=click.Path(), metavar="PLUGIN")
+
+engine_option = click.option(
+    "--engine", type=_engine, metavar="NAME", help="The engine that runs the plugin."
+)
+
+
+def limit_options(timeout: float | None = _DEFAULTS.timeout) -> Callable[[_Command], _Command]:
+    """The options of limits and the engine; the command gets `limits` and `engine`.
+
+    Args:
+        timeout: the default one.
+    """
+
+    def decorate(command: _Command) -> _Command:
+        @click.option(
+            "--limit-memory",
+            type=_limit(_pages, "number of pages or size such as 64MiB"),
+            metavar="PAGES|SIZE",
+            default=_DEFAULTS.memory_pages,
+            show_default=True,
+            help="Memory that the plugin may have: pages of 64 KiB, or such as 64MiB.",
+        )
+        @click.option(
+            "--timeout",
+            type=_limit(_seconds, "number of seconds"),
+            metavar="SECONDS",
+            default=timeout,
+            show_default=True,
+            help="Time that one call may take.",
+        )
+        @click.option(
+            "--fuel",
+            type=_limit(_fuel, "number of units"),
+            metavar="N",
+            default=_DEFAULTS.fuel,
+            show_default=True,
+            help="Calls and loop iterations that one call may make. 'none' lifts a limit.",
+        )
+        @engine_option
+        @functools.wraps(command)
+        def with_limits(
+            *args: Any,
+            limit_memory: int | None,
+            timeout: float | None,
+            fuel: int | None,
+            **kwargs: Any,
+        ) -> Any:
+            limits = ResourceLimits(memory_pages=limit_memory, timeout=timeout, fuel=fuel)
+            return command(*args, limits=limits, **kwargs)
+
+        return with_limits
+
+    return decorate

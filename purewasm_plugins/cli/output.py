@@ -1,0 +1,145 @@
+"""Printing: texts of strangers made harmless, tables, colours, and a sign of life."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import sys
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    # rich takes longer to import than most commands take to run: it is imported where it is used.
+    from rich.console import Console, RenderableType
+    from rich.text import Text
+
+#: Characters of a text that are shown: a name may have millions.
+SHOWN = 300
+
+#: Seconds of silence before there is a sign of life.
+PATIENCE = 1.0
+
+#: Columns for what is not shown on a terminal: enough that nothing is wrapped.
+_UNWRAPPED = 100_000
+
+#: Lines of code that are coloured at a time.
+_CHUNK = 200
+
+
+def visible(text: str, limit: int = SHOWN) -> str:
+    """A text on one line without anything that a terminal might act on.
+
+    Control characters, those that change the direction of text, and everything else that has no
+    shape become escapes, as in a Python string. What is too long is cut.
+    """
+    shown = "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode()
+        for char in text[:limit]
+    )
+    return shown if len(text) <= limit else f"{shown}... ({len(text)} characters)"
+
+
+def print_error(message: str) -> None:
+    """Say on standard error what went wrong, in a line."""
+    click.echo(f"purewasm: {visible(message, 1000)}", err=True)
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON, in ASCII: so no character in it means anything to a terminal."""
+    click.echo(json.dumps(value, indent=2))
+
+
+def console() -> Console:
+    """Where commands print. Nothing in a text means markup."""
+    from rich.console import Console
+
+    console = Console(markup=False, highlight=False, emoji=False, soft_wrap=False)
+    if not console.is_terminal:
+        console.width = _UNWRAPPED
+    return console
+
+
+def show(console: Console, renderable: RenderableType) -> None:
+    """Print something, without spaces at the ends of lines where it is not on a terminal."""
+    if console.is_terminal:
+        console.print(renderable)
+        return
+    with console.capture() as captured:
+        console.print(renderable)
+    for line in captured.get().splitlines():
+        click.echo(line.rstrip())
+
+
+def show_table(
+    console: Console, heading: str, rows: Sequence[Sequence[str | Text]], indent: int = 2
+) -> None:
+    """Print rows in columns under a heading; of a string, `visible` is shown. Nothing for none."""
+    from rich.padding import Padding
+    from rich.table import Table
+    from rich.text import Text
+
+    if not rows:
+        return
+    if heading:
+        show(console, Text(heading, style="bold"))
+    table = Table.grid(padding=(0, 2))
+    for column in range(len(rows[0])):
+        last = column == len(rows[0]) - 1
+        table.add_column(overflow="fold", style="" if column else "cyan", ratio=1 if last else None)
+    for row in rows:
+        table.add_row(*(Text(visible(cell)) if isinstance(cell, str) else cell for cell in row))
+    show(console, Padding(table, (0, 0, 0, indent), expand=False))
+
+
+@contextmanager
+def progress(label: str) -> Iterator[None]:
+    """After a while, show on standard error that work is going on, if that is a terminal."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    if not console.is_interactive:
+        yield
+        return
+    text = TextColumn("{task.description}", markup=False)
+    columns = (SpinnerColumn(), text, TimeElapsedColumn())
+    bar = Progress(*columns, console=console, transient=True)
+    bar.add_task(visible(label, 60), total=None)
+    timer = threading.Timer(PATIENCE, bar.start)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+        bar.stop()
+
+
+def print_code(lines: Iterable[str], language: str) -> None:
+    """Print lines of code, in colours where it goes to a terminal.
+
+    Args:
+        lines: without line ends, free of control characters.
+        language: what Pygments calls it.
+    """
+    out = console()
+    if not out.is_terminal or out.no_color:
+        for line in lines:
+            click.echo(line)
+        return
+    from rich.syntax import Syntax
+
+    syntax = Syntax("", language, theme="ansi_dark", background_color="default")
+    # A few lines at a time, since colouring takes longer than all the rest; no construct of these
+    # languages that a colour depends on goes over the end of a line.
+    lines = iter(lines)
+    while chunk := list(itertools.islice(lines, _CHUNK)):
+        out.print(syntax.highlight("\n".join(chunk)), soft_wrap=True, end="")

@@ -1,0 +1,78 @@
+"""`purewasm tools`: the tools of one plugin or of many, for people and for agents."""
+
+from __future__ import annotations
+
+import click
+
+from purewasm_plugins.cli.exits import Exit, Failure
+from purewasm_plugins.cli.loading import load_plugin
+from purewasm_plugins.cli.options import limit_options
+from purewasm_plugins.cli.output import console, print_error, print_json, show_table
+from purewasm_plugins.engine import Engine, ResourceLimits
+from purewasm_plugins.errors import ToolError
+from purewasm_plugins.plugin import WasmPlugin
+from purewasm_plugins.tools import ToolRegistry
+
+
+@click.command(short_help="List the tools of plugins.")
+@click.argument("plugins", type=click.Path(), nargs=-1, required=True, metavar="PLUGIN...")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(("table", "json", "openai")),
+    default="table",
+    show_default=True,
+    help="For people; every definition as JSON; or 'tools' of OpenAI's chat completions API.",
+)
+@limit_options()
+def tools(
+    plugins: tuple[str, ...], form: str, limits: ResourceLimits, engine: Engine | None
+) -> int:
+    """List the tools of plugins: name, description, and schema of the arguments.
+
+    A plugin that cannot be loaded is reported, the others are listed, and the exit status is 3.
+
+    \b
+    Example:
+      purewasm tools plugins/*.wasm --format openai
+    """
+    loaded: list[tuple[str, WasmPlugin]] = []
+    status = Exit.OK
+    for path in plugins:
+        try:
+            loaded.append((path, load_plugin(path, limits, engine)))
+        except Failure as failure:
+            print_error(failure.message)
+            status = Exit.PLUGIN
+    if form == "table":
+        _print_tables(loaded)
+    elif form == "openai":
+        print_json(_registry(loaded).to_openai_tools())
+    else:
+        print_json(
+            [
+                {"plugin": plugin.name, "file": path, "index": tool.tool.index}
+                | tool.definition.to_dict()
+                for path, plugin in loaded
+                for tool in plugin.registrable_tools()
+            ]
+        )
+    return status
+
+
+def _registry(loaded: list[tuple[str, WasmPlugin]]) -> ToolRegistry:
+    registry = ToolRegistry()
+    for path, plugin in loaded:
+        try:
+            plugin.register_into_registry(registry)
+        except ToolError as error:
+            raise Failure(f"{path}: {error}", Exit.PLUGIN) from error
+    return registry
+
+
+def _print_tables(loaded: list[tuple[str, WasmPlugin]]) -> None:
+    out = console()
+    for _, plugin in loaded:
+        heading = f"{plugin.name} {plugin.version}"
+        rows = [(str(tool.index), tool.name, tool.description) for tool in plugin.tools]
+        show_table(out, heading, rows or [("", "no tools", "")])

@@ -1,0 +1,74 @@
+"""Inputs to try a tool on: texts that many tools have work with, and arguments for a schema."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+#: How deep an example follows a schema.
+_DEPTH = 8
+
+
+def short_inputs(schema: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """A few short inputs of a tool; `schema` is that of its arguments, if it has one."""
+    if schema is None:
+        return "", "hello"
+    return "", "{}", _arguments(schema, "hello")
+
+
+def large_inputs(schema: Mapping[str, Any] | None, size: int) -> Iterator[bytes]:
+    """Inputs of about `size` bytes: lines of words and of CSV, and JSON."""
+    rows = (f'{n},Ada Lovelace,"London, {n}",{n / 4}\n' for n in itertools.count(1))
+    text = _up_to(size, itertools.chain(("id,name,place,number\n",), rows))
+    if schema is not None:
+        yield _arguments(schema, text).encode()
+        return
+    yield text.ljust(size).encode()
+    records = (f'{{"id":{n},"name":"Ada","tags":["a","b"]}},' for n in itertools.count(1))
+    yield f"[{_up_to(size - 6, records)}null]".ljust(size).encode()
+
+
+def _up_to(size: int, parts: Iterable[str]) -> str:
+    chosen, length = [], 0
+    for part in parts:
+        length += len(part)
+        if length > size:
+            break
+        chosen.append(part)
+    return "".join(chosen)
+
+
+def _arguments(schema: Mapping[str, Any], text: str) -> str:
+    """JSON that fits a schema, if it is a simple one. Of its strings, the first is `text`."""
+    strings = itertools.chain((text,), itertools.repeat("text"))
+    try:
+        return json.dumps(_example(schema, strings, _DEPTH), separators=(",", ":"))
+    except RecursionError:
+        # A constant in it that is nested as deep as JSON can be read, but not written.
+        return "{}"
+
+
+def _example(schema: object, strings: Iterator[str], depth: int) -> Any:
+    if not isinstance(schema, dict) or depth == 0:
+        return next(strings)
+    if "const" in schema:
+        return schema["const"]
+    for key in ("enum", "examples"):
+        if isinstance(schema.get(key), list) and schema[key]:
+            return schema[key][0]
+    match schema.get("type"):
+        case "object":
+            properties = schema.get("properties")
+            members = properties.items() if isinstance(properties, dict) else ()
+            return {name: _example(value, strings, depth - 1) for name, value in members}
+        case "array":
+            return [_example(schema.get("items"), strings, depth - 1)]
+        case "integer" | "number":
+            return schema.get("minimum", 1)
+        case "boolean":
+            return True
+        case "null":
+            return None
+    return next(strings)
