@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import traceback
 from typing import Any, TypeVar
 
@@ -16,7 +17,9 @@ from purewasm_plugins.errors import (
     TrapReason,
 )
 from purewasm_plugins.plugin import WasmPlugin, abi
-from purewasm_plugins.wasm import FuncType, ValidModule, instructions
+from purewasm_plugins.wasm import FuncType, ValidModule
+from purewasm_plugins.wasm.names import read_names
+from purewasm_plugins.wasm.text import disassemble
 from purewasm_plugins.wasm.types import ExternKind, GlobalType, MemoryType, TableType
 
 #: Frames shown of each end of a long backtrace.
@@ -103,7 +106,7 @@ def module(valid: ValidModule) -> Answer:
         if export.kind is ExternKind.FUNCTION:
             exported.setdefault(export.index, []).append(export.name)
     imported = [entry for entry in module.imports if isinstance(entry.type, int)]
-    names = _function_names(valid)
+    names = read_names(module).functions
     functions = []
     for index, type_index in enumerate(module.function_type_indices):
         own = index - module.imported_functions
@@ -159,25 +162,26 @@ def function(valid: ValidModule, index: int) -> Answer:
     if not 0 <= own < len(module.functions):
         answer["note"] = "The host gives this function: the module has no code of it."
         return answer
-    depth = 0
-    lines = answer["lines"]
-    for instruction in instructions(module.data, module.functions[own].body):
-        mnemonic = instruction.opcode.mnemonic
-        if mnemonic in ("end", "else"):
-            depth = max(0, depth - 1)
-        text = " ".join(map(str, (mnemonic, *instruction.immediates)))
-        lines.append([instruction.offset, depth, text])
-        if mnemonic in ("block", "loop", "if", "else"):
-            depth += 1
-        if len(lines) >= MOST_LINES:
+    for line in disassemble(module, index, offsets=True):
+        offset, text = _located(line)
+        answer["lines"].append((offset, text))
+        if len(answer["lines"]) >= MOST_LINES:
             answer["cut"] = True
             break
     answer["note"] = "The translator is not part of this build."
     return answer
 
 
-def _function_names(valid: ValidModule) -> dict[int, str]:
-    return {}
+_LOCATED = re.compile(r"\(;@([0-9a-f]+);\) (.*)")
+
+
+def _located(line: str) -> tuple[int | None, str]:
+    """A line of a disassembly with offsets: the offset, and the rest."""
+    match = _LOCATED.fullmatch(line)
+    if match is not None:
+        return int(match[1], 16), match[2]
+    # What has no offset is indented as if it had one; only the innermost part says something.
+    return None, line.strip() if line.lstrip().startswith(("(func", ")")) else "  " + line.strip()
 
 
 def _signature(type: FuncType) -> str:

@@ -1,0 +1,93 @@
+// @ts-check
+/** Small helpers for making elements. Text always goes in as text: a plugin's strings are strangers. */
+
+/**
+ * Make an element.
+ * @param {string} tag its name, with `.class`es behind it
+ * @param {Record<string, any> | null} [attributes] `on…` are listeners, `true` stands for an empty value
+ * @param {...any} children elements or texts; null, undefined and false are left out
+ * @returns {HTMLElement}
+ */
+export function h(tag, attributes, ...children) {
+  const [name, ...classes] = tag.split(".");
+  const element = document.createElement(name);
+  if (classes.length) element.className = classes.join(" ");
+  for (const [key, value] of Object.entries(attributes ?? {})) {
+    if (value === null || value === undefined || value === false) continue;
+    if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
+    else if (key === "value") /** @type {any} */ (element).value = value;
+    else element.setAttribute(key, value === true ? "" : String(value));
+  }
+  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  return element;
+}
+
+/** @param {string} id @returns {any} */
+export const byId = (id) => document.getElementById(id);
+
+/**
+ * A row of tabs that the arrow keys move in.
+ * @param {string} label
+ * @param {{id: string, text: string}[]} tabs
+ * @param {string} chosen
+ * @param {(id: string) => void} choose
+ * @param {string} panel id of the element that shows the chosen one
+ */
+export function tabList(label, tabs, chosen, choose, panel) {
+  const buttons = tabs.map(({ id, text }) =>
+    h("button", { type: "button", role: "tab", "data-id": id, "aria-controls": panel, onclick: () => select(id, false) }, text),
+  );
+  const list = h("div.tabs", { role: "tablist", "aria-label": label, onkeydown }, buttons);
+  /** @param {string} id @param {boolean} focus */
+  function mark(id, focus) {
+    for (const button of buttons) {
+      const on = button.dataset.id === id;
+      button.setAttribute("aria-selected", String(on));
+      button.tabIndex = on ? 0 : -1;
+      if (on && focus) button.focus();
+    }
+  }
+  /** @param {string} id @param {boolean} focus */
+  function select(id, focus) {
+    mark(id, focus);
+    choose(id);
+  }
+  /** @param {KeyboardEvent} event */
+  function onkeydown(event) {
+    const at = buttons.findIndex((button) => button === document.activeElement);
+    const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: buttons.length - 1 }[event.key];
+    if (to === undefined || at < 0) return;
+    event.preventDefault();
+    select(buttons[(to + buttons.length) % buttons.length].dataset.id ?? "", true);
+  }
+  mark(chosen, false);
+  return list;
+}
+
+/** Say something for a moment. @param {string} text */
+export function toast(text) {
+  const element = byId("toast");
+  element.textContent = text;
+  element.classList.add("shown");
+  clearTimeout(toast.timer);
+  toast.timer = setTimeout(() => element.classList.remove("shown"), 2600);
+}
+/** @type {any} */
+toast.timer = 0;
+
+/** @param {number} count @param {string} one @param {string} [many] */
+export const counted = (count, one, many = one + "s") => `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
+
+/** @param {number} bytes */
+export function size(bytes) {
+  if (bytes < 1024) return counted(bytes, "byte");
+  if (bytes < 1024 * 1024) return `${(bytes / 1024).toFixed(bytes < 10240 ? 1 : 0)} KiB`;
+  return `${(bytes / 1024 / 1024).toFixed(1)} MiB`;
+}
+
+/** @param {number} ms */
+export function duration(ms) {
+  if (ms < 1) return `${Math.max(1, Math.round(ms * 1000))} µs`;
+  if (ms < 1000) return `${ms < 100 ? ms.toFixed(1) : Math.round(ms)} ms`;
+  return `${(ms / 1000).toFixed(ms < 10000 ? 2 : 1)} s`;
+}

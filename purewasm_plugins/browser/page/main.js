@@ -1,0 +1,472 @@
+// @ts-check
+/** The page: it picks plugins, runs tools and shows what the workbench in the worker answers. */
+
+import { byId, counted, duration, h, size, tabList, toast } from "./dom.js";
+import { toolForm } from "./form.js";
+import { FunctionsTab } from "./functions.js";
+import { Ended, Host } from "./host.js";
+import { interfaceTab } from "./interface.js";
+import { MemoryTab } from "./memory.js";
+import { showError, showNote, showResult } from "./result.js";
+import { readAddress, writeAddress } from "./share.js";
+
+/** Bytes of a file that the page still takes. */
+const LARGEST_FILE = 32 * 1024 * 1024;
+
+/** @type {any} */
+let config;
+/** @type {Host} */
+let host;
+/** @type {{file: string, data: ArrayBuffer, inputs: any, answer?: any} | null} */
+let current = null;
+/** @type {{tool: any, form: ReturnType<typeof toolForm>} | null} */
+let open = null;
+let defaults = { timeout: 30, fuel: null, memory_pages: 1024 };
+let detail = "functions";
+/** What runs now: its number, so that a late answer is known for one. */
+let running = 0;
+let turn = 0;
+
+const functions = new FunctionsTab((index) => host.call("function", { index }));
+const memory = new MemoryTab((start, length) => host.call("memory", { start, size: length }));
+
+/* Starting */
+
+async function start() {
+  connectPage();
+  try {
+    const response = await fetch("config.json");
+    if (!response.ok) throw new Error(`config.json: ${response.status} ${response.statusText}`);
+    config = await response.json();
+    drawPicker();
+    await boot();
+  } catch (error) {
+    bootFailed(error);
+  }
+}
+
+async function boot() {
+  status("loading", "Loading");
+  host = new Host(config, ({ text, fraction }) => {
+    byId("boot-text").textContent = text + " …";
+    byId("boot-progress").value = fraction;
+    status("loading", text);
+  });
+  const about = await host.ready;
+  byId("boot").hidden = true;
+  defaults = about.limits;
+  drawEngines(about.engines);
+  drawLimits();
+  status("ready", `Ready: ${about.python} with version ${about.version}, started in ${duration(about.startMs)}`);
+  await openFromAddress();
+}
+
+/** @param {any} error */
+function bootFailed(error) {
+  status("failed", "Python could not be loaded");
+  byId("boot-text").textContent = `Python could not be loaded: ${error?.message ?? error}`;
+  byId("boot-progress").hidden = true;
+  const again = byId("boot-again");
+  again.hidden = false;
+  again.onclick = () => location.reload();
+}
+
+/** @param {"loading" | "ready" | "busy" | "failed"} state @param {string} text */
+function status(state, text) {
+  const element = byId("status");
+  if (element.dataset.state !== state) element.dataset.state = state;
+  byId("status-text").textContent = text;
+}
+
+/** @param {string[]} engines */
+function drawEngines(engines) {
+  const wanted = readAddress().engine ?? engines[0];
+  const names = /** @type {Record<string, string>} */ ({ translator: "translator (fast)", pywasm: "pywasm (step by step)" });
+  const select = byId("engine");
+  select.replaceChildren(...engines.map((name) => h("option", { value: name, selected: name === wanted }, names[name] ?? name)));
+  select.disabled = engines.length < 2;
+}
+
+function drawLimits() {
+  for (const [name, value] of Object.entries(defaults)) byId("limits").querySelector(`[name=${name}]`).value = value ?? "";
+}
+
+function limits() {
+  /** @type {Record<string, number | null>} */
+  const chosen = {};
+  for (const name of Object.keys(defaults)) {
+    const text = byId("limits").querySelector(`[name=${name}]`).value;
+    chosen[name] = text === "" ? null : Number(text);
+  }
+  return chosen;
+}
+
+/* Picking a plugin */
+
+function drawPicker() {
+  /** @type {Map<string, HTMLElement[]>} */
+  const groups = new Map();
+  for (const entry of config.plugins) {
+    const item = h("li", null, h("button", { type: "button", "data-file": entry.file, onclick: () => openBundled(entry.file) }, h("b", null, entry.title), h("small", null, entry.summary)));
+    groups.set(entry.group, [...(groups.get(entry.group) ?? []), item]);
+  }
+  byId("plugins").replaceChildren(...[...groups].map(([title, items]) => h("section", null, h("h3", null, title), h("ul", null, items))));
+}
+
+async function openFromAddress() {
+  const { plugin, tool, input } = readAddress();
+  const start = tool || input !== null ? { tool, input } : undefined;
+  if (plugin === null) return config.plugins.length ? openBundled(config.plugins[0].file, start) : undefined;
+  if (config.plugins.some((/** @type {any} */ entry) => entry.file === plugin)) return openBundled(plugin, start);
+  waiting = { plugin, start };
+  showNote(byId("result"), `This link is about the plugin “${plugin}”`, "Links carry a plugin's name and the input, never the plugin itself. Drop that file on this page, and the input is filled in.");
+}
+
+/** What a link said of a plugin that is not here yet. @type {{plugin: string, start: any} | null} */
+let waiting = null;
+
+/** @param {string} file @param {any} [start] */
+async function openBundled(file, start) {
+  const entry = config.plugins.find((/** @type {any} */ other) => other.file === file);
+  try {
+    const response = await fetch("plugins/" + encodeURIComponent(file));
+    if (!response.ok) throw new Error(`${response.status} ${response.statusText}`);
+    await openPlugin(file, await response.arrayBuffer(), entry.inputs, start);
+  } catch (error) {
+    if (!(error instanceof Ended)) fail("NetworkError", `${file} could not be fetched: ${/** @type {any} */ (error).message}`);
+  }
+}
+
+/** @param {File} file */
+async function openFile(file) {
+  if (file.size > LARGEST_FILE) {
+    await forget(file.name);
+    fail("FileTooLarge", `${file.name} has ${size(file.size)}; the playground takes files of up to ${size(LARGEST_FILE)}.`, "The package itself takes larger ones: use it in Python.");
+    return;
+  }
+  let data;
+  try {
+    data = await file.arrayBuffer();
+  } catch (error) {
+    fail("FileError", `${file.name} could not be read: ${/** @type {any} */ (error).message}`);
+    return;
+  }
+  const start = waiting?.plugin === file.name ? waiting.start : undefined;
+  await openPlugin(file.name, data, {}, start);
+}
+
+/** Let go of the plugin that is open. @param {string} file */
+async function forget(file) {
+  stopQuietly();
+  current = open = null;
+  markPicked(file);
+  for (const id of ["plugin", "details"]) byId(id).hidden = true;
+}
+
+/** @param {string} type @param {string} message @param {string} [hint] */
+function fail(type, message, hint) {
+  showError(byId("result"), { type, message, hint, frames: [], hidden: 0, reason: null }, showFrame);
+}
+
+/** @param {string} file */
+function markPicked(file) {
+  for (const button of byId("plugins").querySelectorAll("button")) {
+    const on = button.dataset.file === file;
+    button.setAttribute("aria-current", String(on));
+    if (on) button.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }
+}
+
+/** @param {string} file @param {ArrayBuffer} data @param {any} inputs @param {any} [start] */
+async function openPlugin(file, data, inputs, start) {
+  await forget(file);
+  waiting = null;
+  byId("result").hidden = true;
+  const loaded = { file, data, inputs };
+  current = loaded;
+  const answer = await load(`Loading ${file}`);
+  if (!answer || current !== loaded) return;
+  current.answer = answer;
+  drawPlugin(start);
+  if (answer.error) showError(byId("result"), answer.error, showFrame);
+  drawDetails();
+}
+
+/** Have the worker load the current plugin. @param {string} text */
+async function load(text) {
+  if (!current) return null;
+  const { file, data } = current;
+  const answer = await busy(text, () => host.call("load", { engine: byId("engine").value || null, limits: limits() }, data));
+  if (answer?.module) {
+    memory.show(answer.memory, false);
+  }
+  writeAddress({ plugin: file, engine: chosenEngine() });
+  return answer;
+}
+
+/** The engine, where it is not the usual one. */
+function chosenEngine() {
+  const select = byId("engine");
+  return select.selectedIndex > 0 ? select.value : undefined;
+}
+
+/* The plugin's card */
+
+/** @param {any} [start] */
+function drawPlugin(start) {
+  const card = byId("plugin");
+  const { file, answer, inputs } = /** @type {any} */ (current);
+  const { plugin } = answer;
+  card.hidden = false;
+  if (!plugin) {
+    card.replaceChildren(h("div.title", null, h("h2", null, file), h("span.note", null, size(answer.size))));
+    return;
+  }
+  const body = h("div.tool", { id: "tool" });
+  const tools = plugin.tools;
+  const wanted = tools.find((/** @type {any} */ tool) => tool.name === start?.tool) ?? tools[0];
+  /** @param {string} index @param {any} [given] */
+  const choose = (index, given) => drawTool(body, tools[Number(index)], given ?? inputs[tools[Number(index)].name]);
+  card.replaceChildren(
+    h("div.title", null, h("h2", null, plugin.name || "(no name)"), h("span.badge", null, `version ${plugin.version}`), h("span.note", null, `${file} · ${size(answer.size)} · loaded in ${duration(answer.ms)}`)),
+    h("p.description", null, plugin.description),
+    tools.length > 1 ? tabList("Tools", tools.map((/** @type {any} */ tool) => ({ id: String(tool.index), text: tool.name || `tool ${tool.index}` })), String(wanted.index), choose, "tool") : "",
+    body,
+  );
+  if (wanted) choose(String(wanted.index), start?.input ?? undefined);
+  else body.replaceChildren(h("p.note", null, "The plugin has no tools."));
+}
+
+/** @param {HTMLElement} body @param {any} tool @param {any} given */
+function drawTool(body, tool, given) {
+  const form = toolForm(tool, given);
+  open = { tool, form };
+  const schema = tool.schema && h("details.schema", null, h("summary", null, "JSON Schema of the arguments"), h("pre.text", null, JSON.stringify(tool.schema, null, 2)));
+  body.replaceChildren(
+    h("p", null, h("b.mono", null, tool.name), tool.description ? h("span.description", null, ` — ${tool.description}`) : ""),
+    h("form.tool", { novalidate: true, onsubmit: (/** @type {Event} */ event) => { event.preventDefault(); run(); } },
+      form.element,
+      h("div.actions", null,
+        h("button.primary", { type: "submit", id: "run" }, "Run"),
+        h("button.danger", { type: "button", id: "stop", hidden: true, onclick: stop }, "Stop"),
+        h("span.note", null, h("kbd", null, "Ctrl"), " ", h("kbd", null, "Enter"), " runs, ", h("kbd", null, "Esc"), " stops"))),
+    schema ?? "",
+  );
+  if (running) markBusy(true);
+}
+
+/* Running */
+
+async function run() {
+  if (!open || !current || running) return;
+  const { tool, form } = open;
+  writeAddress({ plugin: current.file, tool: tool.name, input: form.shareable(), engine: chosenEngine() });
+  const answer = await busy(`Running ${tool.name}`, () => host.call("run", { tool: tool.index, ...form.read() }));
+  if (!answer) return;
+  const card = byId("result");
+  if (answer.ms === undefined) showError(card, answer.error, showFrame);
+  else showResult(card, answer, { tool: tool.name, open: showFrame });
+  card.scrollIntoView({ block: "nearest" });
+  if (answer.memory) memory.show(answer.memory, true);
+  if (detail === "memory") memory.open();
+}
+
+/**
+ * Wait for the worker, with the time and a Stop button on the page.
+ * @param {string} text
+ * @param {() => Promise<any>} work
+ * @returns {Promise<any>} null where it was stopped
+ */
+async function busy(text, work) {
+  const own = ++turn;
+  running = own;
+  const started = performance.now();
+  const tick = () => {
+    const seconds = (performance.now() - started) / 1000;
+    status("busy", seconds < 0.4 ? text : `${text}: ${seconds.toFixed(1)} s`);
+  };
+  tick();
+  const timer = setInterval(tick, 100);
+  // A call that answers at once must not make the buttons flicker.
+  const shown = setTimeout(() => running === own && markBusy(true), 150);
+  try {
+    const answer = await work();
+    if (running === own) status("ready", `Ready: the last call took ${duration(performance.now() - started)}`);
+    return answer;
+  } catch (error) {
+    if (!(error instanceof Ended)) throw error;
+    if (error.crashed) await crashed(error);
+    return null;
+  } finally {
+    clearInterval(timer);
+    clearTimeout(shown);
+    if (running === own) {
+      running = 0;
+      markBusy(false);
+    }
+  }
+}
+
+/** @param {boolean} on */
+function markBusy(on) {
+  const run = byId("run");
+  if (run) run.disabled = on;
+  const stop = byId("stop");
+  if (stop) stop.hidden = !on;
+}
+
+function stopQuietly() {
+  if (!running) return;
+  running = 0;
+  host.stop();
+}
+
+/** End what runs; the plugin is loaded afresh in another worker. */
+async function stop() {
+  if (!running) return;
+  const loading = !current?.answer;
+  const started = performance.now();
+  stopQuietly();
+  markBusy(false);
+  if (loading) {
+    status("ready", "Stopped");
+    showNote(byId("result"), "Stopped", "The plugin did not finish loading. Pick another one.");
+    return;
+  }
+  showNote(byId("result"), "Stopped", "The plugin was ended in the middle of its work. It is loaded afresh: what it remembered is gone.");
+  const answer = await load("Starting afresh");
+  if (answer) status("ready", `Stopped; ready again after ${duration(performance.now() - started)}`);
+}
+
+/** @param {Ended} error */
+async function crashed(error) {
+  running = 0;
+  markBusy(false);
+  status("ready", "Python was started afresh");
+  const parts = { type: "Crash", message: "The call took the whole of Python down with it, in this page's worker.", hint: "Python was started afresh, and the page works on.", traceback: error.message, frames: [], hidden: 0, reason: null };
+  showError(byId("result"), parts, showFrame);
+  if (current?.answer?.plugin) await load("Starting afresh");
+}
+
+/* Looking inside */
+
+function drawDetails() {
+  const card = byId("details");
+  const module = current?.answer?.module;
+  card.hidden = !module;
+  if (!module) return;
+  functions.show(module);
+  const panel = h("div", { id: "panel", role: "tabpanel" });
+  const tabs = [{ id: "functions", text: "Functions" }, { id: "memory", text: "Memory" }, { id: "interface", text: "Exports and imports" }];
+  /** @param {string} id */
+  const choose = (id) => {
+    detail = id;
+    panel.replaceChildren(id === "functions" ? functions.element : id === "memory" ? memory.element : interfaceTab(module));
+    if (running) return;
+    if (id === "functions") functions.open();
+    if (id === "memory") memory.open();
+  };
+  card.replaceChildren(tabList("Inside the plugin", tabs, detail, choose, "panel"), panel);
+  choose(detail);
+}
+
+/** Show where a frame of a backtrace was. @param {any} frame */
+async function showFrame(frame) {
+  if (byId("details").hidden) return;
+  /** @type {any} */ (byId("details").querySelector('[data-id="functions"]'))?.click();
+  await functions.choose(frame.function, frame.offset);
+  byId("details").scrollIntoView({ block: "start", behavior: "smooth" });
+}
+
+/* The page's own controls */
+
+function connectPage() {
+  const root = document.documentElement;
+  root.dataset.theme = remembered("theme") ?? "";
+  byId("theme").onclick = () => {
+    const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+    root.dataset.theme = dark ? "light" : "dark";
+    remember("theme", root.dataset.theme);
+  };
+  byId("share").onclick = share;
+  byId("engine").onchange = reload;
+  byId("limits").querySelector("form").onsubmit = (/** @type {Event} */ event) => event.preventDefault();
+  byId("limits").onchange = reload;
+  byId("file").onchange = (/** @type {any} */ event) => {
+    const [file] = event.target.files;
+    if (file) openFile(file);
+    event.target.value = "";
+  };
+  connectDrops();
+  addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) run();
+    else if (event.key === "Escape") stop();
+    else return;
+    event.preventDefault();
+  });
+  addEventListener("hashchange", () => host && openFromAddress());
+}
+
+/** Load the plugin again, with the engine and the limits that are chosen now. */
+async function reload() {
+  if (!current) return;
+  const { file, data, inputs } = current;
+  const start = open ? { tool: open.tool.name, input: open.form.shareable() } : undefined;
+  await openPlugin(file, data, inputs, start);
+}
+
+async function share() {
+  if (!current) return;
+  const fits = writeAddress({ plugin: current.file, tool: open?.tool.name, input: open?.form.shareable(), engine: chosenEngine() });
+  try {
+    await navigator.clipboard.writeText(location.href);
+    toast(fits ? "Link copied" : "Link copied, without the input: it is too long for one");
+  } catch {
+    toast("The link is in the address bar");
+  }
+}
+
+function connectDrops() {
+  let depth = 0;
+  const veil = byId("veil");
+  addEventListener("dragenter", (event) => {
+    event.preventDefault();
+    depth++;
+    veil.classList.add("shown");
+  });
+  addEventListener("dragover", (event) => event.preventDefault());
+  addEventListener("dragleave", () => {
+    depth = Math.max(0, depth - 1);
+    if (!depth) veil.classList.remove("shown");
+  });
+  addEventListener("drop", (event) => {
+    event.preventDefault();
+    depth = 0;
+    veil.classList.remove("shown");
+    const files = event.dataTransfer?.files ?? [];
+    if (!files.length) return;
+    if (!host || !byId("boot").hidden) return toast("One moment: Python is still loading");
+    openFile(files[0]);
+    if (files.length > 1) toast(`${counted(files.length, "file")} were dropped; this is the first`);
+  });
+}
+
+/** @param {string} key */
+function remembered(key) {
+  try {
+    return localStorage.getItem(key);
+  } catch {
+    return null;
+  }
+}
+
+/** @param {string} key @param {string} value */
+function remember(key, value) {
+  try {
+    localStorage.setItem(key, value);
+  } catch {
+    // A browser may forbid it; the page then forgets.
+  }
+}
+
+start();

@@ -1,0 +1,118 @@
+// @ts-check
+/** The card that shows what a call gave: its output or its error, and what it used. */
+
+import { counted, duration, h, size, toast } from "./dom.js";
+
+/** Characters of an output that are drawn; all of it can be copied and saved. */
+const SHOWN = 100_000;
+
+/**
+ * @param {HTMLElement} card
+ * @param {any} answer what the workbench said
+ * @param {{tool: string, open: (frame: any) => void}} context
+ */
+export function showResult(card, answer, { tool, open }) {
+  card.hidden = false;
+  card.className = answer.error ? "card failed" : "card done";
+  if (answer.error) card.replaceChildren(...errorParts(answer.error, open), stats(answer));
+  else card.replaceChildren(...outputParts(answer.output, tool), stats(answer));
+}
+
+/**
+ * @param {HTMLElement} card
+ * @param {any} error
+ * @param {(frame: any) => void} open
+ */
+export function showError(card, error, open) {
+  card.hidden = false;
+  card.className = "card failed";
+  card.replaceChildren(...errorParts(error, open));
+}
+
+/** @param {HTMLElement} card @param {string} title @param {string} text */
+export function showNote(card, title, text) {
+  card.hidden = false;
+  card.className = "card";
+  card.replaceChildren(h("h2", null, title), h("p.hint", null, text));
+}
+
+/** @param {string} output @param {string} tool */
+function outputParts(output, tool) {
+  const copy = async () => {
+    await navigator.clipboard.writeText(output);
+    toast("Output copied");
+  };
+  const save = () => {
+    const url = URL.createObjectURL(new Blob([output], { type: "text/plain;charset=utf-8" }));
+    h("a", { href: url, download: `${tool.replace(/[^\w.-]+/g, "_") || "output"}.txt` }).click();
+    URL.revokeObjectURL(url);
+  };
+  const cut = output.length > SHOWN;
+  return [
+    h(
+      "div.result-title",
+      null,
+      h("h2", null, "Output"),
+      h("span.note", null, output === "" ? "an empty string" : counted(output.length, "character")),
+      h("div.actions", null, h("button.quiet", { type: "button", onclick: copy }, "Copy"), h("button.quiet", { type: "button", onclick: save }, "Save")),
+    ),
+    h("pre.text", { id: "output", tabindex: "0", "aria-label": "Output" }, output.slice(0, SHOWN)),
+    cut && h("p.note", null, `The first ${SHOWN.toLocaleString("en")} characters; Copy and Save take all of them.`),
+  ].filter(Boolean);
+}
+
+/** @param {any} error @param {(frame: any) => void} open */
+function errorParts(error, open) {
+  const frames = error.frames.map((/** @type {any} */ frame) =>
+    h(
+      "li",
+      null,
+      frame.function === null
+        ? frame.text
+        : h("button.link", { type: "button", title: "Show this function", onclick: () => open(frame) }, frame.text),
+    ),
+  );
+  if (error.hidden) {
+    frames.splice(frames.length / 2, 0, h("li.skipped", null, `… ${counted(error.hidden, "more frame")} …`));
+  }
+  return [
+    h("div.result-title", null, h("h2", null, title(error)), h("span.note", null, error.type)),
+    h("p.message", { id: "error" }, error.message),
+    error.hint && h("p.hint", null, error.hint),
+    frames.length > 0 && h("h3", null, "WebAssembly backtrace, innermost first"),
+    frames.length > 0 && h("ol.frames", null, frames),
+    error.traceback && h("pre.text", null, error.traceback),
+  ].filter(Boolean);
+}
+
+/** @param {any} error */
+function title(error) {
+  if (error.reason) return capital(error.reason);
+  return TITLES.get(error.type) ?? "That did not work";
+}
+
+const TITLES = new Map([
+  ["CompileError", "This is no valid WebAssembly module"],
+  ["InstantiateError", "The plugin could not be started"],
+  ["MissingExportError", "This module is no plugin"],
+  ["WrongExportTypeError", "This module is no plugin"],
+  ["VersionMismatchError", "This plugin is for another host"],
+  ["InvalidArgumentsError", "The arguments do not fit"],
+  ["FileTooLarge", "The file is too large"],
+]);
+
+/** @param {string} text */
+const capital = (text) => text[0].toUpperCase() + text.slice(1);
+
+/** @param {any} answer */
+function stats({ ms, fuel, memory }) {
+  const rows = [["Time", duration(ms)], ["Fuel used", h("span", null, fuel.toLocaleString("en"), h("small", null, fuel === 1 ? " unit" : " units"))]];
+  if (memory) {
+    const grown = memory.pages_before === null ? 0 : memory.pages - memory.pages_before;
+    rows.push(["Memory", h("span", null, counted(memory.pages, "page"), h("small", null, ` ${size(memory.size)}${grown > 0 ? `, grown by ${grown}` : ""}`))]);
+    if (memory.pages_before !== null && memory.compared) {
+      rows.push(["Memory changed", memory.changed_bytes ? counted(memory.changed_bytes, "byte") : "nothing"]);
+    }
+  }
+  return h("dl.stats", { id: "stats" }, rows.map(([name, value]) => h("div", null, h("dt", null, name), h("dd", null, value))));
+}
