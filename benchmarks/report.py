@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 #: Stands for a figure that there is none of, and after one that is a ratio.
 NOTHING = "\N{EN DASH}"
@@ -24,6 +24,7 @@ class Table:
         columns: the heads; the first column holds names, the others figures.
         rows: one cell for each column.
         notes: what the reader must know, such as a peer that is missing.
+        seconds: what a chart shows: row -> column -> seconds.
     """
 
     title: str
@@ -31,6 +32,7 @@ class Table:
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     notes: Sequence[str] = ()
+    seconds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
