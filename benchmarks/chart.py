@@ -9,8 +9,8 @@ from pathlib import Path
 COLOURS = {
     "pywasm": "#555555",
     "ppci": "#7a6ff0",
-    "hand-written": "#2e7d6b",
     "translator": "#d1495b",
+    "hand-written": "#2e7d6b",
     "wasm3": "#e0a030",
     "wasmtime": "#3a86c8",
 }
