@@ -69,7 +69,9 @@ class Application(click.Group):
             return end.exit_code
         except click.UsageError as error:
             command = error.ctx.command_path if error.ctx else _NAME
-            print_error(f"{error.format_message()} (see {command} --help)")
+            hint = "; '--' goes before an argument that starts with a dash"
+            hint = hint if isinstance(error, click.NoSuchOption) else ""
+            print_error(f"{error.format_message()} (see {command} --help{hint})")
             return Exit.USAGE
         except Failure as failure:
             print_error(failure.message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
 _STYLES = {Status.PASS: "green", Status.WARNING: "yellow", Status.FAIL: "bold red"}
 
-#: Columns of the name of a check, and what a terminal must have for the details to stand beside it.
+#: Columns of a check's status and name, and what a terminal must have for the rest to stand beside.
+_STATUS_WIDTH = 7
 _NAME_WIDTH = 30
 _WIDE = 80
 
@@ -64,7 +66,7 @@ def check(plugin: str, limits: ResourceLimits, engine: Engine | None, as_json: b
 def _watched(checks: Iterator[Check], plugin: str) -> Iterator[Check]:
     """The checks as they are made; a slow one shows that it goes on."""
     while True:
-        with progress(f"checking {plugin}"):
+        with progress(f"checking {os.path.basename(plugin)}"):
             item = next(checks, None)
         if item is None:
             return
@@ -76,23 +78,21 @@ def _show_check(out: Console, item: Check) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    status = Text(f"{item.status.value:<7}", style=_STYLES[item.status])
+    status = Text(f"{item.status.value:<{_STATUS_WIDTH}}", style=_STYLES[item.status])
     details = Text(visible(item.details))
-    mend = Text("\n".join(visible(line) for line in item.mend.splitlines()), style="italic")
+    below = [Text(visible(line), style="italic") for line in item.mend.splitlines()]
     if out.width < _WIDE:
         show(out, Text.assemble(status, "  ", visible(item.name)))
-        for text in (details, mend):
-            if text:
-                show(out, Padding(text, (0, 0, 0, 9), expand=False))
-        return
-    table = Table.grid(padding=(0, 2))
-    table.add_column(width=7)
-    table.add_column(width=_NAME_WIDTH, overflow="fold")
-    table.add_column(overflow="fold")
-    table.add_row(status, visible(item.name), details)
-    if mend:
-        table.add_row("", "", mend)
-    show(out, table)
+        below = [details, *below] if details else below
+    else:
+        table = Table.grid(padding=(0, 2))
+        table.add_column(width=_STATUS_WIDTH)
+        table.add_column(width=_NAME_WIDTH, overflow="fold")
+        table.add_column(overflow="fold")
+        table.add_row(status, visible(item.name), details)
+        show(out, table)
+    for text in below:
+        show(out, Padding(text, (0, 0, 0, _STATUS_WIDTH + 2), expand=False))
 
 
 def _summary(found: list[Check]) -> str:

@@ -121,19 +121,21 @@ def _print(report: dict[str, Any]) -> None:
 
 def _memory(memory: dict[str, Any]) -> str:
     minimum, maximum = memory["minimum_pages"], memory["maximum_pages"]
-    bound = "no maximum" if maximum is None else f"at most {maximum:,} ({_size(maximum)})"
+    bound = "no maximum" if maximum is None else f"at most {_pages(maximum)}"
     imported = ", imported" if memory["imported"] else ""
-    return f"{minimum:,} pages ({_size(minimum)}), {bound}{imported}"
+    return f"{_pages(minimum)}, {bound}{imported}"
 
 
-def _size(pages: int) -> str:
-    size = pages * PAGE_SIZE
-    return f"{size >> 10:,} KiB" if size < 1 << 20 else f"{size / (1 << 20):,.4g} MiB"
+def _pages(count: int) -> str:
+    kibibytes = count * PAGE_SIZE // 1024
+    size = f"{kibibytes:,} KiB" if kibibytes < 1024 else f"{kibibytes / 1024:,.4g} MiB"
+    return f"{count:,} page{'' if count == 1 else 's'} ({size})"
 
 
 def _tables(report: dict[str, Any]) -> Iterator[tuple[str, list[tuple[str, ...]]]]:
     """The titles of the tables, and their rows; tables without rows are left out."""
     tools = report["plugin"]["tools"] if report["plugin"] else []
+    width = max((len(f"{s['size']:,}") for s in report["sections"]), default=0)
     tables: dict[str, list[tuple[str, ...]]] = {
         "Tools": [
             (str(t["index"]), t["name"], t["description"], "schema" if t["schema"] else "")
@@ -142,7 +144,8 @@ def _tables(report: dict[str, Any]) -> Iterator[tuple[str, list[tuple[str, ...]]
         "Exports": [(e["name"], e["type"]) for e in report["exports"]],
         "Imports": [(i["module"], i["name"], i["type"]) for i in report["imports"]],
         "Sections": [
-            (s["name"], f"{s['size']:,}", s.get("custom_name", "")) for s in report["sections"]
+            (s["name"], f"{s['size']:>{width},}", s.get("custom_name", ""))
+            for s in report["sections"]
         ],
     }
     return ((title, rows) for title, rows in tables.items() if rows)

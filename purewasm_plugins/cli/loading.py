@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from purewasm_plugins.cli.exits import Exit, Failure
 from purewasm_plugins.cli.output import progress
 from purewasm_plugins.engine import Engine, ResourceLimits
@@ -31,7 +33,7 @@ def load_module(path: str) -> ValidModule:
     """
     data = read_file(path)
     try:
-        with progress(f"loading {path}"):
+        with progress(f"loading {os.path.basename(path)}"):
             return compile_module(data)
     except PluginError as error:
         raise Failure(f"{path}: {error}", Exit.PLUGIN) from error
@@ -45,7 +47,7 @@ def load_plugin(path: str, limits: ResourceLimits, engine: Engine | None) -> Was
     """
     data = read_file(path)
     try:
-        with progress(f"loading {path}"):
+        with progress(f"loading {os.path.basename(path)}"):
             return WasmPlugin.load_from_bytes(data, engine=engine, limits=limits)
     except PluginError as error:
         raise Failure(f"{path}: {error}", Exit.PLUGIN) from error

@@ -36,7 +36,7 @@ def _limit(parse: Callable[[str], float | int], what: str) -> Callable[[Any], fl
 
     Args:
         parse: gives the value of what is not `none`, or raises ValueError.
-        what: it is.
+        what: it is, for the message where it is not.
     """
 
     def convert(value: Any) -> float | int | None:
@@ -49,7 +49,7 @@ def _limit(parse: Callable[[str], float | int], what: str) -> Callable[[Any], fl
         try:
             return parse(text)
         except ValueError:
-            raise click.BadParameter(f"{value!r} is no {what}, and not 'none'.") from None
+            raise click.BadParameter(f"{value!r} is not {what}, or 'none'.") from None
 
     return convert
 
@@ -100,7 +100,7 @@ def limit_options(timeout: float | None = _DEFAULTS.timeout) -> Callable[[_Comma
     def decorate(command: _Command) -> _Command:
         @click.option(
             "--limit-memory",
-            type=_limit(_pages, "number of pages or size such as 64MiB"),
+            type=_limit(_pages, "a number of pages, a size such as 64MiB"),
             metavar="PAGES|SIZE",
             default=_DEFAULTS.memory_pages,
             show_default=True,
@@ -108,7 +108,7 @@ def limit_options(timeout: float | None = _DEFAULTS.timeout) -> Callable[[_Comma
         )
         @click.option(
             "--timeout",
-            type=_limit(_seconds, "number of seconds"),
+            type=_limit(_seconds, "a number of seconds"),
             metavar="SECONDS",
             default=timeout,
             show_default=True,
@@ -116,7 +116,7 @@ def limit_options(timeout: float | None = _DEFAULTS.timeout) -> Callable[[_Comma
         )
         @click.option(
             "--fuel",
-            type=_limit(_fuel, "number of units"),
+            type=_limit(_fuel, "a number of units"),
             metavar="N",
             default=_DEFAULTS.fuel,
             show_default=True,

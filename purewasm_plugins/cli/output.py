@@ -15,7 +15,6 @@ import click
 if TYPE_CHECKING:
     # rich takes longer to import than most commands take to run: it is imported where it is used.
     from rich.console import Console, RenderableType
-    from rich.text import Text
 
 #: Characters of a text that are shown: a name may have millions.
 SHOWN = 300
@@ -74,10 +73,8 @@ def show(console: Console, renderable: RenderableType) -> None:
         click.echo(line.rstrip())
 
 
-def show_table(
-    console: Console, heading: str, rows: Sequence[Sequence[str | Text]], indent: int = 2
-) -> None:
-    """Print rows in columns under a heading; of a string, `visible` is shown. Nothing for none."""
+def show_table(console: Console, heading: str, rows: Sequence[Sequence[str]]) -> None:
+    """Print rows in columns under a heading, each cell made `visible`. Nothing for no rows."""
     from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
@@ -85,14 +82,15 @@ def show_table(
     if not rows:
         return
     if heading:
-        show(console, Text(heading, style="bold"))
+        show(console, Text(visible(heading), style="bold"))
     table = Table.grid(padding=(0, 2))
-    for column in range(len(rows[0])):
-        last = column == len(rows[0]) - 1
-        table.add_column(overflow="fold", style="" if column else "cyan", ratio=1 if last else None)
+    # Rich gives an empty column a width, at the cost of the others.
+    used = [column for column in range(len(rows[0])) if any(row[column] for row in rows)]
+    for column in used:
+        table.add_column(overflow="fold", style="" if column else "cyan")
     for row in rows:
-        table.add_row(*(Text(visible(cell)) if isinstance(cell, str) else cell for cell in row))
-    show(console, Padding(table, (0, 0, 0, indent), expand=False))
+        table.add_row(*(Text(visible(row[column])) for column in used))
+    show(console, Padding(table, (0, 0, 0, 2), expand=False))
 
 
 @contextmanager

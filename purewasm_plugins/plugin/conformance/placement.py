@@ -36,6 +36,7 @@ class Run:
         error: why there was none.
         mend: what to do about that.
         late: whether it ran out of time or fuel.
+        seconds: that the call took, if it ended by itself.
         input: the bytes where the input was put, after the call.
         strayed: bytes that it changed in the host's pages behind the input.
     """
@@ -44,6 +45,7 @@ class Run:
     error: str = ""
     mend: str = ""
     late: bool = False
+    seconds: float = 0.0
     input: bytes = b""
     strayed: int = 0
 
@@ -104,10 +106,10 @@ def compared(name: str, size: int, safe: Run, exposed: Run, *, allocator: bool) 
         details = f"{_CANNOT_GROW}, and other hosts have no other place"
         return Check(name, Status.WARNING, details, mends.OVERWRITES)
     if safe.output is None:
-        return Check(name, Status.WARNING, f"not checked: {size} bytes: {safe.error}", mends.LARGE)
+        return Check(name, Status.WARNING, f"not checked: {size:,} bytes: {safe.error}", mends.LARGE)
     changed = sum(a != b for a, b in zip(safe.input, exposed.input, strict=False))
     if exposed.output is None or changed:
-        what = f"{changed} of {size} bytes" if changed else f"{size} bytes"
+        what = f"{changed:,} of {size:,} bytes" if changed else f"{size:,} bytes"
         details = f"it overwrites {what} of input {where}"
         if exposed.output is None:
             details += f": {exposed.error}"
@@ -115,13 +117,13 @@ def compared(name: str, size: int, safe: Run, exposed: Run, *, allocator: bool) 
             details += ", and its answer is wrong"
     elif exposed.strayed:
         details = (
-            f"it takes the pages that a host has grown for the input ({size} bytes) as its own"
+            f"it takes the pages that a host has grown for the input ({size:,} bytes) as its own"
         )
     elif safe.output != exposed.output and not allocator:
         details = "its answer depends on where the input is, or on how large memory looks"
         return Check(name, Status.WARNING, details, mends.PLACE)
     else:
-        return Check(name, Status.PASS, f"{size} bytes stay intact {where}")
+        return Check(name, Status.PASS, f"{size:,} bytes stay intact {where}")
     if allocator:
         return Check(name, Status.FAIL, details, mends.ALLOCATOR)
     details += "; this host protects it, others may not"
