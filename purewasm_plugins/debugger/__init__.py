@@ -1,0 +1,40 @@
+"""The debugger: a session that steps through a call, forwards and backwards, and shows the machine.
+
+It decides when to stop and holds what there is to see; the command and the page are faces of it.
+"""
+
+from purewasm_plugins.debugger.errors import DebuggerError, ExpressionError, LocationError
+from purewasm_plugins.debugger.machine import DebugEngine
+from purewasm_plugins.debugger.program import Line, Location, Program
+from purewasm_plugins.debugger.session import DebugSession
+from purewasm_plugins.debugger.stops import Breakpoint, Stop, StopReason, Watchpoint, Write
+from purewasm_plugins.debugger.views import (
+    Changes,
+    FrameView,
+    GlobalView,
+    LabelView,
+    TableView,
+    Value,
+)
+
+__all__ = [
+    "Breakpoint",
+    "Changes",
+    "DebugEngine",
+    "DebugSession",
+    "DebuggerError",
+    "ExpressionError",
+    "FrameView",
+    "GlobalView",
+    "LabelView",
+    "Line",
+    "Location",
+    "LocationError",
+    "Program",
+    "Stop",
+    "StopReason",
+    "TableView",
+    "Value",
+    "Watchpoint",
+    "Write",
+]

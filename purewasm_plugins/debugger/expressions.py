@@ -1,0 +1,299 @@
+"""Expressions over the state of a machine: text in, a value or an `ExpressionError` out.
+
+They are Python's to look at, and never Python's to run: the syntax tree is walked here, over the
+few kinds of node that a condition needs. There is no way to an attribute, to a name, or to a loop
+that is not in this file.
+
+`local`, `stack` and `global_` hold the values of the current function, `stack[-1]` being the top of
+its operands; locals and globals go by index, by name in brackets, or by name behind a dot.
+`memory[address]` is a byte, `memory[start:end]` bytes, and `i32(address)` and the like a value.
+"""
+
+from __future__ import annotations
+
+import ast
+import operator
+import struct
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from purewasm_plugins.debugger.errors import ExpressionError
+
+#: The longest expression, and the most bytes that one may take out of memory.
+MAX_LENGTH, MAX_BYTES = 1000, 1 << 20
+
+_BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+    ast.BitAnd: operator.and_,
+    ast.BitOr: operator.or_,
+    ast.BitXor: operator.xor,
+    ast.LShift: operator.lshift,
+    ast.RShift: operator.rshift,
+}
+_UNARY: dict[type[ast.unaryop], Callable[[Any], Any]] = {
+    ast.Not: operator.not_,
+    ast.USub: operator.neg,
+    ast.UAdd: operator.pos,
+    ast.Invert: operator.invert,
+}
+_COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+    ast.In: lambda a, b: a in b,
+    ast.NotIn: lambda a, b: a not in b,
+    ast.Is: operator.is_,
+    ast.IsNot: operator.is_not,
+}
+_FORMATS = {
+    "u8": "<B",
+    "i8": "<b",
+    "u16": "<H",
+    "i16": "<h",
+    "u32": "<I",
+    "i32": "<i",
+    "u64": "<Q",
+    "i64": "<q",
+    "f32": "<f",
+    "f64": "<d",
+}
+_FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "len": len,
+    "abs": abs,
+    "min": min,
+    "max": max,
+    "bool": bool,
+    "chr": chr,
+    "ord": ord,
+    "hex": hex,
+}
+_NAMES = ("local", "stack", "global_", "memory")
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What an expression sees.
+
+    Attributes:
+        local, global_: values by index and by name.
+        stack: the operands of the current function, topmost last.
+        memory: the bytes of memory 0; empty where there is none.
+    """
+
+    local: Mapping[int | str, Any]
+    stack: Sequence[Any]
+    global_: Mapping[int | str, Any]
+    memory: bytes | bytearray
+
+
+class Expression:
+    """An expression that has been found fit to be evaluated."""
+
+    def __init__(self, text: str) -> None:
+        """Read an expression.
+
+        Raises:
+            ExpressionError: it is none, or holds what has no place in one.
+        """
+        self.text = text
+        if len(text) > MAX_LENGTH:
+            raise ExpressionError(text[:20] + "…", f"longer than {MAX_LENGTH} characters")
+        try:
+            self._tree = ast.parse(text.strip(), mode="eval").body
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            message = error.msg if isinstance(error, SyntaxError) else str(error)
+            raise ExpressionError(text, f"not a Python expression: {message}") from None
+        for node in ast.walk(self._tree):
+            self._check(node)
+
+    def evaluate(self, scope: Scope) -> Any:
+        """The value of the expression in a scope.
+
+        Raises:
+            ExpressionError: it has none.
+        """
+        try:
+            return _Evaluation(scope).value(self._tree)
+        except ExpressionError as error:
+            raise ExpressionError(self.text, error.details) from None
+        except ZeroDivisionError:
+            raise ExpressionError(self.text, "division by zero") from None
+        except (TypeError, ValueError, ArithmeticError, LookupError, RecursionError) as error:
+            raise ExpressionError(self.text, str(error)) from None
+
+    def _check(self, node: ast.AST) -> None:
+        if isinstance(node, ast.Name) and node.id not in (*_NAMES, *_FUNCTIONS, *_FORMATS):
+            if node.id != "string":
+                known = ", ".join(_NAMES)
+                raise ExpressionError(self.text, f"there is no '{node.id}' here; there is: {known}")
+        elif isinstance(node, ast.Call) and not isinstance(node.func, ast.Name):
+            raise ExpressionError(self.text, "only functions like i32(address) can be called")
+        elif isinstance(node, ast.Attribute) and not (
+            isinstance(node.value, ast.Name) and node.value.id in ("local", "global_")
+        ):
+            raise ExpressionError(self.text, "a dot can follow 'local' and 'global_' only")
+        elif isinstance(node, (ast.BinOp, ast.UnaryOp)) and type(node.op) not in (
+            *_BINARY,
+            *_UNARY,
+        ):
+            raise ExpressionError(self.text, "this operator is not available")
+        elif not isinstance(node, _NODES):
+            raise ExpressionError(self.text, f"{type(node).__name__} is not available")
+
+    def __repr__(self) -> str:
+        return f"<Expression {self.text}>"
+
+
+_NODES = (
+    ast.Expression,
+    ast.BoolOp,
+    ast.BinOp,
+    ast.UnaryOp,
+    ast.Compare,
+    ast.IfExp,
+    ast.Constant,
+    ast.Name,
+    ast.Attribute,
+    ast.Subscript,
+    ast.Slice,
+    ast.Call,
+    ast.Tuple,
+    ast.List,
+    ast.expr_context,
+    ast.boolop,
+    ast.operator,
+    ast.unaryop,
+    ast.cmpop,
+)
+
+
+class _Evaluation:
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+
+    def value(self, node: ast.expr) -> Any:
+        match node:
+            case ast.Constant(value):
+                return value
+            case ast.Name(name):
+                return getattr(self._scope, name) if name in _NAMES else _refuse(name)
+            case ast.Attribute(ast.Name(name), attribute):
+                return self._named(getattr(self._scope, name), attribute, name)
+            case ast.Subscript(value, slice):
+                return self._item(value, slice)
+            case ast.BoolOp(op, values):
+                return self._boolean(isinstance(op, ast.And), values)
+            case ast.UnaryOp(op, operand):
+                return _UNARY[type(op)](self.value(operand))
+            case ast.BinOp(left, op, right):
+                return _binary(op, self.value(left), self.value(right))
+            case ast.Compare(left, operators, comparators):
+                return self._compare(left, operators, comparators)
+            case ast.IfExp(test, body, otherwise):
+                return self.value(body if self.value(test) else otherwise)
+            case ast.Tuple(items) | ast.List(items):
+                return tuple(self.value(item) for item in items)
+            case ast.Call(ast.Name(name), arguments, []):
+                return self._call(name, [self.value(argument) for argument in arguments])
+        raise ExpressionError("", f"{type(node).__name__} is not available here")
+
+    def _boolean(self, conjunction: bool, values: list[ast.expr]) -> Any:
+        result: Any = None
+        for node in values:
+            result = self.value(node)
+            if bool(result) is not conjunction:
+                break
+        return result
+
+    def _compare(
+        self, left: ast.expr, operators: list[ast.cmpop], comparators: list[ast.expr]
+    ) -> bool:
+        first = self.value(left)
+        for op, node in zip(operators, comparators, strict=True):
+            second = self.value(node)
+            if not _COMPARISONS[type(op)](first, second):
+                return False
+            first = second
+        return True
+
+    def _item(self, node: ast.expr, index: ast.expr) -> Any:
+        container = self.value(node)
+        name = node.id if isinstance(node, ast.Name) else ""
+        if name == "memory":
+            if not isinstance(index, ast.Slice):
+                return self._read(self.value(index), 1)[0]
+            start = 0 if index.lower is None else self.value(index.lower)
+            end = len(container) if index.upper is None else self.value(index.upper)
+            return self._read(start, end - start)
+        if isinstance(index, ast.Slice):
+            bounds = [None if b is None else self.value(b) for b in (index.lower, index.upper)]
+            return container[bounds[0] : bounds[1]]
+        if name in ("local", "global_"):
+            return self._named(container, self.value(index), name)
+        return container[self.value(index)]
+
+    def _named(self, values: Mapping[int | str, Any], key: Any, name: str) -> Any:
+        if key not in values:
+            known = ", ".join(str(k) for k in values) or "none"
+            kind = name.rstrip("_")
+            raise ExpressionError("", f"there is no {kind} {key} here; there is: {known}")
+        return values[key]
+
+    def _read(self, address: Any, size: int) -> bytes:
+        if isinstance(address, int) and address < 0:
+            # Addresses are unsigned, and the values one has at hand are signed.
+            address &= 0xFFFFFFFF
+        end = address + size
+        if not 0 <= size <= MAX_BYTES:
+            raise ExpressionError("", f"{size} bytes cannot be read at once")
+        memory = self._scope.memory
+        if end > len(memory):
+            raise ExpressionError(
+                "", f"address {address:#x} lies past the end of memory ({len(memory):#x})"
+            )
+        return bytes(memory[address:end])
+
+    def _call(self, name: str, arguments: list[Any]) -> Any:
+        if name in _FORMATS or name == "string":
+            if len(arguments) != 1:
+                raise ExpressionError("", f"{name}() takes one address")
+            if name == "string":
+                return self._string(arguments[0])
+            format = _FORMATS[name]
+            return struct.unpack(format, self._read(arguments[0], struct.calcsize(format)))[0]
+        return _FUNCTIONS[name](*arguments)
+
+    def _string(self, address: int) -> str:
+        """The null-terminated string at an address, like those that plugins give."""
+        self._read(address, 0)
+        address &= 0xFFFFFFFF
+        memory = self._scope.memory
+        end = memory.find(0, address, address + MAX_BYTES)
+        if end < 0:
+            raise ExpressionError("", f"the string at {address:#x} has no terminating zero byte")
+        return bytes(memory[address:end]).decode("utf-8", "replace")
+
+
+def _refuse(name: str) -> Any:
+    raise ExpressionError("", f"'{name}' is a function: write {name}(…)")
+
+
+def _binary(op: ast.operator, left: Any, right: Any) -> Any:
+    numbers = isinstance(left, (int, float)) and isinstance(right, (int, float))
+    if not numbers and not isinstance(op, ast.Add):
+        # "x" * 10**9 and "%1000000000d" % 1 would be ways to fill the memory.
+        raise ExpressionError("", "only numbers can be calculated with")
+    if isinstance(op, (ast.LShift, ast.Mult)) and numbers:
+        bits = sum(v.bit_length() for v in (left, right) if isinstance(v, int))
+        if (isinstance(op, ast.LShift) and not 0 <= right <= 4096) or bits > 1 << 16:
+            raise ExpressionError("", "the number would be too large")
+    return _BINARY[type(op)](left, right)
