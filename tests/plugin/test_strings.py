@@ -245,11 +245,7 @@ class ArenaMachine(RuleBasedStateMachine):
             # Half of the least reserve can always be had, where memory is not limited.
             room = self.maximum is None or after <= self.maximum
             limited = self.limit is not None and after + 32 > self.limit
-            assert (
-                not room
-                or limited
-                or after > self.at_first + Arena(self.memory)._least_reserve // 2
-            )
+            assert not room or limited or after > self.at_first + LEAST_RESERVE // 2
             return
         assert answer == before
         assert self.maximum is None or after <= self.maximum

@@ -1,0 +1,219 @@
+"""The exceptions: their trees, their fields, their messages, and that each can be pickled."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import pickle
+
+import pytest
+
+import purewasm_plugins
+from purewasm_plugins import errors
+from purewasm_plugins.errors import (
+    Cancelled,
+    CompileError,
+    DeadlineExceeded,
+    DecodeError,
+    DuplicateToolError,
+    InstantiateError,
+    InvalidArgumentsError,
+    LinkError,
+    MissingExportError,
+    OutOfFuel,
+    PluginError,
+    ResourceLimitError,
+    StackFrame,
+    ToolError,
+    ToolExecutionError,
+    ToolNotFoundError,
+    Trap,
+    TrapReason,
+    ValidationError,
+    VersionMismatchError,
+    WasmError,
+    WrongExportTypeError,
+)
+
+FRAMES = (
+    StackFrame(3, "inner", "calculator", 0x1F, "i32.div_s"),
+    StackFrame(4, None, None, None, None),
+)
+
+#: An exception, its fields, and its message.
+CASES: list[tuple[Exception, dict[str, object], str]] = [
+    (WasmError("anything"), {}, "anything"),
+    (
+        DecodeError("unexpected end", 16),
+        {"message": "unexpected end", "offset": 16},
+        "unexpected end (at byte 0x10)",
+    ),
+    (
+        ValidationError("type mismatch", 2, 31),
+        {"message": "type mismatch", "function": 2, "offset": 31},
+        "type mismatch (in function 2, at byte 0x1f)",
+    ),
+    (
+        ValidationError("multiple memories"),
+        {"function": None, "offset": None},
+        "multiple memories",
+    ),
+    (
+        LinkError("env", "f"),
+        {"module": "env", "name": "f", "details": "unknown import"},
+        "unknown import: import 'f' from module 'env'",
+    ),
+    (
+        LinkError("env", "f", "incompatible import type"),
+        {"details": "incompatible import type"},
+        "incompatible import type: import 'f' from module 'env'",
+    ),
+    (
+        ResourceLimitError("memory_pages", 65536, 1024),
+        {"limit": "memory_pages", "requested": 65536, "allowed": 1024},
+        "the module asks for 65536 memory pages, and the limit is 1024",
+    ),
+    (
+        Trap(TrapReason.INTEGER_DIVIDE_BY_ZERO, FRAMES),
+        {"reason": TrapReason.INTEGER_DIVIDE_BY_ZERO, "frames": FRAMES},
+        "integer divide by zero\n  in calculator!inner at byte 0x1f: i32.div_s\n  in function 4",
+    ),
+    (Trap(TrapReason.UNREACHABLE), {"frames": ()}, "unreachable"),
+    (
+        OutOfFuel(frames=FRAMES[1:]),
+        {"reason": TrapReason.OUT_OF_FUEL, "frames": FRAMES[1:]},
+        "out of fuel\n  in function 4",
+    ),
+    (DeadlineExceeded(), {"reason": TrapReason.DEADLINE_EXCEEDED}, "deadline exceeded"),
+    (Cancelled(), {"reason": TrapReason.CANCELLED}, "cancelled"),
+    (PluginError("anything"), {}, "anything"),
+    (
+        CompileError("unexpected end"),
+        {"details": "unexpected end"},
+        "Failed to compile plugin: unexpected end",
+    ),
+    (
+        InstantiateError("unknown import"),
+        {"details": "unknown import"},
+        "Failed to instantiate plugin: unknown import",
+    ),
+    (
+        MissingExportError("plugin_name"),
+        {"export": "plugin_name"},
+        "Missing required export 'plugin_name' in plugin",
+    ),
+    (
+        WrongExportTypeError("plugin_name", "expected a function"),
+        {"export": "plugin_name", "details": "expected a function"},
+        "Export 'plugin_name' has the wrong type: expected a function",
+    ),
+    (
+        VersionMismatchError(""),
+        {"version": ""},
+        "Plugin version mismatch: the plugin's version is empty",
+    ),
+    (
+        VersionMismatchError("2"),
+        {"version": "2"},
+        "Plugin version mismatch: it is for version 2 of the plugin ABI, not 1",
+    ),
+    (
+        ToolExecutionError("greet", "unreachable"),
+        {"tool": "greet", "details": "unreachable"},
+        "Tool execution failed for 'greet': unreachable",
+    ),
+    (ToolError("anything"), {}, "anything"),
+    (ToolNotFoundError("x"), {"tool": "x", "known": ()}, "Tool 'x' not found"),
+    (
+        ToolNotFoundError("x", ("a", "b")),
+        {"tool": "x", "known": ("a", "b")},
+        "Tool 'x' not found (there are: a, b)",
+    ),
+    (
+        InvalidArgumentsError("x", "arguments must be object"),
+        {"tool": "x", "details": "arguments must be object"},
+        "Invalid arguments for tool 'x': arguments must be object",
+    ),
+    (DuplicateToolError("x"), {"tool": "x"}, "Tool 'x' is already registered"),
+]
+
+BASES = {
+    WasmError: Exception,
+    DecodeError: WasmError,
+    ValidationError: WasmError,
+    LinkError: WasmError,
+    ResourceLimitError: WasmError,
+    Trap: WasmError,
+    OutOfFuel: Trap,
+    DeadlineExceeded: Trap,
+    Cancelled: Trap,
+    PluginError: Exception,
+    CompileError: PluginError,
+    InstantiateError: PluginError,
+    MissingExportError: PluginError,
+    WrongExportTypeError: PluginError,
+    VersionMismatchError: PluginError,
+    ToolExecutionError: PluginError,
+    ToolError: Exception,
+    ToolNotFoundError: ToolError,
+    InvalidArgumentsError: ToolError,
+    DuplicateToolError: ToolError,
+}
+
+
+def test_the_trees() -> None:
+    found = {
+        value: value.__base__
+        for value in vars(errors).values()
+        if inspect.isclass(value) and issubclass(value, BaseException)
+    }
+    assert found == BASES
+    assert {type(error) for error, _, _ in CASES} == BASES.keys()
+
+
+def test_all_are_public() -> None:
+    for name in errors.__all__:
+        assert getattr(purewasm_plugins, name) is getattr(errors, name)
+        assert name in purewasm_plugins.__all__
+
+
+@pytest.mark.parametrize(
+    ("error", "fields", "message"), CASES, ids=[type(error).__name__ for error, _, _ in CASES]
+)
+def test_fields_message_and_pickle(
+    error: Exception, fields: dict[str, object], message: str
+) -> None:
+    again = [pickle.loads(pickle.dumps(error, protocol)) for protocol in range(6)]
+    for one in (error, *again, copy.copy(error), copy.deepcopy(error)):
+        assert type(one) is type(error)
+        assert str(one) == message
+        for name, value in fields.items():
+            assert getattr(one, name) == value
+
+
+def test_a_long_backtrace_is_cut_in_the_middle() -> None:
+    frames = tuple(StackFrame(0, f"f{number}") for number in range(1000))
+    lines = str(Trap(TrapReason.CALL_STACK_EXHAUSTED, frames)).splitlines()
+    assert lines[:2] == ["call stack exhausted", "  in f0"]
+    assert lines[-1] == "  in f999"
+    assert "  ... 984 more frames" in lines
+    assert len(lines) == 1 + 8 + 1 + 8
+
+
+def test_the_wording_is_that_of_the_specification_s_test_suite() -> None:
+    assert [reason.value for reason in TrapReason] == [
+        "unreachable",
+        "out of bounds memory access",
+        "out of bounds table access",
+        "integer divide by zero",
+        "integer overflow",
+        "invalid conversion to integer",
+        "indirect call type mismatch",
+        "uninitialized element",
+        "undefined element",
+        "call stack exhausted",
+        "out of fuel",
+        "deadline exceeded",
+        "cancelled",
+    ]
+    assert all(str(reason) == reason.value for reason in TrapReason)

@@ -1,0 +1,200 @@
+"""Many plugins by name: loading, unloading, directories, and what a failure leaves behind."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from purewasm_plugins import (
+    CompileError,
+    DuplicateToolError,
+    MissingExportError,
+    OutOfFuel,
+    PluginError,
+    ResourceLimits,
+    ToolCall,
+    ToolExecutionError,
+    ToolRegistry,
+    WasmPluginManager,
+)
+
+FixtureData = Callable[[str], bytes]
+
+
+@pytest.fixture
+def manager(engine: str) -> WasmPluginManager:
+    return WasmPluginManager(engine=engine)
+
+
+def names(manager: WasmPluginManager) -> list[str]:
+    return [plugin.name for plugin in manager]
+
+
+def test_order_and_membership(manager: WasmPluginManager, fixture_data: FixtureData) -> None:
+    for name in ("stateful", "hello", "echo"):
+        manager.load_from_bytes(fixture_data(name))
+    assert names(manager) == ["stateful", "hello", "echo"]
+    assert len(manager) == 3
+    assert "hello" in manager
+    assert "other" not in manager
+    assert manager.get("other") is None
+    assert manager.unload("stateful")
+    assert not manager.unload("stateful")
+    assert names(manager) == ["hello", "echo"]
+
+
+def test_unloading_while_iterating(manager: WasmPluginManager, fixture_data: FixtureData) -> None:
+    for name in ("stateful", "hello"):
+        manager.load_from_bytes(fixture_data(name))
+    for plugin in manager:
+        assert manager.unload(plugin.name)
+    assert len(manager) == 0
+
+
+def test_a_second_plugin_of_a_name(manager: WasmPluginManager, fixture_data: FixtureData) -> None:
+    """It is refused, and the first one is still there, with its state."""
+    first = manager.load_from_bytes(fixture_data("stateful"))
+    assert manager.execute_tool("stateful", 0, "") == "1"
+    with pytest.raises(PluginError, match="'stateful' is already loaded"):
+        manager.load_from_bytes(fixture_data("stateful"))
+    assert manager.get("stateful") is first
+    assert manager.execute_tool("stateful", 0, "") == "2"
+    manager.unload("stateful")
+    assert manager.load_from_bytes(fixture_data("stateful")).execute_tool(0, "") == "1"
+
+
+@pytest.mark.parametrize(
+    "name", ["no_exports", "trap_on_tool_name", "empty_version", "invalid", "four_gigabytes"]
+)
+def test_a_failed_load_changes_nothing(
+    manager: WasmPluginManager, fixture_data: FixtureData, name: str
+) -> None:
+    manager.load_from_bytes(fixture_data("stateful"))
+    assert manager.execute_tool("stateful", 0, "") == "1"
+    with pytest.raises(PluginError):
+        manager.load_from_bytes(fixture_data(name))
+    assert names(manager) == ["stateful"]
+    assert manager.execute_tool("stateful", 0, "") == "2"
+
+
+def test_a_plugin_that_is_not_loaded(manager: WasmPluginManager, fixture_data: FixtureData) -> None:
+    with pytest.raises(PluginError, match="'echo' is not loaded"):
+        manager.execute_tool("echo", 0, "")
+    manager.load_from_bytes(fixture_data("hello"))
+    with pytest.raises(PluginError, match=r"'echo' is not loaded \(loaded: hello\)"):
+        manager.execute_tool("echo", 0, "")
+
+
+def test_its_options_are_those_of_its_plugins(engine: str, fixture_data: FixtureData) -> None:
+    logged: list[int] = []
+    manager = WasmPluginManager(
+        engine=engine,
+        limits=ResourceLimits(fuel=1000),
+        imports={"env": {"log": logged.append}},
+    )
+    manager.load_from_bytes(fixture_data("imports_host"))
+    assert manager.execute_tool("imports_host", "greet", "x") == "logged"
+    assert len(logged) == 1
+    plugin = manager.load_from_bytes(fixture_data("loop_forever"))
+    assert plugin.limits.fuel == 1000
+    with pytest.raises(ToolExecutionError) as raised:
+        manager.execute_tool("loop_forever", 0, "")
+    assert isinstance(raised.value.__cause__, OutOfFuel)
+
+
+def test_a_directory(manager: WasmPluginManager, fixture_data: FixtureData, tmp_path: Path) -> None:
+    for file, name in {
+        "c.wasm": "hello",
+        "a.wasm": "echo",
+        "b.wasm": "no_exports",
+        "d.wasm": "echo",
+        "e.wasm": "stateful",
+    }.items():
+        (tmp_path / file).write_bytes(fixture_data(name))
+    (tmp_path / "b2.wasm").write_bytes(b"")
+    (tmp_path / "notes.txt").write_text("no plugin")
+    (tmp_path / "plugin.wasm.bak").write_bytes(fixture_data("traps"))
+    (tmp_path / "folder.wasm").mkdir()
+    (tmp_path / "gone.wasm").symlink_to(tmp_path / "missing")
+
+    report = manager.load_directory(tmp_path)
+    assert [plugin.name for plugin in report.loaded] == ["echo", "hello", "stateful"]
+    assert names(manager) == ["echo", "hello", "stateful"]
+    failed = {path.name: error for path, error in report.failed}
+    assert list(failed) == ["b.wasm", "b2.wasm", "d.wasm", "folder.wasm", "gone.wasm"]
+    assert isinstance(failed["b.wasm"], MissingExportError)
+    assert isinstance(failed["b2.wasm"], CompileError)
+    assert "already loaded" in str(failed["d.wasm"])
+    assert type(failed["folder.wasm"]) is PluginError
+    assert str(tmp_path / "gone.wasm") in str(failed["gone.wasm"])
+    assert all(path.parent == tmp_path for path, _ in report.failed)
+    assert manager.execute_tool("echo", 0, "x") == "x"
+
+    again = WasmPluginManager().load_directory(str(tmp_path))
+    assert [plugin.name for plugin in again.loaded] == ["echo", "hello", "stateful"]
+
+
+def test_a_directory_that_cannot_be_read(manager: WasmPluginManager, tmp_path: Path) -> None:
+    for path in (tmp_path / "missing", tmp_path / "file"):
+        if path.name == "file":
+            path.write_text("")
+        with pytest.raises(PluginError, match="Failed to read plugin directory") as raised:
+            manager.load_directory(path)
+        assert str(path) in str(raised.value)
+        assert isinstance(raised.value.__cause__, OSError)
+    assert manager.load_directory(tmp_path).loaded == ()
+
+
+def test_files_that_cannot_be_read(manager: WasmPluginManager, tmp_path: Path) -> None:
+    for path in (tmp_path / "missing.wasm", tmp_path, tmp_path / ("x" * 5000), "nul\0.wasm"):
+        with pytest.raises(PluginError, match="Failed to read plugin") as raised:
+            manager.load(path)
+        assert type(raised.value) is PluginError
+    secret = tmp_path / "secret.wasm"
+    secret.write_bytes(b"")
+    secret.chmod(0)
+    if os.access(secret, os.R_OK):
+        secret.chmod(0o600)
+    else:
+        with pytest.raises(PluginError, match="Failed to read plugin"):
+            manager.load(secret)
+    assert len(manager) == 0
+
+
+def test_register_all(manager: WasmPluginManager, fixture_data: FixtureData) -> None:
+    for name in ("hello", "stateful", "traps"):
+        manager.load_from_bytes(fixture_data(name))
+    registry = ToolRegistry()
+    manager.register_all(registry)
+    assert list(registry)[:3] == ["greet", "count", "unreachable"]
+    assert len(registry) == 13
+    assert registry.execute(ToolCall("count", {"input": ""})).output == "1"
+    assert manager.execute_tool("stateful", 0, "") == "2", "the same plugin"
+
+
+def test_register_all_or_none(manager: WasmPluginManager, fixture_data: FixtureData) -> None:
+    """Two plugins with a tool of the same name: nothing is registered."""
+    for name in ("hello", "echo", "in_place", "limited_memory"):
+        manager.load_from_bytes(fixture_data(name))
+    registry = ToolRegistry()
+    with pytest.raises(DuplicateToolError) as raised:
+        manager.register_all(registry)
+    assert raised.value.tool == "echo"
+    assert len(registry) == 0
+    for plugin in manager:
+        plugin.register_into_registry(registry, prefix=f"{plugin.name}.")
+    assert list(registry) == ["hello.greet", "echo.echo", "in_place.shout", "limited_memory.echo"]
+    assert registry.execute(ToolCall("limited_memory.echo", {"input": "x"})).output == "x"
+
+
+def test_registered_tools_outlive_their_manager(
+    manager: WasmPluginManager, fixture_data: FixtureData
+) -> None:
+    manager.load_from_bytes(fixture_data("echo"))
+    registry = ToolRegistry()
+    manager.register_all(registry)
+    manager.unload("echo")
+    assert registry.execute(ToolCall("echo", {"input": "still here"})).output == "still here"
