@@ -13,10 +13,17 @@ measured to make it slower.
 
 from __future__ import annotations
 
+import sys
 from typing import Any, NamedTuple
 
 from purewasm_plugins.errors import DecodeError, ValidationError, WasmError
 from purewasm_plugins.wasm.control import Recorder
+from purewasm_plugins.wasm.implementation_limits import (
+    MAX_NESTED_BLOCKS,
+    MAX_OPERAND_CHECKS,
+    MAX_OPERAND_CHECKS_PER_BYTE,
+    MAX_OPERANDS,
+)
 from purewasm_plugins.wasm.instructions import read_immediates, read_opcode
 from purewasm_plugins.wasm.module import Code, Module
 from purewasm_plugins.wasm.opcodes import BY_CODE, OPCODES, Immediates, Opcode
@@ -25,6 +32,7 @@ from purewasm_plugins.wasm.operands import (
     EFFECTS,
     REF_IS_NULL,
     SELECT,
+    BlockEnd,
     Effect,
     OperandStack,
     Refused,
@@ -66,6 +74,9 @@ _ALIGNMENTS = [
     for code in range(256)
 ]
 
+#: How many block types, and how many lists of locals, are kept at hand.
+_REMEMBERED = 64
+
 #: How many locals of a function an index of one byte reaches.
 _SHORT = 128
 
@@ -89,6 +100,7 @@ class _Shape(NamedTuple):
     leave: Effect  # puts the results on it
     start: OperandStack  # the stack inside, in the beginning
     end: OperandStack  # and in the end
+    ending: BlockEnd  # leads there in some other way
     label: _Label
     loop_label: _Label
 
@@ -101,37 +113,62 @@ class _LocalAccess(NamedTuple):
     tee: list[Effect]
 
 
+class _Calls(dict[int, Effect]):
+    """The effects of calls, by function; made when they are first asked for."""
+
+    def __init__(self, validator: FunctionValidator) -> None:
+        super().__init__()
+        self._validator = validator
+
+    def __missing__(self, function: int) -> Effect:
+        type_ = self._validator.module.function_type(function)
+        effect = self[function] = self._validator.signature(type_.params, type_.results)
+        return effect
+
+
 class FunctionValidator:
     """Validates the functions of one module, the rest of which is valid already."""
 
-    def __init__(self, module: Module, declared_references: frozenset[int]) -> None:
-        self._module = module
+    def __init__(
+        self, module: Module, declared_references: frozenset[int], *, again: bool = False
+    ) -> None:
+        """Prepare for the functions of a module.
+
+        Args:
+            module: the module.
+            declared_references: the functions that `ref.func` may name.
+            again: whether the module is known to be valid, and what it takes need not be bounded.
+        """
+        self.module = module
         self._declared = declared_references
         self._effects = dict(EFFECTS)
-        self._empty = OperandStack()
-        self._polymorphic = OperandStack(polymorphic=True)
-        self._shapes: dict[FuncType, _Shape] = {}
-        self._locals: dict[tuple[_Types, tuple[tuple[int, ValType], ...]], _LocalAccess] = {}
+        checks = MAX_OPERAND_CHECKS + len(module.data) * MAX_OPERAND_CHECKS_PER_BYTE
+        if again:
+            checks = sys.maxsize
+        self._empty = OperandStack(checks)
+        self._polymorphic = OperandStack(checks, polymorphic=True)
 
-        # By type index; by the byte that stands for a block type; by function, by global index;
-        # by first byte, for an access to memory.
-        self._short_shapes: dict[int, _Shape] = {0x40: self._shape(FuncType())}
-        for type_ in ValType:
-            self._short_shapes[type_] = self._shape(FuncType((), (type_,)))
-        call_effects = [self._signature(type_.params, type_.results) for type_ in module.types]
-        self._calls = [call_effects[index] for index in module.function_type_indices]
-        self._call_effects = call_effects
-        self._global_gets = [self._signature((), (type_.value,)) for type_ in module.global_types]
+        # By function; by type; by global; by the first byte, of an access to memory.
+        self._calls = _Calls(self)
+        self._indirect_calls: dict[int, Effect] = {}
+        self._global_gets = [self.signature((), (type_.value,)) for type_ in module.global_types]
         immutable = Refused("global is immutable")
         self._global_sets = [
-            self._signature((type_.value,), ()) if type_.mutable else immutable
+            self.signature((type_.value,), ()) if type_.mutable else immutable
             for type_ in module.global_types
         ]
         no_memory = None if module.memory_types else Refused("unknown memory 0")
         # Where there is no access, there is no alignment that would do either.
         self._accesses = [no_memory or _FIXED.get(code, DROP) for code in range(256)]
 
-    def _signature(self, params: _Types, results: _Types) -> Effect:
+        # By type index, complemented for a function; by the one byte that stands for a block type.
+        self._shapes: dict[int, _Shape] = {}
+        self._short_shapes = {0x40: self._shape(FuncType())}
+        for type_ in ValType:
+            self._short_shapes[type_] = self._shape(FuncType((), (type_,)))
+        self._locals: dict[tuple[_Types, tuple[tuple[int, ValType], ...]], _LocalAccess] = {}
+
+    def signature(self, params: _Types, results: _Types) -> Effect:
         """The one effect of a signature."""
         effect = self._effects.get((params, results))
         if effect is None:
@@ -139,50 +176,63 @@ class FunctionValidator:
         return effect
 
     def _label(self, types: _Types) -> _Label:
-        branch = self._signature(types, ())
-        return _Label(types, branch, self._signature((*types, ValType.I32), types))
+        branch = self.signature(types, ())
+        return _Label(types, branch, self.signature((*types, ValType.I32), types))
 
     def _shape(self, type_: FuncType) -> _Shape:
-        """The one shape of a block type."""
-        shape = self._shapes.get(type_)
-        if shape is None:
-            params, results = type_.params, type_.results
-            enter, leave = self._signature(params, ()), self._signature((), results)
-            shape = self._shapes[type_] = _Shape(
-                type_,
-                enter,
-                leave,
-                self._empty[self._signature((), params)],
-                self._empty[leave],
-                self._label(results),
-                self._label(params),
-            )
-        return shape
+        params, results = type_.params, type_.results
+        enter, leave = self.signature(params, ()), self.signature((), results)
+        return _Shape(
+            type_,
+            enter,
+            leave,
+            self._empty[self.signature((), params)],
+            self._empty[leave],
+            BlockEnd(results),
+            self._label(results),
+            self._label(params),
+        )
+
+    def _function_shape(self, code: Code) -> _Shape:
+        """A function is a block around its body, with its results and no parameters."""
+        results = self.module.types[code.type_index].results
+        if len(results) <= 1:
+            return self._short_shapes[results[0] if results else 0x40]
+        return self._remembered_shape(~code.type_index, FuncType((), results))
 
     def _block_shape(self, position: int) -> tuple[_Shape, int]:
-        """The shape of the block type at `position`, and where it ends."""
-        data = self._module.data
-        (type_,), after = read_immediates(data, position, BY_CODE[0x02])
-        if type_ is None or isinstance(type_, ValType):
-            return self._short_shapes[data[position]], after
-        shape = self._shape(self._type(type_))
+        """The shape of the block type at `position`, which is no short one yet, and its end."""
+        (index,), after = read_immediates(self.module.data, position, BY_CODE[0x02])
+        shape = self._remembered_shape(index, self._type(index))
         if after == position + 1:
-            self._short_shapes[data[position]] = shape
+            self._short_shapes[index] = shape
         return shape, after
+
+    def _remembered_shape(self, key: int, type_: FuncType) -> _Shape:
+        shape = self._shapes.get(key)
+        if shape is None:
+            if len(self._shapes) >= _REMEMBERED:
+                self._shapes.clear()
+            shape = self._shapes[key] = self._shape(type_)
+        return shape
 
     def _local_access(self, params: _Types, code: Code) -> _LocalAccess:
         """The effects on the locals that an index of one byte reaches."""
         key = (params, code.locals)
         access = self._locals.get(key)
         if access is None:
-            types = list(params[:_SHORT])
-            for count, type_ in code.locals:
-                types += [type_] * min(count, _SHORT - len(types))
-            access = self._locals[key] = _LocalAccess(
-                [EFFECTS[(), (type_,)] for type_ in types],
-                [EFFECTS[(type_,), ()] for type_ in types],
-                [EFFECTS[(type_,), (type_,)] for type_ in types],
-            )
+            if len(self._locals) >= _REMEMBERED:
+                self._locals.clear()
+            access = self._locals[key] = _LocalAccess([], [], [])
+            room = _SHORT
+            for count, type_ in (*((1, type_) for type_ in params), *code.locals):
+                count = min(count, room)
+                room -= count
+                access.get.extend([EFFECTS[(), (type_,)]] * count)
+                access.set.extend([EFFECTS[(type_,), ()]] * count)
+                access.tee.extend([EFFECTS[(type_,), (type_,)]] * count)
+                if not room:
+                    break
         return access
 
     def validate(self, index: int, recorder: Recorder | None = None) -> None:
@@ -192,7 +242,7 @@ class FunctionValidator:
             DecodeError: what is in it are not instructions.
             ValidationError: they break a rule.
         """
-        module = self._module
+        module = self.module
         code = module.functions[index - module.imported_functions]
         type_ = module.types[code.type_index]
         data = module.data
@@ -206,9 +256,10 @@ class FunctionValidator:
         push_i32, push_i64 = _PUSH_I32, _PUSH_I64
 
         # What is open: the stack outside, the block type, the opcode that opened it, its label.
-        shape = self._shape(FuncType((), type_.results))
+        shape = self._function_shape(code)
         control = [(self._empty, shape, 0, shape.label)]
         stack = shape.start
+        below = 0  # operands outside of the innermost block
         if recorder is not None:
             recorder.enter("function", position, type_, 0)
 
@@ -291,11 +342,12 @@ class FunctionValidator:
                 elif opcode == 0x0B:  # end
                     outside, shape, opener, _ = control.pop()
                     if stack is not shape.end:
-                        stack.check_end(shape.type.results)
+                        stack[shape.ending]
                     if opener == 0x04 and shape.type.params != shape.type.results:
                         raise ValidationError("type mismatch: an if without else that has a result")
                     if recorder is not None:
                         recorder.leave(position)
+                    below -= outside.height
                     stack = outside[shape.leave]
                     position += 1
                     if control:
@@ -322,6 +374,9 @@ class FunctionValidator:
                     outside = stack[shape.enter]
                     label = shape.loop_label if opcode == 0x03 else shape.label
                     control.append((outside, shape, opcode, label))
+                    below += outside.height
+                    if below > MAX_OPERANDS or len(control) > MAX_NESTED_BLOCKS:
+                        raise ValidationError("too many operands or blocks at a time")
                     stack = shape.start
                     if recorder is not None:
                         kind = BY_CODE[opcode].mnemonic
@@ -345,7 +400,7 @@ class FunctionValidator:
                     if opener != 0x04:
                         raise DecodeError("END opcode expected: an else without if", position)
                     if stack is not shape.end:
-                        stack.check_end(shape.type.results)
+                        stack[shape.ending]
                     control[-1] = (outside, shape, opcode, label)
                     stack = shape.start
                     if recorder is not None:
@@ -401,7 +456,7 @@ class FunctionValidator:
             raise DecodeError("section size mismatch: there are bytes after the end", position)
 
     def _no_end(self, end: int) -> DecodeError:
-        if end == len(self._module.data):
+        if end == len(self.module.data):
             return DecodeError("unexpected end of section or function", end)
         return DecodeError("END opcode expected", end)
 
@@ -416,8 +471,8 @@ class FunctionValidator:
             # The loop went on into what follows the body, which is not to blame for anything.
             return self._no_end(end)
         try:
-            opcode, after = read_opcode(self._module.data, position)
-            immediates, after = read_immediates(self._module.data, after, opcode)
+            opcode, after = read_opcode(self.module.data, position)
+            immediates, after = read_immediates(self.module.data, after, opcode)
         except DecodeError as malformed:
             return malformed
         if after > end:
@@ -442,7 +497,7 @@ class FunctionValidator:
             ValidationError: an immediate is not what it has to be.
             DecodeError: a data segment is named, and there is no data count section.
         """
-        signature = self._signature
+        signature = self.signature
         i32 = ValType.I32
         match opcode.immediates:
             case Immediates.LOCAL:
@@ -492,13 +547,17 @@ class FunctionValidator:
                 number, table = immediates
                 if self._table(table) is not ValType.FUNCREF:
                     raise ValidationError("type mismatch: expected a table of funcref")
-                called = self._type(number)
-                return signature((*called.params, i32), called.results)
+                effect = self._indirect_calls.get(number)
+                if effect is None:
+                    called = self._type(number)
+                    effect = signature((*called.params, i32), called.results)
+                    self._indirect_calls[number] = effect
+                return effect
             case Immediates.REF_TYPE:
                 (type_,) = immediates
                 return signature((), (type_,))
             case Immediates.FUNCTION:  # ref.func
-                if immediates[0] >= len(self._calls):
+                if immediates[0] >= len(self.module.function_type_indices):
                     raise ValidationError(f"unknown function {immediates[0]}")
                 if immediates[0] not in self._declared:
                     raise ValidationError(f"undeclared function reference {immediates[0]}")
@@ -515,29 +574,29 @@ class FunctionValidator:
         return _FIXED[opcode.code]
 
     def _type(self, index: int) -> FuncType:
-        if index >= len(self._module.types):
+        if index >= len(self.module.types):
             raise ValidationError(f"unknown type {index}")
-        return self._module.types[index]
+        return self.module.types[index]
 
     def _memory(self) -> None:
-        if not self._module.memory_types:
+        if not self.module.memory_types:
             raise ValidationError("unknown memory 0")
 
     def _table(self, index: int) -> ValType:
-        if index >= len(self._module.table_types):
+        if index >= len(self.module.table_types):
             raise ValidationError(f"unknown table {index}")
-        return self._module.table_types[index].element
+        return self.module.table_types[index].element
 
     def _element_segment(self, index: int) -> ValType:
-        if index >= len(self._module.elements):
+        if index >= len(self.module.elements):
             raise ValidationError(f"unknown elem segment {index}")
-        return self._module.elements[index].type
+        return self.module.elements[index].type
 
     def _data_segment(self, index: int) -> None:
-        count = self._module.data_count
-        if count is None and self._module.data_segments:
+        count = self.module.data_count
+        if count is None and self.module.data_segments:
             # They come after the code; to know how many, the data count section was added.
-            raise DecodeError("data count section required", len(self._module.data))
+            raise DecodeError("data count section required", len(self.module.data))
         if count is None or index >= count:
             raise ValidationError(f"unknown data segment {index}")
 

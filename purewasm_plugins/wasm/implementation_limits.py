@@ -31,6 +31,20 @@ MAX_LOCALS = 50_000
 MAX_FUNCTION_SIZE = 7_654_321
 """Bytes in a function body, its declarations of locals included."""
 
+MAX_BRANCH_TABLE_SIZE = 65_520
+"""Labels of a `br_table`, the default aside."""
+
+# The API has no numbers for the rest. Compilers stay below them by a factor of hundreds; they are
+# there to bound what validation takes.
+
+MAX_NESTED_BLOCKS = 500_000
+"""Blocks of a function that are open at a time."""
+
 MAX_OPERANDS = 100_000
-"""Operands on the stack of one function at a time. Not one of the API's: the validator needs some
-memory for each, and compilers leave a few dozen at most."""
+"""Operands of a function that are on the stack at a time."""
+
+MAX_OPERAND_CHECKS = 500_000
+MAX_OPERAND_CHECKS_PER_BYTE = 10
+"""Operands that the validator looks at one by one: so many, and so many more for each byte of the
+module. An instruction of two bytes can call for two thousand, a thousand parameters and as many
+results, and would do so for ever new combinations of them if there were no limit."""

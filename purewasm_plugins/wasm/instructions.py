@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from purewasm_plugins.errors import DecodeError
+from purewasm_plugins.wasm.implementation_limits import MAX_BRANCH_TABLE_SIZE
 from purewasm_plugins.wasm.module import Span
 from purewasm_plugins.wasm.opcodes import BY_CODE, Immediates, Opcode
 from purewasm_plugins.wasm.primitives import (
@@ -21,7 +22,6 @@ from purewasm_plugins.wasm.primitives import (
     read_signed,
     read_unsigned,
     read_value_types,
-    unexpected_end,
 )
 
 __all__ = ["Instruction", "instructions", "read_immediates", "read_opcode"]
@@ -79,10 +79,10 @@ def _two_indices(data: bytes, position: int) -> tuple[tuple[Any, ...], int]:
 
 
 def _label_table(data: bytes, position: int) -> tuple[tuple[Any, ...], int]:
+    start = position
     count, position = read_unsigned(data, position)
-    if count > len(data) - position:
-        # Each label takes a byte at least: so large a count is a lie, and is not allocated for.
-        raise unexpected_end(data)
+    if count > MAX_BRANCH_TABLE_SIZE:
+        raise DecodeError(f"too many labels: {MAX_BRANCH_TABLE_SIZE} at most", start)
     labels = []
     for _ in range(count):
         label, position = read_unsigned(data, position)

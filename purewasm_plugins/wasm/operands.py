@@ -15,7 +15,16 @@ from purewasm_plugins.wasm.implementation_limits import MAX_OPERANDS
 from purewasm_plugins.wasm.opcodes import OPCODES
 from purewasm_plugins.wasm.types import ValType
 
-__all__ = ["DROP", "EFFECTS", "REF_IS_NULL", "SELECT", "Effect", "OperandStack", "Refused"]
+__all__ = [
+    "DROP",
+    "EFFECTS",
+    "REF_IS_NULL",
+    "SELECT",
+    "BlockEnd",
+    "Effect",
+    "OperandStack",
+    "Refused",
+]
 
 #: The type of an operand; None is the unknown one of unreachable code, which fits everywhere.
 Operand = ValType | None
@@ -32,11 +41,13 @@ class Effect:
     should be one for each signature.
     """
 
-    __slots__ = ("params", "results")
+    __slots__ = ("params", "results", "weight")
 
     def __init__(self, params: tuple[ValType, ...] = (), results: tuple[ValType, ...] = ()) -> None:
         self.params = params
         self.results = results
+        #: How much there is to look at.
+        self.weight = 1 + len(params) + len(results)
 
     def apply(self, stack: OperandStack) -> OperandStack:
         """The stack after the instruction.
@@ -62,6 +73,21 @@ class Refused(Effect):
 
     def apply(self, stack: OperandStack) -> OperandStack:
         raise ValidationError(self.message)
+
+
+class BlockEnd(Effect):
+    """The effect of the end of a block: its results are on the stack, and nothing else."""
+
+    __slots__ = ()
+
+    def apply(self, stack: OperandStack) -> OperandStack:
+        for type_ in reversed(self.params):
+            stack = stack.pop_value(type_)
+        if stack.below is not None:
+            raise ValidationError(
+                f"type mismatch: {stack.height} operands more than the results of the block"
+            )
+        return stack
 
 
 class _Drop(Effect):
@@ -123,13 +149,19 @@ _PUSH: dict[Operand, Effect] = {type_: EFFECTS[(), (type_,)] for type_ in ValTyp
 _PUSH[None] = Effect()
 
 
-class _Memory:
-    """How many more transitions the stacks of one automaton may remember."""
+class _Budget:
+    """What all stacks of one automaton may still do.
 
-    __slots__ = ("room",)
+    Attributes:
+        transitions: how many more to remember.
+        checks: how many more operands to look at one by one.
+    """
 
-    def __init__(self) -> None:
-        self.room = MAX_TRANSITIONS
+    __slots__ = ("checks", "transitions")
+
+    def __init__(self, checks: int) -> None:
+        self.transitions = MAX_TRANSITIONS
+        self.checks = checks
 
 
 class OperandStack(dict[Effect, "OperandStack"]):
@@ -138,23 +170,34 @@ class OperandStack(dict[Effect, "OperandStack"]):
     The empty stack of unreachable code is *polymorphic*: it yields any operand asked of it.
     """
 
-    __slots__ = ("_memory", "below", "height", "polymorphic", "top")
+    __slots__ = ("_budget", "below", "height", "polymorphic", "top")
 
     below: OperandStack | None
     top: Operand
 
-    def __init__(self, *, polymorphic: bool = False) -> None:
+    def __init__(self, checks: int, *, polymorphic: bool = False) -> None:
+        """An empty stack.
+
+        Args:
+            checks: how many operands may be looked at one by one, of all the stacks that come of
+                this one: about how long that may take, in tenths of a microsecond.
+            polymorphic: whether it is that of unreachable code.
+        """
         super().__init__()
         self.below = None
         self.top = None
         self.height = 0
         self.polymorphic = polymorphic
-        self._memory = _Memory()
+        self._budget = _Budget(checks)
 
     def __missing__(self, effect: Effect) -> OperandStack:
+        budget = self._budget
+        budget.checks -= effect.weight
+        if budget.checks < 0:
+            raise ValidationError("too many operands in all to check")
         after = effect.apply(self)
-        if self._memory.room > 0:
-            self._memory.room -= 1
+        if budget.transitions > 0:
+            budget.transitions -= 1
             self[effect] = after
         return after
 
@@ -171,9 +214,9 @@ class OperandStack(dict[Effect, "OperandStack"]):
         stack.top = type_
         stack.height = self.height + 1
         stack.polymorphic = self.polymorphic
-        stack._memory = self._memory
-        if self._memory.room > 0:
-            self._memory.room -= 1
+        stack._budget = self._budget
+        if self._budget.transitions > 0:
+            self._budget.transitions -= 1
             self[effect] = stack
         return stack
 
@@ -196,17 +239,3 @@ class OperandStack(dict[Effect, "OperandStack"]):
                 return None, self
             raise ValidationError("type mismatch: expected an operand, found nothing")
         return self.top, below
-
-    def check_end(self, results: tuple[ValType, ...]) -> None:
-        """Check that these, and nothing more, are on the stack.
-
-        Raises:
-            ValidationError: they are not.
-        """
-        stack = self
-        for type_ in reversed(results):
-            stack = stack.pop_value(type_)
-        if stack.below is not None:
-            raise ValidationError(
-                f"type mismatch: {stack.height} operands more than the results at the end"
-            )

@@ -56,7 +56,7 @@ class ValidModule:
 
     @cached_property
     def _functions(self) -> FunctionValidator:
-        return FunctionValidator(self.module, _declared_references(self.module))
+        return FunctionValidator(self.module, _declared_references(self.module), again=True)
 
 
 def load(data: bytes | bytearray | memoryview) -> ValidModule:
