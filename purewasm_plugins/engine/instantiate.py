@@ -51,8 +51,12 @@ def engine_named(engine: str | Engine | None) -> Engine:
         from purewasm_plugins.engine.interpreter import Interpreter
 
         return Interpreter()
+    if engine == "translator":
+        from purewasm_plugins.engine.translator import Translator
+
+        return Translator()
     if isinstance(engine, str):
-        raise WasmError(f"there is no engine '{engine}'; there is: pywasm")
+        raise WasmError(f"there is no engine '{engine}'; there are: pywasm, translator")
     return engine
 
 

@@ -78,6 +78,8 @@ class Budget:
 
     def __init__(self, limits: ResourceLimits) -> None:
         self.limits = limits
+        #: Told now and then, while a call runs, how much fuel it has used.
+        self.progress: Callable[[int], None] | None = None
         self.nesting = 0
         self.fuel_used = 0
         self._next_check = 0

@@ -1,0 +1,100 @@
+"""From a Python exception in generated code to a `Trap` with the WebAssembly backtrace.
+
+The traceback tells the code object, the line and the columns of each active function; where the
+instruction of those columns is, the function is translated again to find out. What the exception
+means follows from its type and from that instruction (section 4.4).
+"""
+
+from __future__ import annotations
+
+import struct
+from itertools import islice
+from types import CodeType, TracebackType
+from typing import Any
+
+from purewasm_plugins.engine.backtrace import stack_frame
+from purewasm_plugins.engine.base import Instance
+from purewasm_plugins.engine.translator.source import Position, positions_of
+from purewasm_plugins.errors import Trap, TrapReason
+from purewasm_plugins.wasm.instructions import read_opcode
+
+__all__ = ["Backtraces"]
+
+#: What the generated code raises, beside `Trap`, where an instruction traps.
+TRAPPING = (
+    IndexError,
+    OverflowError,
+    RecursionError,
+    struct.error,
+    ZeroDivisionError,
+)
+
+
+class Backtraces:
+    """Finds the instructions of one instance that tracebacks go through."""
+
+    def __init__(self, instance: Instance, namespace: dict[str, Any], metered: bool) -> None:
+        self._instance = instance
+        self._namespace = namespace
+        self._metered = metered
+        self._positions: dict[int, list[list[Position]]] = {}
+
+    def trap(self, exception: Exception) -> Trap | None:
+        """The trap that an exception which has left generated code means; None for a bug."""
+        if not isinstance(exception, (Trap, *TRAPPING)):
+            return None
+        active = self._active(exception.__traceback__)
+        frames = []
+        inherited = exception.frames if isinstance(exception, Trap) else ()
+        for code, instruction, line in active:
+            offset = self._offset(code, instruction, line)
+            innermost = not frames and not inherited
+            index = int(code.co_name[1:])
+            frames.append(stack_frame(self._instance, index, offset, innermost=innermost))
+        if isinstance(exception, Trap):
+            return type(exception)(exception.reason, inherited + tuple(frames))
+        offset = frames[0].offset if frames else None
+        return Trap(self._reason(exception, offset), tuple(frames))
+
+    def _active(self, traceback: TracebackType | None) -> list[tuple[CodeType, int, int]]:
+        """The generated functions of a traceback, innermost first: code, instruction, line."""
+        active = []
+        while traceback is not None:
+            frame = traceback.tb_frame
+            if frame.f_globals is self._namespace:
+                active.append((frame.f_code, traceback.tb_lasti, traceback.tb_lineno))
+            traceback = traceback.tb_next
+        active.reverse()
+        return active
+
+    def _offset(self, code: CodeType, instruction: int, line: int) -> int | None:
+        """Where the instruction of the module that raised lies."""
+        index = int(code.co_name[1:])
+        positions = self._positions.get(index)
+        if positions is None:
+            positions = positions_of(self._instance.module.module, index, metered=self._metered)
+            self._positions[index] = positions
+        if not 0 < line <= len(positions):
+            return None
+        candidates = positions[line - 1]
+        raised = next(islice(code.co_positions(), instruction // 2, None), None)
+        if raised is not None and raised[2] is not None and raised[3] is not None:
+            for start, end, offset in candidates:
+                if start <= raised[2] and raised[3] <= end:
+                    return offset
+        # Python was told to leave columns out, or the instruction is one that cannot trap.
+        return candidates[0][2] if candidates else None
+
+    def _reason(self, exception: Exception, offset: int | None) -> TrapReason:
+        if isinstance(exception, RecursionError):
+            return TrapReason.CALL_STACK_EXHAUSTED
+        if isinstance(exception, ZeroDivisionError):
+            return TrapReason.INTEGER_DIVIDE_BY_ZERO
+        mnemonic = ""
+        if offset is not None:
+            mnemonic = read_opcode(self._instance.module.module.data, offset)[0].mnemonic
+        if mnemonic == "call_indirect":
+            return TrapReason.UNDEFINED_ELEMENT
+        if mnemonic.startswith("table."):
+            return TrapReason.OUT_OF_BOUNDS_TABLE_ACCESS
+        return TrapReason.OUT_OF_BOUNDS_MEMORY_ACCESS

@@ -1,0 +1,375 @@
+"""The blocks of a function body, and which Python statement each becomes (section 4.4.8).
+
+Instructions enter; what leaves are those that can be reached, and a tree of `Construct`s saying how
+each `block`, `loop` and `if` is written in a language without goto:
+
+- INLINE: nobody branches to it, so it is no statement at all;
+- NEST: a block that only `br_if`s of its own lead out of: the rest of it goes inside `if not ...:`;
+- ONCE: `while True:` around a body that ends in `break`, which is then a branch to its label;
+- LOOP: `for _ in budget:`, a branch to it being `continue`;
+- IF: `if`, with or without `else`; a targeted one stands in a ONCE;
+- SEGMENTS: blocks that start together, as a `switch` is compiled to: `while True:` around a binary
+  decision over `pc`, a part for what stands between the ends of two of them. Branches set `pc`.
+
+CPython allows 20 loops in each other and 100 levels of indentation. A function that needs more is
+written as one SEGMENTS statement, a part for every label that is too high above its innermost
+block (`flattened`): `pc` takes it anywhere, and what nests less than that is as above.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable
+from typing import Any
+
+from purewasm_plugins.wasm.instructions import Instruction
+
+__all__ = ["Construct", "Region", "Style", "analyse"]
+
+#: How many `if`s in each other a NEST may take: each is a level of indentation.
+_NESTED_IFS = 4
+#: Blocks that start together and would each be a ONCE become SEGMENTS from this number on.
+_SEGMENTS_FROM = 3
+#: In a flattened function, what is higher than this becomes segments.
+_HEIGHT = 10
+
+
+class Style(enum.Enum):
+    """How a construct is written; see above."""
+
+    INLINE = enum.auto()
+    NEST = enum.auto()
+    ONCE = enum.auto()
+    LOOP = enum.auto()
+    IF = enum.auto()
+    SEGMENTS = enum.auto()
+
+
+#: Where a branch leads: a construct, and whether it is left (True) or begun again.
+Target = tuple["Construct", bool]
+
+
+class Region:
+    """A SEGMENTS statement.
+
+    Attributes:
+        labels: where its parts but the first begin: index of an instruction -> number.
+        trampolines: targets outside of it that a `br_table` reaches by number, with their numbers.
+    """
+
+    __slots__ = ("labels", "root", "trampolines")
+
+    def __init__(self, root: Construct) -> None:
+        self.root = root
+        self.labels: dict[int, int] = {}
+        self.trampolines: dict[Target, int] = {}
+
+
+class Construct:
+    """A `block`, `loop` or `if`, or the function's body.
+
+    Attributes:
+        kind: "function", "block", "loop" or "if".
+        type: its block type, as decoded; see `Immediates.BLOCK_TYPE`.
+        parent: the construct around it.
+        depth: how many constructs are around it.
+        start, otherwise, end: indices of its instructions; `otherwise` of the `else`, or None.
+        branches: how many branches lead to its label.
+        exits: how many branches out of a block that ends with this loop are a `break` of it.
+        falls: whether execution can reach its `end` without a branch.
+        assigned: a bit for each local that is set inside it.
+        leaves: least depth of a construct that a branch from inside it leads to.
+        height: how many statements its body has in each other.
+        style: how it is written.
+        region: of a SEGMENTS construct.
+    """
+
+    __slots__ = (
+        "assigned",
+        "branches",
+        "conditional",
+        "depth",
+        "end",
+        "exits",
+        "falls",
+        "first",
+        "height",
+        "kind",
+        "leaves",
+        "otherwise",
+        "parent",
+        "reaches",
+        "region",
+        "start",
+        "style",
+        "type",
+    )
+
+    def __init__(self, kind: str, type: Any, parent: Construct | None, start: int) -> None:
+        self.kind = kind
+        self.type = type
+        self.parent = parent
+        self.depth: int = 0 if parent is None else parent.depth + 1
+        self.start = start
+        self.otherwise: int | None = None
+        self.end = -1
+        self.branches = 0
+        self.exits = 0
+        self.falls = False
+        self.assigned = 0
+        self.leaves = self.depth
+        self.height = 0
+        self.style = Style.INLINE
+        self.region: Region | None = None
+        #: How many of the branches are `br_if`s that a NEST can hold; see `_classify`.
+        self.conditional = 0
+        #: Least depth of a block that one gets to by falling out of this.
+        self.reaches = self.depth
+        #: The construct that its first instruction opens, if it is one.
+        self.first: Construct | None = None
+
+    def __repr__(self) -> str:
+        return f"<Construct {self.kind} {self.start}..{self.end} {self.style.name}>"
+
+
+class Analysis:
+    """What `analyse` finds.
+
+    Attributes:
+        body: the function's body.
+        instructions: those that can be reached, and the `end`s and `else`s of constructs that can.
+        constructs: by the index of the instruction that opens it.
+        targets: by the index of a branch, where it leads: for each label in order, the construct,
+            and whether it is left (True) or begun again.
+    """
+
+    __slots__ = ("body", "constructs", "instructions", "targets")
+
+    def __init__(self, body: Construct) -> None:
+        self.body = body
+        self.instructions: list[Instruction] = []
+        self.constructs: dict[int, Construct] = {}
+        self.targets: dict[int, list[Target]] = {}
+
+
+def analyse(instructions: Iterable[Instruction], flattened: bool = False) -> Analysis:
+    """Read a function's body, and decide how each of its constructs is written.
+
+    Args:
+        instructions: those of the body, valid.
+        flattened: whether to write as segments what would nest too deep.
+    """
+    body = Construct("function", None, None, -1)
+    analysis = Analysis(body)
+    branches = _read(analysis, instructions)
+    _classify(analysis, branches, flattened)
+    return analysis
+
+
+#: The instructions that `_read` does more with than to keep them.
+_NOTED = frozenset(
+    "local.set local.tee block loop if else end br br_if br_table return unreachable".split()
+)
+
+#: A branch: the construct that it stands in, the one that it leads to, its mnemonic,
+#: and its index.
+_Branch = tuple[Construct, Construct, str, int]
+
+
+def _read(analysis: Analysis, instructions: Iterable[Instruction]) -> list[_Branch]:
+    kept = analysis.instructions
+    constructs = analysis.constructs
+    keep = kept.append
+    current = analysis.body
+    open_ = [current]
+    branches: list[_Branch] = []
+    live = True
+    skipped = 0  # constructs open in code that cannot be reached
+    for instruction in instructions:
+        mnemonic = instruction.opcode.mnemonic
+        if not live:
+            if mnemonic in ("block", "loop", "if"):
+                skipped += 1
+                continue
+            if mnemonic not in ("end", "else"):
+                continue
+            if skipped:
+                skipped -= mnemonic == "end"
+                continue
+        elif mnemonic not in _NOTED:
+            keep(instruction)
+            continue
+        match mnemonic:
+            case "local.set" | "local.tee":
+                current.assigned |= 1 << instruction.immediates[0]
+            case "block" | "loop" | "if":
+                construct = Construct(mnemonic, instruction.immediates[0], current, len(kept))
+                constructs[len(kept)] = construct
+                if current.start == len(kept) - 1:
+                    current.first = construct
+                current = construct
+                open_.append(construct)
+            case "else":
+                current.otherwise = len(kept)
+                current.falls = live
+                live = True
+            case "end":
+                current.end = len(kept)
+                current.falls = current.falls or live
+                if current.kind == "if" and current.otherwise is None:
+                    current.falls = True
+                live = current.falls or (current.kind != "loop" and current.branches > 0)
+                inner = open_.pop()
+                if open_:
+                    current = open_[-1]
+                    current.assigned |= inner.assigned
+                    current.leaves = min(current.leaves, inner.leaves)
+            case "br" | "br_if":
+                target = open_[~instruction.immediates[0]]
+                target.branches += 1
+                branches.append((current, target, mnemonic, len(kept)))
+                live = mnemonic == "br_if"
+            case "br_table":
+                labels, default = instruction.immediates
+                for label in dict.fromkeys((*labels, default)):
+                    target = open_[~label]
+                    target.branches += 1
+                    branches.append((current, target, mnemonic, len(kept)))
+                # Of every label in order, duplicates included.
+                analysis.targets[len(kept)] = [
+                    (open_[~label], open_[~label].kind != "loop") for label in (*labels, default)
+                ]
+                live = False
+            case "return" | "unreachable":
+                live = False
+        keep(instruction)
+    return branches
+
+
+def _classify(analysis: Analysis, branches: list[_Branch], flattened: bool) -> None:
+    order = list(analysis.constructs.values())
+    instructions = analysis.instructions
+    for construct in order:
+        # Falling out of this one also leaves the blocks whose ends follow at once.
+        parent = construct.parent
+        if parent is not None and parent.kind != "function":
+            after = construct.end + 1
+            if parent.end == after or parent.otherwise == after:
+                construct.reaches = parent.reaches
+
+    # A branch out of a block that ends where a loop does is a `break` of the loop.
+    loop_around: dict[Construct, Construct | None] = {analysis.body: None}
+    for construct in order:
+        around = loop_around[construct.parent] if construct.parent is not None else None
+        is_loop = construct.kind == "loop" and construct.branches
+        loop_around[construct] = construct if is_loop else around
+    resolved: list[tuple[Construct, Construct, str]] = []
+    for source, target, mnemonic, index in branches:
+        exits = target.kind != "loop"
+        final = target
+        if exits and target.kind != "function":
+            loop = loop_around[source]
+            for _ in range(8):
+                if loop is None or loop.depth <= target.depth:
+                    break
+                if loop.reaches <= target.depth and not target_carries(target):
+                    final = loop
+                    target.branches -= 1
+                    loop.exits += 1
+                    break
+                loop = loop_around[loop.parent] if loop.parent is not None else None
+        if mnemonic != "br_table":
+            analysis.targets[index] = [(final, exits)]
+        elif final is not target:
+            targets = analysis.targets[index]
+            targets[:] = [(final, True) if to is target else (to, out) for to, out in targets]
+        resolved.append((source, final, mnemonic))
+        if target.kind != "function":
+            source.leaves = min(source.leaves, final.depth)
+    for construct in reversed(order):
+        if construct.parent is not None:
+            construct.parent.leaves = min(construct.parent.leaves, construct.leaves)
+
+    # Which `br_if`s have nothing but INLINE constructs between them and their target.
+    anchor: dict[Construct, Construct] = {analysis.body: analysis.body}
+    for construct in order:
+        inline = construct.branches == 0 and construct.kind != "if"
+        parent = construct.parent
+        anchor[construct] = anchor[parent] if inline and parent is not None else construct
+    direct: dict[Construct, int] = {}
+    for source, target, mnemonic in resolved:
+        if anchor[source] is target and mnemonic != "br_table":
+            direct[target] = direct.get(target, 0) + 1
+            target.conditional += mnemonic == "br_if"
+
+    for construct in order:
+        if construct.kind == "if":
+            construct.style = Style.IF
+        elif construct.branches == 0:
+            construct.style = Style.INLINE
+        elif construct.kind == "loop":
+            construct.style = Style.LOOP
+        elif (
+            direct.get(construct, 0) == construct.branches
+            and construct.conditional <= _NESTED_IFS
+            and not target_carries(construct)
+            and (construct.conditional <= 1 or construct.leaves < construct.depth)
+        ):
+            construct.style = Style.NEST
+        else:
+            construct.style = Style.ONCE
+    if flattened:
+        _flatten(analysis, order)
+    _find_switches(order)
+
+
+def target_carries(construct: Construct) -> bool:
+    """Whether branches to a block's label carry operands: it has results."""
+    return construct.type is not None
+
+
+def _find_switches(order: list[Construct]) -> None:
+    """Turn blocks that start together into SEGMENTS."""
+    for construct in order:
+        if construct.style is not Style.ONCE or construct.kind != "block":
+            continue
+        chain = [construct]
+        inner = construct.first
+        while inner is not None and inner.kind == "block":
+            if inner.style in (Style.ONCE, Style.NEST):
+                chain.append(inner)
+            inner = inner.first
+        while chain[-1].style is Style.NEST:
+            chain.pop()
+        if len(chain) < _SEGMENTS_FROM:
+            continue
+        region = Region(construct)
+        for number, block in enumerate(reversed(chain), 1):
+            block.style = Style.SEGMENTS
+            block.region = region
+            if block is not construct:
+                region.labels[block.end] = number
+
+
+def _flatten(analysis: Analysis, order: list[Construct]) -> None:
+    body = analysis.body
+    for construct in reversed(order):
+        nests = construct.style is not Style.INLINE
+        if construct.parent is not None:
+            height = construct.height + nests
+            construct.parent.height = max(construct.parent.height, height)
+    region = Region(body)
+    marks: list[int] = []
+    for construct in order:
+        if construct.style is Style.INLINE or construct.height < _HEIGHT:
+            continue
+        construct.region = region
+        construct.style = Style.SEGMENTS
+        marks.append(construct.end)
+        if construct.kind == "loop":
+            marks.append(construct.start)
+        elif construct.otherwise is not None:
+            marks.append(construct.otherwise)
+    region.labels = {mark: number for number, mark in enumerate(sorted(marks), 1)}
+    body.region = region
+    body.style = Style.SEGMENTS

@@ -1,0 +1,344 @@
+"""One function from instructions to Python source: the loop that all the other files serve.
+
+A function of a valid module enters, and Python source that defines one function leaves. Each
+instruction is looked up by its mnemonic: numeric ones in the table of `numerics`, those on memory,
+tables and vectors in that of `memory`, control in `blocks`; variables, calls and constants are
+here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from purewasm_plugins.engine.translator import memory
+from purewasm_plugins.engine.translator.blocks import Blocks
+from purewasm_plugins.engine.translator.control import analyse
+from purewasm_plugins.engine.translator.expressions import (
+    ATOM,
+    CALLS,
+    COMPARISON,
+    READS,
+    TERNARY,
+    TRAPS,
+    UNARY,
+    Expression,
+    condition,
+    constant,
+    opaque,
+    spelled,
+)
+from purewasm_plugins.engine.translator.numerics import NUMERIC, Row
+from purewasm_plugins.engine.translator.writer import Line, Naming, TooDeep, Writer
+from purewasm_plugins.engine.values import f32_from_bits, f64_from_bits
+from purewasm_plugins.wasm.instructions import Instruction, instructions
+from purewasm_plugins.wasm.module import Module
+from purewasm_plugins.wasm.types import ExternKind, FuncType
+
+__all__ = ["function_lines", "private_globals"]
+
+Handler = Callable[[Writer, tuple[Any, ...]], None]
+
+
+def function_lines(
+    module: Module,
+    index: int,
+    *,
+    naming: Naming | None = None,
+    located: bool = False,
+    metered: bool = True,
+) -> list[Line]:
+    """The lines of the Python function that a function of a valid module becomes.
+
+    Args:
+        module: a module that has been validated.
+        index: of the function, imported ones counted.
+        naming: what things are called.
+        located: whether to mark the text of what may trap with the offset of its instruction.
+        metered: whether it uses fuel.
+    """
+    code = module.functions[index - module.imported_functions]
+    body = list(instructions(module.data, code.body))
+    try:
+        return _lines(module, index, body, naming or Naming(), located, metered, False)
+    except TooDeep:
+        return _lines(module, index, body, naming or Naming(), located, metered, True)
+
+
+def _lines(
+    module: Module,
+    index: int,
+    body: list[Instruction],
+    naming: Naming,
+    located: bool,
+    metered: bool,
+    flattened: bool,
+) -> list[Line]:
+    code = module.functions[index - module.imported_functions]
+    type = module.types[code.type_index]
+    locals = list(type.params)
+    for count, local in code.locals:
+        locals += [local] * count
+    writer = Writer(module, type, locals, naming, located=located, metered=metered)
+    writer.offset = code.body.start
+    writer.private_globals = private_globals(module)
+    analysis = analyse(body, flattened)
+    blocks = Blocks(writer, analysis)
+    blocks.begin()
+    begun = len(writer.lines) if not flattened else 0
+    _translate(writer, blocks, analysis.instructions)
+    params = ", ".join(writer.names[: len(type.params)])
+    head = [Line(0, f"def {naming.function(index)}({params}):", code.body.start)]
+    if writer.assigned_globals:
+        names = [naming.variable(number) for number in sorted(writer.assigned_globals)]
+        head.append(Line(1, f"global {', '.join(names)}", code.body.start))
+    start = [Line(1, text, code.body.start) for text in writer.initial_locals()]
+    lines = writer.lines
+    lines[:] = head + lines[:begun] + start + lines[begun:]
+    return [line for line in lines if line.text is not None]
+
+
+def _translate(writer: Writer, blocks: Blocks, body: list[Instruction]) -> None:
+    for index, (offset, opcode, immediates) in enumerate(body):
+        writer.offset = offset
+        mnemonic = opcode.mnemonic
+        row = NUMERIC.get(mnemonic)
+        if row is not None:
+            _numeric(writer, row)
+            continue
+        handler = _HANDLERS.get(mnemonic)
+        if handler is not None:
+            handler(writer, immediates)
+            continue
+        match mnemonic:
+            case "end":
+                blocks.end()
+            case "block" | "loop" | "if":
+                blocks.begin_construct(index)
+            case "else":
+                blocks.otherwise()
+            case "br":
+                blocks.branch(index)
+            case "br_if":
+                blocks.branch_if(index)
+            case "br_table":
+                blocks.branch_table(index)
+            case "return":
+                blocks.return_()
+            case "unreachable":
+                blocks.unreachable()
+
+
+def _numeric(writer: Writer, row: Row) -> None:
+    stack = writer.stack
+    for position in row.simple:
+        writer.simplify(position - row.operands)
+    if row.operands == 2:
+        b = stack.pop()
+        result = row.build(stack.pop(), b)
+    else:
+        result = row.build(stack.pop())
+    if row.rounds:
+        writer.make_way(result.effects)
+        writer.write(f"rounded[0] = {result.text}")
+        writer.assign_slot("rounded[0]")
+        return
+    if row.traps and result.size:
+        result.effects |= TRAPS
+        result.text = writer.trace(result.text)
+    writer.push(result)
+
+
+# Variables (section 4.4.5)
+
+
+def _local_get(writer: Writer, immediates: tuple[Any, ...]) -> None:
+    writer.get_local(immediates[0])
+
+
+def _local_set(writer: Writer, immediates: tuple[Any, ...]) -> None:
+    writer.set_local(immediates[0])
+
+
+def _local_tee(writer: Writer, immediates: tuple[Any, ...]) -> None:
+    writer.tee_local(immediates[0])
+
+
+def private_globals(module: Module) -> frozenset[int]:
+    """The mutable globals that nobody outside of an instance can reach."""
+    exported = {e.index for e in module.exports if e.kind is ExternKind.GLOBAL}
+    return frozenset(
+        index
+        for index, type in enumerate(module.global_types)
+        if type.mutable and index >= module.imported_globals and index not in exported
+    )
+
+
+def _global_text(writer: Writer, index: int) -> str:
+    """An immutable global, or one that only this module reaches, is a Python global."""
+    if not writer.module.global_types[index].mutable or index in writer.private_globals:
+        return writer.naming.variable(index)
+    return f"global{index}.raw"
+
+
+def _global_get(writer: Writer, immediates: tuple[Any, ...]) -> None:
+    index = immediates[0]
+    type = writer.module.global_types[index]
+    effects = READS if type.mutable else 0
+    writer.push(writer.value(type.value, _global_text(writer, index), effects))
+
+
+def _global_set(writer: Writer, immediates: tuple[Any, ...]) -> None:
+    index = immediates[0]
+    (operand,) = writer.take_typed((writer.module.global_types[index].value,))
+    text = _global_text(writer, index)
+    if "." not in text:
+        writer.assigned_globals.add(index)
+    writer.statement(f"{text} = {operand.text}")
+
+
+# Calls (section 4.4.8)
+
+
+def _call(writer: Writer, immediates: tuple[Any, ...]) -> None:
+    index = immediates[0]
+    type = writer.module.function_type(index)
+    operands = writer.take_typed(type.params)
+    _finish_call(writer, type, writer.naming.function(index), operands)
+
+
+def _call_indirect(writer: Writer, immediates: tuple[Any, ...]) -> None:
+    """The function is found by its type's dictionary: a miss is a trap, or another instance's."""
+    type_index, table = immediates
+    type = writer.module.types[type_index]
+    canonical = writer.module.types.index(type)
+    # Python looks the function up first and evaluates the operands after it.
+    count = len(type.params) + 1
+    if any(operand.effects for operand in writer.stack[-count:]):
+        for height in range(len(writer.stack) - count, len(writer.stack)):
+            writer.spill(height)
+    selector = writer.pop_unsigned()
+    operands = writer.take_typed(type.params)
+    callee = f"signature{canonical}[elements{table}[{selector.text}]]"
+    _finish_call(writer, type, callee, [*operands], selector)
+
+
+def _finish_call(
+    writer: Writer,
+    type: FuncType,
+    callee: str,
+    operands: list[Expression],
+    *others: Expression,
+) -> None:
+    arguments = ", ".join([operand.text for operand in operands])
+    text = writer.trace(f"{callee}({arguments})")
+    results = type.results
+    if not results:
+        writer.statement(text)
+        return
+    if len(results) == 1:
+        result = opaque(text, *operands, *others, effects=TRAPS | READS | CALLS)
+        result.high = writer.value(results[0], "").high
+        writer.push(result)
+        return
+    height = len(writer.stack)
+    for position in range(height, height + len(results)):
+        writer.make_way(CALLS, writer.slot(position).reads)
+    names = [f"s{position}" for position in range(height, height + len(results))]
+    writer.write(f"{', '.join(names)} = {text}")
+    for position, result_type in enumerate(results, height):
+        writer.push(writer.slot(position, result_type))
+
+
+# Constants, references, parametric instructions (sections 4.4.1, 4.4.2, 4.4.4)
+
+
+def _i32_const(writer: Writer, immediates: tuple[Any, ...]) -> None:
+    writer.push(constant(immediates[0] & 0xFFFFFFFF))
+
+
+def _i64_const(writer: Writer, immediates: tuple[Any, ...]) -> None:
+    writer.push(constant(immediates[0] & 0xFFFFFFFFFFFFFFFF))
+
+
+def _float_constant(value: float, bits: int, function: str) -> Expression:
+    if value != value:
+        return Expression(f"{function}({bits:#x})")
+    text = repr(value).replace("inf", "1e999")
+    return Expression(text, UNARY if text.startswith("-") else ATOM, size=0)
+
+
+def _f32_const(writer: Writer, immediates: tuple[Any, ...]) -> None:
+    bits = immediates[0]
+    writer.push(_float_constant(f32_from_bits(bits), bits, "f32_from_bits"))
+
+
+def _f64_const(writer: Writer, immediates: tuple[Any, ...]) -> None:
+    bits = immediates[0]
+    writer.push(_float_constant(f64_from_bits(bits), bits, "f64_from_bits"))
+
+
+def _ref_null(writer: Writer, immediates: tuple[Any, ...]) -> None:
+    writer.push(Expression("None"))
+
+
+def _ref_func(writer: Writer, immediates: tuple[Any, ...]) -> None:
+    writer.push(Expression(f"functions[{immediates[0]}]"))
+
+
+def _ref_is_null(writer: Writer, immediates: tuple[Any, ...]) -> None:
+    operand = writer.pop()
+    text = f"{spelled(operand, COMPARISON + 1)} is None"
+    result = opaque(text, operand, precedence=COMPARISON)
+    result.high = 1
+    writer.push(result)
+
+
+def _drop(writer: Writer, immediates: tuple[Any, ...]) -> None:
+    operand = writer.pop()
+    if operand.effects & (TRAPS | CALLS):
+        writer.make_way(operand.effects)
+        writer.write(operand.text)
+
+
+def _select(writer: Writer, immediates: tuple[Any, ...]) -> None:
+    """Python evaluates only what it selects, after the condition."""
+    for position in (-3, -2):
+        if writer.stack[position].effects:
+            writer.spill(len(writer.stack) + position)
+    first, second, decision = writer.take(3)
+    decision = condition(decision)
+    text = (
+        f"{spelled(first, TERNARY + 1)} if {spelled(decision, TERNARY + 1)} "
+        f"else {spelled(second, TERNARY + 1)}"
+    )
+    result = opaque(text, first, second, decision, precedence=TERNARY)
+    result.low = min(first.low, second.low)
+    result.high = max(first.high, second.high)
+    writer.push(result)
+
+
+def _nop(writer: Writer, immediates: tuple[Any, ...]) -> None:
+    pass
+
+
+_HANDLERS: dict[str, Handler] = {
+    "local.get": _local_get,
+    "local.set": _local_set,
+    "local.tee": _local_tee,
+    "global.get": _global_get,
+    "global.set": _global_set,
+    "call": _call,
+    "call_indirect": _call_indirect,
+    "i32.const": _i32_const,
+    "i64.const": _i64_const,
+    "f32.const": _f32_const,
+    "f64.const": _f64_const,
+    "ref.null": _ref_null,
+    "ref.func": _ref_func,
+    "ref.is_null": _ref_is_null,
+    "drop": _drop,
+    "select": _select,
+    "nop": _nop,
+    **memory.HANDLERS,
+}

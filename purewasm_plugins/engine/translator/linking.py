@@ -1,0 +1,313 @@
+"""The engine: an instance's namespace of generated functions, and the entries to them.
+
+An instance enters whose imports, memories, tables and globals are in place; what leaves is an entry
+for each function that its module defines. A function starts as a stub that translates it on the
+first call, rebinds its name in the namespace and calls it; an entry is what everybody outside of the
+namespace calls, and the only place where a call is metered, bounded and rescued from exceptions.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from operator import length_hint
+from time import monotonic
+from types import CodeType, FunctionType
+from typing import Any
+
+from purewasm_plugins.engine.base import Function, Global, Instance
+from purewasm_plugins.engine.translator import simd
+from purewasm_plugins.engine.translator.backtraces import Backtraces
+from purewasm_plugins.engine.translator.caching import CodeCache, ModuleCache
+from purewasm_plugins.engine.translator.function import private_globals
+from purewasm_plugins.engine.translator.metering import LARGEST_SLICE, SlicedBudget
+from purewasm_plugins.engine.translator.runtime import namespace
+from purewasm_plugins.engine.translator.source import compiled
+from purewasm_plugins.errors import StackFrame, Trap, TrapReason
+from purewasm_plugins.wasm.types import FuncType, GlobalType
+
+__all__ = ["Translator"]
+
+Entry = Callable[..., Any]
+
+#: Frames of Python that a call takes beside those of the generated functions: the helpers of the
+#: runtime, and the source of the budget's slices.
+_HELPERS = 8
+
+#: Frames that a host function, or the translation of a function, may use.
+_HOST_FRAMES = 1000
+
+#: The call depth where no limit is set: each call takes some hundred bytes, of the heap.
+_UNLIMITED_DEPTH = 1_000_000
+
+_VECTOR_NAMES = {mnemonic.replace(".", "_"): mnemonic for mnemonic in simd.FUNCTIONS}
+
+
+class Translator:
+    """Runs a module as Python functions that its own functions are translated to."""
+
+    name = "translator"
+
+    def __init__(self, *, cache: CodeCache | None = None, metered: bool = True) -> None:
+        """Choose how functions are translated.
+
+        Args:
+            cache: where the code of translated functions is kept.
+            metered: whether calls use fuel and can be stopped; only comparisons turn it off.
+        """
+        self._cache = cache
+        self._metered = metered
+
+    def link(self, instance: Instance) -> Sequence[Entry]:
+        """The entry of each function that the instance's module defines; see `Engine`."""
+        cache = None if self._cache is None else ModuleCache(self._cache, instance, self._metered)
+        return _Linked(instance, cache, self._metered).entries()
+
+
+class _NamespaceGlobal(Global):
+    """A global that only its module can reach, and that lives in the namespace."""
+
+    __slots__ = ("_name", "_namespace")
+
+    def __init__(
+        self, type: GlobalType, raw: Any, namespace: dict[str, Any], name: str
+    ) -> None:
+        self._namespace = namespace
+        self._name = name
+        self.type = type
+        self.raw = raw
+
+    @property
+    def raw(self) -> Any:  # type: ignore[override]
+        """The value as engines hold it."""
+        return self._namespace[self._name]
+
+    @raw.setter
+    def raw(self, value: Any) -> None:
+        self._namespace[self._name] = value
+
+
+class _Signature(dict[Function | None, Entry]):
+    """What `call_indirect` of one type calls for a reference that it finds in a table."""
+
+    def __init__(self, linked: _Linked, type: FuncType) -> None:
+        self._linked = linked
+        self._type = type
+
+    def __missing__(self, reference: Function | None) -> Entry:
+        if reference is None:
+            raise Trap(TrapReason.UNINITIALIZED_ELEMENT)
+        if reference.type != self._type:
+            raise Trap(TrapReason.INDIRECT_CALL_TYPE_MISMATCH)
+        if reference.instance is self._linked.instance and reference.index is not None:
+            name = f"f{reference.index}"
+            callee: Entry = self._linked.namespace[name]
+            if self._linked.is_translated(reference.index):
+                self[reference] = callee
+            return callee
+        return self._linked.foreign(reference)
+
+
+class _Linked:
+    """An instance, its namespace and its budget."""
+
+    def __init__(self, instance: Instance, cache: ModuleCache | None, metered: bool) -> None:
+        self.instance = instance
+        self.namespace = space = namespace()
+        self._cache = cache
+        self._metered = metered
+        self._translated: set[int] = set()
+        self._backtraces = Backtraces(instance, space, metered)
+        self._bottom = 1
+        self._ceiling = 0
+        depth = instance.limits.call_depth
+        self._depth = _HELPERS + (_UNLIMITED_DEPTH if depth is None else depth)
+        progress = instance.budget.progress
+        self._budget = instance.budget = SlicedBudget(instance.limits)
+        self._budget.progress = progress
+        self._fill()
+
+    def _fill(self) -> None:
+        instance, space = self.instance, self.namespace
+        module = instance.module.module
+        space["budget"] = self._budget.iterator
+        for index, function in enumerate(instance.functions[: module.imported_functions]):
+            space[f"f{index}"] = self.foreign(function)
+        for index in range(module.imported_functions, len(instance.functions)):
+            space[f"f{index}"] = partial(self._first_call, index)
+        if instance.memories:
+            space["linear_memory"] = instance.memories[0]
+            space["memory"] = instance.memories[0].data
+        for index, table in enumerate(instance.tables):
+            space[f"table{index}"] = table
+            space[f"elements{index}"] = table.elements
+        private = private_globals(module)
+        for index, cell in enumerate(instance.globals):
+            if index in private:
+                instance.globals[index] = _NamespaceGlobal(cell.type, cell.raw, space, f"g{index}")
+            elif cell.type.mutable:
+                space[f"global{index}"] = cell
+            else:
+                space[f"g{index}"] = cell.raw
+        space["functions"] = instance.functions
+        space["data_segments"] = instance.data_segments
+        space["element_segments"] = instance.element_segments
+        if instance.tables:
+            for index, type in enumerate(module.types):
+                space[f"signature{index}"] = _Signature(self, type)
+
+    # Functions of the namespace
+
+    def is_translated(self, index: int) -> bool:
+        """Whether a function has had its first call."""
+        return index in self._translated
+
+    def _first_call(self, index: int, /, *arguments: Any) -> Any:
+        # Translating takes frames of its own, and may be asked for deep down.
+        limit = sys.getrecursionlimit()
+        sys.setrecursionlimit(limit + _HOST_FRAMES)
+        try:
+            function = self._translate(index)
+        finally:
+            sys.setrecursionlimit(limit)
+        return function(*arguments)
+
+    def _translate(self, index: int) -> FunctionType:
+        space = self.namespace
+        code: CodeType | None = None
+        if self._cache is not None:
+            code = self._cache.get(index)
+        if code is None:
+            code = compiled(self.instance.module.module, index, metered=self._metered)
+            if self._cache is not None:
+                self._cache.add(index, code)
+        for name in code.co_names:
+            if name not in space and name in _VECTOR_NAMES:
+                space[name] = simd.FUNCTIONS[_VECTOR_NAMES[name]]
+        function = FunctionType(code, space)
+        space[f"f{index}"] = function
+        self._translated.add(index)
+        return function
+
+    def foreign(self, function: Function) -> Entry:
+        """How generated code calls what is not of this instance."""
+        entry = function.entry
+        budget = self._budget
+        is_host = function.instance is None
+
+        def call(*arguments: Any) -> Any:
+            limit = sys.getrecursionlimit()
+            sys.setrecursionlimit(limit + _HOST_FRAMES)
+            try:
+                result = entry(*arguments)
+            except Trap as trap:
+                if is_host:
+                    frames = (*trap.frames, StackFrame(None, function.name or "host function"))
+                    raise type(trap)(trap.reason, frames) from None
+                raise
+            finally:
+                sys.setrecursionlimit(limit)
+            # The host may have called back and swallowed what ended it, or taken its time.
+            if budget.lost is not None:
+                budget.check()
+            if self._metered:
+                budget.look()
+            return result
+
+        return call
+
+    # Entries
+
+    def entries(self) -> list[Entry]:
+        """One for each function that the module defines."""
+        first = self.instance.module.module.imported_functions
+        names = [f"f{index}" for index in range(first, len(self.instance.functions))]
+        return [self._entry(name) for name in names]
+
+    def _entry(self, name: str) -> Entry:
+        space = self.namespace
+        budget = self._budget
+        limits = self.instance.limits
+        timeout = limits.timeout
+        short = limits.fuel is not None and limits.fuel < LARGEST_SLICE
+        get_limit, set_limit, get_frame = (
+            sys.getrecursionlimit,
+            sys.setrecursionlimit,
+            sys._getframe,
+        )
+
+        def entry(*arguments: Any) -> Any:
+            if budget.nesting:
+                return self._nested(name, arguments)
+            # What `Budget.enter` does, without calls: this is what a call costs.
+            budget.nesting = 1
+            budget._looked = now = monotonic()
+            budget._deadline = None if timeout is None else now + timeout
+            budget._start = budget._given - length_hint(budget._slice)
+            budget._cancelled = False
+            if short:
+                budget.shorten()
+            limit = get_limit()
+            # How deep the caller's stack is has seldom changed: one look at where its bottom was.
+            bottom = self._bottom
+            try:
+                if get_frame(bottom).f_back is not None:
+                    bottom = self._measure()
+            except ValueError:
+                bottom = self._measure()
+            self._ceiling = bottom + self._depth
+            set_limit(self._ceiling)
+            try:
+                return space[name](*arguments)
+            except BaseException as exception:
+                caught = exception
+            finally:
+                budget.nesting = 0
+                set_limit(limit)
+            raise self._rescued(caught) from None
+
+        return entry
+
+    def _measure(self) -> int:
+        """How many frames lie below the entry that calls this."""
+        frame = sys._getframe(1)
+        depth = 0
+        while frame.f_back is not None:
+            frame = frame.f_back
+            depth += 1
+        self._bottom = depth
+        return depth
+
+    def _nested(self, name: str, arguments: tuple[Any, ...]) -> Any:
+        """A call while another one of the same instance is active."""
+        budget = self._budget
+        budget.enter()
+        limit = sys.getrecursionlimit()
+        try:
+            sys.setrecursionlimit(self._ceiling + budget.nesting * _HELPERS * 4)
+            return self.namespace[name](*arguments)
+        except BaseException as exception:
+            caught = exception
+        finally:
+            budget.leave()
+            sys.setrecursionlimit(limit)
+        raise self._rescued(caught) from None
+
+    def _rescued(self, exception: BaseException) -> BaseException:
+        """What is to be raised for what generated code raised; the instance can be used again."""
+        budget = self._budget
+        trap: BaseException | None = None
+        if isinstance(exception, Exception):
+            trap = self._backtraces.trap(exception)
+        if budget.is_dead(exception):
+            if budget.nesting and isinstance(trap, Trap):
+                # The loops of the calls outside still hold the iterator that died.
+                budget.lost = trap
+            budget.renew()
+            self.namespace["budget"] = budget.iterator
+        if trap is None:
+            return exception
+        exception.__traceback__ = None
+        return trap
+

@@ -1,0 +1,333 @@
+"""Memory, table and vector instructions (sections 4.4.3, 4.4.6, 4.4.7).
+
+A memory is one `bytearray`: `memory[a]` and `struct` check bounds themselves, and what they raise
+is turned into a trap by the instruction that they were called for. An effective address is never
+negative, where Python would count from the end: it is an unsigned int plus an offset.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from purewasm_plugins.engine.translator import simd
+from purewasm_plugins.engine.translator.expressions import (
+    ADD,
+    ATOM,
+    CALLS,
+    READS,
+    TRAPS,
+    Expression,
+    binary,
+    call,
+    constant,
+    opaque,
+    unsigned,
+)
+from purewasm_plugins.engine.translator.writer import Writer
+from purewasm_plugins.wasm.opcodes import OPCODES, Immediates, Opcode
+from purewasm_plugins.wasm.types import ValType
+
+__all__ = ["HANDLERS"]
+
+Handler = Callable[[Writer, tuple[Any, ...]], None]
+
+_HEAP = TRAPS | READS
+
+#: Of an integer load: its function, and the bounds of what it gives.
+_LOADS: dict[str, tuple[str, int, int]] = {
+    "i32.load": ("load_u32", 0, (1 << 32) - 1),
+    "i64.load": ("load_u64", 0, (1 << 64) - 1),
+    "i32.load16_s": ("load_s16", -(1 << 15), (1 << 15) - 1),
+    "i32.load16_u": ("load_u16", 0, (1 << 16) - 1),
+    "i64.load16_s": ("load_s16", -(1 << 15), (1 << 15) - 1),
+    "i64.load16_u": ("load_u16", 0, (1 << 16) - 1),
+    "i64.load32_s": ("load_s32", -(1 << 31), (1 << 31) - 1),
+    "i64.load32_u": ("load_u32", 0, (1 << 32) - 1),
+    "f64.load": ("load_f64", 0, 0),
+}
+
+#: Of a store: its function, and how many bits of an integer it keeps.
+_STORES: dict[str, tuple[str, int]] = {
+    "i32.store": ("store_u32", 32),
+    "i64.store": ("store_u64", 64),
+    "f64.store": ("store_f64", 0),
+    "i32.store16": ("store_u16", 16),
+    "i64.store16": ("store_u16", 16),
+    "i64.store32": ("store_u32", 32),
+}
+
+
+def _address(writer: Writer, offset: int) -> Expression:
+    """The effective address: the topmost operand plus the offset (section 4.4.7)."""
+    base = writer.pop_unsigned()
+    if base.size == 0:
+        return constant(base.low + offset)
+    if not offset:
+        return base
+    return binary(base, "+", constant(offset), ADD, base.low + offset, base.high + offset)
+
+
+def _load(function: str, low: int, high: int) -> Handler:
+    def handler(writer: Writer, immediates: tuple[Any, ...]) -> None:
+        address = _address(writer, immediates[1])
+        # Unpacked by assignment: a subscript would take a third longer.
+        text = writer.trace(f"{function}(memory, {address.text})")
+        writer.assign_slot(text, low, high, comma=True, effects=_HEAP)
+
+    return handler
+
+
+def _load8(writer: Writer, immediates: tuple[Any, ...]) -> None:
+    address = _address(writer, immediates[1])
+    text = writer.trace(f"memory[{address.text}]")
+    writer.push(
+        Expression(text, ATOM, 0, 255, address.effects | _HEAP, address.reads, address.size + 1)
+    )
+
+
+def _load8_signed(writer: Writer, immediates: tuple[Any, ...]) -> None:
+    _load8(writer, immediates)
+    loaded = writer.pop()
+    loaded.text = f"({loaded.text} ^ 128) - 128"
+    loaded.precedence, loaded.low, loaded.high = ADD, -128, 127
+    loaded.size += 2
+    writer.push(loaded)
+
+
+def _load_f32(writer: Writer, immediates: tuple[Any, ...]) -> None:
+    """A NaN must keep its bits, which `struct` does not grant."""
+    writer.push(_address(writer, immediates[1]))
+    writer.simplify(-1)
+    address = writer.pop()
+    text = writer.trace(f"load_f32(memory, {address.text})[0]")
+    writer.assign_slot(
+        f"x if (x := {text}) == x else load_f32_nan(memory, {address.text})",
+        effects=_HEAP,
+    )
+
+
+def _store(function: str, bits: int) -> Handler:
+    def handler(writer: Writer, immediates: tuple[Any, ...]) -> None:
+        value = writer.pop()
+        if bits:
+            value = unsigned(value, bits)
+        address = _address(writer, immediates[1])
+        writer.statement(writer.trace(f"{function}(memory, {address.text}, {value.text})"))
+
+    return handler
+
+
+def _order(writer: Writer) -> None:
+    """An assignment evaluates its right side first; the operand below must come before it."""
+    below, top = writer.stack[-2:]
+    if below.effects and top.effects:
+        writer.spill(len(writer.stack) - 2)
+
+
+def _store8(writer: Writer, immediates: tuple[Any, ...]) -> None:
+    _order(writer)
+    value = writer.pop_unsigned(8)
+    address = _address(writer, immediates[1])
+    target = writer.trace(f"memory[{address.text}]")
+    writer.statement(f"{target} = {value.text}")
+
+
+def _store_f32(writer: Writer, immediates: tuple[Any, ...]) -> None:
+    for position in (-2, -1):
+        writer.simplify(position)
+    value = writer.pop()
+    address = _address(writer, immediates[1])
+    plain = f"store_f32(memory, {address.text}, {value.text})"
+    nan = f"store_f32_nan(memory, {address.text}, {value.text})"
+    writer.statement(writer.trace(f"{plain} if {value.text} == {value.text} else {nan}"))
+
+
+def _memory_size(writer: Writer, immediates: tuple[Any, ...]) -> None:
+    writer.push(Expression("memory_pages(linear_memory)", ATOM, 0, 65536, READS))
+
+
+def _call_statement(writer: Writer, function: str, *operands: Expression) -> None:
+    texts = ", ".join([operand.text for operand in operands])
+    writer.statement(writer.trace(f"{function}({texts})"))
+
+
+def _memory_grow(writer: Writer, immediates: tuple[Any, ...]) -> None:
+    pages = writer.pop_unsigned()
+    result = call("memory_grow", opaque("linear_memory"), pages, effects=_HEAP | CALLS)
+    result.high = 0xFFFFFFFF
+    writer.push(result)
+
+
+def _three(writer: Writer) -> list[Expression]:
+    return writer.take_typed((ValType.I32,) * 3)
+
+
+def _memory_fill(writer: Writer, immediates: tuple[Any, ...]) -> None:
+    _call_statement(writer, "memory_fill", opaque("linear_memory"), *_three(writer))
+
+
+def _memory_copy(writer: Writer, immediates: tuple[Any, ...]) -> None:
+    _call_statement(writer, "memory_copy", opaque("linear_memory"), *_three(writer))
+
+
+def _memory_init(writer: Writer, immediates: tuple[Any, ...]) -> None:
+    segment = opaque(f"data_segments[{immediates[0]}]")
+    _call_statement(writer, "memory_init", opaque("linear_memory"), segment, *_three(writer))
+
+
+def _data_drop(writer: Writer, immediates: tuple[Any, ...]) -> None:
+    writer.statement(f"drop_segment(data_segments, {immediates[0]})")
+
+
+# Tables
+
+
+def _table_get(writer: Writer, immediates: tuple[Any, ...]) -> None:
+    index = writer.pop_unsigned()
+    text = writer.trace(f"elements{immediates[0]}[{index.text}]")
+    writer.push(opaque(text, index, effects=_HEAP))
+
+
+def _table_set(writer: Writer, immediates: tuple[Any, ...]) -> None:
+    _order(writer)
+    value = writer.pop()
+    index = writer.pop_unsigned()
+    target = writer.trace(f"elements{immediates[0]}[{index.text}]")
+    writer.statement(f"{target} = {value.text}")
+
+
+def _table_size(writer: Writer, immediates: tuple[Any, ...]) -> None:
+    writer.push(Expression(f"len(elements{immediates[0]})", ATOM, 0, 0xFFFFFFFF, READS))
+
+
+def _table_grow(writer: Writer, immediates: tuple[Any, ...]) -> None:
+    value, count = writer.take(2)
+    table = opaque(f"table{immediates[0]}")
+    result = call("table_grow", table, value, unsigned(count, 32), effects=_HEAP | CALLS)
+    result.high = 0xFFFFFFFF
+    writer.push(result)
+
+
+def _table_fill(writer: Writer, immediates: tuple[Any, ...]) -> None:
+    start, value, count = writer.take(3)
+    table = opaque(f"table{immediates[0]}")
+    _call_statement(writer, "table_fill", table, unsigned(start, 32), value, unsigned(count, 32))
+
+
+def _table_copy(writer: Writer, immediates: tuple[Any, ...]) -> None:
+    destination, source = (opaque(f"table{index}") for index in immediates)
+    _call_statement(writer, "table_copy", destination, source, *_three(writer))
+
+
+def _table_init(writer: Writer, immediates: tuple[Any, ...]) -> None:
+    segment = opaque(f"element_segments[{immediates[0]}]")
+    table = opaque(f"table{immediates[1]}")
+    _call_statement(writer, "table_init", table, segment, *_three(writer))
+
+
+def _element_drop(writer: Writer, immediates: tuple[Any, ...]) -> None:
+    writer.statement(f"drop_segment(element_segments, {immediates[0]})")
+
+
+# Vectors: everything is a call of a function of `simd`.
+
+
+def _operands_of(writer: Writer, opcode: Opcode) -> list[Expression]:
+    params = opcode.params or ()
+    return writer.take_typed(params)
+
+
+def _vector(opcode: Opcode) -> Handler:
+    name = opcode.mnemonic.replace(".", "_")
+    result_type = (opcode.results or (None,))[0]
+    high = {ValType.I32: 0xFFFFFFFF, ValType.I64: (1 << 64) - 1}.get(result_type, 0)  # type: ignore[arg-type]
+
+    def handler(writer: Writer, immediates: tuple[Any, ...]) -> None:
+        operands = _operands_of(writer, opcode)
+        extra = [opaque(repr(immediate)) for immediate in immediates]
+        writer.push(call(name, *operands, *extra, high=high))
+
+    return handler
+
+
+def _vector_load(opcode: Opcode) -> Handler:
+    function = f"load_b{simd.ACCESS_SIZE[opcode.mnemonic]}"
+    name = opcode.mnemonic.replace(".", "_")
+
+    def handler(writer: Writer, immediates: tuple[Any, ...]) -> None:
+        rest = writer.take(len(opcode.params or ()) - 1)
+        address = _address(writer, immediates[1])
+        read = opaque(
+            writer.trace(f"{function}(memory, {address.text})") + "[0]", address, effects=_HEAP
+        )
+        if opcode.mnemonic != "v128.load":
+            lane = [opaque(str(immediates[2]))] if len(immediates) > 2 else []
+            read = call(name, read, *rest, *lane)
+        writer.push(read)
+        writer.spill(len(writer.stack) - 1)
+
+    return handler
+
+
+def _vector_store(opcode: Opcode) -> Handler:
+    function = f"store_b{simd.ACCESS_SIZE[opcode.mnemonic]}"
+    name = opcode.mnemonic.replace(".", "_")
+
+    def handler(writer: Writer, immediates: tuple[Any, ...]) -> None:
+        value = writer.pop()
+        address = _address(writer, immediates[1])
+        text = value.text
+        if opcode.mnemonic != "v128.store":
+            text = f"{name}({text}, {immediates[2]})"
+        writer.statement(writer.trace(f"{function}(memory, {address.text}, {text})"))
+
+    return handler
+
+
+def _vector_constant(writer: Writer, immediates: tuple[Any, ...]) -> None:
+    writer.push(Expression(repr(immediates[0])))
+
+
+def _vector_handlers() -> dict[str, Handler]:
+    handlers: dict[str, Handler] = {}
+    for opcode in OPCODES:
+        if opcode.code >> 8 != 0xFD:
+            continue
+        mnemonic = opcode.mnemonic
+        if opcode.immediates in (Immediates.MEMARG, Immediates.MEMARG_LANE):
+            make = _vector_store if "store" in mnemonic else _vector_load
+            handlers[mnemonic] = make(opcode)
+        else:
+            handlers[mnemonic] = _vector(opcode)
+    handlers["v128.const"] = _vector_constant
+    return handlers
+
+
+HANDLERS: dict[str, Handler] = {
+    **{mnemonic: _load(*row) for mnemonic, row in _LOADS.items()},
+    **{mnemonic: _store(*row) for mnemonic, row in _STORES.items()},
+    "i32.load8_u": _load8,
+    "i64.load8_u": _load8,
+    "i32.load8_s": _load8_signed,
+    "i64.load8_s": _load8_signed,
+    "f32.load": _load_f32,
+    "i32.store8": _store8,
+    "i64.store8": _store8,
+    "f32.store": _store_f32,
+    "memory.size": _memory_size,
+    "memory.grow": _memory_grow,
+    "memory.fill": _memory_fill,
+    "memory.copy": _memory_copy,
+    "memory.init": _memory_init,
+    "data.drop": _data_drop,
+    "table.get": _table_get,
+    "table.set": _table_set,
+    "table.size": _table_size,
+    "table.grow": _table_grow,
+    "table.fill": _table_fill,
+    "table.copy": _table_copy,
+    "table.init": _table_init,
+    "elem.drop": _element_drop,
+    **_vector_handlers(),
+}

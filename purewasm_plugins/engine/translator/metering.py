@@ -1,0 +1,141 @@
+"""The budget of a translated instance: an iterator that every loop and function takes from.
+
+Generated code meters itself with `for _ in budget:`, which costs next to nothing: `budget` chains
+slices, each a `repeat` of some units that CPython counts down in C. Between two slices fuel, the
+deadline and cancellation are looked at, and progress is reported. How large a slice is follows from
+how long the last one took.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain, repeat
+from operator import length_hint
+from time import monotonic
+
+from purewasm_plugins.engine.base import HostException
+from purewasm_plugins.engine.limits import Budget, ResourceLimits
+from purewasm_plugins.errors import Cancelled, DeadlineExceeded, OutOfFuel, Trap
+
+__all__ = ["SlicedBudget"]
+
+#: Units in the largest slice: more would save nothing that can be measured.
+LARGEST_SLICE = 512
+
+#: Seconds that a slice should take, at most and at least.
+LONGEST, SHORTEST = 0.002, 0.0005
+
+
+class SlicedBudget(Budget):
+    """What is left of an instance's limits, to be taken from one unit at a time.
+
+    Attributes:
+        iterator: gives a value for each unit, or raises `Trap` where there is none left. Once it
+            has raised it is dead, and would end a loop silently: `renew` makes another, and `check`
+            says whether the running call has lost its own.
+    """
+
+    def __init__(self, limits: ResourceLimits) -> None:
+        self._given = 0
+        self._start = 0
+        self._slice: Iterator[None] = repeat(None, 0)
+        self._size = 16
+        self._looked = 0.0
+        self._ended = False
+        super().__init__(limits)
+        self.lost: Trap | None = None
+        self.iterator: Iterator[None] = iter(())
+        self.renew()
+
+    @property
+    def fuel_used(self) -> int:  # type: ignore[override]
+        """Units that the running call, or else the last one, has used."""
+        return self._given - length_hint(self._slice) - self._start
+
+    @fuel_used.setter
+    def fuel_used(self, value: int) -> None:
+        self._start = self._given - length_hint(self._slice) - value
+
+    @property
+    def deadline(self) -> float | None:
+        """When the running call has to be over, by the monotonic clock."""
+        return self._deadline
+
+    def renew(self) -> None:
+        """Make a new iterator, which goes on with the fuel of the one before."""
+        used = self.fuel_used
+        self._given = self._start + used
+        self._slice = repeat(None, 0)
+        self._ended = False
+        self.iterator = chain.from_iterable(iter(self._next_slice, None))
+
+    def is_dead(self, exception: BaseException) -> bool:
+        """Whether the iterator has raised, given what has left generated code."""
+        # Where the stack is exhausted, `_next_slice` may not even have been entered.
+        exhausted = isinstance(exception, RecursionError) and length_hint(self._slice) == 0
+        return self._ended or exhausted
+
+    def begin(self) -> None:
+        """The outermost call begins."""
+        self._looked = now = monotonic()
+        timeout = self.limits.timeout
+        self._deadline = None if timeout is None else now + timeout
+        self._start = self._given - length_hint(self._slice)
+        self._cancelled = False
+        self.lost = None
+        fuel = self.limits.fuel
+        if fuel is not None and fuel < LARGEST_SLICE:
+            self.shorten()
+
+    def shorten(self) -> None:
+        """Give up what is left of a slice, so that the next unit looks around first."""
+        for _ in self._slice:
+            self._start += 1
+
+    def check(self) -> None:
+        """Raise again what has ended the running call: whoever swallowed it must not hide it."""
+        if self.lost is not None:
+            raise type(self.lost)(self.lost.reason)
+
+    def look(self) -> None:
+        """Stop the running call if it is cancelled or over its deadline.
+
+        Raises:
+            Cancelled, DeadlineExceeded
+        """
+        if self._cancelled:
+            raise Cancelled
+        if self._deadline is not None and monotonic() >= self._deadline:
+            raise DeadlineExceeded
+
+    def _next_slice(self) -> Iterator[None]:
+        # Whatever is raised here ends the iterator that asked.
+        self._ended = True
+        now = monotonic()
+        used = self._given - self._start
+        fuel = self.limits.fuel
+        if self._cancelled:
+            raise Cancelled
+        if fuel is not None and used >= fuel:
+            raise OutOfFuel
+        if self._deadline is not None and now >= self._deadline:
+            raise DeadlineExceeded
+        elapsed = now - self._looked
+        self._looked = now
+        size = self._size
+        if elapsed > LONGEST:
+            size = max(1, int(size * SHORTEST / elapsed))
+        elif elapsed < SHORTEST and size < LARGEST_SLICE:
+            size *= 2
+        self._size = size
+        if self.progress is not None:
+            try:
+                self.progress(used)
+            except Exception as exception:
+                raise HostException(exception) from None
+        if fuel is not None and size > fuel - used:
+            size = fuel - used
+        self._given += size
+        self._slice = repeat(None, size)
+        self._ended = False
+        return self._slice

@@ -1,0 +1,387 @@
+"""The Python function that is being written: its lines, its variables and its operand stack.
+
+Instructions of one function push expressions and take them; what leaves is lines of source. The
+operand stack (section 4.2.13) exists only here, while translating: an operand stays an expression
+until something would change what it reads, or until the order of traps and side effects demands
+that it be evaluated. Then it is put in the variable of its height, `s0`, `s1` and so on.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from purewasm_plugins.engine.translator.expressions import (
+    ATOM,
+    CALLS,
+    LARGEST,
+    READS,
+    TRAPS,
+    Expression,
+    traced,
+    unsigned,
+)
+from purewasm_plugins.wasm.module import Module
+from purewasm_plugins.wasm.types import FuncType, ValType
+
+__all__ = ["DEFAULTS", "Naming", "TooDeep", "Writer", "integer_bits"]
+
+#: What nesting needs a function to be written flattened.
+MOST_INDENTED = 90
+MOST_LOOPS = 18
+
+#: How many operands may wait unevaluated: each change of a variable looks at all of them.
+_MOST_WAITING = 24
+
+#: The text of the default value of each type (section 4.2.1).
+DEFAULTS: dict[ValType, str] = {
+    ValType.I32: "0",
+    ValType.I64: "0",
+    ValType.F32: "0.0",
+    ValType.F64: "0.0",
+    ValType.V128: repr(bytes(16)),
+    ValType.FUNCREF: "None",
+    ValType.EXTERNREF: "None",
+}
+
+_HIGHEST = {ValType.I32: (1 << 32) - 1, ValType.I64: (1 << 64) - 1}
+
+#: What each mask of effects must not overtake; see `Writer.make_way`.
+_AFTER = [0] * 8
+for _effects in range(8):
+    if _effects & CALLS:
+        _AFTER[_effects] = TRAPS | READS | CALLS
+    elif _effects & TRAPS:
+        _AFTER[_effects] = TRAPS | CALLS
+    elif _effects & READS:
+        _AFTER[_effects] = CALLS
+
+
+class TooDeep(Exception):
+    """The function nests deeper than CPython allows."""
+
+
+def integer_bits(type: ValType) -> int:
+    """The width of an integer type, 0 for others."""
+    return 32 if type is ValType.I32 else 64 if type is ValType.I64 else 0
+
+
+class Naming:
+    """What variables and functions are called in the source."""
+
+    def function(self, index: int) -> str:
+        """A function of the module."""
+        return f"f{index}"
+
+    def local(self, index: int) -> str:
+        """A local of the function that is being written."""
+        return f"l{index}"
+
+    def variable(self, index: int) -> str:
+        """A global of the module."""
+        return f"g{index}"
+
+
+class Line:
+    """A line of source; `text` is None where it turned out not to be needed."""
+
+    __slots__ = ("indent", "offset", "text")
+
+    def __init__(self, indent: int, text: str | None, offset: int) -> None:
+        self.indent = indent
+        self.text = text
+        self.offset = offset
+
+
+class Writer:
+    """Writes one function.
+
+    Attributes:
+        module, type: the function's module and its type.
+        lines: what has been written.
+        indent: levels of indentation of the next line.
+        stack: the operands.
+        offset: of the instruction that is being translated.
+        live: whether execution can reach this point.
+    """
+
+    def __init__(
+        self,
+        module: Module,
+        type: FuncType,
+        locals: list[ValType],
+        naming: Naming,
+        *,
+        located: bool,
+        metered: bool,
+    ) -> None:
+        self.module = module
+        self.type = type
+        self.locals = locals
+        self.naming = naming
+        self.located = located
+        self.metered = metered
+        self.lines: list[Line] = []
+        self.indent = 1
+        self.stack: list[Expression] = []
+        self.offset = 0
+        self.live = True
+        #: How many statements with a body are open: code outside of all runs exactly once.
+        self.nesting = 0
+        #: Operands below this height are variables or constants.
+        self._settled = 0
+        #: The line that assigned the variable of a height, if it is the last one.
+        self._fresh: tuple[int, int] = (-1, -1)
+        self.names = [naming.local(index) for index in range(len(locals))]
+        self._plain = [
+            Expression(name, ATOM, 0, _HIGHEST.get(type, 0), 0, 1 << index)
+            for index, (name, type) in enumerate(zip(self.names, locals, strict=True))
+        ]
+        #: What a `local.get` pushes: with the bounds of the value that was set last.
+        self._known = list(self._plain)
+        self._narrowed: set[int] = set()
+        self._touched = bytearray(len(locals))
+        self._set_first: set[int] = set()
+        #: Mutable globals that only this module can reach.
+        self.private_globals: frozenset[int] = frozenset()
+        #: Globals that are assigned, which Python wants declared.
+        self.assigned_globals: set[int] = set()
+
+    # Lines
+
+    def write(self, text: str) -> None:
+        """A line of source at the present indentation."""
+        self.lines.append(Line(self.indent, text, self.offset))
+
+    def reserve(self) -> Line:
+        """A line that may get a text later."""
+        line = Line(self.indent, None, self.offset)
+        self.lines.append(line)
+        return line
+
+    def deeper(self) -> None:
+        """Indent what follows."""
+        self.indent += 1
+        self.nesting += 1
+        if self.indent > MOST_INDENTED:
+            raise TooDeep
+
+    def shallower(self, levels: int = 1) -> None:
+        """Back by some levels; a body that is empty gets its `pass`."""
+        last = self.lines[-1]
+        if last.text is None or last.text.endswith(":"):
+            self.write("pass")
+        self.indent -= levels
+        self.nesting -= levels
+
+    def trace(self, text: str) -> str:
+        """The text of what may trap; marked, where positions are wanted."""
+        return traced(text, self.offset) if self.located else text
+
+    # Operands
+
+    def push(self, operand: Expression) -> None:
+        """Push an operand."""
+        stack = self.stack
+        stack.append(operand)
+        height = len(stack)
+        if height <= self._settled:
+            self._settled = height - 1
+        elif height - self._settled > _MOST_WAITING:
+            for index in range(self._settled, height):
+                self.spill(index)
+            self._settled = height
+        if operand.size > LARGEST:
+            self.spill(height - 1)
+
+    def pop(self) -> Expression:
+        """Take the topmost operand."""
+        return self.stack.pop()
+
+    def pop_unsigned(self, bits: int = 32) -> Expression:
+        """Take the topmost operand, an integer, as an unsigned int."""
+        return unsigned(self.stack.pop(), bits)
+
+    def take(self, count: int) -> list[Expression]:
+        """Take the topmost operands, topmost last."""
+        if not count:
+            return []
+        taken = self.stack[-count:]
+        del self.stack[-count:]
+        return taken
+
+    def take_typed(self, types: tuple[ValType, ...]) -> list[Expression]:
+        """Take operands of these types, integers as unsigned ints."""
+        return [
+            unsigned(operand, integer_bits(type)) if type in _HIGHEST else operand
+            for operand, type in zip(self.take(len(types)), types, strict=True)
+        ]
+
+    def slot(self, height: int, type: ValType | None = None) -> Expression:
+        """The variable that holds the operand at a height."""
+        high = 0 if type is None else _HIGHEST.get(type, 0)
+        return Expression(f"s{height}", ATOM, 0, high, 0, 1 << len(self.locals) + height)
+
+    def make_way(self, effects: int, variable: int = 0) -> None:
+        """Evaluate the operands that must come before a statement.
+
+        Args:
+            effects: those of the statement.
+            variable: the bit of the variable that it assigns.
+        """
+        after = _AFTER[effects]
+        if not (after or variable):
+            return
+        stack = self.stack
+        for index in range(min(self._settled, len(stack)), len(stack)):
+            operand = stack[index]
+            if operand.effects & after or operand.reads & variable:
+                self.spill(index)
+
+    def spill(self, index: int, type: ValType | None = None, force: bool = False) -> None:
+        """Put the operand at a height into its variable.
+
+        Args:
+            index: the height.
+            type: where given, an integer of that type is made unsigned.
+            force: do so with a constant, too.
+        """
+        stack = self.stack
+        operand = stack[index]
+        if type in _HIGHEST:
+            operand = unsigned(operand, 32 if type is ValType.I32 else 64)
+        if operand.size == 0 and not force:
+            stack[index] = operand
+            return
+        name = f"s{index}"
+        if operand.text == name:
+            return
+        bit = 1 << len(self.locals) + index
+        after = _AFTER[operand.effects]
+        for below in range(min(self._settled, index), index):
+            other = stack[below]
+            if other.effects & after or other.reads & bit and other.text != f"s{below}":
+                self.spill(below)
+        self._fresh = (len(self.lines), index)
+        self.write(f"{name} = {operand.text}")
+        stack[index] = Expression(name, ATOM, operand.low, operand.high, 0, bit)
+
+    def simplify(self, index: int) -> None:
+        """Make the operand at `index` (negative, from the top) a variable or a constant."""
+        operand = self.stack[index]
+        if operand.precedence != ATOM or operand.effects or operand.size > 1:
+            self.spill(len(self.stack) + index)
+
+    def spill_all(self) -> None:
+        """Evaluate every operand."""
+        for index in range(min(self._settled, len(self.stack)), len(self.stack)):
+            self.spill(index)
+        self._settled = len(self.stack)
+
+    def assign_slot(
+        self,
+        text: str,
+        low: int = 0,
+        high: int = 0,
+        *,
+        comma: bool = False,
+        effects: int = TRAPS,
+    ) -> None:
+        """Push what a statement gives: `text` is evaluated at once.
+
+        The operands that it was made of have been taken.
+        """
+        height = len(self.stack)
+        bit = 1 << len(self.locals) + height
+        self.make_way(effects, bit)
+        self._fresh = (len(self.lines), height)
+        self.write(f"s{height}{', =' if comma else ' ='} {text}")
+        self.push(Expression(f"s{height}", ATOM, low, high, 0, bit))
+
+    def statement(self, text: str) -> None:
+        """A statement that changes what others can see."""
+        self.make_way(CALLS)
+        self.write(text)
+
+    def settle_effects(self) -> None:
+        """Evaluate what may trap or calls: a branch may leave it behind unevaluated."""
+        self.make_way(TRAPS)
+
+    # Locals
+
+    def get_local(self, index: int) -> None:
+        """`local.get`."""
+        self._touched[index] = 1
+        self.push(self._known[index])
+
+    def set_local(self, index: int) -> None:
+        """`local.set`."""
+        if not self._touched[index]:
+            self._touched[index] = 1
+            if not self.nesting:
+                self._set_first.add(index)
+        type = self.locals[index]
+        operand = self.stack.pop()
+        if type in _HIGHEST:
+            operand = unsigned(operand, 32 if type is ValType.I32 else 64)
+        bit = 1 << index
+        name = self.names[index]
+        text = operand.text
+        if text != name:
+            line, height = self._fresh
+            if line == len(self.lines) - 1 and text == f"s{height}" and not self._is_read(bit):
+                last = self.lines[line]
+                if last.text is not None:
+                    last.text = name + last.text[len(text) :]
+            else:
+                self.make_way(operand.effects, bit)
+                self.write(f"{name} = {text}")
+        self._know(index, operand.low, operand.high)
+
+    def _is_read(self, variable: int) -> bool:
+        return any(operand.reads & variable for operand in self.stack)
+
+    def tee_local(self, index: int) -> None:
+        """`local.tee`."""
+        operand = self.stack[-1]
+        if operand.size == 0:
+            self.set_local(index)
+            self.push(operand)
+        else:
+            self.set_local(index)
+            self.push(self._known[index])
+
+    def _know(self, index: int, low: int, high: int) -> None:
+        plain = self._plain[index]
+        if low > 0 or high < plain.high:
+            self._known[index] = Expression(plain.text, ATOM, low, high, 0, plain.reads)
+            self._narrowed.add(index)
+        elif index in self._narrowed:
+            self._known[index] = plain
+            self._narrowed.discard(index)
+
+    def forget(self, assigned: int) -> None:
+        """Forget the bounds of locals: they may have been set on the way here."""
+        if self._narrowed:
+            for index in [index for index in self._narrowed if assigned >> index & 1]:
+                self._known[index] = self._plain[index]
+                self._narrowed.discard(index)
+
+    def forget_all(self) -> None:
+        """Forget the bounds of all locals."""
+        self.forget(-1)
+
+    def initial_locals(self) -> list[str]:
+        """The statements that give locals their default values, where anybody may see them."""
+        groups: dict[str, list[str]] = {}
+        for index in range(len(self.type.params), len(self.locals)):
+            if self._touched[index] and index not in self._set_first:
+                groups.setdefault(DEFAULTS[self.locals[index]], []).append(self.names[index])
+        return [
+            f"{' = '.join(names[start : start + 32])} = {default}"
+            for default, names in groups.items()
+            for start in range(0, len(names), 32)
+        ]
+
+    def value(self, type: ValType, text: str, effects: int = 0, precedence: int = ATOM) -> Any:
+        """An expression of any value of a type."""
+        return Expression(text, precedence, 0, _HIGHEST.get(type, 0), effects)
