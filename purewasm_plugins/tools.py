@@ -237,6 +237,13 @@ def schema_validator(tool: str, schema: Mapping[str, Any]) -> Callable[[Any], An
         except fastjsonschema.JsonSchemaException as exception:
             details = str(exception).replace("data", "arguments", 1)
             raise InvalidArgumentsError(tool, details) from None
+        except RecursionError:
+            details = "the arguments, or the schema, are nested too deep"
+            raise InvalidArgumentsError(tool, details) from None
+        except Exception as exception:
+            # Generated code again: a `multipleOf` of zero, a key that is no string.
+            details = f"they cannot be validated: {type(exception).__name__}: {exception}"
+            raise InvalidArgumentsError(tool, details) from exception
 
     return validator
 
