@@ -298,12 +298,28 @@ def test_arguments_nested_too_deep() -> None:
 
 
 def test_a_schema_that_never_ends() -> None:
-    """`$ref` to itself, at no smaller a value: refused, or every call is."""
+    """`$ref` to itself, at no smaller a value."""
     registry = ToolRegistry()
     tool = Tool("name", {"allOf": [{"$ref": "#"}]})
-    with pytest.raises(InvalidArgumentsError):
-        registry.register(tool)
+    registry.register(tool)
+    with pytest.raises(InvalidArgumentsError, match="nested too deep"):
         registry.execute(ToolCall("name", {}))
+    assert tool.given == []
+
+
+@pytest.mark.parametrize(
+    ("schema", "arguments"),
+    [
+        ({"properties": {"a": {"multipleOf": 0}}}, {"a": 1}),
+        ({"patternProperties": {"^a": {}}}, {1: 2}),
+        ({"properties": {"a": {"multipleOf": 0.1}}}, {"a": float("inf")}),
+    ],
+)
+def test_a_schema_that_its_own_validator_trips_over(schema: dict[str, Any], arguments: Any) -> None:
+    tool = Tool("name", schema)
+    registry = registry_of(tool)
+    with pytest.raises(InvalidArgumentsError):
+        registry.execute(ToolCall("name", arguments))
     assert tool.given == []
 
 
