@@ -16,6 +16,8 @@ from dataclasses import dataclass
 #: Does a number of units of work.
 Subject = Callable[[int], object]
 
+Clock = Callable[[], float]
+
 
 @dataclass(frozen=True)
 class Effort:
@@ -43,13 +45,20 @@ class Timings:
         return statistics.median(one / other for one, other in pairs)
 
 
-def interleaved(subjects: Mapping[str, Subject], effort: Effort) -> Timings:
-    """Time subjects in turns, each with as many units a turn as take the time for it."""
-    units = {name: _units(subject, effort.seconds) for name, subject in subjects.items()}
+def interleaved(
+    subjects: Mapping[str, Subject], effort: Effort, *, clock: Clock = time.process_time
+) -> Timings:
+    """Time subjects in turns, each with as many units a turn as take the time for it.
+
+    Args:
+        clock: the processor's time, which other processes do not add to, unless a subject's work
+            is done elsewhere.
+    """
+    units = {name: _units(subject, effort.seconds, clock) for name, subject in subjects.items()}
     rounds: dict[str, list[float]] = {name: [] for name in subjects}
     for _ in range(effort.rounds):
         for name, subject in subjects.items():
-            rounds[name].append(_seconds(subject, units[name]) / units[name])
+            rounds[name].append(_seconds(subject, units[name], clock) / units[name])
     return Timings(rounds)
 
 
@@ -67,21 +76,21 @@ def geometric_mean(values: Iterable[float]) -> float:
     return statistics.geometric_mean(values)
 
 
-def _seconds(subject: Subject, units: int) -> float:
+def _seconds(subject: Subject, units: int, clock: Clock) -> float:
     gc.collect()
     gc.disable()
     try:
-        start = time.perf_counter()
+        start = clock()
         subject(units)
-        return time.perf_counter() - start
+        return clock() - start
     finally:
         gc.enable()
 
 
-def _units(subject: Subject, seconds: float) -> int:
+def _units(subject: Subject, seconds: float, clock: Clock) -> int:
     """How many units take about that long; the first call is a warm-up and does not count."""
     subject(1)
     units = 1
-    while (taken := _seconds(subject, units)) < seconds / 2:
+    while (taken := _seconds(subject, units, clock)) < seconds / 2:
         units = math.ceil(units * min(100.0, seconds / max(taken, 1e-7)))
     return max(1, round(units * seconds / taken))
