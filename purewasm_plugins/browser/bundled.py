@@ -59,7 +59,9 @@ _START = "Start here"
 _REAL = "Compiled plugins"
 _TROUBLE = "Trouble"
 
-_TABLE = '[\n  {"name": "Ada", "born": 1815},\n  {"born": 1906, "name": "Grace"}\n]'
+_PEOPLE = "name,born\nGrace,1906\nAda,1815\n"
+_JSON = '{"list":[1,2,{"deep":true}],"name":"Ada","born":1815}'
+_LINES = "pear\napple\nfig\napple"
 
 _ALL = (
     Bundled(
@@ -70,24 +72,33 @@ _ALL = (
         {"echo": "Hello, WebAssembly!"},
     ),
     Bundled(
-        "wat/with_schema.wasm",
-        "with_schema",
+        "plugins/zig_text/text.wasm",
+        "text, in Zig",
         "Two tools with a form each",
         _START,
-        {"search": {"query": "pyodide", "limit": 3}, "resize": {"width": 640, "height": 480}},
+        {
+            "levenshtein": {"a": "kitten", "b": "sitting"},
+            "sort_lines": {"text": _LINES, "unique": True},
+        },
     ),
     Bundled(
-        "wat/stateful.wasm",
-        "stateful",
-        "Remembers something from call to call",
+        "plugins/rust_documents/documents.wasm",
+        "documents, in Rust",
+        "Markdown, tables, lines, words",
         _START,
+        {
+            "markdown_to_html": "# Hello\n\n*Markdown* becomes **HTML**:\n\n- one\n- two\n",
+            "csv_to_json": _PEOPLE,
+            "sort_lines": _LINES,
+            "count_words": "How many words are these?",
+        },
     ),
     Bundled(
         "plugins/starter/shout_rust.wasm",
         "shout, in Rust",
         "Upper-cases a text",
         _REAL,
-        {"shout": "straße, naïve, ça va"},
+        {"shout": "hello from Rust"},
     ),
     Bundled(
         "plugins/starter/shout_c.wasm",
@@ -97,41 +108,42 @@ _ALL = (
         {"shout": "hello from C"},
     ),
     Bundled(
-        "plugins/starter/shout_zig.wasm",
-        "shout, in Zig",
-        "The same, from Zig",
-        _REAL,
-        {"shout": "hello from Zig"},
-    ),
-    Bundled(
-        "plugins/starter/shout_assemblyscript.wasm",
-        "shout, in AssemblyScript",
-        "The same, from a kind of TypeScript",
-        _REAL,
-        {"shout": "hello from AssemblyScript"},
-    ),
-    Bundled(
         "plugins/c_json/json.wasm",
         "JSON, in C",
-        "Checks JSON and lays it out",
+        "Checks it and lays it out",
         _REAL,
         {
-            "json_pretty": '{"list":[1,2,{"deep":true}],"text":"é"}',
-            "json_compact": _TABLE,
-            "json_sort_keys": _TABLE,
-            "json_summary": _TABLE,
+            "json_pretty": _JSON,
+            "json_compact": '{ "name" : "Ada" }',
+            "json_sort_keys": _JSON,
+            "json_summary": _JSON,
         },
     ),
     Bundled(
         "plugins/c_csv/csv.wasm",
         "CSV, in C",
-        "Tables, read and sorted",
+        "Tables as JSON, sorted lines",
         _REAL,
+        {"csv_to_json": _PEOPLE, "sort_lines": _LINES},
     ),
     Bundled(
         "plugins/c_encode/encode.wasm",
-        "Encodings, in C",
-        "Base64, checksums and the like",
+        "encodings, in C",
+        "Base64 and SHA-256",
+        _REAL,
+        {"base64_encode": "Hello!", "base64_decode": "SGVsbG8h", "sha256": "abc"},
+    ),
+    Bundled(
+        "plugins/as_lines/lines.wasm",
+        "lines, in AssemblyScript",
+        "A language close to TypeScript",
+        _REAL,
+        {"sort_lines": _LINES, "levenshtein": "kitten\nsitting", "csv_to_json": _PEOPLE},
+    ),
+    Bundled(
+        "wat/stateful.wasm",
+        "stateful, by hand",
+        "Remembers its earlier calls",
         _REAL,
     ),
     Bundled(

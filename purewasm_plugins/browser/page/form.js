@@ -108,9 +108,10 @@ function controlFor(id, type, property, required, start) {
     return { element, value: () => (element.value === "" ? undefined : Number(element.value)) };
   }
   if (type === "string") {
-    const long = (property.maxLength ?? 0) > 200 || property.contentMediaType || String(start ?? "").includes("\n");
-    const element = long ? area(id, start ?? "", 4) : /** @type {any} */ (h("input", { id, type: "text", value: start ?? "", autocomplete: "off", spellcheck: "false" }));
-    return { element, wide: long, value: () => (element.value === "" && !required ? undefined : element.value) };
+    // Nothing says how long it may be: a box that grows with what is in it.
+    const long = !property.format && !property.pattern && (property.maxLength ?? 1000) > 100;
+    const element = long ? growing(id, start ?? "") : /** @type {any} */ (h("input", { id, type: "text", value: start ?? "", autocomplete: "off", spellcheck: "false" }));
+    return { element, wide: String(start ?? "").includes("\n"), value: () => (element.value === "" && !required ? undefined : element.value) };
   }
   const element = area(id, start === undefined ? "" : pretty(start), 3);
   element.placeholder = type === "array" ? '["JSON", "list"]' : "JSON";
@@ -138,6 +139,14 @@ function bounds({ minimum, maximum, pattern }) {
 function area(id, text, rows) {
   const lines = Math.min(14, Math.max(rows, text.split("\n").length + 1));
   return h("textarea", { id, rows: lines, spellcheck: "false", autocapitalize: "off", value: text });
+}
+
+/** @param {string} id @param {string} text @returns {any} */
+function growing(id, text) {
+  const box = area(id, text, 1);
+  box.rows = Math.min(14, Math.max(1, text.split("\n").length));
+  box.classList.add("growing");
+  return box;
 }
 
 /** @param {any} value */

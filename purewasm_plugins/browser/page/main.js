@@ -222,7 +222,7 @@ function drawPlugin(start) {
     card.replaceChildren(h("div.title", null, h("h2", null, file), h("span.note", null, size(answer.size))));
     return;
   }
-  const body = h("div.tool", { id: "tool" });
+  const body = h("div", { id: "tool" });
   const tools = plugin.tools;
   const wanted = tools.find((/** @type {any} */ tool) => tool.name === start?.tool) ?? tools[0];
   /** @param {string} index @param {any} [given] */

@@ -45,7 +45,8 @@ async function boot(config) {
   const { loadPyodide } = await import(indexURL + "pyodide.mjs");
   pyodide = await loadPyodide({ indexURL });
   progress("Unpacking the plugin host", 0.94);
-  for (const archive of await Promise.all(archives)) pyodide.unpackArchive(await archive, "zip");
+  const extractDir = pyodide.runPython("import site\nsite.getsitepackages()[0]");
+  for (const archive of await Promise.all(archives)) pyodide.unpackArchive(archive, "zip", { extractDir });
   progress("Starting the plugin host", 0.97);
   const workbench = pyodide.runPython(
     "from purewasm_plugins.browser.workbench import Workbench\nWorkbench()",

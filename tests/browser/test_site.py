@@ -1,0 +1,157 @@
+"""The files of the playground's site: served, exported, and complete."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from purewasm_plugins.browser.bundled import bundled_plugins, packaged_files
+from purewasm_plugins.browser.server import PlaygroundServer
+from purewasm_plugins.browser.site import (
+    PAGE,
+    PYODIDE_FILES,
+    PYODIDE_URL,
+    REQUIREMENTS,
+    Site,
+    SiteError,
+    packed_distribution,
+)
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def site() -> Site:
+    return Site()
+
+
+@pytest.fixture
+def server(site: Site) -> Iterator[PlaygroundServer]:
+    with PlaygroundServer(site) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def test_the_page_refers_to_nothing_that_is_not_there(site: Site) -> None:
+    for name, read in site.files.items():
+        if not name.endswith((".js", ".html", ".css")):
+            continue
+        text = read().decode()
+        referred = re.findall(r'from "\./([^"]+)"|(?:href|src)="([\w./]+\.\w+)"', text)
+        for found in {first or second for first, second in referred}:
+            assert found in site.files, f"{name} refers to {found}"
+        # The one address in the world that the page may ask is Pyodide's, in the configuration.
+        addresses = set(re.findall(r"https?://[\w./-]+", text)) - {"http://www.w3.org/2000/svg"}
+        assert not addresses, name
+
+
+def test_the_configuration(site: Site, tmp_path: Path) -> None:
+    config = json.loads(site.files["config.json"]())
+    assert config["pyodide"] == PYODIDE_URL
+    assert all(path in site.files for path in config["python"])
+    assert next(plugin["file"] for plugin in config["plugins"]) == "echo.wasm"
+    assert all(f"plugins/{plugin['file']}" in site.files for plugin in config["plugins"])
+    for name in PYODIDE_FILES:
+        (tmp_path / name).write_bytes(b"")
+    local = Site(tmp_path)
+    assert json.loads(local.files["config.json"]())["pyodide"] == "pyodide/"
+    assert "pyodide/pyodide.mjs" in local.files
+    with pytest.raises(SiteError, match="no copy of Pyodide"):
+        Site(PAGE)
+
+
+def test_the_archives_are_enough_to_run_a_plugin(site: Site, tmp_path: Path) -> None:
+    for name in ("purewasm_plugins", *REQUIREMENTS):
+        with zipfile.ZipFile(io.BytesIO(site.files[f"python/{name}.zip"]())) as archive:
+            archive.extractall(tmp_path)
+            assert not [entry for entry in archive.namelist() if entry.endswith((".pyc", ".js"))]
+    program = (
+        "import json, sys; sys.path.insert(0, sys.argv[1])\n"
+        "from purewasm_plugins.browser.workbench import Workbench\n"
+        "import purewasm_plugins, pywasm, fastjsonschema\n"
+        "bench = Workbench()\n"
+        "bench.load(sys.stdin.buffer.read())\n"
+        "print(bench.run(0, 'hello')['output'], purewasm_plugins.__file__)\n"
+    )
+    # -S: nothing that is installed; -P: nothing that lies here.
+    done = subprocess.run(
+        [sys.executable, "-S", "-P", "-E", "-c", program, str(tmp_path)],
+        input=(ROOT / "fixtures/wat/echo.wasm").read_bytes(),
+        capture_output=True,
+        check=False,
+    )
+    assert done.stdout.decode().split()[0] == "hello", done.stderr.decode()
+    assert str(tmp_path) in done.stdout.decode()
+
+
+def test_the_same_files_make_the_same_archive() -> None:
+    assert packed_distribution("pywasm") == packed_distribution("pywasm")
+    with pytest.raises(SiteError, match="not installed"):
+        packed_distribution("no-such-package")
+    with pytest.raises(SiteError, match="not purely Python"):
+        packed_distribution("mypy")
+
+
+def test_served(server: PlaygroundServer, site: Site) -> None:
+    with urllib.request.urlopen(server.url) as answer:
+        assert answer.headers["Content-Type"].startswith("text/html")
+        assert answer.read() == (PAGE / "index.html").read_bytes()
+    with urllib.request.urlopen(server.url + "worker.js?x=1#y") as answer:
+        assert answer.headers["Content-Type"].startswith("text/javascript")
+    with urllib.request.urlopen(server.url + "plugins/echo.wasm") as answer:
+        assert answer.headers["Content-Type"] == "application/wasm"
+    head = urllib.request.Request(server.url + "style.css", method="HEAD")
+    with urllib.request.urlopen(head) as answer:
+        assert answer.read() == b""
+        assert int(answer.headers["Content-Length"]) == (PAGE / "style.css").stat().st_size
+
+
+@pytest.mark.parametrize(
+    "path", ["nothing", "../site.py", "%2e%2e/site.py", "page/", "a%00b"]
+)
+def test_nothing_else_is_served(server: PlaygroundServer, path: str) -> None:
+    with pytest.raises(urllib.error.HTTPError) as raised:
+        urllib.request.urlopen(server.url + path)
+    assert raised.value.code == 404
+
+
+def test_exported(site: Site, tmp_path: Path) -> None:
+    count = site.export(tmp_path / "new" / "site")
+    written = [path for path in (tmp_path / "new" / "site").rglob("*") if path.is_file()]
+    assert count == len(written) == len(site.files)
+    assert (tmp_path / "new/site/index.html").read_bytes() == (PAGE / "index.html").read_bytes()
+
+
+def test_every_bundled_plugin_lies_where_the_list_says() -> None:
+    assert set(packaged_files()) == {
+        source for source in packaged_files() if (ROOT / "fixtures" / source).is_file()
+    }
+    assert len({bundled.file for bundled in bundled_plugins()}) == len(bundled_plugins())
+
+
+def test_the_wheel_has_the_page_and_the_plugins(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir"]
+    built = subprocess.run(
+        [*command, str(tmp_path), str(ROOT)], capture_output=True, text=True, check=False
+    )
+    assert built.returncode == 0, built.stdout + built.stderr
+    (wheel,) = tmp_path.glob("*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    for path in PAGE.iterdir():
+        assert f"purewasm_plugins/browser/page/{path.name}" in names
+    for packaged in packaged_files().values():
+        assert f"purewasm_plugins/browser/{packaged}" in names

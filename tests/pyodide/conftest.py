@@ -1,0 +1,134 @@
+"""Pyodide under Node: what to install in it, and how to run a program there."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import wasmtime
+
+from purewasm_plugins.browser.site import REQUIREMENTS, packed_distribution
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+SETUP = "run `sh tests/pyodide/setup.sh` first"
+
+#: What pytest needs; all of it is purely Python. Hypothesis comes from `build/packages`.
+FOR_TESTS = ("pytest", "pluggy", "iniconfig", "packaging", "pygments", "sortedcontainers")
+
+
+def missing(what: str) -> None:
+    """Where the tests must run, that is a failure; on a machine that was never set up, a skip."""
+    if os.environ.get("CI"):
+        pytest.fail(f"{what}: {SETUP}", pytrace=False)
+    pytest.skip(f"{what}: {SETUP}")
+
+
+@dataclass
+class Finished:
+    """A program that has ended: its exit status and everything that it printed."""
+
+    status: int
+    output: str
+
+
+@pytest.fixture(scope="session")
+def archives(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The wheel of this package, as it is built now, and what it needs."""
+    directory = tmp_path_factory.mktemp("archives")
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir"]
+    built = subprocess.run(
+        [*command, str(directory), str(ROOT)], capture_output=True, text=True, check=False
+    )
+    assert built.returncode == 0, built.stdout + built.stderr
+    found = list(directory.glob("*.whl"))
+    for name in REQUIREMENTS:
+        path = directory / f"{name}.zip"
+        path.write_bytes(packed_distribution(name))
+        found.append(path)
+    return found
+
+
+@pytest.fixture(scope="session")
+def test_archives(archives: list[Path]) -> list[Path]:
+    """`archives`, and what the tests need."""
+    if not (HERE / "build" / "packages" / "hypothesis").is_dir():
+        missing("there is no Hypothesis for Pyodide")
+    found = list(archives)
+    for name in FOR_TESTS:
+        path = archives[0].parent / f"{name}.zip"
+        path.write_bytes(packed_distribution(name))
+        found.append(path)
+    return found
+
+
+@pytest.fixture(scope="session")
+def pyodide() -> Callable[..., Finished]:
+    """`pyodide(program, archives=…, mounts=…, path=…)`: run it, and wait."""
+    if shutil.which("node") is None:
+        missing("there is no Node")
+    if not (HERE / "node_modules" / "pyodide").is_dir():
+        missing("there is no Pyodide")
+    return run_in_pyodide
+
+
+def run_in_pyodide(
+    program: str,
+    *,
+    archives: Sequence[Path] = (),
+    mounts: Mapping[str, Path] | None = None,
+    path: Sequence[str] = (),
+    timeout: float = 1500,
+) -> Finished:
+    """Run a Python program in Pyodide; the value of its last line is its exit status."""
+    ask, asked = os.pipe()
+    answered, answer = os.pipe()
+    options = {
+        "program": program,
+        "archives": [str(archive) for archive in archives],
+        "mounts": {target: str(source) for target, source in (mounts or {}).items()},
+        "path": list(path),
+        "environment": {"CI": "1"},
+        "assembler": [asked, answered],
+    }
+    assembler = threading.Thread(target=_assemble, args=(ask, answer), daemon=True)
+    assembler.start()
+    try:
+        done = subprocess.run(
+            ["node", str(HERE / "run.mjs"), json.dumps(options)],
+            pass_fds=(asked, answered),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+    finally:
+        os.close(asked)
+        os.close(answered)
+        assembler.join()
+    return Finished(done.returncode, done.stdout)
+
+
+def _assemble(requests: int, answers: int) -> None:
+    """Answer each text of a module with its bytes, until there are no more requests."""
+    with os.fdopen(requests, encoding="utf-8") as lines, os.fdopen(answers, "w") as out:
+        for line in lines:
+            reply: dict[str, Any]
+            try:
+                wasm = bytes(wasmtime.wat2wasm(json.loads(line)))
+                reply = {"wasm": base64.b64encode(wasm).decode()}
+            except wasmtime.WasmtimeError as error:
+                reply = {"error": str(error)}
+            out.write(json.dumps(reply) + "\n")
+            out.flush()
