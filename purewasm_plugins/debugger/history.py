@@ -14,7 +14,7 @@ from typing import Any
 from purewasm_plugins.debugger.snapshot import PAGE, Snapshot
 
 #: Steps between checkpoints, where memory allows: replaying them takes well under 0.1 s.
-SPACING = 10_000
+SPACING = 5_000
 
 #: Memory whose image takes as long as a tenth of that; checkpoints of more are farther apart.
 _COMFORTABLE = 16 * 1024 * 1024
