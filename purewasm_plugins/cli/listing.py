@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import click
@@ -11,7 +11,7 @@ from purewasm_plugins.cli.exits import Exit, Failure
 from purewasm_plugins.cli.loading import load_module
 from purewasm_plugins.cli.options import plugin_argument
 from purewasm_plugins.cli.output import print_code
-from purewasm_plugins.wasm import ExternKind, Module
+from purewasm_plugins.wasm import ExternKind, Module, ValidModule
 from purewasm_plugins.wasm import text as wat
 from purewasm_plugins.wasm.names import read_names
 
@@ -46,13 +46,32 @@ def disassemble(plugin: str, function: str | None, offsets: bool) -> None:
 @click.command(short_help="Print the Python that a module becomes.")
 @_listing_options
 def translate(plugin: str, function: str | None, offsets: bool) -> None:
-    """Print the Python code that the translator makes of a module, or of one function of it.
+    """Print the Python code that a module, or one function of it, is translated to.
+
+    A function keeps its index in its name: f7 is function 7. The names of the module's name
+    section follow it.
 
     \b
     Example:
       purewasm translate plugin.wasm --function plugin_tool_execute
     """
-    raise Failure("there is no translator yet", Exit.USAGE)
+    module = load_module(plugin)
+    decoded = module.module
+    first, count = decoded.imported_functions, len(decoded.functions)
+    chosen: Iterable[int] = range(first, first + count)
+    if function is not None:
+        chosen = (_function_index(decoded, function, plugin),)
+    print_code(_translated(module, chosen, offsets), "python")
+
+
+def _translated(module: ValidModule, functions: Iterable[int], offsets: bool) -> Iterator[str]:
+    # Imported here: it takes as long as all the rest, and no other command needs it.
+    from purewasm_plugins.engine.translator import translate
+
+    for number, index in enumerate(functions):
+        if number:
+            yield ""
+        yield from translate(module, index, offsets=offsets, names=True).splitlines()
 
 
 def _function_index(module: Module, wanted: str, path: str) -> int:

@@ -15,6 +15,7 @@ import click
 if TYPE_CHECKING:
     # rich takes longer to import than most commands take to run: it is imported where it is used.
     from rich.console import Console, RenderableType
+    from rich.progress import Progress
 
 #: Characters of a text that are shown: a name may have millions.
 SHOWN = 300
@@ -99,18 +100,8 @@ def progress(label: str) -> Iterator[None]:
     if not sys.stderr.isatty():
         yield
         return
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    console = Console(stderr=True)
-    if not console.is_interactive:
-        yield
-        return
-    text = TextColumn("{task.description}", markup=False)
-    columns = (SpinnerColumn(), text, TimeElapsedColumn())
-    bar = Progress(*columns, console=console, transient=True)
-    bar.add_task(visible(label, 60), total=None)
-    timer = threading.Timer(PATIENCE, bar.start)
+    spinner: list[Progress] = []
+    timer = threading.Timer(PATIENCE, lambda: spinner.extend(_spinner(label)))
     timer.daemon = True
     timer.start()
     try:
@@ -118,7 +109,24 @@ def progress(label: str) -> Iterator[None]:
     finally:
         timer.cancel()
         timer.join()
-        bar.stop()
+        for running in spinner:
+            running.stop()
+
+
+def _spinner(label: str) -> Iterator[Progress]:
+    """A running spinner, where the terminal can show one."""
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    if not console.is_interactive:
+        return
+    text = TextColumn("{task.description}", markup=False)
+    spinner = Progress(SpinnerColumn(), text, TimeElapsedColumn(), console=console, transient=True)
+    spinner.add_task(visible(label, 60), total=None)
+    spinner.tasks[0].start_time = spinner.get_time() - PATIENCE
+    spinner.start()
+    yield spinner
 
 
 def print_code(lines: Iterable[str], language: str) -> None:

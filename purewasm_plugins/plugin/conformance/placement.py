@@ -36,22 +36,27 @@ class Run:
         error: why there was none.
         mend: what to do about that.
         late: whether it ran out of time or fuel.
-        seconds: that the call took, if it ended by itself.
         input: the bytes where the input was put, after the call.
         strayed: bytes that it changed in the host's pages behind the input.
+        crowded: whether the plugin could not grow because the hidden input was in the way.
     """
 
     output: bytes | None = None
     error: str = ""
     mend: str = ""
     late: bool = False
-    seconds: float = 0.0
     input: bytes = b""
     strayed: int = 0
+    crowded: bool = False
 
 
 def hidden(instance: Instance, memory: Memory) -> InputPlace:
-    """Out of the plugin's sight, with much room between: where this host puts inputs."""
+    """Out of the plugin's sight: where this host puts inputs."""
+    return Arena(memory)
+
+
+def far_away(instance: Instance, memory: Memory) -> InputPlace:
+    """The same, with as much room for the plugin to grow as this host gives it after that."""
     return Arena(memory, 8 * LEAST_RESERVE)
 
 
@@ -106,8 +111,10 @@ def compared(name: str, size: int, safe: Run, exposed: Run, *, allocator: bool) 
         details = f"{_CANNOT_GROW}, and other hosts have no other place"
         return Check(name, Status.WARNING, details, mends.OVERWRITES)
     if safe.output is None:
-        return Check(name, Status.WARNING, f"not checked: {size:,} bytes: {safe.error}", mends.LARGE)
-    changed = sum(a != b for a, b in zip(safe.input, exposed.input, strict=False))
+        return Check(
+            name, Status.WARNING, f"not checked: {size:,} bytes: {safe.error}", mends.LARGE
+        )
+    changed = _differences(safe.input, exposed.input)
     if exposed.output is None or changed:
         what = f"{changed:,} of {size:,} bytes" if changed else f"{size:,} bytes"
         details = f"it overwrites {what} of input {where}"
@@ -128,3 +135,10 @@ def compared(name: str, size: int, safe: Run, exposed: Run, *, allocator: bool) 
         return Check(name, Status.FAIL, details, mends.ALLOCATOR)
     details += "; this host protects it, others may not"
     return Check(name, Status.FAIL, details, mends.OVERWRITES)
+
+
+def _differences(before: bytes, after: bytes) -> int:
+    """How many bytes differ; none where there is nothing to compare with."""
+    if not after or before == after:
+        return 0
+    return sum(a != b for a, b in zip(before, after, strict=True))

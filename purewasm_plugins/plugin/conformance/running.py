@@ -29,6 +29,7 @@ from purewasm_plugins.plugin.conformance.placement import (
     PlaceOf,
     Run,
     compared,
+    far_away,
     hidden,
     old_end,
 )
@@ -43,7 +44,7 @@ TIME_BOX = 60.0
 #: Bytes of the inputs that a plugin may overwrite: the first always, and then the largest that
 #: takes no longer than `LARGE_SECONDS`, to judge by the first.
 SIZES = (1_000, PAGE_SIZE + 1, 500_000)
-LARGE_SECONDS = 2.0
+LARGE_SECONDS = 1.0
 
 #: The names of tools that agents accept.
 AGENT_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
@@ -238,17 +239,16 @@ class Running:
         With a fresh instance for each run: an allocator takes what it finds when it is first used.
         """
         place = self._place if allocator else old_end
-        found, seconds = self._compare(index, schema, SIZES[0], name, place)
+        found = self._compare(index, schema, SIZES[0], name, place)
         if found is None:
-            details = f"not checked: {SIZES[0]} bytes take too long"
+            details = f"not checked: {SIZES[0]:,} bytes take too long"
             return Check(name, Status.WARNING, details, mends.LATE)
         if found.status is not Status.PASS:
             return found
+        seconds = max(self._seconds(index, data) for data in large_inputs(schema, SIZES[0]))
         per_byte = seconds / SIZES[0]
         fitting = [size for size in SIZES[1:] if size * per_byte <= LARGE_SECONDS]
-        larger = None
-        if fitting:
-            larger, _ = self._compare(index, schema, fitting[-1], name, place)
+        larger = self._compare(index, schema, fitting[-1], name, place) if fitting else None
         if larger is None or (larger.passed and fitting[-1] < SIZES[-1]):
             larger = larger or found
             return replace(larger, details=f"{larger.details} (larger inputs take too long)")
@@ -256,45 +256,59 @@ class Running:
 
     def _compare(
         self, index: int, schema: Mapping[str, Any] | None, size: int, name: str, place: PlaceOf
-    ) -> tuple[Check | None, float]:
-        """The worst that a tool does to its input in a place, and the seconds of the slowest call.
-
-        None stands for a call that ran out of time.
-        """
-        worst, slowest = None, 0.0
+    ) -> Check | None:
+        """The worst that a tool does to its input in a place; None if a call ran out of time."""
+        worst = None
         for data in large_inputs(schema, size):
-            runs = []
-            for place_of in (hidden, place):
-                run = self._run(index, data, place_of)
-                slowest = max(slowest, run.seconds)
-                if run.late:
-                    return None, slowest
-                runs.append(run)
-            found = compared(name, len(data), *runs, allocator=place is not old_end)
+            safe = self._run(index, data, hidden)
+            if safe.crowded:
+                safe = self._run(index, data, far_away)
+            exposed = self._run(index, data, place)
+            if safe.late or exposed.late:
+                return None
+            found = compared(name, len(data), safe, exposed, allocator=place is not old_end)
             if worst is None or _severity(found) > _severity(worst):
                 worst = found
-        return worst, slowest
+        return worst
+
+    def _seconds(self, index: int, text: bytes) -> float:
+        """How long a tool takes for an input, when it is called again.
+
+        Its first call does not count: an engine may translate what it runs first.
+        """
+        try:
+            instance = self._open()
+            pointer = far_away(instance, abi.exported_memory(instance)).put(text + b"\0")
+            call(instance, "plugin_tool_execute", index, pointer)
+            started = time.perf_counter()
+            call(instance, "plugin_tool_execute", index, pointer)
+        except WasmError:
+            return math.inf
+        return time.perf_counter() - started
 
     def _run(self, index: int, text: bytes, place_of: PlaceOf) -> Run:
         """Run a tool once, on a fresh instance."""
         data = text + b"\0"
+        crowded = False
         try:
             instance = self._open()
             memory = abi.exported_memory(instance)
             place = place_of(instance, memory)
             pointer = place.put(data)
-            started = time.perf_counter()
-            answer = call(instance, "plugin_tool_execute", index, pointer)
-            seconds = time.perf_counter() - started
+            try:
+                answer = call(instance, "plugin_tool_execute", index, pointer)
+            finally:
+                crowded = memory.refused == "host region"
             output = raw_string(memory, answer, self._limits)
+        except (DeadlineExceeded, OutOfFuel) as error:
+            return Run(error=summary(error), mend=mends.LATE, late=True)
         except WasmError as error:
-            late = isinstance(error, (DeadlineExceeded, OutOfFuel))
-            return Run(error=summary(error), mend=mends.LATE if late else mends.TOOL, late=late)
+            return Run(error=summary(error), mend=mends.TOOL, crowded=crowded)
         except StringError as error:
-            return Run(error=str(error), mend=mends.POINTER)
-        strayed = place.strayed() if isinstance(place, OldEnd) else 0
+            return Run(error=str(error), mend=mends.POINTER, crowded=crowded)
         after = memory.read(pointer, len(data))
-        return Run(output, seconds=seconds, input=after, strayed=strayed)
+        strayed = place.strayed() if isinstance(place, OldEnd) else 0
+        return Run(output, input=after, strayed=strayed, crowded=crowded)
 
     def _allocator(self, instance: Instance) -> Check | None:
         """The check of the allocator that the plugin exports, if it does."""
