@@ -5,19 +5,27 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any, NoReturn
 
 import click
 from click.shell_completion import shell_complete
 
 from purewasm_plugins import __version__
-from purewasm_plugins.cli.check import check
 from purewasm_plugins.cli.exits import Exit, Failure
-from purewasm_plugins.cli.inspect import inspect
-from purewasm_plugins.cli.listing import disassemble, translate
 from purewasm_plugins.cli.output import print_error, visible
-from purewasm_plugins.cli.run import run
-from purewasm_plugins.cli.tools import tools
+
+#: The commands, in the order of the help, and the modules of this package that hold them. Each is
+#: imported when it is asked for: no command waits for what another one needs.
+_COMMANDS = {
+    "run": "run",
+    "tools": "tools",
+    "inspect": "inspect",
+    "check": "check",
+    "disassemble": "listing",
+    "translate": "listing",
+    "playground": "playground",
+}
 
 _NAME = "purewasm"
 _COMPLETE = "_PUREWASM_COMPLETE"
@@ -43,6 +51,18 @@ _EPILOG = "\n".join(
 
 class Application(click.Group):
     """A group whose every error is a line on standard error and an exit status."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of the commands; see `click.Group.list_commands`."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name; see `click.Group.get_command`."""
+        module = _COMMANDS.get(cmd_name)
+        if module is None:
+            return None
+        command: click.Command = getattr(import_module(f"{__package__}.{module}"), cmd_name)
+        return command
 
     def main(self, args: Sequence[str] | None = None, *_: Any, **__: Any) -> NoReturn:
         """Run the command line and exit; see `click.Group.main`."""
@@ -114,7 +134,3 @@ def purewasm(context: click.Context) -> None:
     """Show the help where no command is given."""
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
-
-
-for _command in (run, tools, inspect, check, disassemble, translate):
-    purewasm.add_command(_command)

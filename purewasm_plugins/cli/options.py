@@ -90,12 +90,13 @@ engine_option = click.option(
 )
 
 
-def limit_options(timeout: float | None = _DEFAULTS.timeout) -> Callable[[_Command], _Command]:
+def limit_options(timeout: float | None = None) -> Callable[[_Command], _Command]:
     """The options of limits and the engine; the command gets `limits` and `engine`.
 
     Args:
-        timeout: the default one.
+        timeout: the default one; None for that of `ResourceLimits`.
     """
+    timeout = _DEFAULTS.timeout if timeout is None else timeout
 
     def decorate(command: _Command) -> _Command:
         @click.option(
@@ -104,23 +105,23 @@ def limit_options(timeout: float | None = _DEFAULTS.timeout) -> Callable[[_Comma
             metavar="PAGES|SIZE",
             default=_DEFAULTS.memory_pages,
             show_default=True,
-            help="Memory that the plugin may have: pages of 64 KiB, or such as 64MiB.",
+            help="Memory that the plugin may have, in pages of 64 KiB, or such as 64MiB; or 'none'.",
         )
         @click.option(
             "--timeout",
             type=_limit(_seconds, "a number of seconds"),
             metavar="SECONDS",
-            default=timeout,
+            default=f"{timeout:g}",
             show_default=True,
-            help="Time that one call may take.",
+            help="Time that one call may take; or 'none'.",
         )
         @click.option(
             "--fuel",
             type=_limit(_fuel, "a number of units"),
             metavar="N",
-            default=_DEFAULTS.fuel,
+            default=f"{_DEFAULTS.fuel:_}",
             show_default=True,
-            help="Calls and loop iterations that one call may make. 'none' lifts a limit.",
+            help="Calls and loop iterations that one call may make; or 'none'.",
         )
         @engine_option
         @functools.wraps(command)
