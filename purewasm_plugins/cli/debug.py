@@ -1,0 +1,173 @@
+"""`purewasm debug`: a prompt on a debug session, at a terminal, from a file or from a pipe."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import signal
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from purewasm_plugins.cli.debug_commands import Commands, Refused
+from purewasm_plugins.cli.debug_screen import Screen
+from purewasm_plugins.cli.exits import Exit, Failure
+from purewasm_plugins.cli.loading import load_plugin
+from purewasm_plugins.cli.options import limit_options, plugin_argument
+from purewasm_plugins.cli.output import console, visible
+from purewasm_plugins.debugger import DebugSession
+from purewasm_plugins.engine import Engine, ResourceLimits
+from purewasm_plugins.errors import ToolExecutionError, WasmError
+from purewasm_plugins.plugin import WasmPlugin
+
+_PROMPT = "(debug) "
+
+
+@click.command(short_help="Step through a tool, forwards and backwards.")
+@plugin_argument
+@click.argument("tool", metavar="TOOL")
+@click.argument("input", required=False, metavar="[INPUT]")
+@click.option(
+    "--input-file", type=click.File("rb"), metavar="FILE", help="Where the input comes from."
+)
+@click.option(
+    "-x", "--commands", type=click.File("r"), metavar="FILE", help="Commands to do at first."
+)
+@click.option(
+    "--history",
+    type=click.IntRange(1),
+    default=64,
+    show_default=True,
+    metavar="MIB",
+    help="Memory that the way back may take.",
+)
+@limit_options()
+def debug(
+    plugin: str,
+    tool: str,
+    input: str | None,
+    input_file: Any,
+    commands: Any,
+    history: int,
+    limits: ResourceLimits,
+    engine: Engine | None,
+) -> None:
+    """Step through a tool's call, forwards and backwards, and see the machine.
+
+    TOOL is the tool's name, or else its index, and INPUT the text that it works on. The commands
+    are those of pdb and gdb, and 'help' lists them: 's' runs one instruction, 'rs' takes it back,
+    'c' runs on, 'b' sets a breakpoint. They are read from the terminal, or from a pipe.
+
+    \b
+    Examples:
+      purewasm debug plugin.wasm shout "hello"
+      echo "c" | purewasm debug plugin.wasm shout "hello"
+    """
+    loaded = load_plugin(plugin, limits, engine)
+    text = tool_input(input, input_file)
+    session = open_session(loaded, tool, text, history * 1024 * 1024)
+    screen = Screen(console(), session, f"{plugin}  {tool}({visible(text, 40)!r})")
+    screen.stop(session.stop)
+    prompt = Commands(session, screen)
+    for line in commands or ():
+        _do(prompt, screen, session, line)
+    while not prompt.ended:
+        try:
+            line = _read_line(prompt, screen)
+        except KeyboardInterrupt:
+            # Ctrl-C at the prompt gives up the line, not the session.
+            click.echo()
+            continue
+        except EOFError:
+            break
+        _do(prompt, screen, session, line)
+
+
+def tool_input(input: str | None, input_file: Any) -> str:
+    """The input of a tool, from an argument or a file.
+
+    Raises:
+        Failure: the file is not UTF-8.
+    """
+    if input_file is None:
+        return input or ""
+    try:
+        content: str = input_file.read().decode()
+    except UnicodeDecodeError as error:
+        message = f"{input_file.name} is not UTF-8: byte {error.start}"
+        raise Failure(message, Exit.USAGE) from error
+    return content
+
+
+def open_session(loaded: WasmPlugin, tool: str, text: str, history: int) -> DebugSession:
+    """A session at the start of a tool.
+
+    Raises:
+        Failure: there is no such tool, or it cannot be given that input.
+    """
+    named = any(tool == known.name for known in loaded.tools)
+    try:
+        index = tool if named or not tool.isdigit() else int(tool)
+        return DebugSession(loaded, index, text, history_bytes=history)
+    except ToolExecutionError as error:
+        raise Failure(str(error), Exit.TOOL) from error
+    except WasmError as error:
+        raise Failure(str(error), Exit.PLUGIN) from error
+
+
+def _read_line(prompt: Commands, screen: Screen) -> str:
+    if not sys.stdin.isatty():
+        line = sys.stdin.readline()
+        if not line:
+            raise EOFError
+        screen.console.print(f"{_PROMPT}{visible(line.rstrip(), 200)}")
+        return line
+    with _completion(prompt):
+        return input(_PROMPT)
+
+
+@contextlib.contextmanager
+def _completion(prompt: Commands) -> Iterator[None]:
+    """Tab completion, where Python was built with readline."""
+    try:
+        import readline
+    except ImportError:
+        yield
+        return
+
+    def complete(text: str, state: int) -> str | None:
+        # What is raised in here, readline swallows; and a list is asked for item by item.
+        found = prompt.complete(text, readline.get_line_buffer())
+        return found[state] if state < len(found) else None
+
+    before = readline.get_completer()
+    readline.set_completer(complete)
+    readline.set_completer_delims(" \t\n")
+    readline.parse_and_bind("tab: complete")
+    try:
+        yield
+    finally:
+        readline.set_completer(before)
+
+
+def _do(prompt: Commands, screen: Screen, session: DebugSession, line: str) -> None:
+    """Do a command; Ctrl-C in it stops the plugin at its next instruction."""
+
+    def interrupt(*_: object) -> None:
+        session.interrupt()
+
+    before = None
+    with contextlib.suppress(ValueError):
+        # Not in the main thread, there are no signals to be had.
+        before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        prompt.run(line)
+    except Refused as refused:
+        screen.console.print(visible(str(refused), 1000), style="red")
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGINT, before)
+        with contextlib.suppress(io.UnsupportedOperation):
+            sys.stdout.flush()
