@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import os
 import subprocess
@@ -21,6 +22,9 @@ ROOT = Path(__file__).parents[1]
 PROCESSES = Path(__file__).parent / "processes"
 ECHO = ROOT / "fixtures" / "wat" / "echo.wasm"
 MIB = 1024 * 1024
+
+#: What users get.
+ENGINE = "translator"
 
 
 def plugin_paths() -> list[Path]:
@@ -71,7 +75,7 @@ def new_process(effort: Effort) -> Iterator[Table]:
 
 def calls(effort: Effort) -> Iterator[Table]:
     """`execute_tool` of the echo plugin, on 11 bytes and on 1 MiB."""
-    plugin = WasmPlugin.load(ECHO)
+    plugin = WasmPlugin.load(ECHO, engine=ENGINE)
     text = "x" * MIB
 
     def copied() -> str:
@@ -113,11 +117,11 @@ def first_call(effort: Effort) -> Iterator[Table]:
     """Load and call once, against pywasm's decoding alone, cold and with a warm cache."""
     path = large_plugin()
     data = path.read_bytes()
-    tool, text = sample_input(WasmPlugin.load(path))
-    load = WasmPlugin.load
+    load = functools.partial(WasmPlugin.load, path, engine=ENGINE)
+    tool, text = sample_input(load())
     subjects: dict[str, Subject] = {
-        "load, first call": repeating(lambda: load(path).execute_tool(tool, text)),
-        "load alone": repeating(lambda: load(path)),
+        "load, first call": repeating(lambda: load().execute_tool(tool, text)),
+        "load alone": repeating(load),
     }
     notes = [f"{path.name}, {len(data):,} bytes; its tool {tool} on {len(text)} characters."]
     try:
@@ -127,10 +131,11 @@ def first_call(effort: Effort) -> Iterator[Table]:
     else:
         subjects["pywasm's decoding"] = repeating(lambda: peers.pywasm_decode(data))
     with tempfile.TemporaryDirectory() as folder:
-        if "cache_dir" in inspect.signature(load).parameters:
-            cached = {"cache_dir": folder}
-            warm = repeating(lambda: load(path, **cached).execute_tool(tool, text))  # type: ignore[arg-type]
-            subjects["load, first call, warm cache"] = warm
+        if "cache_dir" in inspect.signature(WasmPlugin.load).parameters:
+            cached = functools.partial(load, cache_dir=folder)
+            subjects["load, first call, warm cache"] = repeating(
+                lambda: cached().execute_tool(tool, text)
+            )
         timings = interleaved(subjects, effort)
     rows = [[name, duration(timings.median(name))] for name in subjects]
     command = "python -m benchmarks --only first-call"

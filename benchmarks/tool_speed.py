@@ -10,7 +10,7 @@ from typing import Any
 from benchmarks.measure import Effort, Subject, geometric_mean, interleaved, repeating
 from benchmarks.report import NOTHING, Table, duration, times
 from benchmarks.sample_inputs import input_of
-from purewasm_plugins import PluginError, WasmPlugin
+from purewasm_plugins import PluginError, ToolExecutionError, WasmPlugin
 
 OURS = "translator"
 OTHERS = ("pywasm", "wasmtime")
@@ -33,12 +33,17 @@ def tool_table(paths: Iterable[Path], effort: Effort) -> Table:
         seen.add(plugin.name)
         for tool in plugin.tools:
             text = input_of(tool)
-            calls = {
-                name: functools.partial(host.execute_tool, tool.index, text)
-                for name, host in hosts.items()
-            }
             label = f"{plugin.name} {tool.name}"
-            if len({call() for call in calls.values()}) > 1:
+            calls = {}
+            answers = set()
+            for name, host in hosts.items():
+                call = functools.partial(host.execute_tool, tool.index, text)
+                try:
+                    answers.add(call())
+                    calls[name] = call
+                except ToolExecutionError as error:
+                    notes.append(f"{label} on {name}: {str(error).splitlines()[0]}")
+            if len(answers) > 1:
                 notes.append(f"{label}: the outputs differ!")
             subjects: dict[str, Subject] = {name: repeating(call) for name, call in calls.items()}
             measured = interleaved(subjects, effort)

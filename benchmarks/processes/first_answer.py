@@ -4,4 +4,4 @@ import sys
 
 from purewasm_plugins import WasmPlugin
 
-print(WasmPlugin.load(sys.argv[1]).execute_tool(0, "hello world"))
+print(WasmPlugin.load(sys.argv[1], engine="translator").execute_tool(0, "hello world"))
