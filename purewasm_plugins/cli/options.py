@@ -31,7 +31,7 @@ _UNITS = {
 _Command = Callable[..., Any]
 
 
-def _limit(parse: Callable[[str], float | int], what: str) -> Callable[[Any], float | int | None]:
+def _limit(parse: Callable[[str], float | int], what: str) -> Callable[[str], float | int | None]:
     """The type of an option that is a limit; the word `none` lifts it.
 
     Args:
@@ -39,10 +39,7 @@ def _limit(parse: Callable[[str], float | int], what: str) -> Callable[[Any], fl
         what: it is, for the message where it is not.
     """
 
-    def convert(value: Any) -> float | int | None:
-        if not isinstance(value, str):
-            # The default.
-            return value  # type: ignore[no-any-return]
+    def convert(value: str) -> float | int | None:
         text = value.strip().lower()
         if text == "none":
             return None
@@ -52,6 +49,11 @@ def _limit(parse: Callable[[str], float | int], what: str) -> Callable[[Any], fl
             raise click.BadParameter(f"{value!r} is not {what}, or 'none'.") from None
 
     return convert
+
+
+def _default(limit: float | int | None, spelling: str) -> str:
+    """A limit as a user writes it, and as the help shows it."""
+    return "none" if limit is None else format(limit, spelling)
 
 
 def _pages(text: str) -> int:
@@ -103,25 +105,25 @@ def limit_options(timeout: float | None = None) -> Callable[[_Command], _Command
             "--limit-memory",
             type=_limit(_pages, "a number of pages, a size such as 64MiB"),
             metavar="PAGES|SIZE",
-            default=_DEFAULTS.memory_pages,
+            default=_default(_DEFAULTS.memory_pages, ""),
             show_default=True,
-            help="Memory that the plugin may have, in pages of 64 KiB, or such as 64MiB; or 'none'.",
+            help="Memory of the plugin: pages of 64 KiB, a size such as 64MiB, or 'none'.",
         )
         @click.option(
             "--timeout",
             type=_limit(_seconds, "a number of seconds"),
             metavar="SECONDS",
-            default=f"{timeout:g}",
+            default=_default(timeout, "g"),
             show_default=True,
-            help="Time that one call may take; or 'none'.",
+            help="Time that one call may take, or 'none'.",
         )
         @click.option(
             "--fuel",
             type=_limit(_fuel, "a number of units"),
             metavar="N",
-            default=f"{_DEFAULTS.fuel:_}",
+            default=_default(_DEFAULTS.fuel, "_"),
             show_default=True,
-            help="Calls and loop iterations that one call may make; or 'none'.",
+            help="Calls and loop iterations that one call may make, or 'none'.",
         )
         @engine_option
         @functools.wraps(command)
