@@ -139,9 +139,10 @@ def _numeric(writer: Writer, row: Row) -> None:
     else:
         result = row.build(stack.pop())
     if row.rounds:
-        writer.make_way(result.effects)
+        # Nothing may come between the two lines: all that has to go first goes now.
+        writer.make_way(result.effects, writer.slot(len(stack)).reads)
         writer.write(f"rounded[0] = {result.text}")
-        writer.assign_slot("rounded[0]")
+        writer.assign_slot("rounded[0]", effects=0)
         return
     if row.traps and result.size:
         result.effects |= TRAPS

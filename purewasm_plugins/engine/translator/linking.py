@@ -24,7 +24,7 @@ from purewasm_plugins.engine.translator.function import private_globals
 from purewasm_plugins.engine.translator.metering import LARGEST_SLICE, SlicedBudget
 from purewasm_plugins.engine.translator.runtime import namespace
 from purewasm_plugins.engine.translator.source import compiled
-from purewasm_plugins.errors import StackFrame, Trap, TrapReason
+from purewasm_plugins.errors import Trap, TrapReason
 from purewasm_plugins.wasm.types import FuncType, GlobalType
 
 __all__ = ["Translator"]
@@ -194,25 +194,18 @@ class _Linked:
         """How generated code calls what is not of this instance."""
         entry = function.entry
         budget = self._budget
-        is_host = function.instance is None
 
         def call(*arguments: Any) -> Any:
             limit = sys.getrecursionlimit()
             sys.setrecursionlimit(limit + _HOST_FRAMES)
             try:
                 result = entry(*arguments)
-            except Trap as trap:
-                if is_host:
-                    frames = (*trap.frames, StackFrame(None, function.name or "host function"))
-                    raise type(trap)(trap.reason, frames) from None
-                raise
             finally:
                 sys.setrecursionlimit(limit)
-            # The host may have called back and swallowed what ended it, or taken its time.
+            # It may have called back and swallowed what ended it, or taken its time.
             if budget.lost is not None:
                 budget.check()
-            if self._metered:
-                budget.look()
+            budget.hurry()
             return result
 
         return call

@@ -88,25 +88,26 @@ class SlicedBudget(Budget):
             self.shorten()
 
     def shorten(self) -> None:
-        """Give up what is left of a slice, so that the next unit looks around first."""
-        for _ in self._slice:
-            self._start += 1
+        """Give up what is left of a slice, so that the next unit looks around first.
+
+        Any thread may call it: what `list` takes it takes at once.
+        """
+        self._given -= len(list(self._slice))
 
     def check(self) -> None:
         """Raise again what has ended the running call: whoever swallowed it must not hide it."""
         if self.lost is not None:
             raise type(self.lost)(self.lost.reason)
 
-    def look(self) -> None:
-        """Stop the running call if it is cancelled or over its deadline.
+    def cancel(self) -> None:
+        """Make the running call trap at its next function entry or loop start."""
+        self._cancelled = True
+        self.shorten()
 
-        Raises:
-            Cancelled, DeadlineExceeded
-        """
-        if self._cancelled:
-            raise Cancelled
+    def hurry(self) -> None:
+        """Have the next unit look around if time has run out: a host function may have slept."""
         if self._deadline is not None and monotonic() >= self._deadline:
-            raise DeadlineExceeded
+            self.shorten()
 
     def _next_slice(self) -> Iterator[None]:
         # Whatever is raised here ends the iterator that asked.
