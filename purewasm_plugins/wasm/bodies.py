@@ -483,8 +483,11 @@ class FunctionValidator:
             rule, colon, details = error.message.partition(":")
             where = f" in {opcode}" if colon else ""
             return ValidationError(f"{rule}{where}{colon}{details}", function, position)
-        what = opcode.immediates.name.lower().removesuffix("_table")
-        return ValidationError(f"unknown {what} {immediates[-1]}", function, position)
+        if opcode.immediates is Immediates.LABEL_TABLE:
+            labels, default = immediates
+            return ValidationError(f"unknown label {max((*labels, default))}", function, position)
+        what = opcode.immediates.name.lower()
+        return ValidationError(f"unknown {what} {immediates[0]}", function, position)
 
     # Everything about immediates that the loop does not see to.
 
