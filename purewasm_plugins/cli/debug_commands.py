@@ -22,7 +22,7 @@ from purewasm_plugins.cli.debug_screen import (
     describe_write,
     number,
 )
-from purewasm_plugins.cli.output import visible
+from purewasm_plugins.cli.output import show, visible
 from purewasm_plugins.debugger import DebuggerError, DebugSession, Stop
 from purewasm_plugins.debugger.explain import explain
 from purewasm_plugins.errors import WasmError
@@ -94,8 +94,8 @@ COMMANDS = (
     Command(
         ("p", "print"),
         "EXPRESSION",
-        "Print a value: local, stack and global_ go by name or number, memory by address; "
-        "string(address) is a text.",
+        "Print a value. local, stack and global_ go by name or number, memory by address, and "
+        "string(address) is the text there.",
         "p string(local.input)",
         LOOK,
     ),
@@ -151,7 +151,7 @@ class Commands:
         if command is None:
             close = sorted(known for known in BY_NAME if known.startswith(name[:1]))
             hint = f"; did you mean {', '.join(close)}?" if close else ""
-            raise Refused(f"there is no command '{visible(name, 20)}'{hint} 'help' lists them")
+            raise Refused(f"there is no command '{visible(name, 20)}'{hint or '; help lists them'}")
         action: Callable[[str], None] = getattr(self, "_" + _method(command))
         try:
             action(rest.strip())
@@ -313,7 +313,9 @@ class Commands:
         self._print(self._screen.memory(start, address + size - start))
 
     def _bt(self, rest: str) -> None:
-        self._print(self._screen.backtrace() if self._session.frames() else "Nothing is running.")
+        self._print(
+            self._screen.backtrace() if self._session.frames() else Text("Nothing is running.")
+        )
 
     def _l(self, rest: str) -> None:
         session = self._session
@@ -422,7 +424,7 @@ class Commands:
         self._print(Text(visible(text, 2000)))
 
     def _print(self, what: Any) -> None:
-        self._screen.console.print(what)
+        show(self._screen.console, what)
 
 
 def _method(command: Command) -> str:

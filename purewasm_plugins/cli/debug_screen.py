@@ -16,7 +16,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from purewasm_plugins.cli.output import visible
+from purewasm_plugins.cli.output import show, visible
 from purewasm_plugins.debugger import DebugSession, FrameView, Line, Stop, StopReason, Value, Write
 from purewasm_plugins.debugger.explain import explain
 from purewasm_plugins.debugger.program import Program
@@ -38,7 +38,7 @@ def number(value: Any) -> str:
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10:
         bits = 0xFFFFFFFF if -(1 << 31) <= value < 1 << 32 else 0xFFFFFFFFFFFFFFFF
         char = f" {chr(value)!r}" if 32 < value < 127 else ""
-        return f"{value}  {value & bits:#x}{char}"
+        return f"{value} {value & bits:#x}{char}"
     if value is None:
         return "null"
     if hasattr(value, "index") and hasattr(value, "entry"):
@@ -78,14 +78,14 @@ class Screen:
     def _line(self, stop: Stop) -> None:
         """The same in lines of text, for a pipe."""
         for sentence in self.sentences(stop):
-            self.console.print(sentence)
+            show(self.console, sentence)
         if stop.function is None:
             return
         frame = self.session.frames()[0]
         line = next(line for line in self.session.lines() if line.offset == stop.offset)
         stack = ", ".join(f"{value.type} {number(value.value)}" for value in frame.operands)
         where = f"{stop.step:>6}  {visible(frame.name)}  {line.offset:#x}  {line.text}"
-        self.console.print(Text(where + (f"   [{stack}]" if stack else "")))
+        show(self.console, Text(where + (f"   [{stack}]" if stack else "")))
 
     def sentences(self, stop: Stop) -> Iterable[Text]:
         """Why it stopped, and what the next instruction does."""

@@ -3,11 +3,13 @@
 It decides when to stop and holds what there is to see; the command and the page are faces of it.
 """
 
+from purewasm_plugins.debugger.coverage import CoverageEngine, FunctionCoverage, report
 from purewasm_plugins.debugger.errors import DebuggerError, ExpressionError, LocationError
 from purewasm_plugins.debugger.machine import DebugEngine
 from purewasm_plugins.debugger.program import Line, Location, Program
 from purewasm_plugins.debugger.session import DebugSession
 from purewasm_plugins.debugger.stops import Breakpoint, Stop, StopReason, Watchpoint, Write
+from purewasm_plugins.debugger.trace import CallEvent, TraceStep, calls, trace
 from purewasm_plugins.debugger.views import (
     Changes,
     FrameView,
@@ -19,12 +21,15 @@ from purewasm_plugins.debugger.views import (
 
 __all__ = [
     "Breakpoint",
+    "CallEvent",
     "Changes",
+    "CoverageEngine",
     "DebugEngine",
     "DebugSession",
     "DebuggerError",
     "ExpressionError",
     "FrameView",
+    "FunctionCoverage",
     "GlobalView",
     "LabelView",
     "Line",
@@ -34,7 +39,11 @@ __all__ = [
     "Stop",
     "StopReason",
     "TableView",
+    "TraceStep",
     "Value",
     "Watchpoint",
     "Write",
+    "calls",
+    "report",
+    "trace",
 ]

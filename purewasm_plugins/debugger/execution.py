@@ -127,6 +127,17 @@ class Execution:
         reason = StopReason.LIMIT if limit and found is None else StopReason.STEP
         return self.arrive(start, reason, found)
 
+    def tick(self) -> Stop | None:
+        """Run one instruction and note nothing about it, for who wants to see many.
+
+        Returns:
+            The end, if it came to one.
+        """
+        self.watcher.prepare(Mode.PASS, self._clock.step + 1)
+        ending = self._run(self._clock.step + 1)
+        self.before, self.stop = self._here, ending or self._stopped(StopReason.STEP)
+        return ending
+
     def go(self, start: Snapshot, step: int) -> Stop:
         """Go to a step, past whatever is in between.
 

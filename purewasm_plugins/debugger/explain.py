@@ -34,8 +34,8 @@ _CONTROL = {
     "global.get": "Pushes the value of the global.",
     "global.set": "Pops a value into the global.",
     "table.get": "Pops an i32 and pushes the table's entry of that index. Traps if there is none.",
-    "table.set": "Pops a reference, then an i32, and puts it into the table at that index. Traps if "
-    "there is no such entry.",
+    "table.set": "Pops a reference, then an i32, and puts it into the table at that index. Traps "
+    "if there is no such entry.",
     "table.size": "Pushes how many entries the table has.",
     "table.grow": "Pops an i32 n, then a reference, adds n entries of it to the table, and pushes "
     "how many there were before; -1 if that many cannot be added.",
@@ -49,8 +49,8 @@ _CONTROL = {
     "memory.size": "Pushes the size of memory, in pages of 64 KiB.",
     "memory.grow": "Pops an i32 n, adds n pages of 64 KiB to memory, and pushes how many there "
     "were before; -1 if that many cannot be had.",
-    "memory.fill": "Pops n, then a byte v, then the address d (i32), and writes v to n bytes from d "
-    "on. Traps if they are not all in memory.",
+    "memory.fill": "Pops n, then a byte v, then the address d (i32), and writes v to n bytes from "
+    "d on. Traps if they are not all in memory.",
     "memory.copy": "Pops n, then the source s, then the destination d (i32), and copies n bytes. "
     "Traps if they are not all in memory.",
     "memory.init": "Pops n, then the source s, then the destination d (i32), and copies n bytes "
@@ -75,7 +75,7 @@ _OPERATIONS = {
     "popcnt": "how many of a's bits are 1",
     "add": "a + b",
     "sub": "a - b",
-    "mul": "a × b",
+    "mul": "a * b",
     "div": "a / b",
     "rem": "the remainder of a / b",
     "and": "a and b, bit by bit",
@@ -114,7 +114,7 @@ _OPERATIONS = {
     "add_sat": "a + b, kept within the bounds of the type",
     "sub_sat": "a - b, kept within the bounds of the type",
     "avgr": "the average of a and b, rounded up",
-    "q15mulr_sat": "a × b as fixed-point numbers, kept within the bounds of the type",
+    "q15mulr_sat": "a * b as fixed-point numbers, kept within the bounds of the type",
 }
 
 _UNSIGNED = "taken as unsigned"
@@ -147,7 +147,7 @@ def _access(opcode: Opcode) -> str:
     trap = "Traps if that is not all in memory."
     lane = " of the lane" if opcode.immediates is Immediates.MEMARG_LANE else ""
     if operation.startswith("store"):
-        lowest = "" if lane or size in (4, 8, 16) and size == _width(kind) else "lowest "
+        lowest = "" if lane or (size in (4, 8, 16) and size == _width(kind)) else "lowest "
         what = f"its {lowest}{'byte' if size == 1 else f'{size} bytes'}{lane}"
         return f"Pops a value ({kind}), then an address (i32), and writes {what} there. {trap}"
     pops = "Pops a v128, then an address (i32)" if lane else "Pops an address (i32)"
@@ -182,10 +182,13 @@ def _operation(opcode: Opcode) -> str:
         f"{letter} ({param})" for letter, param in reversed(list(zip(names, params, strict=True)))
     )
     where = ""
-    if shape is not None and name not in ("splat", "extract_lane", "replace_lane", "shuffle"):
+    if shape is not None and name not in _WHOLE:
         where = f", in each of {shape[2]} lanes of {shape[1]}"
-    result = f" ({results[0]})" if results and (not params or results[0] != params[0]) else ""
-    return f"Pops {popped} and pushes {pushed}{sign}{where}{result}.{_trap(kind, name)}"
+    return f"Pops {popped} and pushes {pushed}{sign}{where}.{_trap(kind, name)}"
+
+
+#: Operations whose sentence speaks of the lanes itself.
+_WHOLE = ("splat", "extract_lane", "replace_lane", "shuffle", "swizzle", "all_true", "bitmask")
 
 
 def _conversion(name: str, result: str) -> str:
@@ -206,9 +209,7 @@ def _conversion(name: str, result: str) -> str:
 def _trap(kind: str, name: str) -> str:
     integer = kind in ("i32", "i64")
     if integer and name in ("div", "rem"):
-        return " Traps if b is 0" + (
-            ", or if the result does not fit." if name == "div" else "."
-        )
+        return " Traps if b is 0" + (", or if the result does not fit." if name == "div" else ".")
     if integer and name.startswith("trunc_") and not name.startswith("trunc_sat"):
         return " Traps for a NaN, and if the result does not fit."
     return ""

@@ -169,7 +169,19 @@ class DebugLinked(Linked):
     def build_body(self, index: int, code: Code) -> Body:
         """See `Linked.build_body`."""
         plain = build_body(self, index, code, _DebugSteps(self))
-        body, instructions = self._pausing(plain, index)
+        body, contents = rebuilt(plain, lambda inner, opener: self._list(inner, index, opener))
+        for instruction in contents:
+            instruction.watched = False
+            instruction.breakpoints = ()
+            instruction.function = index
+            # What only meters is no step.
+            instruction.weight = 0 if instruction.instruction is None else 1
+        instructions = tuple(
+            sorted(
+                (instruction for instruction in contents if instruction.weight),
+                key=lambda instruction: instruction.instruction.offset,
+            )
+        )
         self.bodies[index] = instructions
         self.built(instructions)
         return body
@@ -179,29 +191,6 @@ class DebugLinked(Linked):
         if index not in self.bodies:
             _ = self.machine.store.func[index].code.expr.data
         return self.bodies[index]
-
-    def _pausing(self, plain: Body, function: int) -> tuple[PausingList, tuple[Any, ...]]:
-        """The body with every list in it replaced, and its instructions by offset."""
-        found: list[Any] = []
-        body = self._list(plain, function, None)
-        open_lists = [body]
-        while open_lists:
-            for instruction in list.__iter__(open_lists.pop()):
-                instruction.watched = False
-                instruction.breakpoints = ()
-                source = instruction.instruction
-                instruction.weight = 0 if source is None else 1
-                if source is None:
-                    continue
-                instruction.function = function
-                found.append(instruction)
-                if source.opcode.mnemonic in ("block", "loop", "if"):
-                    for number, inner in enumerate(instruction.args[1:], 1):
-                        replaced = self._list(inner, function, source.offset)
-                        instruction.args[number] = replaced
-                        open_lists.append(replaced)
-        found.sort(key=lambda instruction: instruction.instruction.offset)
-        return body, tuple(found)
 
     def _list(self, plain: list[Any], function: int, opener: int | None) -> PausingList:
         pausing = PausingList(plain)
@@ -215,15 +204,45 @@ def _simply(what: Any, do: Callable[[Any], None]) -> None:
     do(what)
 
 
-class _DebugSteps(Steps):
+def rebuilt(plain: Body, make: Callable[[list[Any], int | None], Body]) -> tuple[Body, list[Any]]:
+    """A body with every list in it replaced.
+
+    Args:
+        plain: as `build_body` makes it.
+        make: makes a list anew, given the offset of the instruction whose block it is; None for
+            the body itself.
+
+    Returns:
+        The body, and the contents of all lists, in no order.
+    """
+    body = make(plain, None)
+    contents: list[Any] = []
+    open_lists = [body]
+    while open_lists:
+        for instruction in list.__iter__(open_lists.pop()):
+            contents.append(instruction)
+            source = instruction.instruction
+            if source is not None and source.opcode.mnemonic in ("block", "loop", "if"):
+                for number, inner in enumerate(instruction.args[1:], 1):
+                    instruction.args[number] = make(inner, source.offset)
+                    open_lists.append(instruction.args[number])
+    return body, contents
+
+
+class EveryStep(Steps):
+    """The steps of an instance, and instructions for `else` and `end` beside them."""
+
+    def closing(self, instruction: Instruction) -> Sequence[Any]:
+        """See `Steps.closing`."""
+        return (Located(instruction, int(pywasm.opcode.nop), []),)
+
+
+class _DebugSteps(EveryStep):
     """The steps of an instance, those of which somebody may want to know more passed on."""
 
     def __init__(self, linked: DebugLinked) -> None:
         super().__init__(linked)
         self._linked = linked
-
-    def closing(self, instruction: Instruction) -> Sequence[Any]:
-        return (Located(instruction, int(pywasm.opcode.nop), []),)
 
     def call_outside(self, function: Function) -> None:
         self._linked.call_outside(function, super().call_outside)

@@ -128,6 +128,12 @@ def next_instruction(linked: DebugLinked) -> Any:
     return None
 
 
+def operands(linked: DebugLinked) -> tuple[Value, ...]:
+    """The operands of the current function, topmost last."""
+    stack = linked.machine.stack
+    return tuple(map(typed, stack.value[stack.frame[-1].value :]))
+
+
 def frames(linked: DebugLinked, program: Program) -> tuple[FrameView, ...]:
     """The active functions, innermost first."""
     return tuple(_frames(linked, program))

@@ -1,0 +1,170 @@
+"""`purewasm trace`: what a tool's call does, instruction by instruction or call by call."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from purewasm_plugins.cli.debug import open_session, tool_input
+from purewasm_plugins.cli.exits import Exit, Failure
+from purewasm_plugins.cli.loading import load_plugin
+from purewasm_plugins.cli.options import limit_options, plugin_argument
+from purewasm_plugins.cli.output import visible
+from purewasm_plugins.debugger import (
+    CallEvent,
+    DebuggerError,
+    DebugSession,
+    TraceStep,
+    calls,
+)
+from purewasm_plugins.debugger import (
+    trace as traced,
+)
+from purewasm_plugins.engine import Engine, ResourceLimits
+from purewasm_plugins.errors import PluginError
+
+#: Operands of a line, and levels of the tree of calls that are indented.
+_OPERANDS, _INDENTED = 6, 40
+
+#: Memory for a history that nobody goes back in.
+_NO_HISTORY = 1
+
+
+@click.command(short_help="Print every instruction, or every call, of a tool.")
+@plugin_argument
+@click.argument("tool", metavar="TOOL")
+@click.argument("input", required=False, metavar="[INPUT]")
+@click.option(
+    "--input-file", type=click.File("rb"), metavar="FILE", help="Where the input comes from."
+)
+@click.option("--calls", "only_calls", is_flag=True, help="Only the calls, as a tree.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on each line.")
+@click.option("--function", metavar="NAME", help="Only the instructions of this function.")
+@click.option("--limit", type=click.IntRange(0), metavar="N", help="No more than N lines.")
+@limit_options()
+def trace(
+    plugin: str,
+    tool: str,
+    input: str | None,
+    input_file: Any,
+    only_calls: bool,
+    as_json: bool,
+    function: str | None,
+    limit: int | None,
+    limits: ResourceLimits,
+    engine: Engine | None,
+) -> None:
+    """Run a tool and print what it does.
+
+    A line is an instruction: its step, function and byte offset, its text, and the operand stack
+    after it, topmost last.
+
+    \b
+    Examples:
+      purewasm trace plugin.wasm shout "hello" --limit 20
+      purewasm trace plugin.wasm shout "hello" --calls
+      purewasm trace plugin.wasm shout "hello" --json --function capital
+    """
+    if only_calls and function is not None:
+        raise click.UsageError("--function is for instructions, and --calls leaves them out.")
+    loaded = load_plugin(plugin, limits, engine)
+    session = open_session(loaded, tool, tool_input(input, input_file), _NO_HISTORY)
+    try:
+        if only_calls:
+            lines = _calls(session, limit, as_json)
+        else:
+            lines = _steps(session, function, limit, as_json)
+        for line in lines:
+            click.echo(line)
+    except DebuggerError as error:
+        raise Failure(str(error), Exit.USAGE) from error
+    _end(session)
+
+
+def _steps(
+    session: DebugSession, function: str | None, limit: int | None, as_json: bool
+) -> Iterator[str]:
+    for step in traced(session, function=function, limit=limit):
+        yield json.dumps(_step_object(session, step)) if as_json else _step_line(session, step)
+
+
+def _step_line(session: DebugSession, step: TraceStep) -> str:
+    values = [str(_plain(value.value)) for value in step.stack]
+    if len(values) > _OPERANDS:
+        values = ["…", *values[-_OPERANDS:]]
+    name = visible(session.program.function_name(step.function), 40)
+    text = visible(step.text.partition("  ;;")[0], 60)
+    line = f"{step.step:>7}  {name:<20}  {step.offset:#07x}  {text:<30}  [{' '.join(values)}]"
+    return line.rstrip()
+
+
+def _step_object(session: DebugSession, step: TraceStep) -> dict[str, Any]:
+    return {
+        "step": step.step,
+        "function": step.function,
+        "name": session.program.function_name(step.function),
+        "offset": step.offset,
+        "depth": step.depth,
+        "instruction": step.text.partition("  ;;")[0],
+        "stack": [_plain(value.value) for value in step.stack],
+    }
+
+
+def _calls(session: DebugSession, limit: int | None, as_json: bool) -> Iterator[str]:
+    for event in calls(session, limit=limit):
+        yield json.dumps(_call_object(event)) if as_json else _call_line(event)
+
+
+def _call_line(event: CallEvent) -> str:
+    indent = "  " * min(event.depth, _INDENTED)
+    values = ", ".join(str(_plain(value)) for value in event.values)
+    name = visible(event.name, 80)
+    if event.returns:
+        return f"{indent}= {values or 'nothing'}  ({name})"
+    return f"{indent}{name}({values}){'  of the host' if event.host else ''}"
+
+
+def _call_object(event: CallEvent) -> dict[str, Any]:
+    return {
+        "event": "return" if event.returns else "call",
+        "step": event.step,
+        "function": event.function,
+        "name": event.name,
+        "depth": event.depth,
+        "host": event.host,
+        "values": [_plain(value) for value in event.values],
+    }
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it: what JSON has not is text."""
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, float) and (value != value or value in (float("inf"), -float("inf"))):
+        return str(value)
+    if value is None or isinstance(value, (int, float)):
+        return value
+    return visible(str(value), 60)
+
+
+def _end(session: DebugSession) -> None:
+    """Say on standard error how the call ended, if it did.
+
+    Raises:
+        Failure: it did not end well.
+    """
+    stop = session.stop
+    if stop.trap is not None:
+        frames = tuple(f"  in {frame}" for frame in stop.trap.frames[:8])
+        raise Failure(f"trap: {stop.trap.reason}", Exit.TOOL, frames)
+    if stop.exception is not None:
+        raise Failure(f"a host function raised {stop.exception!r}", Exit.TOOL)
+    try:
+        output = session.output
+    except PluginError as error:
+        raise Failure(str(error), Exit.TOOL) from error
+    if output is not None:
+        click.echo(f"the tool answers: {visible(output, 200)}", err=True)
