@@ -24,6 +24,9 @@ _COMMANDS = {
     "check": "check",
     "disassemble": "listing",
     "translate": "listing",
+    "debug": "debug",
+    "trace": "trace",
+    "coverage": "coverage",
     "playground": "playground",
 }
 
