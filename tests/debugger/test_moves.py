@@ -1,0 +1,355 @@
+"""Moving through a call: forwards, backwards, out of it and into its end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from purewasm_plugins import ResourceLimits, TrapReason, WasmPlugin, instantiate
+from purewasm_plugins.debugger import (
+    DebugEngine,
+    DebuggerError,
+    DebugSession,
+    LocationError,
+    StopReason,
+    history,
+)
+from purewasm_plugins.errors import ToolExecutionError
+from tests.conftest import assemble, fixture_bytes
+from tests.debugger.programs import FACTORIALS, start, state, text
+
+
+@pytest.fixture
+def session() -> DebugSession:
+    """`all(4)` of FACTORIALS."""
+    return start(FACTORIALS, "all", 4)
+
+
+def plugin(name: str, **options: Any) -> WasmPlugin:
+    return WasmPlugin.load_from_bytes(fixture_bytes(name), engine="pywasm", **options)
+
+
+def test_a_tool_is_walked_from_its_first_instruction_to_its_answer() -> None:
+    session = DebugSession(plugin("hello"), "greet", "anything")
+    assert session.stop.reason is StopReason.ENTRY
+    assert text(session) == "i32.const 512"
+    assert session.step().reason is StopReason.STEP
+    assert [value.value for value in session.stack()] == [512]
+    assert text(session).startswith("end")
+    assert session.output is None
+    stop = session.step()
+    assert (stop.reason, stop.results, stop.function) == (StopReason.FINISHED, (512,), None)
+    assert session.output == "Hello, World!"
+
+
+def test_a_step_after_the_end_stays_there(session: DebugSession) -> None:
+    end = session.resume()
+    assert end.results == (6,)
+    moves = (session.step, session.step_over, session.step_out, session.resume)
+    assert all(move() == end for move in moves)
+    assert session.go_to(10**9) == end
+    assert session.step_back().reason is StopReason.STEP
+    assert session.step() == end
+
+
+def test_a_step_before_the_start_stays_there(session: DebugSession) -> None:
+    for move in (session.step_back, session.step_back_over, session.resume_back):
+        assert move().reason is StopReason.ENTRY
+    assert session.go_to(-5).step == 0
+
+
+def test_over_a_call_and_back_over_it(session: DebugSession) -> None:
+    (call,) = (line for line in session.program.lines(1) if line.text.startswith("call"))
+    session.run_to(hex(call.offset))
+    before = state(session)
+    session.step_over()
+    assert text(session) == "i32.store"
+    assert len(session.frames()) == 1
+    after = state(session)
+    session.step_back_over()
+    assert state(session) == before
+    session.step()
+    assert [frame.name for frame in session.frames()] == ["factorial", "all"]
+    session.step_back_over()
+    assert state(session) == before
+    session.step_over()
+    assert state(session) == after
+
+
+def test_over_a_recursive_call_stops_in_the_same_activation(session: DebugSession) -> None:
+    session.add_breakpoint("factorial", condition="local.n == 3")
+    session.resume()
+    depth = len(session.frames())
+    while not text(session).startswith("call"):
+        session.step()
+    session.step_over()
+    assert len(session.frames()) == depth
+    assert session.frames()[0].locals[0].value == 3
+    assert session.frames()[0].operands[-1].value == 2
+
+
+def test_out_of_a_function_and_out_of_the_last(session: DebugSession) -> None:
+    session.add_breakpoint("factorial", condition="local.n == 1")
+    session.resume()
+    assert session.step_out().reason is StopReason.STEP
+    assert text(session) == "i32.store"
+    assert session.step_out().reason is StopReason.BREAKPOINT
+    session.remove(1)
+    session.step_out()
+    session.step_out()
+    assert session.step_out().reason is StopReason.FINISHED
+
+
+def test_a_limit_ends_a_run_and_an_endless_loop() -> None:
+    session = DebugSession(plugin("loop_forever"), 0, "")
+    stop = session.resume(limit=1000)
+    assert (stop.reason, stop.step) == (StopReason.LIMIT, 1000)
+    assert session.resume(limit=500).step == 1500
+
+
+def test_an_interrupt_ends_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = 0
+
+    def callback() -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 50:
+            session.interrupt()
+
+    module = """(module (import "h" "tick" (func $tick))
+      (func (export "f") (loop $l (call $tick) (br $l))))"""
+    session = start(module, "f", imports={"h": {"tick": callback}})
+    assert session.resume().reason is StopReason.INTERRUPTED
+    assert calls == 50
+    assert session.step().reason is StopReason.STEP
+
+
+def test_an_interrupt_of_a_way_back_leaves_things_as_they_were() -> None:
+    session = start(FACTORIALS, "all", 5)
+    session.resume(limit=150)
+    before = state(session)
+    session.add_breakpoint("factorial", condition="memory[5000]")
+    scope = session._execution.watcher.scope
+
+    def interrupting() -> Any:
+        session.interrupt()
+        return scope()
+
+    session._execution.watcher.scope = interrupting
+    assert session.resume_back().reason is StopReason.INTERRUPTED
+    assert state(session) == before
+
+
+def test_a_trap_is_a_stop_before_the_frames_are_unwound() -> None:
+    session = DebugSession(plugin("trap_division"), 0, "x")
+    stop = session.resume()
+    assert stop.reason is StopReason.TRAP
+    assert stop.trap is not None
+    assert stop.trap.reason is TrapReason.INTEGER_DIVIDE_BY_ZERO
+    assert text(session) == "i32.div_s"
+    assert [value.value for value in session.stack()] == [0, 0]
+    assert session.step() == stop
+    assert session.step_back().step == stop.step - 1
+    assert session.step().reason is StopReason.STEP
+    assert session.step().trap is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("recurse_forever", TrapReason.CALL_STACK_EXHAUSTED),
+        ("trap_unreachable", TrapReason.UNREACHABLE),
+    ],
+)
+def test_traps_of_other_kinds(name: str, reason: TrapReason) -> None:
+    session = DebugSession(plugin(name), 0, "x")
+    stop = session.resume()
+    assert stop.trap is not None
+    assert stop.trap.reason is reason
+    assert session.frames()
+    assert session.step_back().step == stop.step - 1
+
+
+def test_out_of_fuel_is_a_trap_and_thinking_costs_no_time() -> None:
+    limits = ResourceLimits(fuel=100, timeout=0.0)
+    instance = instantiate(
+        assemble('(module (func (export "f") (loop $l (br $l))))'), engine="pywasm", limits=limits
+    )
+    session = DebugSession.for_function(instance, "f")
+    stop = session.resume()
+    assert stop.trap is not None
+    assert stop.trap.reason is TrapReason.OUT_OF_FUEL
+    assert session.instance.fuel_used == 100
+    session.go_to(20)
+    assert session.instance.fuel_used == 21
+
+
+def test_the_host_is_asked_once_however_often_one_goes_over_it() -> None:
+    asked = []
+
+    def ask(question: int) -> int:
+        asked.append(question)
+        return question * 10 + len(asked)
+
+    module = """(module (import "h" "ask" (func $ask (param i32) (result i32)))
+      (func (export "f") (result i32)
+        (i32.add (call $ask (i32.const 1)) (call $ask (i32.const 2)))))"""
+    session = start(module, "f", imports={"h": {"ask": ask}})
+    first = session.resume()
+    assert first.results == (11 + 22,)
+    for step in range(first.step, -1, -1):
+        session.go_to(step)
+    assert session.resume() == first
+    assert asked == [1, 2]
+
+
+def test_a_host_function_that_writes_into_the_plugin_is_replayed() -> None:
+    def write(address: int) -> None:
+        instance.exports["memory"].write(address, b"written")  # type: ignore[union-attr]
+        instance.exports["g"].value += 1  # type: ignore[union-attr]
+
+    instance = instantiate(
+        assemble(
+            """(module (import "h" "write" (func $write (param i32)))
+              (memory (export "memory") 1) (global (export "g") (mut i32) (i32.const 5))
+              (func (export "f") (result i32)
+                (call $write (i32.const 8))
+                (i32.add (global.get 0) (i32.load8_u (i32.const 8)))))"""
+        ),
+        {"h": {"write": write}},
+        engine=DebugEngine(),
+    )
+    session = DebugSession.for_function(instance, "f")
+    assert session.resume().results == (6 + ord("w"),)
+    session.go_to(0)
+    assert session.read_memory(8, 7) == bytes(7)
+    assert session.globals()[0].value.value == 5
+    session.watch_memory(0, 100)
+    stop = session.resume()
+    assert stop.reason is StopReason.WATCHPOINT
+    assert stop.write is not None
+    assert stop.write.new[8:15] == b"written"
+    assert session.resume().results == (6 + ord("w"),)
+
+
+def test_a_host_function_that_fails_is_a_stop() -> None:
+    def fail() -> None:
+        raise KeyError("lost")
+
+    module = '(module (import "h" "fail" (func $fail)) (func (export "f") nop (call $fail)))'
+    session = start(module, "f", imports={"h": {"fail": fail}})
+    stop = session.resume()
+    assert stop.reason is StopReason.HOST_CALL
+    assert isinstance(stop.exception, KeyError)
+    session.step_back()
+    session.step()
+    assert session.step().exception is stop.exception
+
+
+def test_a_host_call_can_be_a_reason_to_stop() -> None:
+    module = '(module (import "h" "f" (func $f)) (func (export "f") nop (call $f)))'
+    session = start(module, "f", imports={"h": {"f": lambda: None}})
+    session.stop_at_host_calls = True
+    assert session.resume().reason is StopReason.HOST_CALL
+    assert text(session) == "call $f" or text(session).startswith("call")
+    assert session.resume().reason is StopReason.FINISHED
+
+
+def test_a_host_function_that_calls_back_is_one_step() -> None:
+    def host(number: int) -> int:
+        return instance.exports["double"](number) + 1  # type: ignore[operator]
+
+    instance = instantiate(
+        assemble(
+            """(module (import "h" "host" (func $host (param i32) (result i32)))
+              (func (export "double") (param i32) (result i32)
+                (i32.mul (local.get 0) (i32.const 2)))
+              (func (export "f") (result i32) (call $host (i32.const 4))))"""
+        ),
+        {"h": {"host": host}},
+        engine=DebugEngine(),
+    )
+    session = DebugSession.for_function(instance, "f")
+    session.add_breakpoint("double")
+    session.step()
+    session.step()
+    assert session.step_number == 2
+    assert session.resume().results == (9,)
+    session.go_to(1)
+    assert session.resume().results == (9,)
+
+
+def test_growing_memory_is_taken_back() -> None:
+    session = DebugSession(plugin("grows_memory"), 0, "x")
+    sizes = {0: session.memory_size()}
+    while session.step().reason is StopReason.STEP:
+        sizes[session.step_number] = session.memory_size()
+    for step in sorted(sizes, reverse=True):
+        session.go_to(step)
+        assert session.memory_size() == sizes[step]
+
+
+def test_two_sessions_do_not_disturb_each_other() -> None:
+    one, other = start(FACTORIALS, "all", 4), start(FACTORIALS, "all", 3)
+    one.resume(limit=30)
+    alone = state(one)
+    other.resume()
+    other.step_back()
+    assert state(one) == alone
+    one.resume(limit=10)
+    one.go_to(30)
+    assert state(one) == alone
+
+
+def test_the_plugin_itself_is_left_alone() -> None:
+    stateful = plugin("stateful")
+    first = stateful.execute_tool(0, "x")
+    DebugSession(stateful, 0, "x").resume()
+    assert plugin("stateful").execute_tool(0, "x") == first
+    second = stateful.execute_tool(0, "x")
+    assert second != first
+
+
+def test_the_history_keeps_to_its_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history, "SPACING", 50)
+    session = start(
+        """(module (memory (export "memory") 4) (func (export "f") (local $i i32)
+          (loop $l
+            (i32.store8 (i32.and (i32.mul (local.get $i) (i32.const 4096)) (i32.const 0x3ffff))
+                        (local.get $i))
+            (local.set $i (i32.add (local.get $i) (i32.const 1)))
+            (br_if $l (i32.lt_u (local.get $i) (i32.const 1000))))))""",
+        "f",
+        history_bytes=400_000,
+    )
+    while session.resume(limit=1000).reason is StopReason.LIMIT:
+        assert session.history_size < 400_000
+    middle = session.go_to(7000)
+    assert session.history_size < 400_000
+    there = state(session)
+    session.go_to(0)
+    session.go_to(7000)
+    assert (session.stop, state(session)) == (middle, there)
+
+
+@pytest.mark.parametrize("size", [1_000_000])
+def test_a_large_input(size: int) -> None:
+    session = DebugSession(plugin("echo"), 0, "x" * size)
+    assert session.resume().reason is StopReason.FINISHED
+    assert session.output == "x" * size
+    assert session.step_back().reason is StopReason.STEP
+
+
+def test_what_cannot_be_begun() -> None:
+    with pytest.raises(ToolExecutionError, match="no such tool; it has: greet"):
+        DebugSession(plugin("hello"), "gret", "")
+    with pytest.raises(ToolExecutionError, match=r"U\+0000"):
+        DebugSession(plugin("hello"), 0, "\0")
+    instance = instantiate(assemble(FACTORIALS), engine="pywasm")
+    with pytest.raises(LocationError, match="no function has that name; there is: all, factorial"):
+        DebugSession.for_function(instance, "missing")
+    with pytest.raises(TypeError, match="takes 1 arguments, and 0"):
+        DebugSession.for_function(instance, "all")
+    with pytest.raises(DebuggerError, match="no breakpoint or watchpoint 7"):
+        DebugSession.for_function(instance, "all", 1).remove(7)

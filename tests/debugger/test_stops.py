@@ -1,0 +1,280 @@
+"""Breakpoints, watchpoints and their conditions, and who wrote a byte last."""
+
+from __future__ import annotations
+
+import pytest
+
+from purewasm_plugins.debugger import (
+    DebugSession,
+    ExpressionError,
+    LocationError,
+    StopReason,
+)
+from purewasm_plugins.debugger.expressions import Expression, Scope
+from tests.debugger.programs import FACTORIALS, start, text
+
+
+@pytest.fixture
+def session() -> DebugSession:
+    """`all(4)` of FACTORIALS."""
+    return start(FACTORIALS, "all", 4)
+
+
+def stops(session: DebugSession, reason: StopReason = StopReason.BREAKPOINT) -> list[int]:
+    """The steps that it stops at, to the end."""
+    found = []
+    while (stop := session.resume()).reason is reason:
+        found.append(stop.step)
+    return found
+
+
+@pytest.mark.parametrize("place", ["factorial", "$factorial", "0", "factorial:1"])
+def test_ways_to_name_a_function(session: DebugSession, place: str) -> None:
+    session.add_breakpoint(place)
+    # factorial(0), then 1 and 0, then 2, 1 and 0 …
+    assert len(stops(session)) == 1 + 2 + 3 + 4
+
+
+def test_a_byte_offset_is_a_place(session: DebugSession) -> None:
+    store = next(line for line in session.program.lines(1) if line.text == "i32.store")
+    point = session.add_breakpoint(hex(store.offset))
+    found = stops(session)
+    assert len(found) == point.hits == 4
+    session.go_to(found[2])
+    assert text(session) == "i32.store"
+
+
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        ("nothing", "no function has that name; there is: all, factorial"),
+        ("fact", "did you mean factorial"),
+        ("99", "the functions are 0 to 1"),
+        ("all:999", "all has instructions 1 to"),
+        ("all:0", "all has instructions 1 to"),
+        ("0x1", "in no function's code"),
+        ("0xffffffffff", "in no function's code"),
+        ("", "no function has that name"),
+    ],
+)
+def test_a_place_that_fits_nothing(session: DebugSession, place: str, message: str) -> None:
+    with pytest.raises(LocationError, match=message):
+        session.add_breakpoint(place)
+    assert session.resume().reason is StopReason.FINISHED
+
+
+def test_a_byte_inside_an_instruction(session: DebugSession) -> None:
+    line = session.program.lines(1)[0]
+    with pytest.raises(LocationError, match="no instruction begins there; one does at"):
+        session.add_breakpoint(hex(line.offset + 1))
+
+
+def test_a_condition(session: DebugSession) -> None:
+    session.add_breakpoint("factorial", condition="local.n == 2 and global_.calls > 4")
+    found = stops(session)
+    assert len(found) == 1
+    assert session.resume_back().step == found[0]
+    assert session.resume_back().reason is StopReason.ENTRY
+
+
+def test_a_condition_that_fails_is_a_stop_with_a_sentence(session: DebugSession) -> None:
+    session.add_breakpoint("factorial", condition="memory[1 << 40] == 1")
+    stop = session.resume()
+    assert stop.reason is StopReason.BREAKPOINT
+    assert "past the end of memory" in str(stop.error)
+    session.remove(1)
+    assert session.resume().reason is StopReason.FINISHED
+
+
+@pytest.mark.parametrize("count", [1, 3, 10])
+def test_a_hit_count_means_the_same_in_both_directions(session: DebugSession, count: int) -> None:
+    session.add_breakpoint("factorial")
+    every = stops(session)
+    session.remove(1)
+    session.go_to(0)
+    session.add_breakpoint("factorial", hit_count=count)
+    assert stops(session) == every[count - 1 :]
+    backwards = []
+    while (stop := session.resume_back()).reason is StopReason.BREAKPOINT:
+        backwards.append(stop.step)
+    assert backwards[::-1] == every[count - 1 :]
+
+
+def test_a_hit_count_set_late_counts_what_was_before(session: DebugSession) -> None:
+    session.resume()
+    session.step_back()
+    session.add_breakpoint("factorial", hit_count=10)
+    assert session.resume_back().reason is StopReason.BREAKPOINT
+    assert session.resume_back().reason is StopReason.ENTRY
+
+
+def test_run_to_a_place(session: DebugSession) -> None:
+    session.run_to("factorial:3")
+    assert session.stop.reason is StopReason.STEP
+    assert text(session) == "i32.add"
+    assert session.frames()[0].name == "factorial"
+
+
+def test_a_watched_global_tells_old_and_new(session: DebugSession) -> None:
+    session.watch_global("calls")
+    writes = []
+    while (stop := session.resume()).write is not None:
+        writes.append((stop.write.old, stop.write.new))
+    assert writes == [(n, n + 1) for n in range(10)]
+
+
+def test_a_watched_local_of_one_function(session: DebugSession) -> None:
+    session.watch_local("i")
+    writes = []
+    while (stop := session.resume()).write is not None:
+        assert stop.write.instruction.opcode.mnemonic == "local.set"
+        writes.append((stop.write.old, stop.write.new))
+    assert writes == [(0, 1), (1, 2), (2, 3), (3, 4)]
+
+
+def test_backwards_one_stops_before_the_write(session: DebugSession) -> None:
+    session.resume()
+    session.watch_memory(8, 4)
+    stop = session.resume_back()
+    assert stop.reason is StopReason.WATCHPOINT
+    assert stop.write is not None
+    assert (stop.write.address, stop.write.old, stop.write.new) == (8, bytes(4), b"\x02\0\0\0")
+    assert text(session) == "i32.store"
+    assert [value.value for value in session.stack()] == [8, 2]
+    assert session.read_memory(8, 4) == bytes(4)
+    assert session.resume().write == stop.write
+    assert session.read_memory(8, 4) == b"\x02\0\0\0"
+
+
+def test_a_watchpoint_with_a_condition(session: DebugSession) -> None:
+    session.watch_memory(0, 64, condition="memory[8]")
+    assert len(stops(session, StopReason.WATCHPOINT)) == 2
+
+
+def test_writes_of_the_same_value_only_where_they_are_asked_for() -> None:
+    module = """(module (memory 1) (func (export "f")
+      (i32.store8 (i32.const 3) (i32.const 0)) (i32.store8 (i32.const 3) (i32.const 1))
+      (memory.fill (i32.const 0) (i32.const 1) (i32.const 9))))"""
+    session = start(module, "f")
+    session.watch_memory(3)
+    assert len(stops(session, StopReason.WATCHPOINT)) == 1
+    session.remove(1)
+    session.go_to(0)
+    session.watch_memory(3, every_write=True)
+    assert len(stops(session, StopReason.WATCHPOINT)) == 3
+
+
+def test_the_last_write_to_a_byte(session: DebugSession) -> None:
+    session.resume()
+    end = session.stop
+    write = session.last_write(9)
+    assert write is not None
+    assert (write.old, write.new) == (b"\0", b"\0")
+    assert write.instruction.opcode.mnemonic == "i32.store"
+    assert session.stop == end
+    assert session.step_number == end.step
+    assert session.last_write(1000) is None
+    session.go_to(write.step)
+    assert session.last_write(9) is None
+
+
+@pytest.mark.parametrize("address", [-1, 65536, 1 << 40])
+def test_a_byte_that_is_not_in_memory(session: DebugSession, address: int) -> None:
+    for ask in (session.last_write, session.watch_memory):
+        with pytest.raises(LocationError, match="not in memory"):
+            ask(address)
+
+
+@pytest.mark.parametrize("name", ["nothing", "7", "-1", ""])
+def test_a_local_or_global_that_is_not_there(session: DebugSession, name: str) -> None:
+    with pytest.raises(LocationError, match="no such local; there is: count, i"):
+        session.watch_local(name)
+    with pytest.raises(LocationError, match="no such global; there is: calls"):
+        session.watch_global(name)
+
+
+SCOPE = Scope(
+    {0: 7, "n": 7, 1: -1, "p": -65535},
+    [1, 2, 3],
+    {0: 1.5, "g": 1.5},
+    bytes(range(16)) + b"text\0" + bytes(65536),
+)
+
+
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("local.n + local[0] * 2 - 1", 20),
+        ('local["n"] if stack else 0', 7),
+        ("stack[-1] == 3 and len(stack) == 3", True),
+        ("1 < stack[1] <= 2 or False", True),
+        ("global_.g / 3", 0.5),
+        ("memory[3] | memory[4] << 8", 0x403),
+        ("memory[1:4]", b"\1\2\3"),
+        ("memory[16:20] == b'text'", True),
+        ("u16(1)", 0x201),
+        ("i32(local[0])", 0x0A090807),
+        ("string(16)", "text"),
+        ("'ex' in string(16)", True),
+        ("not -local.n", False),
+        ("~0 & 0xff", 255),
+        ("min(stack), max(stack)", (1, 3)),
+        ("hex(abs(local[1]))", "0x1"),
+        ("local.n in (1, 7)", True),
+    ],
+)
+def test_expressions(expression: str, value: object) -> None:
+    assert Expression(expression).evaluate(SCOPE) == value
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "",
+        "1 +",
+        "x",
+        "__import__('os')",
+        "().__class__",
+        "local.__class__",
+        "memory.__len__",
+        "local.n.real",
+        "stack.append(1)",
+        "[x for x in stack]",
+        "lambda: 1",
+        "(a := 1)",
+        "2 ** 2",
+        "f'{local}'",
+        "'a' * 10**9",
+        "'%1000000000d' % 1",
+        "1 << 10**9",
+        "memory[0:1 << 30]",
+        "memory[1 << 40]",
+        "local[9]",
+        "stack[9]",
+        "1 / 0",
+        "1 % 0",
+        "len(1)",
+        "i32",
+        "i32()",
+        "len(stack, key=1)",
+        "string(1 << 31)",
+        "1; 2",
+        "a" * 2000,
+        "(" * 500 + ")" * 500,
+        "stack.x",
+        "len(*stack)",
+        "{1: 2}",
+        "await x",
+        "\0",
+        "global_.missing",
+    ],
+)
+def test_what_no_expression_can_do(expression: str) -> None:
+    with pytest.raises(ExpressionError):
+        Expression(expression).evaluate(SCOPE)
+
+
+def test_a_bad_condition_sets_no_breakpoint(session: DebugSession) -> None:
+    with pytest.raises(ExpressionError, match="there is no 'foo' here; there is: local"):
+        session.add_breakpoint("factorial", condition="foo")
+    assert not session.breakpoints
