@@ -37,7 +37,7 @@ MAX_BRANCH_TABLE_SIZE = 65_520
 # The API has no numbers for the rest. Compilers stay below them by a factor of hundreds; they are
 # there to bound what validation takes.
 
-MAX_NESTED_BLOCKS = 500_000
+MAX_NESTED_BLOCKS = 200_000
 """Blocks of a function that are open at a time."""
 
 MAX_OPERANDS = 100_000

@@ -107,18 +107,18 @@ HOSTILE: dict[str, tuple[bytes, type[WasmError] | None, str]] = {
     "100 000 nested blocks": (body(b"\x02\x40" * 100_000 + b"\x0b" * 100_001), None, ""),
     "100 000 nested ifs": (body(b"\x41\0\x04\x40" * 100_000 + b"\x0b" * 100_001), None, ""),
     "100 000 open blocks": (body(b"\x02\x40" * 100_000), DecodeError, "END opcode expected"),
-    "600 000 open blocks": (
-        body(b"\x02\x40" * 600_000),
+    "250 000 open blocks": (
+        body(b"\x02\x40" * 250_000),
         ValidationError,
         "too many operands or blocks at a time",
     ),
-    "200 000 operands": (
-        body(b"\x41\0" * 200_000 + b"\x1a" * 200_000 + b"\x0b"),
+    "110 000 operands": (
+        body(b"\x41\0" * 110_000 + b"\x1a" * 110_000 + b"\x0b"),
         ValidationError,
         "too many operands on the stack",
     ),
-    "200 000 operands in blocks": (
-        body(b"\x41\0\x41\0\x02\x40" * 100_000 + b"\0" + b"\x0b" * 100_001),
+    "120 000 operands in blocks": (
+        body(b"\x41\0\x41\0\x02\x40" * 60_000 + b"\0" + b"\x0b" * 60_001),
         ValidationError,
         "too many operands or blocks at a time",
     ),
@@ -133,7 +133,7 @@ HOSTILE: dict[str, tuple[bytes, type[WasmError] | None, str]] = {
         "integer representation too long",
     ),
     "locals of many kinds": (
-        with_functions(*(b"\x01" + unsigned(n) + b"\x7f\x0b" for n in range(1, 20_000))),
+        with_functions(*(b"\x01" + unsigned(n) + b"\x7f\x0b" for n in range(1, 10_000))),
         None,
         "",
     ),
