@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from purewasm_plugins.engine import Engine, ResourceLimits
 from purewasm_plugins.engine.instantiate import engine_named
@@ -84,8 +85,19 @@ def _engine(name: Any) -> Engine:
         raise click.BadParameter(f"{error}.") from None
 
 
-#: A `.wasm` file. Whether it can be read is found out, and said, where it is read.
-plugin_argument = click.argument("plugin", type=click.Path(), metavar="PLUGIN")
+def _files(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Lets the shell complete the names of files."""
+    return [CompletionItem(incomplete, type="file")]
+
+
+#: A `.wasm` file. Whether it can be read is found out, and said, where it is read: not by
+#: `click.Path`, which has exit statuses of its own.
+plugin_argument = click.argument("plugin", metavar="PLUGIN", shell_complete=_files)
+plugins_argument = click.argument(
+    "plugins", metavar="PLUGIN...", nargs=-1, required=True, shell_complete=_files
+)
 
 engine_option = click.option(
     "--engine", type=_engine, metavar="NAME", help="The engine that runs the plugin."

@@ -6,7 +6,7 @@ import click
 
 from purewasm_plugins.cli.exits import Exit, Failure
 from purewasm_plugins.cli.loading import load_plugin
-from purewasm_plugins.cli.options import limit_options
+from purewasm_plugins.cli.options import limit_options, plugins_argument
 from purewasm_plugins.cli.output import console, print_error, print_json, show_table
 from purewasm_plugins.engine import Engine, ResourceLimits
 from purewasm_plugins.errors import ToolError
@@ -15,7 +15,7 @@ from purewasm_plugins.tools import ToolRegistry
 
 
 @click.command(short_help="List the tools of plugins.")
-@click.argument("plugins", type=click.Path(), nargs=-1, required=True, metavar="PLUGIN...")
+@plugins_argument
 @click.option(
     "--format",
     "form",

@@ -1,0 +1,52 @@
+"""The command, run in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from purewasm_plugins.cli.application import purewasm
+
+FIXTURES = Path(__file__).parents[2] / "fixtures"
+
+
+@pytest.fixture(scope="session")
+def path() -> Callable[[str], str]:
+    """`path(name)`: a fixture's path: of `wat`, or of `plugins` where it ends in `.wasm`."""
+
+    def path(name: str) -> str:
+        folder = "plugins" if name.endswith(".wasm") else "wat"
+        return str((FIXTURES / folder / name).with_suffix(".wasm"))
+
+    return path
+
+
+@pytest.fixture(scope="session")
+def command() -> Callable[..., Result]:
+    """`command(*arguments, input=b"")`: what came of the command, standard input not a terminal."""
+
+    def command(*arguments: str, input: bytes = b"") -> Result:
+        result = CliRunner().invoke(purewasm, arguments, input=input)
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result
+
+    return command
+
+
+@pytest.fixture(scope="session")
+def failure(command: Callable[..., Result]) -> Callable[..., tuple[int, str]]:
+    """`failure(*arguments, input=b"")`: exit status and message, which must be all there is."""
+
+    def failure(*arguments: str, input: bytes = b"") -> tuple[int, str]:
+        result = command(*arguments, input=input)
+        assert result.stdout == ""
+        lines = result.stderr.splitlines()
+        assert len(lines) == 1, result.stderr
+        assert lines[0].startswith("purewasm: ")
+        return result.exit_code, lines[0].removeprefix("purewasm: ")
+
+    return failure

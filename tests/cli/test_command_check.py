@@ -1,0 +1,75 @@
+"""`purewasm check`: a line for each check, the mends, and an exit status."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+Command = Callable[..., Result]
+PathOf = Callable[[str], str]
+
+
+def test_a_plugin_that_keeps_the_abi(command: Command, path: PathOf) -> None:
+    result = command("check", path("echo"))
+    assert (result.exit_code, result.stderr) == (0, "")
+    *lines, blank, summary = result.stdout.splitlines()
+    assert all(line.startswith("pass     ") for line in lines)
+    assert blank == ""
+    assert summary.startswith(f"{len(lines)} checks: {len(lines)} passed, 0 warnings, 0 failed;")
+    assert summary.endswith("it keeps the plugin ABI v1")
+    assert "pass     export plugin_name              () -> (i32)" in lines
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "line", "mend"),
+    [
+        ("unusual_names", 0, "warning  tool 0 name", "use letters"),
+        ("fixed_memory", 0, "warning  tool 0 input", "export an allocator"),
+        ("no_exports", 1, "fail     export plugin_name", "const char *plugin_name(void)"),
+        ("overwrites_input", 1, "fail     tool 0 input", "export an allocator"),
+        ("imports_wasi", 1, "fail     imports", "WASI"),
+        ("wrong_abi", 1, "fail     ABI version", "answer 1"),
+        ("trap_division", 1, "fail     tool 0 runs", "let it answer every text"),
+        ("invalid", 1, "fail     module", "build it again"),
+        ("start_traps", 1, "fail     instantiation", "without a trap"),
+    ],
+)
+def test_what_is_wrong_and_how_to_mend_it(
+    command: Command, path: PathOf, name: str, status: int, line: str, mend: str
+) -> None:
+    result = command("check", path(name))
+    assert (result.exit_code, result.stderr) == (status, "")
+    lines = result.stdout.splitlines()
+    at = next(index for index, text in enumerate(lines) if text.startswith(line))
+    assert mend in lines[at + 1]
+    assert lines[at + 1].startswith("         ")
+    assert ("it keeps" if status == 0 else "it does not keep") in lines[-1]
+
+
+def test_as_json(command: Command, path: PathOf) -> None:
+    result = command("check", path("duplicate_tools"), "--json")
+    assert result.exit_code == 1
+    checks = json.loads(result.stdout)
+    assert [check["name"] for check in checks if check["status"] == "fail"] == ["tool 1 name"]
+    assert set(checks[0]) == {"name", "status", "details", "mend"}
+
+
+def test_limits_reach_the_plugin(command: Command, path: PathOf) -> None:
+    result = command("check", path("loop_forever"), "--timeout", "0.05")
+    assert result.exit_code == 1
+    assert "deadline exceeded" in result.stdout
+    assert "out of fuel" in command("check", path("loop_forever"), "--fuel", "1000").stdout
+    assert "limit is 0" in command("check", path("echo"), "--limit-memory", "0").stdout
+
+
+def test_files_that_are_no_modules(command: Command, tmp_path: Path) -> None:
+    file = tmp_path / "file.wasm"
+    for content, mend in ((b"", "build it again"), (b"\0asm\x0d\0\x01\0", "build a core module")):
+        file.write_bytes(content)
+        result = command("check", str(file))
+        assert (result.exit_code, result.stderr) == (1, "")
+        assert mend in result.stdout
