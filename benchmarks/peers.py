@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.kernels.handwritten import KERNELS
+from benchmarks.kernels.idiomatic import IDIOMATIC
 from benchmarks.measure import Subject
 from purewasm_plugins import ResourceLimits, WasmError, instantiate
 
@@ -27,6 +28,10 @@ def kernel_path(kernel: str) -> Path:
 
 def handwritten(kernel: str) -> Subject:
     return KERNELS[kernel]
+
+
+def idiomatic(kernel: str) -> Subject:
+    return IDIOMATIC.get(kernel, KERNELS[kernel])
 
 
 def translator(kernel: str) -> Subject:
@@ -82,6 +87,7 @@ def wasm3(kernel: str) -> Subject:
 PEERS: dict[str, Callable[[str], Subject]] = {
     "translator": translator,
     "hand-written": handwritten,
+    "with lists": idiomatic,
     "pywasm engine": pywasm_engine,
     "pywasm": pywasm,
     "ppci": ppci,

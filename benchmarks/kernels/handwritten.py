@@ -1,13 +1,15 @@
 """The kernels as a Python programmer would write them, with the results that the C ones give.
 
-Same algorithms, same wrap-around; bytes are in bytearrays, other arrays are lists. Integers come
-back unsigned. This is what the translator's output is measured against.
+Same algorithms, same wrap-around, and what the C ones keep in memory is in a bytearray here, words
+as views of one. Integers come back unsigned. This is what the translator is measured against;
+`idiomatic` has what changes when a list will do.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Literal
 
 MASK = 0xFFFFFFFF
 MASK64 = 0xFFFFFFFFFFFFFFFF
@@ -18,6 +20,15 @@ def checksum(hash: int, data: bytearray, size: int) -> int:
     for i in range(size):
         hash = (hash ^ data[i]) * 16777619 & MASK
     return hash
+
+
+def array(format: Literal["i", "I", "Q"], count: int) -> memoryview[int]:
+    """That many zeros in a memory, of 32 or, for Q, 64 bits."""
+    return memoryview(bytearray(count * (8 if format == "Q" else 4))).cast(format)
+
+
+def floats(count: int) -> memoryview[float]:
+    return memoryview(bytearray(count * 8)).cast("d")
 
 
 def next_random(state: int) -> int:
@@ -61,69 +72,75 @@ def sieve(n: int) -> int:
 # --- matmul -----------------------------------------------------------------------------------
 
 
+SIZE = 12
+a, b, product = (floats(SIZE * SIZE) for _ in range(3))
+
+
 def matmul(n: int) -> float:
-    size = range(12)
     total = 0.0
     for turn in range(n):
-        a = [[(turn & 7) + i * 0.25 - j * 0.125 for j in size] for i in size]
-        b = [[1.5 - i * 0.375 + j * 0.0625 for j in size] for i in size]
-        product = [[0.0] * 12 for _ in size]
-        for i in size:
-            for j in size:
+        for i in range(SIZE):
+            for j in range(SIZE):
+                a[i * SIZE + j] = (turn & 7) + i * 0.25 - j * 0.125
+                b[i * SIZE + j] = 1.5 - i * 0.375 + j * 0.0625
+        for i in range(SIZE):
+            for j in range(SIZE):
                 value = 0.0
-                for k in size:
-                    value += a[i][k] * b[k][j]
-                product[i][j] = value
-        for i in size:
-            for j in size:
-                total += product[i][j] * (i + 1.0)
+                for k in range(SIZE):
+                    value += a[i * SIZE + k] * b[k * SIZE + j]
+                product[i * SIZE + j] = value
+        for i in range(SIZE):
+            for j in range(SIZE):
+                total += product[i * SIZE + j] * (i + 1.0)
     return total
 
 
 # --- nbody ------------------------------------------------------------------------------------
 
 
-class Body:
-    __slots__ = ("mass", "vx", "vy", "vz", "x", "y", "z")
-
-    def __init__(self, i: int) -> None:
-        self.x = i * 1.5 - 2.0
-        self.y = 3.0 - i * 0.75
-        self.z = i * i * 0.25
-        self.vx = 0.01 * i
-        self.vy = 0.02 - 0.005 * i
-        self.vz = 0.0
-        self.mass = 1.0 + 0.5 * i
+BODIES = 5
+x, y, z, vx, vy, vz, mass = (floats(BODIES) for _ in range(7))
 
 
-def advance(bodies: list[Body], dt: float) -> None:
-    for i, p in enumerate(bodies):
-        for q in bodies[i + 1 :]:
-            dx = p.x - q.x
-            dy = p.y - q.y
-            dz = p.z - q.z
+def start() -> None:
+    for i in range(BODIES):
+        x[i] = i * 1.5 - 2.0
+        y[i] = 3.0 - i * 0.75
+        z[i] = i * i * 0.25
+        vx[i] = 0.01 * i
+        vy[i] = 0.02 - 0.005 * i
+        vz[i] = 0.0
+        mass[i] = 1.0 + 0.5 * i
+
+
+def advance(dt: float) -> None:
+    for i in range(BODIES):
+        for j in range(i + 1, BODIES):
+            dx = x[i] - x[j]
+            dy = y[i] - y[j]
+            dz = z[i] - z[j]
             squared = dx * dx + dy * dy + dz * dz + 0.01
             force = dt / (squared * math.sqrt(squared))
-            p.vx -= dx * q.mass * force
-            p.vy -= dy * q.mass * force
-            p.vz -= dz * q.mass * force
-            q.vx += dx * p.mass * force
-            q.vy += dy * p.mass * force
-            q.vz += dz * p.mass * force
-    for p in bodies:
-        p.x += dt * p.vx
-        p.y += dt * p.vy
-        p.z += dt * p.vz
+            vx[i] -= dx * mass[j] * force
+            vy[i] -= dy * mass[j] * force
+            vz[i] -= dz * mass[j] * force
+            vx[j] += dx * mass[i] * force
+            vy[j] += dy * mass[i] * force
+            vz[j] += dz * mass[i] * force
+    for i in range(BODIES):
+        x[i] += dt * vx[i]
+        y[i] += dt * vy[i]
+        z[i] += dt * vz[i]
 
 
 def nbody(n: int) -> float:
     total = 0.0
     for _ in range(n):
-        bodies = [Body(i) for i in range(5)]
+        start()
         for _ in range(10):
-            advance(bodies, 0.01)
-        for p in bodies:
-            total += p.x + p.y + p.z
+            advance(0.01)
+        for i in range(BODIES):
+            total += x[i] + y[i] + z[i]
     return total
 
 
@@ -173,13 +190,20 @@ def rotate(x: int, count: int) -> int:
     return (x >> count | x << 32 - count) & MASK
 
 
-def sha256_block(state: list[int], block: bytearray) -> None:
-    w = [int.from_bytes(block[i : i + 4], "big") for i in range(0, 64, 4)]
+message = bytearray(256 + 64)
+state = array("I", 8)
+w = array("I", 64)
+
+
+def sha256_block(start: int) -> None:
+    for t in range(16):
+        at = start + 4 * t
+        w[t] = int.from_bytes(message[at : at + 4], "big")
     for t in range(16, 64):
-        x, y = w[t - 15], w[t - 2]
-        s0 = rotate(x, 7) ^ rotate(x, 18) ^ x >> 3
-        s1 = rotate(y, 17) ^ rotate(y, 19) ^ y >> 10
-        w.append(s1 + w[t - 7] + s0 + w[t - 16] & MASK)
+        early, late = w[t - 15], w[t - 2]
+        s0 = rotate(early, 7) ^ rotate(early, 18) ^ early >> 3
+        s1 = rotate(late, 17) ^ rotate(late, 19) ^ late >> 10
+        w[t] = s1 + w[t - 7] + s0 + w[t - 16] & MASK
     a, b, c, d, e, f, g, h = state
     for t in range(64):
         s1 = rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)
@@ -193,14 +217,14 @@ def sha256_block(state: list[int], block: bytearray) -> None:
 def sha256(n: int) -> int:
     total = 0
     for _ in range(n):
-        message = bytearray(256 + 64)
         for i in range(256):
             message[i] = i * 7 & 255
         message[256] = 0x80
-        message[-2:] = (256 * 8).to_bytes(2, "big")
-        state = SHA256_INITIAL[:]
+        message[257:] = bytes(61) + (256 * 8).to_bytes(2, "big")
+        for i in range(8):
+            state[i] = SHA256_INITIAL[i]
         for start in range(0, len(message), 64):
-            sha256_block(state, message[start : start + 64])
+            sha256_block(start)
         for word in state:
             total = total * 31 + word & MASK
     return total
@@ -223,7 +247,12 @@ SIGMA = [
 ]
 
 
-def mix(v: list[int], a: int, b: int, c: int, d: int, x: int, y: int) -> None:
+words = array("Q", 64)
+hash_words = array("Q", 8)
+v = array("Q", 16)
+
+
+def mix(a: int, b: int, c: int, d: int, x: int, y: int) -> None:
     v[a] = v[a] + v[b] + x & MASK64
     t = v[d] ^ v[a]
     v[d] = (t >> 32 | t << 32) & MASK64
@@ -238,34 +267,38 @@ def mix(v: list[int], a: int, b: int, c: int, d: int, x: int, y: int) -> None:
     v[b] = (t >> 63 | t << 1) & MASK64
 
 
-def compress(h: list[int], m: list[int], length: int, last: bool) -> None:
-    v = h + BLAKE2B_IV
+def compress(m: memoryview[int], length: int, last: bool) -> None:
+    for i in range(8):
+        v[i] = hash_words[i]
+        v[i + 8] = BLAKE2B_IV[i]
     v[12] ^= length
     if last:
         v[14] ^= MASK64
     for turn in range(12):
         s = SIGMA[turn % 10]
-        mix(v, 0, 4, 8, 12, m[s[0]], m[s[1]])
-        mix(v, 1, 5, 9, 13, m[s[2]], m[s[3]])
-        mix(v, 2, 6, 10, 14, m[s[4]], m[s[5]])
-        mix(v, 3, 7, 11, 15, m[s[6]], m[s[7]])
-        mix(v, 0, 5, 10, 15, m[s[8]], m[s[9]])
-        mix(v, 1, 6, 11, 12, m[s[10]], m[s[11]])
-        mix(v, 2, 7, 8, 13, m[s[12]], m[s[13]])
-        mix(v, 3, 4, 9, 14, m[s[14]], m[s[15]])
+        mix(0, 4, 8, 12, m[s[0]], m[s[1]])
+        mix(1, 5, 9, 13, m[s[2]], m[s[3]])
+        mix(2, 6, 10, 14, m[s[4]], m[s[5]])
+        mix(3, 7, 11, 15, m[s[6]], m[s[7]])
+        mix(0, 5, 10, 15, m[s[8]], m[s[9]])
+        mix(1, 6, 11, 12, m[s[10]], m[s[11]])
+        mix(2, 7, 8, 13, m[s[12]], m[s[13]])
+        mix(3, 4, 9, 14, m[s[14]], m[s[15]])
     for i in range(8):
-        h[i] ^= v[i] ^ v[i + 8]
+        hash_words[i] ^= v[i] ^ v[i + 8]
 
 
 def blake2b(n: int) -> int:
     total = 0
     for _ in range(n):
-        message = [(i + 1) * 0x9E3779B97F4A7C15 & MASK64 for i in range(64)]
-        h = BLAKE2B_IV[:]
-        h[0] ^= 0x01010040
+        for i in range(64):
+            words[i] = (i + 1) * 0x9E3779B97F4A7C15 & MASK64
+        for i in range(8):
+            hash_words[i] = BLAKE2B_IV[i]
+        hash_words[0] ^= 0x01010040
         for start in range(0, 64, 16):
-            compress(h, message[start : start + 16], start * 8 + 128, start == 48)
-        total = total * 31 + h[0] & MASK64
+            compress(words[start : start + 16], start * 8 + 128, start == 48)
+        total = total * 31 + hash_words[0] & MASK64
     return total
 
 
@@ -278,7 +311,9 @@ def crc_entry(value: int) -> int:
     return value
 
 
-CRC_TABLE = [crc_entry(i) for i in range(256)]
+CRC_TABLE = array("I", 256)
+for i in range(256):
+    CRC_TABLE[i] = crc_entry(i)
 CRC_DATA = bytearray(i * 31 >> 2 & 255 for i in range(1024))
 
 
@@ -295,8 +330,12 @@ def crc32(n: int) -> int:
 # --- levenshtein ------------------------------------------------------------------------------
 
 
+row = array("I", 49)
+
+
 def distance(first: bytearray, second: bytearray) -> int:
-    row = list(range(len(second) + 1))
+    for j in range(len(second) + 1):
+        row[j] = j
     for i, letter in enumerate(first):
         diagonal = row[0]
         row[0] = i + 1
@@ -308,7 +347,7 @@ def distance(first: bytearray, second: bytearray) -> int:
             if row[j] + 1 < best:
                 best = row[j] + 1
             row[j + 1] = best
-    return row[-1]
+    return row[len(second)]
 
 
 def levenshtein(n: int) -> int:
@@ -328,7 +367,10 @@ def levenshtein(n: int) -> int:
 # --- quicksort --------------------------------------------------------------------------------
 
 
-def sort(numbers: list[int], low: int, high: int) -> None:
+numbers = array("i", 200)
+
+
+def sort(low: int, high: int) -> None:
     pivot = numbers[(low + high) // 2]
     i, j = low, high
     while i <= j:
@@ -341,20 +383,19 @@ def sort(numbers: list[int], low: int, high: int) -> None:
             i += 1
             j -= 1
     if low < j:
-        sort(numbers, low, j)
+        sort(low, j)
     if i < high:
-        sort(numbers, i, high)
+        sort(i, high)
 
 
 def quicksort(n: int) -> int:
     total = 0
     state = 1
-    numbers = [0] * 200
     for _ in range(n):
         for i in range(200):
             state = next_random(state)
             numbers[i] = (state >> 8) - 0x800000
-        sort(numbers, 0, 199)
+        sort(0, 199)
         for number in numbers[::8]:
             total = total * 31 + number & MASK
     return total
@@ -621,9 +662,11 @@ PROGRAM = bytearray(
 )
 
 
+stack = array("I", 16)
+variables = array("I", 4)
+
+
 def execute(program: bytearray) -> int:
-    stack = [0] * 16
-    variables = [0] * 4
     at = top = 0
     while True:
         operation = program[at]
@@ -696,9 +739,13 @@ def random_text(size: int) -> bytearray:
 SEARCH_TEXT = random_text(1024)
 
 
+skip = array("I", 256)
+
+
 def search(text: bytearray, pattern: bytearray) -> int:
     length = len(pattern)
-    skip = [length] * 256
+    for i in range(256):
+        skip[i] = length
     for i in range(length - 1):
         skip[pattern[i]] = length - 1 - i
     at = 0

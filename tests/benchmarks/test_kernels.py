@@ -17,6 +17,7 @@ from benchmarks.kernels.handwritten import (
     encode,
     format_json,
 )
+from benchmarks.kernels.idiomatic import IDIOMATIC
 from benchmarks.peers import Unavailable, kernel_path, pywasm_engine, translator, wasmtime
 from purewasm_plugins.wasm import load
 from purewasm_plugins.wasm.instructions import instructions
@@ -38,6 +39,12 @@ def test_by_hand_as_on_wasmtime(kernel: str) -> None:
     run = wasmtime(kernel)
     for n in (0, 1, 2, 5):
         assert unsigned(kernel, run(n)) == KERNELS[kernel](n)
+
+
+@pytest.mark.parametrize("kernel", IDIOMATIC)
+def test_by_hand_with_lists(kernel: str) -> None:
+    for n in (0, 1, 2, 5):
+        assert IDIOMATIC[kernel](n) == KERNELS[kernel](n)
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
