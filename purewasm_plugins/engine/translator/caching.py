@@ -34,32 +34,52 @@ class CodeCache(Protocol):
 
 
 class ModuleCache:
-    """The code of the translated functions of one module."""
+    """The code of the translated functions of one module.
+
+    Attributes:
+        added: how many functions are not in the cache yet.
+    """
 
     def __init__(self, cache: CodeCache, instance: Instance, metered: bool) -> None:
         self._cache = cache
         self._key = module_key(instance.module.module.data, metered)
         self._codes: dict[int, bytes] = {}
-        self._added = 0
+        self.added = 0
         content = cache.get(self._key)
         if content is not None:
-            self._codes = marshal.loads(content)
+            self._codes = _read(content)
 
     def get(self, index: int) -> CodeType | None:
         """The code of a function, if it is there."""
         content = self._codes.get(index)
-        return None if content is None else marshal.loads(content)
+        if content is None:
+            return None
+        code = marshal.loads(content)
+        return code if isinstance(code, CodeType) else None
 
     def add(self, index: int, code: CodeType) -> None:
         """Keep the code of a function; `flush` writes it."""
         self._codes[index] = marshal.dumps(code)
-        self._added += 1
+        self.added += 1
 
     def flush(self) -> None:
         """Give to the cache what has been added."""
-        if self._added:
-            self._added = 0
+        if self.added:
+            self.added = 0
+            # Another process may have translated other functions of the module meanwhile.
+            content = self._cache.get(self._key)
+            known = {} if content is None else _read(content)
+            self._codes = {**known, **self._codes}
             self._cache.put(self._key, marshal.dumps(self._codes))
+
+
+def _read(content: bytes) -> dict[int, bytes]:
+    """The functions in an entry; none where it is not what `flush` wrote."""
+    try:
+        codes = marshal.loads(content)
+    except (EOFError, ValueError, TypeError):
+        return {}
+    return codes if isinstance(codes, dict) else {}
 
 
 def module_key(data: bytes, metered: bool) -> str:

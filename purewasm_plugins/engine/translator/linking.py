@@ -224,6 +224,7 @@ class _Linked:
         limits = self.instance.limits
         timeout = limits.timeout
         short = limits.fuel is not None and limits.fuel < LARGEST_SLICE
+        cache = self._cache
         get_limit, set_limit, get_frame = (
             sys.getrecursionlimit,
             sys.setrecursionlimit,
@@ -258,6 +259,8 @@ class _Linked:
             finally:
                 budget.nesting = 0
                 set_limit(limit)
+                if cache is not None and cache.added:
+                    cache.flush()
             raise self._rescued(caught) from None
 
         return entry
