@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from benchmarks import kernel_speed, plugin_speed
+from benchmarks import kernel_speed, loading, plugin_speed
 from benchmarks.measure import Effort
 from benchmarks.report import Table
 
@@ -13,6 +13,7 @@ SECTIONS: dict[str, Callable[[Effort], Iterator[Table]]] = {
     "metering": kernel_speed.metering,
     "new-process": plugin_speed.new_process,
     "calls": plugin_speed.calls,
+    "loading": loading.loading,
     "first-call": plugin_speed.first_call,
     "memory": plugin_speed.memory,
     "tools": plugin_speed.tools,
