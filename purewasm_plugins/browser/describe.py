@@ -168,8 +168,25 @@ def function(valid: ValidModule, index: int) -> Answer:
         if len(answer["lines"]) >= MOST_LINES:
             answer["cut"] = True
             break
-    answer["note"] = "The translator is not part of this build."
+    # Imported here: it takes as long as all the rest.
+    from purewasm_plugins.engine.translator import translate
+
+    try:
+        python = translate(valid, index, offsets=True, names=True)
+    except Exception as error:
+        # Whatever it is, the other text of the function can be shown.
+        answer["note"] = f"The translator failed: {type(error).__name__}: {error}"
+        return answer
+    lines = python.splitlines()
+    answer["python"] = [_located_python(line) for line in lines[:MOST_LINES]]
+    answer["cut"] = answer["cut"] or len(lines) > MOST_LINES
     return answer
+
+
+def _located_python(line: str) -> tuple[str, int | None]:
+    """A line of a translation with offsets: what precedes the comment, and the offset in it."""
+    text, mark, offset = line.rpartition("  # 0x")
+    return (text, int(offset, 16)) if mark else (line, None)
 
 
 _LOCATED = re.compile(r"\(;@([0-9a-f]+);\) (.*)")

@@ -120,9 +120,7 @@ def test_served(server: PlaygroundServer, site: Site) -> None:
         assert int(answer.headers["Content-Length"]) == (PAGE / "style.css").stat().st_size
 
 
-@pytest.mark.parametrize(
-    "path", ["nothing", "../site.py", "%2e%2e/site.py", "page/", "a%00b"]
-)
+@pytest.mark.parametrize("path", ["nothing", "../site.py", "%2e%2e/site.py", "page/", "a%00b"])
 def test_nothing_else_is_served(server: PlaygroundServer, path: str) -> None:
     with pytest.raises(urllib.error.HTTPError) as raised:
         urllib.request.urlopen(server.url + path)

@@ -80,6 +80,16 @@ def test_the_disassembly_of_a_function(ask: Ask, load: Ask) -> None:
     assert [trap["frames"][0]["offset"]] == offsets
 
 
+def test_the_python_of_a_function(ask: Ask, load: Ask) -> None:
+    load("starter/shout_c.wasm")
+    answer = ask("function", index=6)
+    offsets = {offset for offset, _ in answer["lines"]}
+    assert answer["python"][0][0].startswith("def f6")
+    # Each line says where it comes from; the first ones stand for the function as a whole, and the
+    # last one for its end, which the disassembly writes as a parenthesis.
+    assert {offset for _, offset in answer["python"][3:-1]} <= offsets
+
+
 def test_a_tool_with_a_schema(ask: Ask, load: Ask) -> None:
     loaded = load("with_schema")
     assert loaded["plugin"]["tools"][0]["schema"]["required"] == ["query"]

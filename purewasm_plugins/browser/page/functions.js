@@ -66,7 +66,9 @@ export class FunctionsTab {
       if (on) button.scrollIntoView({ block: "nearest" });
     }
     const entry = this.functions[index];
+    const waits = setTimeout(() => this.texts.replaceChildren(h("p.note.empty", null, "The worker is busy; this comes when it is done …")), 400);
     const answer = await this.fetch(index);
+    clearTimeout(waits);
     if (this.chosen !== index || !entry) return;
     this.draw(entry, answer, reached);
   }
@@ -99,14 +101,14 @@ const title = (entry) => entry.name ?? entry.exports[0] ?? `function ${entry.ind
 
 /**
  * Mark the lines of one text that the pointer's line of the other one stands for. A line of Python
- * holds for every instruction up to the next line's.
+ * bears the offset of its last instruction, and holds for those since the line before it.
  * @param {HTMLElement} left @param {HTMLElement} right
  */
 function linkLines(left, right) {
   const starts = [...right.querySelectorAll("[data-at]")].map((line) => Number(/** @type {HTMLElement} */ (line).dataset.at));
   const known = [...new Set(starts)].sort((a, b) => a - b);
   /** @param {number} at */
-  const startOf = (at) => known.filter((start) => start <= at).pop();
+  const startOf = (at) => known.find((start) => start >= at);
   /** @param {HTMLElement | null} line */
   const mark = (line) => {
     const at = line && startOf(Number(line.dataset.at));

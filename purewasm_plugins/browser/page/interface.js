@@ -6,6 +6,7 @@ import { h, size } from "./dom.js";
 /** @param {any} module @returns {HTMLElement} */
 export function interfaceTab(module) {
   const { exports, imports, sections } = module;
+  const total = sections.reduce((/** @type {number} */ sum, /** @type {any} */ entry) => sum + entry.size, 0);
   return h(
     "div.panel.interface",
     null,
@@ -14,7 +15,7 @@ export function interfaceTab(module) {
     h("section", null, h("h3", null, `Imports (${imports.length})`),
       imports.length ? table(["Module", "Name", "What it must be"], imports.map((/** @type {any} */ entry) => [h("code", null, entry.module), h("code", null, entry.name), h("code", null, entry.type)])) : h("p.note", null, "None: the plugin asks nothing of its host.")),
     h("section", null, h("h3", null, "Sections, by size"),
-      h("div.sections", null, sections.map((/** @type {any} */ entry) => h("span", { style: `flex: ${Math.max(entry.size, 1)}`, title: `${entry.name}: ${size(entry.size)}` }, entry.name)))),
+      h("div.sections", null, sections.map((/** @type {any} */ entry) => h("span", { style: `flex: ${Math.max(entry.size, 1)}`, title: `${entry.name}: ${size(entry.size)}` }, entry.size > total / 14 ? entry.name : "")))),
   );
 }
 

@@ -23,12 +23,26 @@ let current = null;
 let open = null;
 let defaults = { timeout: 30, fuel: null, memory_pages: 1024 };
 let detail = "functions";
-/** What runs now: its number, so that a late answer is known for one. */
-let running = 0;
+/** What the worker does now. @type {{started: number, ended: Promise<any>} | null} */
+let job = null;
+/** Counts the plugins that were asked for: what belongs to an earlier one comes too late. */
 let turn = 0;
 
-const functions = new FunctionsTab((index) => host.call("function", { index }));
-const memory = new MemoryTab((start, length) => host.call("memory", { start, size: length }));
+/** Milliseconds that what runs still gets when something else is wanted of the worker. */
+const GRACE = 800;
+
+const functions = new FunctionsTab((index) => ask("function", { index }));
+const memory = new MemoryTab((start, length) => ask("memory", { start, size: length }));
+
+/** Ask for something to draw; if the worker is ended meanwhile, that is the answer. @param {string} method @param {any} params */
+async function ask(method, params) {
+  try {
+    return await host.call(method, params);
+  } catch (error) {
+    if (error instanceof Ended) return { error: { message: "The plugin was stopped; choose again." } };
+    throw error;
+  }
+}
 
 /* Starting */
 
@@ -128,10 +142,13 @@ let waiting = null;
 /** @param {string} file @param {any} [start] */
 async function openBundled(file, start) {
   const entry = config.plugins.find((/** @type {any} */ other) => other.file === file);
+  const own = forget(file);
   try {
     const response = await fetch("plugins/" + encodeURIComponent(file));
     if (!response.ok) throw new Error(`${response.status} ${response.statusText}`);
-    await openPlugin(file, await response.arrayBuffer(), entry.inputs, start);
+    const data = await response.arrayBuffer();
+    // Another one may have been picked meanwhile.
+    if (own === turn) await openPlugin(file, data, entry.inputs, start);
   } catch (error) {
     if (!(error instanceof Ended)) fail("NetworkError", `${file} could not be fetched: ${/** @type {any} */ (error).message}`);
   }
@@ -140,7 +157,8 @@ async function openBundled(file, start) {
 /** @param {File} file */
 async function openFile(file) {
   if (file.size > LARGEST_FILE) {
-    await forget(file.name);
+    forget(file.name);
+    await makeRoom();
     fail("FileTooLarge", `${file.name} has ${size(file.size)}; the playground takes files of up to ${size(LARGEST_FILE)}.`, "The package itself takes larger ones: use it in Python.");
     return;
   }
@@ -155,12 +173,23 @@ async function openFile(file) {
   await openPlugin(file.name, data, {}, start);
 }
 
-/** Let go of the plugin that is open. @param {string} file */
-async function forget(file) {
-  stopQuietly();
+/** Let go of the plugin that is open: another one comes. @param {string} file @returns {number} its turn */
+function forget(file) {
   current = open = null;
+  byId("plugin").dataset.file = "";
   markPicked(file);
-  for (const id of ["plugin", "details"]) byId(id).hidden = true;
+  for (const id of ["plugin", "details", "result"]) byId(id).hidden = true;
+  return ++turn;
+}
+
+/** Have the worker free: what runs may end by itself if it does so at once. */
+async function makeRoom() {
+  while (job) {
+    const own = job;
+    const left = GRACE - (performance.now() - own.started);
+    await Promise.race([own.ended, new Promise((resolve) => setTimeout(resolve, Math.max(0, left)))]);
+    if (job === own) endJob();
+  }
 }
 
 /** @param {string} type @param {string} message @param {string} [hint] */
@@ -179,9 +208,10 @@ function markPicked(file) {
 
 /** @param {string} file @param {ArrayBuffer} data @param {any} inputs @param {any} [start] */
 async function openPlugin(file, data, inputs, start) {
-  await forget(file);
+  const own = forget(file);
   waiting = null;
-  byId("result").hidden = true;
+  await makeRoom();
+  if (own !== turn) return;
   const loaded = { file, data, inputs };
   current = loaded;
   const answer = await load(`Loading ${file}`);
@@ -218,6 +248,7 @@ function drawPlugin(start) {
   const { file, answer, inputs } = /** @type {any} */ (current);
   const { plugin } = answer;
   card.hidden = false;
+  card.dataset.file = file;
   if (!plugin) {
     card.replaceChildren(h("div.title", null, h("h2", null, file), h("span.note", null, size(answer.size))));
     return;
@@ -252,13 +283,13 @@ function drawTool(body, tool, given) {
         h("span.note", null, h("kbd", null, "Ctrl"), " ", h("kbd", null, "Enter"), " runs, ", h("kbd", null, "Esc"), " stops"))),
     schema ?? "",
   );
-  if (running) markBusy(true);
+  if (job) markBusy(true);
 }
 
 /* Running */
 
 async function run() {
-  if (!open || !current || running) return;
+  if (!open || !current || job) return;
   const { tool, form } = open;
   writeAddress({ plugin: current.file, tool: tool.name, input: form.shareable(), engine: chosenEngine() });
   const answer = await busy(`Running ${tool.name}`, () => host.call("run", { tool: tool.index, ...form.read() }));
@@ -278,20 +309,22 @@ async function run() {
  * @returns {Promise<any>} null where it was stopped
  */
 async function busy(text, work) {
-  const own = ++turn;
-  running = own;
-  const started = performance.now();
+  const own = { started: performance.now(), ended: Promise.resolve() };
+  job = own;
   const tick = () => {
-    const seconds = (performance.now() - started) / 1000;
+    const seconds = (performance.now() - own.started) / 1000;
     status("busy", seconds < 0.4 ? text : `${text}: ${seconds.toFixed(1)} s`);
   };
   tick();
   const timer = setInterval(tick, 100);
   // A call that answers at once must not make the buttons flicker.
-  const shown = setTimeout(() => running === own && markBusy(true), 150);
+  const shown = setTimeout(() => job === own && markBusy(true), 150);
+  const answered = work();
+  own.ended = answered.then(() => {}, () => {});
   try {
-    const answer = await work();
-    if (running === own) status("ready", `Ready: the last call took ${duration(performance.now() - started)}`);
+    const answer = await answered;
+    if (job !== own) return null;
+    status("ready", `Ready: the last call took ${duration(performance.now() - own.started)}`);
     return answer;
   } catch (error) {
     if (!(error instanceof Ended)) throw error;
@@ -300,8 +333,8 @@ async function busy(text, work) {
   } finally {
     clearInterval(timer);
     clearTimeout(shown);
-    if (running === own) {
-      running = 0;
+    if (job === own) {
+      job = null;
       markBusy(false);
     }
   }
@@ -315,19 +348,19 @@ function markBusy(on) {
   if (stop) stop.hidden = !on;
 }
 
-function stopQuietly() {
-  if (!running) return;
-  running = 0;
+/** End what runs, and with it everything that was loaded. */
+function endJob() {
+  job = null;
+  markBusy(false);
   host.stop();
 }
 
-/** End what runs; the plugin is loaded afresh in another worker. */
+/** The Stop button: the plugin is loaded afresh in another worker. */
 async function stop() {
-  if (!running) return;
+  if (!job) return;
   const loading = !current?.answer;
   const started = performance.now();
-  stopQuietly();
-  markBusy(false);
+  endJob();
   if (loading) {
     status("ready", "Stopped");
     showNote(byId("result"), "Stopped", "The plugin did not finish loading. Pick another one.");
@@ -340,7 +373,7 @@ async function stop() {
 
 /** @param {Ended} error */
 async function crashed(error) {
-  running = 0;
+  job = null;
   markBusy(false);
   status("ready", "Python was started afresh");
   const parts = { type: "Crash", message: "The call took the whole of Python down with it, in this page's worker.", hint: "Python was started afresh, and the page works on.", traceback: error.message, frames: [], hidden: 0, reason: null };
@@ -362,7 +395,7 @@ function drawDetails() {
   const choose = (id) => {
     detail = id;
     panel.replaceChildren(id === "functions" ? functions.element : id === "memory" ? memory.element : interfaceTab(module));
-    if (running) return;
+    if (job) return;
     if (id === "functions") functions.open();
     if (id === "memory") memory.open();
   };

@@ -1,0 +1,331 @@
+"""The playground in Chromium: what a person does, and what the page answers."""
+
+from __future__ import annotations
+
+import base64
+import re
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from purewasm_plugins.browser.site import Site
+
+FIXTURES = Path(__file__).parents[2] / "fixtures"
+PYODIDE = Path(__file__).parents[1] / "pyodide" / "node_modules" / "pyodide"
+
+Visit = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def shared(visit: Visit) -> Any:
+    """One page for most of the tests: starting Python takes longer than any of them."""
+    return visit(viewport={"width": 1280, "height": 900})
+
+
+@pytest.fixture
+def page(shared: Any) -> Iterator[Any]:
+    """The shared page; nothing may be thrown in it."""
+    yield shared
+    assert not shared.troubles
+
+
+def pick(page: Any, file: str) -> None:
+    """Pick a bundled plugin, and wait until it is shown."""
+    page.click(f'#plugins [data-file="{file}"]')
+    page.wait_for_selector(f'#plugin[data-file="{file}"]')
+
+
+def drop(page: Any, name: str, data: bytes) -> None:
+    """Drop a file on the page, as the file manager does it."""
+    page.evaluate(
+        """([name, content]) => {
+            const bytes = Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0));
+            const dataTransfer = new DataTransfer();
+            dataTransfer.items.add(new File([bytes], name));
+            const options = { bubbles: true, cancelable: true, dataTransfer };
+            for (const kind of ["dragenter", "dragover", "drop"])
+                document.body.dispatchEvent(new DragEvent(kind, options));
+        }""",
+        [name, base64.b64encode(data).decode()],
+    )
+
+
+def run(page: Any) -> str:
+    """Press Run; the output."""
+    page.wait_for_selector("#run:enabled")
+    page.evaluate("document.getElementById('result').hidden = true")
+    page.click("#run")
+    page.wait_for_selector("#result:not([hidden])")
+    page.wait_for_selector("#output, #error")
+    assert page.query_selector("#error") is None, page.inner_text("#result")
+    return str(page.inner_text("#output"))
+
+
+def failure(page: Any) -> str:
+    """The error that the page shows."""
+    page.wait_for_selector("#result:not([hidden]) #error")
+    return str(page.inner_text("#result"))
+
+
+def echo_works(page: Any) -> None:
+    """The next plugin works."""
+    pick(page, "echo.wasm")
+    page.fill("#input", "still here")
+    assert run(page) == "still here"
+
+
+def test_a_first_visit(page: Any) -> None:
+    assert page.inner_text("#plugin h2") == "echo"
+    assert "1.0.0" in page.inner_text("#plugin")
+    assert run(page) == "Hello, WebAssembly!"
+    stats = page.inner_text("#stats")
+    assert "1 unit" in stats
+    assert "1 page" in stats
+    assert re.search(r"\d (ms|µs)", stats)
+
+
+def test_with_the_keyboard_alone(page: Any) -> None:
+    pick(page, "echo.wasm")
+    page.focus("#input")
+    page.keyboard.press("Control+a")
+    page.keyboard.type("typed")
+    page.keyboard.press("Control+Enter")
+    page.wait_for_function("document.getElementById('output')?.textContent === 'typed'")
+    pick(page, "json.wasm")
+    page.focus("#plugin [role=tab][aria-selected=true]")
+    page.keyboard.press("ArrowRight")
+    assert page.inner_text("#plugin [role=tab][aria-selected=true]") == "json_compact"
+    page.keyboard.press("End")
+    assert page.inner_text("#plugin [role=tab][aria-selected=true]") == "json_summary"
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("broken.wasm", (FIXTURES / "wat/echo.wasm").read_bytes()[:100], "Failed to compile"),
+        ("picture.png", b"\x89PNG\r\n\x1a\n" + bytes(50), "looks like a picture"),
+        ("text.wat", b"(module)", "text format"),
+        ("empty.wasm", b"", "The file is empty"),
+    ],
+)
+def test_a_broken_file(page: Any, name: str, data: bytes, message: str) -> None:
+    drop(page, name, data)
+    assert message in failure(page)
+    echo_works(page)
+
+
+def test_a_file_that_is_too_large(page: Any, tmp_path: Path) -> None:
+    large = tmp_path / "large.wasm"
+    with large.open("wb") as file:
+        file.truncate(50 * 1024 * 1024)
+    page.set_input_files("#file", str(large))
+    assert "50.0 MiB" in failure(page)
+    echo_works(page)
+
+
+def test_a_plugin_with_imports(page: Any) -> None:
+    pick(page, "imports_wasi.wasm")
+    text = failure(page)
+    assert "unknown import" in text
+    assert "gives a plugin no imports" in text
+    page.click("#details [data-id=interface]")
+    assert "wasi_snapshot_preview1" in page.inner_text("#panel")
+    page.click("#details [data-id=functions]")
+    echo_works(page)
+
+
+def test_a_plugin_that_takes_all_memory(page: Any) -> None:
+    pick(page, "grow_until_refused.wasm")
+    assert int(run(page)) > 900
+    assert "MiB, grown by" in page.inner_text("#stats")
+    drop(page, "four_gigabytes.wasm", (FIXTURES / "wat/four_gigabytes.wasm").read_bytes())
+    assert "memory pages" in failure(page)
+    echo_works(page)
+
+
+def test_an_endless_plugin_is_stopped(page: Any) -> None:
+    pick(page, "loop_forever.wasm")
+    page.click("#run")
+    page.wait_for_selector("#stop:not([hidden])")
+    assert page.wait_for_selector("#status[data-state=busy]")
+    # The page lives: it scrolls, switches and draws while the plugin runs.
+    page.click("#details [data-id=interface]")
+    assert "plugin_tool_execute" in page.inner_text("#panel")
+    page.click("#details [data-id=functions]")
+    page.click("#stop")
+    page.wait_for_selector("#result h2:has-text('Stopped')")
+    page.wait_for_selector("#status[data-state=ready]")
+    echo_works(page)
+
+
+def test_a_plugin_that_never_loads_is_stopped(page: Any) -> None:
+    drop(page, "endless.wasm", (FIXTURES / "wat/endless_on_load.wasm").read_bytes())
+    page.wait_for_selector("#status[data-state=busy]")
+    page.wait_for_timeout(300)
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#result h2:has-text('Stopped')")
+    echo_works(page)
+
+
+def test_another_plugin_is_picked_while_one_runs(page: Any) -> None:
+    pick(page, "loop_forever.wasm")
+    page.click("#run")
+    page.wait_for_selector("#stop:not([hidden])")
+    echo_works(page)
+
+
+def test_a_limit_ends_an_endless_plugin(page: Any) -> None:
+    page.click("#limits summary")
+    page.fill("#limits [name=timeout]", "0.3")
+    page.press("#limits [name=timeout]", "Tab")
+    pick(page, "loop_forever.wasm")
+    page.click("#run")
+    assert "deadline exceeded" in failure(page)
+    page.fill("#limits [name=timeout]", "30")
+    page.press("#limits [name=timeout]", "Tab")
+    page.click("#limits summary")
+    echo_works(page)
+
+
+def test_a_trap_leads_to_its_instruction(page: Any) -> None:
+    pick(page, "trap_division.wasm")
+    page.click("#run")
+    assert "integer divide by zero" in failure(page)
+    page.click(".frames button")
+    page.wait_for_selector(".code .reached")
+    assert "i32.div_s" in page.inner_text(".code .reached")
+
+
+def test_a_form_from_a_schema(page: Any) -> None:
+    pick(page, "text.wasm")
+    page.fill("#field-0", "kitten")
+    page.fill("#field-1", "kitchen")
+    assert run(page) == "2"
+    page.click("#plugin [role=tab]:has-text('sort_lines')")
+    page.fill("#field-0", "b\na\nb")
+    page.check("#field-2")
+    assert run(page).split() == ["a", "b"]
+    page.click(".schema summary")
+    assert '"unique"' in page.inner_text(".schema")
+
+
+def test_arguments_that_do_not_fit(page: Any) -> None:
+    drop(page, "with_schema.wasm", (FIXTURES / "wat/with_schema.wasm").read_bytes())
+    page.wait_for_selector("#field-1")
+    page.fill("#field-0", "text")
+    page.fill("#field-1", "0")
+    page.click("#run")
+    assert "limit must be bigger than or equal to 1" in failure(page)
+    page.fill("#field-1", "3")
+    assert run(page) == '{"query":"text","limit":3}'
+    page.fill("#field-1", "")
+    assert run(page) == '{"query":"text"}'
+
+
+def test_functions_memory_and_interface(page: Any) -> None:
+    pick(page, "shout_c.wasm")
+    assert run(page) == "HELLO FROM C"
+    page.click("#details [data-id=functions]")
+    page.wait_for_selector(".texts .code")
+    columns = page.locator(".texts .column")
+    assert "i32.load8_u" in columns.nth(0).inner_text()
+    assert "def f6(" in columns.nth(1).inner_text()
+    page.fill(".functions input", "version")
+    assert page.locator(".functions li button").count() == 1
+    page.click("#details [data-id=memory]")
+    page.wait_for_selector(".hex .input")
+    # In place: the same bytes are the input and the output, and the letters changed.
+    text = "".join(page.locator(".hex .text b.input.output").all_inner_texts())
+    assert text == "HELLO FROM C"
+    assert page.locator(".hex .text b.changed").count() == len("hellofrom")
+    page.fill(".memory form input", "0x10")
+    page.click(".memory form button")
+    page.wait_for_selector(".hex .at:has-text('0010')")
+    page.click("#details [data-id=interface]")
+    assert "plugin ABI" in page.inner_text("#panel")
+    page.click("#details [data-id=functions]")
+
+
+def test_both_engines(page: Any) -> None:
+    pick(page, "encode.wasm")
+    expected = run(page)
+    engines = page.locator("#engine option").evaluate_all("all => all.map((o) => o.value)")
+    assert "pywasm" in engines
+    for engine in engines:
+        page.select_option("#engine", engine)
+        page.wait_for_selector("#status[data-state=ready]")
+        assert run(page) == expected
+    page.select_option("#engine", engines[0])
+    page.wait_for_selector("#status[data-state=ready]")
+
+
+def test_a_link_carries_the_state(page: Any, visit: Visit) -> None:
+    pick(page, "encode.wasm")
+    page.click("#plugin [role=tab]:has-text('sha256')")
+    page.fill("#input", "a&b=c#d é")
+    expected = run(page)
+    other = visit(page.url.partition("/#")[2] and "#" + page.url.partition("#")[2])
+    assert other.inner_text("#plugin [role=tab][aria-selected=true]") == "sha256"
+    assert other.input_value("#input") == "a&b=c#d é"
+    assert run(other) == expected
+    assert not other.troubles
+    # The plugin of a stranger is not in the link: its name is, and the input waits for the file.
+    other.evaluate("location.hash = 'plugin=mine.wasm&tool=echo&input=kept'")
+    other.wait_for_selector("#result h2:has-text('mine.wasm')")
+    drop(other, "mine.wasm", (FIXTURES / "wat/echo.wasm").read_bytes())
+    other.wait_for_selector("#run")
+    assert run(other) == "kept"
+    assert not other.troubles
+    other.close()
+
+
+def test_a_phone_in_the_dark(visit: Visit) -> None:
+    phone = visit(viewport={"width": 375, "height": 740}, color_scheme="dark", has_touch=True)
+    assert run(phone) == "Hello, WebAssembly!"
+    for tab in ("functions", "memory", "interface"):
+        phone.click(f"#details [data-id={tab}]")
+        phone.wait_for_timeout(200)
+        assert phone.evaluate("document.documentElement.scrollWidth") <= 375
+    dark = phone.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert max(map(int, re.findall(r"\d+", dark)[:3])) < 60
+    phone.click("#theme")
+    light = phone.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert min(map(int, re.findall(r"\d+", light)[:3])) > 200
+    assert not phone.troubles
+    phone.close()
+
+
+def test_python_cannot_be_fetched(chromium: Any, served: str) -> None:
+    context = chromium.new_context()
+    page = context.new_page()
+    page.route("**/pyodide/pyodide.mjs", lambda route: route.abort())
+    page.goto(served)
+    page.wait_for_selector("#status[data-state=failed]")
+    assert "could not be loaded" in page.inner_text("#boot-text")
+    page.unroute("**/pyodide/pyodide.mjs")
+    page.click("#boot-again")
+    page.wait_for_selector("#status[data-state=ready]", timeout=120_000)
+    context.close()
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+def test_exported_to_a_static_host(visit: Visit, tmp_path: Path) -> None:
+    Site(PYODIDE).export(tmp_path / "some" / "where")
+    handler = partial(_Quiet, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        page = visit(site=f"http://127.0.0.1:{server.server_port}/some/where/")
+        assert run(page) == "Hello, WebAssembly!"
+        page.close()
+        server.shutdown()
+        thread.join()
