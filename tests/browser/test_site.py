@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -153,3 +154,48 @@ def test_the_wheel_has_the_page_and_the_plugins(tmp_path: Path) -> None:
         assert f"purewasm_plugins/browser/page/{path.name}" in names
     for packaged in packaged_files().values():
         assert f"purewasm_plugins/browser/{packaged}" in names
+
+
+def purewasm(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command."""
+    command = [sys.executable, "-m", "purewasm_plugins", "playground", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_the_command_exports(tmp_path: Path) -> None:
+    done = purewasm("--export", str(tmp_path / "site"))
+    assert done.returncode == 0, done.stderr
+    assert "any static host" in done.stdout
+    assert (tmp_path / "site" / "config.json").is_file()
+
+
+def test_what_the_command_cannot_do_is_one_line(server: PlaygroundServer, tmp_path: Path) -> None:
+    for arguments, message in (
+        (("--pyodide", str(tmp_path)), "no copy of Pyodide"),
+        (("--no-browser", "--port", str(server.server_port)), "port"),
+        (("--export", str(tmp_path / "file" / "site")), "file"),
+    ):
+        (tmp_path / "file").write_text("in the way")
+        done = purewasm(*arguments)
+        assert done.returncode == 2
+        assert message in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_command_serves() -> None:
+    command = [sys.executable, "-m", "purewasm_plugins", "playground", "--port", "0"]
+    process = subprocess.Popen(
+        [*command, "--no-browser"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        address = re.search(r"http://\S+/", line)
+        assert address is not None, line
+        with urllib.request.urlopen(address[0] + "config.json") as answer:
+            assert json.load(answer)["plugins"]
+    finally:
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert errors == ""

@@ -1,0 +1,33 @@
+"""The documented example of embedding in JavaScript, as it stands, in Chromium.
+
+It asks Pyodide's public address, and gets what lies here: there is no network in the tests.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from purewasm_plugins.browser.site import PYODIDE_URL
+
+TESTS = Path(__file__).parents[1]
+PYODIDE = TESTS / "pyodide" / "node_modules" / "pyodide"
+EXAMPLE = TESTS / "pyodide" / "examples" / "embed.js"
+
+
+def test_the_example_in_javascript(chromium: Any, served: str) -> None:
+    context = chromium.new_context()
+    page = context.new_page()
+    page.route(
+        PYODIDE_URL + "*",
+        lambda route: route.fulfill(
+            path=PYODIDE / route.request.url.rpartition("/")[2],
+            headers={"access-control-allow-origin": "*"},
+        ),
+    )
+    page.route(served + "empty.html", lambda route: route.fulfill(body="<body></body>"))
+    page.goto(served + "empty.html")
+    page.add_script_tag(content=EXAMPLE.read_text(), type="module")
+    page.wait_for_function("document.body.textContent.includes('Hello')", timeout=120_000)
+    assert "Hello from JavaScript!" in page.inner_text("body")
+    context.close()
