@@ -18,7 +18,7 @@ from purewasm_plugins.wasm import PAGE_SIZE, Module, ValidModule
 
 @click.command(short_help="Show what a file holds.")
 @plugin_argument
-@limit_options()
+@limit_options(cached=True)
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def inspect(plugin: str, limits: ResourceLimits, engine: Engine | None, as_json: bool) -> None:
     """Show what a file holds: the plugin and its tools, exports, imports, memory and sections.

@@ -11,9 +11,10 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from purewasm_plugins.cli.exits import Exit, Failure
 from purewasm_plugins.engine import Engine, ResourceLimits
 from purewasm_plugins.engine.instantiate import engine_named
-from purewasm_plugins.errors import WasmError
+from purewasm_plugins.errors import PluginError, WasmError
 from purewasm_plugins.wasm import PAGE_SIZE
 
 _DEFAULTS = ResourceLimits()
@@ -103,12 +104,40 @@ engine_option = click.option(
     "--engine", type=_engine, metavar="NAME", help="The engine that runs the plugin."
 )
 
+_cache_option = click.option(
+    "--cache-dir",
+    metavar="DIR",
+    envvar="PUREWASM_CACHE",
+    show_envvar=True,
+    help="Keep translated code there: the next run of the plugin starts sooner.",
+)
 
-def limit_options(timeout: float | None = None) -> Callable[[_Command], _Command]:
+
+def _caching(engine: Engine | None, directory: str) -> Engine:
+    """The engine with a cache in a directory; an engine that translates nothing as it is.
+
+    Raises:
+        Failure: the directory cannot be trusted, or not be used.
+    """
+    from purewasm_plugins.cache import DirectoryCache
+    from purewasm_plugins.engine.translator import Translator
+
+    if engine is not None and not isinstance(engine, Translator):
+        return engine
+    try:
+        return Translator(cache=DirectoryCache(directory))
+    except PluginError as error:
+        raise Failure(str(error), Exit.USAGE) from error
+
+
+def limit_options(
+    timeout: float | None = None, *, cached: bool = False
+) -> Callable[[_Command], _Command]:
     """The options of limits and the engine; the command gets `limits` and `engine`.
 
     Args:
         timeout: the default one; None for that of `ResourceLimits`.
+        cached: whether there is an option for a cache, too.
     """
     timeout = _DEFAULTS.timeout if timeout is None else timeout
 
@@ -144,11 +173,15 @@ def limit_options(timeout: float | None = None) -> Callable[[_Command], _Command
             limit_memory: int | None,
             timeout: float | None,
             fuel: int | None,
+            engine: Engine | None,
+            cache_dir: str | None = None,
             **kwargs: Any,
         ) -> Any:
             limits = ResourceLimits(memory_pages=limit_memory, timeout=timeout, fuel=fuel)
-            return command(*args, limits=limits, **kwargs)
+            if cache_dir:
+                engine = _caching(engine, cache_dir)
+            return command(*args, limits=limits, engine=engine, **kwargs)
 
-        return with_limits
+        return _cache_option(with_limits) if cached else with_limits
 
     return decorate

@@ -20,7 +20,7 @@ from purewasm_plugins.plugin import WasmPlugin
 @plugin_argument
 @click.argument("tool", metavar="TOOL")
 @click.argument("input", required=False, metavar="[INPUT]")
-@limit_options()
+@limit_options(cached=True)
 @click.option("--backtrace", is_flag=True, help="Show the WebAssembly backtrace of a trap.")
 def run(
     plugin: str,

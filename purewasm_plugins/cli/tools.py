@@ -24,7 +24,7 @@ from purewasm_plugins.tools import ToolRegistry
     show_default=True,
     help="For people; every definition as JSON; or 'tools' of OpenAI's chat completions API.",
 )
-@limit_options()
+@limit_options(cached=True)
 def tools(
     plugins: tuple[str, ...], form: str, limits: ResourceLimits, engine: Engine | None
 ) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -193,3 +194,27 @@ def test_the_backtrace_is_for_who_asks(command: Command, path: PathOf) -> None:
 def test_engines_by_name(command: Command, path: PathOf, engine: str) -> None:
     result = command("run", path("echo"), "echo", "x", "--engine", engine)
     assert (result.exit_code, result.stdout) == (0, "x")
+
+
+def test_a_cache(command: Command, path: PathOf, tmp_path: Path) -> None:
+    directory = tmp_path / "cache"
+    for _ in range(2):
+        result = command("run", path("echo"), "echo", "x", "--cache-dir", str(directory))
+        assert (result.exit_code, result.stdout) == (0, "x")
+    assert list(directory.iterdir())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="files have no such modes there")
+def test_a_cache_that_others_may_write_to(failure: Fail, path: PathOf, tmp_path: Path) -> None:
+    tmp_path.chmod(0o777)
+    status, line = failure("run", path("echo"), "echo", "x", "--cache-dir", str(tmp_path))
+    assert status == 2
+    assert "writable by others" in line
+
+
+def test_a_cache_for_every_run(
+    command: Command, path: PathOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PUREWASM_CACHE", str(tmp_path / "cache"))
+    assert command("run", path("echo"), "echo", "x").stdout == "x"
+    assert (tmp_path / "cache").is_dir()
