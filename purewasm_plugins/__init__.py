@@ -45,8 +45,9 @@ from purewasm_plugins.tools import (
     ToolRegistry,
     ToolResult,
 )
+from purewasm_plugins.version import VERSION
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 __all__ = [
     "Cancelled",

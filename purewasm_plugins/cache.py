@@ -8,7 +8,6 @@ short, is no entry. Many processes may share a directory: a file appears whole o
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import stat
 import tempfile
@@ -55,7 +54,7 @@ class DirectoryCache:
             return None
         start = len(_MAGIC) + _DIGEST
         content = stored[start:]
-        if stored[:start] != _MAGIC + hashlib.sha256(content).digest():
+        if stored[:start] != _MAGIC + _digest(content):
             return None
         return content
 
@@ -65,7 +64,7 @@ class DirectoryCache:
             handle, name = tempfile.mkstemp(dir=self.directory, suffix=".new")
             try:
                 with os.fdopen(handle, "wb") as file:
-                    file.write(_MAGIC + hashlib.sha256(content).digest() + content)
+                    file.write(_MAGIC + _digest(content) + content)
                 os.replace(name, self._path(key))
             except OSError:
                 os.unlink(name)
@@ -73,3 +72,10 @@ class DirectoryCache:
 
     def _path(self, key: str) -> Path:
         return self.directory / f"{key}.code"
+
+
+def _digest(content: bytes) -> bytes:
+    # Imported here: it takes a while, and without a cache nobody needs it.
+    import hashlib
+
+    return hashlib.sha256(content).digest()

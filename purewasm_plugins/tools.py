@@ -5,7 +5,6 @@ Knows nothing of WebAssembly. Arguments are validated against a tool's JSON Sche
 
 from __future__ import annotations
 
-import asyncio
 import enum
 import sys
 import time
@@ -209,6 +208,9 @@ class ToolRegistry:
         """
         if sys.platform in ("emscripten", "wasi"):
             return self.execute(call)
+        # Imported here: it takes half as long to import as the whole package.
+        import asyncio
+
         return await asyncio.to_thread(self.execute, call)
 
 

@@ -46,17 +46,17 @@ def engine_named(engine: str | Engine | None) -> Engine:
     Raises:
         WasmError: there is none of that name, or it cannot run here.
     """
-    if engine is None or engine == "pywasm":
-        # Imported only when it is asked for: it takes as long as all the rest.
-        from purewasm_plugins.engine.interpreter import Interpreter
-
-        return Interpreter()
-    if engine == "translator":
+    # An engine is imported only when it is asked for: each takes as long as all the rest.
+    if engine is None or engine == "translator":
         from purewasm_plugins.engine.translator import Translator
 
         return Translator()
+    if engine == "pywasm":
+        from purewasm_plugins.engine.interpreter import Interpreter
+
+        return Interpreter()
     if isinstance(engine, str):
-        raise WasmError(f"there is no engine '{engine}'; there are: pywasm, translator")
+        raise WasmError(f"there is no engine '{engine}'; there are: translator, pywasm")
     return engine
 
 

@@ -39,16 +39,18 @@ class WasmPluginManager:
         engine: str | Engine | None = None,
         limits: ResourceLimits | None = None,
         imports: Imports | None = None,
+        cache_dir: str | os.PathLike[str] | None = None,
     ) -> None:
         """Make an empty manager.
 
         Args:
-            engine, limits, imports: what its plugins are loaded with; see
+            engine, limits, imports, cache_dir: what its plugins are loaded with; see
                 `WasmPlugin.load_from_bytes`.
         """
         self._engine = engine
         self._limits = limits
         self._imports = imports
+        self._cache_dir = cache_dir
         self._plugins: dict[str, WasmPlugin] = {}
 
     def load(self, path: str | os.PathLike[str]) -> WasmPlugin:
@@ -58,7 +60,13 @@ class WasmPluginManager:
             PluginError: it cannot be loaded, or a plugin of its name is loaded already.
         """
         return self._add(
-            WasmPlugin.load(path, engine=self._engine, limits=self._limits, imports=self._imports)
+            WasmPlugin.load(
+                path,
+                engine=self._engine,
+                limits=self._limits,
+                imports=self._imports,
+                cache_dir=self._cache_dir,
+            )
         )
 
     def load_from_bytes(self, data: bytes) -> WasmPlugin:
@@ -69,7 +77,11 @@ class WasmPluginManager:
         """
         return self._add(
             WasmPlugin.load_from_bytes(
-                data, engine=self._engine, limits=self._limits, imports=self._imports
+                data,
+                engine=self._engine,
+                limits=self._limits,
+                imports=self._imports,
+                cache_dir=self._cache_dir,
             )
         )
 

@@ -15,9 +15,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from purewasm_plugins.cache import DirectoryCache
 from purewasm_plugins.engine import Engine, Instance, ResourceLimits, instantiate
 from purewasm_plugins.engine.base import Function, HostException, Memory
 from purewasm_plugins.engine.instantiate import Imports
+from purewasm_plugins.engine.translator import CodeCache, Translator
 from purewasm_plugins.errors import (
     Cancelled,
     CompileError,
@@ -42,8 +44,12 @@ from purewasm_plugins.plugin.strings import (
     read_string,
 )
 from purewasm_plugins.tools import ToolDefinition, ToolRegistry, ToolResult
-from purewasm_plugins.wasm import ValidModule, load
+from purewasm_plugins.version import VERSION
+from purewasm_plugins.wasm import ValidModule, decode, load
 from purewasm_plugins.wasm.implementation_limits import MAX_MODULE_SIZE
+
+#: The environment variable that names a cache directory.
+CACHE_VARIABLE = "PUREWASM_CACHE"
 
 #: JSON Schema of the arguments of a tool that gives none: its input, as it is.
 DEFAULT_SCHEMA: Mapping[str, Any] = {
@@ -102,15 +108,22 @@ class WasmPlugin:
         engine: str | Engine | None = None,
         limits: ResourceLimits | None = None,
         imports: Imports | None = None,
+        cache: CodeCache | None = None,
     ) -> None:
         """Bring a valid module to life and read what it says of itself.
+
+        Args:
+            module: what `compile_module` made of the plugin's bytes.
+            engine, limits, imports: as for `load_from_bytes`.
+            cache: where the default engine keeps the code that it makes.
 
         Raises:
             PluginError: as `load_from_bytes` does, `CompileError` aside.
         """
         self.module = module
         self.limits = limits or ResourceLimits()
-        self._engine = engine
+        cached = cache is not None and engine in (None, Translator.name)
+        self._engine = Translator(cache=cache) if cached else engine
         self._imports = imports
         self._lock = threading.RLock()
         self._running = False
@@ -137,18 +150,21 @@ class WasmPlugin:
         engine: str | Engine | None = None,
         limits: ResourceLimits | None = None,
         imports: Imports | None = None,
+        cache_dir: str | os.PathLike[str] | None = None,
     ) -> WasmPlugin:
         """Load a plugin from a `.wasm` file.
 
         Args:
             path: the file.
-            engine, limits, imports: as for `load_from_bytes`.
+            engine, limits, imports, cache_dir: as for `load_from_bytes`.
 
         Raises:
             PluginError: the file cannot be read, or as `load_from_bytes` does.
         """
         data = read_module(path)
-        return cls.load_from_bytes(data, engine=engine, limits=limits, imports=imports)
+        return cls.load_from_bytes(
+            data, engine=engine, limits=limits, imports=imports, cache_dir=cache_dir
+        )
 
     @classmethod
     def load_from_bytes(
@@ -158,6 +174,7 @@ class WasmPlugin:
         engine: str | Engine | None = None,
         limits: ResourceLimits | None = None,
         imports: Imports | None = None,
+        cache_dir: str | os.PathLike[str] | None = None,
     ) -> WasmPlugin:
         """Load a plugin from the bytes of a `.wasm` file.
 
@@ -166,8 +183,12 @@ class WasmPlugin:
             engine: which engine runs it; None for the default.
             limits: what it may use; None for the defaults of `ResourceLimits`.
             imports: what the host gives it, `{module: {name: value}}`, as for `instantiate`.
+            cache_dir: a directory that keeps what was validated and translated, for the next
+                process; None for the one that the environment variable PUREWASM_CACHE names, or
+                else for none. The code in it is run: nobody else may be able to write to it.
 
         Raises:
+            PluginError: the cache directory cannot be used.
             CompileError: the bytes are no valid WebAssembly module.
             InstantiateError: an import is missing, a limit is exceeded, or starting it trapped.
             MissingExportError, WrongExportTypeError: the exports are not those of the ABI.
@@ -175,7 +196,9 @@ class WasmPlugin:
             ToolExecutionError: one of the ABI's functions trapped or answered nonsense; `tool` is
                 the name of the function.
         """
-        return cls(compile_module(data), engine=engine, limits=limits, imports=imports)
+        cache = directory_cache(cache_dir)
+        module = compile_module(data, cache)
+        return cls(module, engine=engine, limits=limits, imports=imports, cache=cache)
 
     @property
     def instance(self) -> Instance:
@@ -457,14 +480,37 @@ def read_module(path: str | os.PathLike[str]) -> bytes:
         raise PluginError(f"Failed to read plugin '{path}': {error}") from error
 
 
-def compile_module(data: bytes) -> ValidModule:
+def directory_cache(directory: str | os.PathLike[str] | None) -> CodeCache | None:
+    """The cache in a directory; for None in the one that PUREWASM_CACHE names, if it names one.
+
+    Raises:
+        PluginError: the directory cannot be used.
+    """
+    chosen = directory if directory is not None else os.environ.get(CACHE_VARIABLE)
+    return DirectoryCache(chosen) if chosen else None
+
+
+def compile_module(data: bytes, cache: CodeCache | None = None) -> ValidModule:
     """Decode and validate a plugin's bytes.
+
+    Args:
+        data: the bytes.
+        cache: what remembers the modules that were valid; those are only decoded.
 
     Raises:
         CompileError: they are no valid WebAssembly module.
     """
     try:
-        return load(data)
+        if cache is None:
+            return load(data)
+        import hashlib
+
+        key = hashlib.sha256(f"{VERSION} valid ".encode() + data).hexdigest()
+        if cache.get(key) is not None:
+            return ValidModule(decode(data))
+        module = load(data)
+        cache.put(key, b"")
+        return module
     except (DecodeError, ValidationError) as error:
         raise CompileError(str(error)) from error
 

@@ -6,7 +6,6 @@ to have been put there by this package, so whoever keeps it must see that nobody
 
 from __future__ import annotations
 
-import hashlib
 import marshal
 import sys
 from importlib.util import MAGIC_NUMBER
@@ -14,10 +13,11 @@ from types import CodeType
 from typing import Protocol
 
 from purewasm_plugins.engine.base import Instance
+from purewasm_plugins.version import VERSION
 
 __all__ = ["CodeCache", "ModuleCache"]
 
-#: Changes with every change of what the translator writes.
+#: Changes with every change of what the translator writes between two versions.
 FORMAT = 1
 
 
@@ -84,6 +84,9 @@ def _read(content: bytes) -> dict[int, bytes]:
 
 def module_key(data: bytes, metered: bool) -> str:
     """The key of a module's code: everything that shapes it."""
+    # Imported here: it takes a while, and without a cache nobody needs it.
+    import hashlib
+
     digest = hashlib.sha256(data)
-    digest.update(repr((FORMAT, MAGIC_NUMBER, sys.version_info[:3], metered)).encode())
+    digest.update(repr((VERSION, FORMAT, MAGIC_NUMBER, sys.version_info[:3], metered)).encode())
     return digest.hexdigest()
