@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import platform
+import sys
 from pathlib import Path
 
 from benchmarks import report
 from benchmarks.sections import QUICK, SECTIONS, THOROUGH
+from purewasm_plugins import PluginError, WasmError
 
 
 def main() -> None:
@@ -25,16 +27,22 @@ def main() -> None:
     implementation = platform.python_implementation()
     print(f"{implementation} {platform.python_version()}, {platform.machine()}\n", flush=True)
     tables = []
+    failed = False
     for name in options.only or SECTIONS:
-        for table in SECTIONS[name](QUICK if options.quick else THOROUGH):
-            report.show(table)
-            tables.append(table)
+        try:
+            for table in SECTIONS[name](QUICK if options.quick else THOROUGH):
+                report.show(table)
+                tables.append(table)
+        except (PluginError, WasmError) as error:
+            print(f"{name}: {error}\n", file=sys.stderr)
+            failed = True
     if options.markdown:
         options.markdown.write_text(report.markdown(tables), encoding="utf-8")
     if options.svg:
         from benchmarks.chart import draw
 
         draw(next(table.seconds for table in tables if table.seconds), options.svg)
+    sys.exit(failed)
 
 
 if __name__ == "__main__":
