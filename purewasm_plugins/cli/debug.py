@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -68,7 +69,8 @@ def debug(
     loaded = load_plugin(plugin, limits, engine)
     text = tool_input(input, input_file)
     session = open_session(loaded, tool, text, history * 1024 * 1024)
-    screen = Screen(console(), session, f"{plugin}  {tool}({visible(text, 40)!r})")
+    title = f"{os.path.basename(plugin)}  {tool}({visible(text, 40)!r})"
+    screen = Screen(console(), session, title)
     screen.stop(session.stop)
     prompt = Commands(session, screen)
     for line in commands or ():

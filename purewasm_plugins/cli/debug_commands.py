@@ -22,7 +22,7 @@ from purewasm_plugins.cli.debug_screen import (
     describe_write,
     number,
 )
-from purewasm_plugins.cli.output import show, visible
+from purewasm_plugins.cli.output import progress, show, visible
 from purewasm_plugins.debugger import DebuggerError, DebugSession, Stop
 from purewasm_plugins.debugger.explain import explain
 from purewasm_plugins.errors import WasmError
@@ -189,39 +189,39 @@ class Commands:
     # Moves
 
     def _s(self, rest: str) -> None:
-        count = _count(rest)
-        session = self._session
-        self._arrive(session.step() if count == 1 else session.resume(limit=count))
+        count, session = _count(rest), self._session
+        self._go(session.step if count == 1 else lambda: session.resume(limit=count))
 
     def _n(self, rest: str) -> None:
-        self._arrive(self._session.step_over())
+        self._go(self._session.step_over)
 
     def _finish(self, rest: str) -> None:
-        self._arrive(self._session.step_out())
+        self._go(self._session.step_out)
 
     def _c(self, rest: str) -> None:
-        self._arrive(self._session.resume())
+        self._go(self._session.resume)
 
     def _until(self, rest: str) -> None:
-        self._arrive(self._session.run_to(_needed(rest, "until parse:3")))
+        place = self._session.program.locate(_needed(rest, "until parse:3"))
+        self._go(lambda: self._session.run_to(place))
 
     def _rs(self, rest: str) -> None:
-        count = _count(rest)
-        session = self._session
-        self._arrive(
-            session.step_back() if count == 1 else session.go_to(session.step_number - count)
-        )
+        count, session = _count(rest), self._session
+        self._go(lambda: session.go_to(session.step_number - count))
 
     def _rn(self, rest: str) -> None:
-        self._arrive(self._session.step_back_over())
+        self._go(self._session.step_back_over)
 
     def _rc(self, rest: str) -> None:
-        self._arrive(self._session.resume_back())
+        self._go(self._session.resume_back)
 
     def _goto(self, rest: str) -> None:
-        self._arrive(self._session.go_to(_count(_needed(rest, "goto 120"), least=0)))
+        step = _count(_needed(rest, "goto 120"), least=0)
+        self._go(lambda: self._session.go_to(step))
 
-    def _arrive(self, stop: Stop) -> None:
+    def _go(self, move: Callable[[], Stop]) -> None:
+        with progress("running; Ctrl-C stops it"):
+            stop = move()
         self._screen.stop(stop)
 
     # Where to stop
@@ -291,7 +291,8 @@ class Commands:
 
     def _last(self, rest: str) -> None:
         address, _ = self._place(_needed(rest, "last 0x400"), 1)
-        write = self._session.last_write(address)
+        with progress("searching; Ctrl-C gives up"):
+            write = self._session.last_write(address)
         if write is None:
             self._say(f"Nothing has written the byte at {address:#x} since the call began.")
             return

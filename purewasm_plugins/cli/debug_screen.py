@@ -209,7 +209,7 @@ class Screen:
             text = Text(no_wrap=True, overflow="ellipsis")
             text.append(f"{depth:>2} ", style=NAME)
             text.append(f"{label.kind:<8}")
-            text.append(f" → {label.target:#07x}", style=ADDRESS)
+            text.append(f" → {label.target:#x}", style=ADDRESS)
             carries = "" if not label.arity else f" carries {label.arity}"
             shown.append(text.append(carries, style=DIM))
         return shown
@@ -218,6 +218,7 @@ class Screen:
         """The memory that the next instruction touches, or that the last move changed."""
         session = self.session
         accesses = [a for a in session.accesses() if a.address < session.memory_size()]
+        answer = self._answer()
         changes = session.changes().memory
         title = "memory"
         if accesses:
@@ -226,6 +227,9 @@ class Screen:
             title = f"memory: it {verb} {accesses[-1].size} bytes at {address:#x}"
             if accesses[-1].size == 1:
                 title = title.replace("bytes", "byte")
+        elif answer is not None:
+            address = answer
+            title = f"memory: the answer at {address:#x}"
         elif changes:
             address = changes[0][0]
             title = f"memory: changed at {address:#x}"
@@ -237,6 +241,15 @@ class Screen:
         start = max(0, address // _BYTES * _BYTES - _BYTES)
         text = self.memory(start, 3 * _BYTES)
         return _panel(text, title, height=5)
+
+    def _answer(self) -> int | None:
+        """The address of what the tool answered, once it has."""
+        try:
+            answered = self.session.output is not None
+        except PluginError:
+            return None
+        results = self.session.stop.results
+        return results[0] & 0xFFFFFFFF if answered and results else None
 
     def memory(self, address: int, size: int) -> Text:
         """Bytes in rows, what is being touched or was changed in colour."""
@@ -334,8 +347,6 @@ def why(stop: Stop, program: Program) -> str:
             return "About to call a function of the host."
         case StopReason.FINISHED:
             return "The call has finished."
-        case StopReason.LIMIT:
-            return "Stopped: that many instructions have run."
         case StopReason.INTERRUPTED:
             return "Interrupted."
     return ""

@@ -184,7 +184,7 @@ def _operation(opcode: Opcode) -> str:
     where = ""
     if shape is not None and name not in _WHOLE:
         where = f", in each of {shape[2]} lanes of {shape[1]}"
-    return f"Pops {popped} and pushes {pushed}{sign}{where}.{_trap(kind, name)}"
+    return f"Pops {popped} and pushes {pushed}{sign}{where}.{_trap(kind, name, _SIGNED in sign)}"
 
 
 #: Operations whose sentence speaks of the lanes itself.
@@ -206,10 +206,13 @@ def _conversion(name: str, result: str) -> str:
     return f"what `{name}` makes of that" if name else "the result"
 
 
-def _trap(kind: str, name: str) -> str:
-    integer = kind in ("i32", "i64")
-    if integer and name in ("div", "rem"):
-        return " Traps if b is 0" + (", or if the result does not fit." if name == "div" else ".")
-    if integer and name.startswith("trunc_") and not name.startswith("trunc_sat"):
+def _trap(kind: str, name: str, signed: bool) -> str:
+    if kind not in ("i32", "i64"):
+        return ""
+    if name == "div" and signed:
+        return " Traps if b is 0, or if the result does not fit."
+    if name in ("div", "rem"):
+        return " Traps if b is 0."
+    if name.startswith("trunc_") and not name.startswith("trunc_sat"):
         return " Traps for a NaN, and if the result does not fit."
     return ""

@@ -261,7 +261,7 @@ class DebugSession:
         """
         execution = self._execution
         start = execution.depart()
-        found = execution.search()
+        found = execution.search() if self._watcher.wants_something else None
         if self._watcher.interrupted:
             return execution.give_up(start)
         execution.travel(self.first_step if found is None else found.step)
@@ -301,7 +301,7 @@ class DebugSession:
         self._numbers += 1
         point = Breakpoint(self._numbers, place, expression, hit_count)
         self._watcher.breakpoints[point.number] = point
-        self._watcher.mark_all()
+        self._watcher.mark(place.function)
         if hit_count > 1 and self.step_number > self.first_step:
             # Earlier arrivals count as well, and nobody has looked at them.
             here = self._execution.depart()
@@ -425,6 +425,7 @@ class DebugSession:
 
         Raises:
             LocationError: the byte is not in memory.
+            DebuggerError: the search was interrupted.
         """
         memories = self._instance.memories
         end = len(memories[0].data) if memories else 0
@@ -433,7 +434,10 @@ class DebugSession:
         here = self._execution.depart()
         watch = Watchpoint(0, "memory", start=address, size=1, every_write=True)
         found = self._execution.search_write(watch)
+        given_up = self._watcher.interrupted
         self._execution.rewind(here)
+        if given_up:
+            raise DebuggerError("the search was interrupted")
         return None if found is None else found.write
 
     # What there is to see

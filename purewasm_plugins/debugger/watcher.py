@@ -121,7 +121,7 @@ class Watcher:
         for changed in (self._landing, landing):
             self._landing = landing
             if changed is not None:
-                self._mark(self._linked.body(changed.location.function))
+                self.mark(changed.location.function)
 
     def start(self) -> None:
         """The machine is about to run on from where it stands."""
@@ -129,6 +129,11 @@ class Watcher:
         self._resumed = self._clock.step if self.mode is Mode.STOP else None
         self._pending.clear()
         self._clock.until = self._clock.step
+
+    @property
+    def wants_something(self) -> bool:
+        """Whether there is anything to stop for."""
+        return bool(self.breakpoints or self.watchpoints or self.stop_at_host_calls)
 
     def interrupt(self) -> None:
         """Make the machine stand still before its next instruction; for a signal handler."""
@@ -148,6 +153,10 @@ class Watcher:
         finally:
             self.breakpoints, self.watchpoints, self.stop_at_host_calls = kept
             self.mark_all()
+
+    def mark(self, function: int) -> None:
+        """Mark a function anew, after a change of the breakpoints in it."""
+        self._mark(self._linked.bodies.get(function, ()))
 
     def mark_all(self) -> None:
         """Mark anew, after a change of what there is to stop at."""

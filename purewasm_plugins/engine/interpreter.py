@@ -312,7 +312,11 @@ def current_instruction(machine: pywasm.Machine) -> Instruction | None:
 
 
 def _fetched(label: pywasm.core.Label) -> Instruction | None:
-    return label.instr[label.index - 1].instruction if label.index else None
+    if not label.index:
+        return None
+    # Looked at, not fetched: a list of a debugger's counts what is fetched.
+    instruction: Instruction | None = list.__getitem__(label.instr, label.index - 1).instruction
+    return instruction
 
 
 def trap_in(linked: Linked, trap: Trap) -> Trap:

@@ -252,7 +252,7 @@ def test_a_host_call_can_be_a_reason_to_stop() -> None:
     session = start(module, "f", imports={"h": {"f": lambda: None}})
     session.stop_at_host_calls = True
     assert session.resume().reason is StopReason.HOST_CALL
-    assert text(session) == "call $f" or text(session).startswith("call")
+    assert text(session).startswith("call")
     assert session.resume().reason is StopReason.FINISHED
 
 

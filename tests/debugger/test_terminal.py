@@ -1,0 +1,275 @@
+"""`purewasm debug` at a real terminal: the screen, the prompt, completion and Ctrl-C."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+pexpect = pytest.importorskip("pexpect")
+
+PROMPT = r"\(debug\) "
+WAT = ROOT / "fixtures" / "wat"
+COMMAND = ["-m", "purewasm_plugins", "debug"]
+
+
+class Terminal:
+    """A debugger at a terminal, and what it has printed."""
+
+    def __init__(self, *arguments: str, columns: int = 100) -> None:
+        environment = {"TERM": "xterm", "PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)}
+        self.child = pexpect.spawn(
+            sys.executable,
+            [*COMMAND, *arguments],
+            env=environment,
+            encoding="utf-8",
+            dimensions=(40, columns),
+            timeout=30,
+            cwd=str(ROOT),
+        )
+        self.child.expect(PROMPT)
+        self.first = self.shown()
+
+    def shown(self) -> str:
+        """What was printed before the prompt, without colours."""
+        return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self.child.before)
+
+    def __call__(self, line: str) -> str:
+        """Type a line and wait for the prompt."""
+        self.child.sendline(line)
+        self.child.expect(PROMPT)
+        return self.shown()
+
+
+@pytest.fixture
+def debug() -> Iterator[Callable[..., Terminal]]:
+    """`debug(plugin, tool, input)`: a terminal with the debugger in it."""
+    opened = []
+
+    def debug(name: str, *arguments: str, columns: int = 100) -> Terminal:
+        opened.append(Terminal(str(WAT / f"{name}.wasm"), *arguments, columns=columns))
+        return opened[-1]
+
+    yield debug
+    for terminal in opened:
+        terminal.child.close(force=True)
+
+
+def test_the_way_back_from_a_wrong_byte(debug: Callable[..., Terminal]) -> None:
+    terminal = debug("buggy_shout", "shout", "pizza")
+    for panel in ("plugin_tool_execute", "operand stack", "locals", "labels", "▶"):
+        assert panel in terminal.first
+    assert 'The tool answers "PIzzA"' in terminal("c")
+    answer = terminal("last stack[-1]+2")
+    assert "i32.store8" in answer
+    (step,) = re.findall(r"goto (\d+)", answer)
+    assert "it writes 1 byte at 0x402" in terminal(f"goto {step}")
+    assert "call $capital" in terminal("rn")
+    terminal("s")
+    shown = terminal("until 0xf6")
+    assert "i32.lt_u" in shown
+    assert shown.count("122 0x7a 'z'") >= 2
+    shown = terminal("s")
+    assert re.search(r"top i32 0 \*", shown)
+    shown = terminal("rs")
+    assert "i32.lt_u: Pops b (i32), then a (i32) and pushes 1 if a < b" in shown
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_nothing_is_wider_than_the_terminal(debug: Callable[..., Terminal], columns: int) -> None:
+    terminal = debug("buggy_shout", "shout", "pizza", columns=columns)
+    for line in ("s", "s 15", "b capital if local.char == 122", "c", "bt", "finish", "c", "c"):
+        for row in terminal(line).splitlines():
+            assert len(row) <= columns
+
+
+def test_an_empty_line_repeats(debug: Callable[..., Terminal]) -> None:
+    terminal = debug("buggy_shout", "shout", "hi")
+    assert "step 1 of 1" in terminal("s")
+    assert "step 2 of 2" in terminal("")
+    assert "step 1 of 2" in terminal("rs")
+
+
+def test_ctrl_c_stops_an_endless_loop_and_gives_the_prompt_back(
+    debug: Callable[..., Terminal],
+) -> None:
+    terminal = debug("loop_forever", "0", "x")
+    terminal.child.sendline("c")
+    terminal.child.expect("c\r\n")
+    with pytest.raises(pexpect.TIMEOUT):
+        terminal.child.expect(PROMPT, timeout=1)
+    terminal.child.sendintr()
+    terminal.child.expect(PROMPT)
+    assert "Interrupted." in terminal.shown()
+    assert "▶" in terminal("s")
+    terminal.child.send("half a li")
+    terminal.child.sendintr()
+    terminal.child.expect(PROMPT)
+    assert "step" in terminal("rs")
+
+
+def test_completion(debug: Callable[..., Terminal]) -> None:
+    terminal = debug("buggy_shout", "shout", "hi")
+    terminal.child.send("fin\t")
+    terminal.child.expect("finish")
+    terminal.child.sendline("")
+    terminal.child.expect(PROMPT)
+    assert "The call has finished." in terminal.shown()
+    terminal.child.send("b cap\t")
+    terminal.child.expect("b capital")
+    terminal.child.sendline("")
+    terminal.child.expect(PROMPT)
+    assert "Breakpoint 1 at" in terminal.shown()
+
+
+def test_the_end_of_input_and_quit_leave(debug: Callable[..., Terminal]) -> None:
+    terminal = debug("hello", "greet")
+    terminal.child.sendline("q")
+    terminal.child.expect(pexpect.EOF)
+    terminal.child.close()
+    assert terminal.child.exitstatus == 0
+    terminal = debug("hello", "greet")
+    terminal.child.sendeof()
+    terminal.child.expect(pexpect.EOF)
+    terminal.child.close()
+    assert terminal.child.exitstatus == 0
+
+
+def piped(commands: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *COMMAND, *arguments],
+        input=commands,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=ROOT,
+        check=False,
+    )
+
+
+def test_every_command_from_a_pipe(tmp_path: Path) -> None:
+    (tmp_path / "first").write_text("# where the z is missed\nb capital:7 if local.char == 122\n")
+    commands = """c
+bt
+l
+l plugin_tool_execute
+p string(0x10)
+p local.char, stack
+x 0x400 20
+info
+watch 0x400 4
+watch $char
+watch global 0
+d 2
+c
+info
+globals
+tables
+functions cap
+explain
+explain i32.rotl
+help
+help watch
+finish
+n
+rn
+rc
+until capital
+show
+goto 0
+rs 5
+"""
+    result = piped(
+        commands,
+        str(WAT / "buggy_shout.wasm"),
+        "shout",
+        "pizza",
+        "-x",
+        str(tmp_path / "first"),
+    )
+    assert result.returncode == 0
+    assert result.stderr == ""
+    for expected in (
+        "Breakpoint 1 at 0xf6 in capital: i32.lt_u",
+        "Breakpoint 1.",
+        "1 0x0011a plugin_tool_execute",
+        "'buggy_shout'",
+        "(122, [122, 122])",
+        "00000400  50 49",
+        "break  0xf6 in capital",
+        "Watchpoint 2 on 4 bytes of memory at 0x400.",
+        "Watchpoint 3 on local $char.",
+        "there is no such global; there is: none",
+        "The module has no globals.",
+        "i32.rotl: Pops b (i32)",
+        "The module has no tables.",
+        "At the start.",
+    ):
+        assert expected in result.stdout, expected
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("frobnicate", "there is no command 'frobnicate'"),
+        ("b nowhere", "no function has that name"),
+        ("b 0x1", "that byte is in no function's code"),
+        ("b capital if import os", "not a Python expression"),
+        ("p 1 / 0", "division by zero"),
+        ("p", "this needs something more, for example: p local[0]"),
+        ("x 99999999999 5", "not in memory"),
+        ("x 'a'", "is no address"),
+        ("watch", "for example: watch 0x400 4"),
+        ("watch $nothing", "there is no such local; there is: tool, input"),
+        ("d 9", "there is no breakpoint or watchpoint 9"),
+        ("s none", "'none' is not a number from 1 up"),
+        ("goto -1", "is not a number from 0 up"),
+        ("goto", "for example: goto 120"),
+        ("last 0xfffffff", "that byte is not in memory"),
+        ("explain nothing", "there is no instruction 'nothing'"),
+        ("help nothing", "there is no command 'nothing'"),
+        ("until nowhere", "no function has that name"),
+    ],
+)
+def test_what_is_refused_is_a_sentence_and_the_session_goes_on(line: str, message: str) -> None:
+    from purewasm_plugins import WasmPlugin
+    from purewasm_plugins.cli.debug_commands import Commands, Refused
+    from purewasm_plugins.cli.debug_screen import Screen
+    from purewasm_plugins.cli.output import console
+    from purewasm_plugins.debugger import DebugSession
+
+    plugin = WasmPlugin.load(WAT / "buggy_shout.wasm", engine="pywasm")
+    session = DebugSession(plugin, 0, "x")
+    commands = Commands(session, Screen(console(), session, ""))
+    with pytest.raises(Refused, match=re.escape(message)):
+        commands.run(line)
+    commands.run("s")
+    assert session.step_number == 1
+
+
+def test_what_cannot_be_begun_is_a_line_and_a_status() -> None:
+    result = piped("", str(WAT / "hello.wasm"), "gret")
+    assert result.returncode == 4
+    assert result.stderr == (
+        "purewasm: Tool execution failed for 'gret': the plugin has no such tool; it has: greet\n"
+    )
+    result = piped("", str(WAT / "trap_on_load.wasm"), "0")
+    assert result.returncode == 3
+    assert result.stderr.count("\n") == 1
+    result = piped("", str(WAT / "no_such_file.wasm"), "0")
+    assert result.returncode == 3
+
+
+def test_every_command_has_help_and_an_example_that_names_it() -> None:
+    from purewasm_plugins.cli.debug_commands import COMMANDS, Commands
+
+    for command in COMMANDS:
+        assert command.example.split()[0] in command.names
+        assert command.help.endswith(".")
+        assert hasattr(Commands, f"_{command.names[0]}")
