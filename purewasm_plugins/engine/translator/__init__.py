@@ -1,7 +1,6 @@
 """The translator: each WebAssembly function becomes, on its first call, a Python function."""
 
-from purewasm_plugins.engine.translator.caching import CodeCache
 from purewasm_plugins.engine.translator.linking import Translator
 from purewasm_plugins.engine.translator.source import translate
 
-__all__ = ["CodeCache", "Translator", "translate"]
+__all__ = ["Translator", "translate"]

@@ -15,7 +15,7 @@ from typing import Any
 from purewasm_plugins.engine.backtrace import stack_frame
 from purewasm_plugins.engine.base import Instance
 from purewasm_plugins.engine.translator.source import Position, positions_of
-from purewasm_plugins.errors import Trap, TrapReason
+from purewasm_plugins.errors import StackFrame, Trap, TrapReason
 from purewasm_plugins.wasm.instructions import read_opcode
 
 __all__ = ["Backtraces"]
@@ -44,7 +44,7 @@ class Backtraces:
         if not isinstance(exception, (Trap, *TRAPPING)):
             return None
         active = self._active(exception.__traceback__)
-        frames = []
+        frames: list[StackFrame] = []
         inherited = exception.frames if isinstance(exception, Trap) else ()
         for code, instruction, line in active:
             offset = self._offset(code, instruction, line)

@@ -8,7 +8,6 @@ way stands a test that takes it on.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from purewasm_plugins.engine.translator.control import (
     Analysis,
@@ -173,11 +172,12 @@ class Blocks:
                     writer.write(f"for _ in {writer.trace('budget')}: break")
             else:
                 loop = self._begin_loop("for _ in {}:")
+                writer.repeats += 1
             self._enter_parameters(type, height)
         elif region is not None and construct.kind == "block":
             if region not in self._segments:
                 self._begin_segments(region)
-        elif style is Style.ONCE or style is Style.IF and construct.branches:
+        elif style is Style.ONCE or (style is Style.IF and construct.branches):
             loop = self._begin_loop("while True:")
         opened = self._note(construct, type, height, loop)
         opened.indent, opened.nesting = indent, nesting
@@ -239,6 +239,7 @@ class Blocks:
             if writer.live:
                 writer.write("break")
             self._end_loop(opened)
+            writer.repeats -= 1
         elif construct.kind == "if":
             self._end_if(opened)
         elif opened.loop is not None:
@@ -291,9 +292,7 @@ class Blocks:
         for position, param in enumerate(type.params, height):
             writer.push(writer.slot(position, param))
 
-    def _note(
-        self, construct: Construct, type: FuncType, height: int, loop: _Loop | None
-    ) -> _Open:
+    def _note(self, construct: Construct, type: FuncType, height: int, loop: _Loop | None) -> _Open:
         writer = self.writer
         opened = _Open(construct, type, height, loop, writer.indent, writer.nesting, [])
         self._open.append(opened)
@@ -302,7 +301,7 @@ class Blocks:
             writer.nesting += 1
         return opened
 
-    def _block_type(self, type: Any) -> FuncType:
+    def _block_type(self, type: ValType | int | None) -> FuncType:
         if type is None:
             return FuncType()
         if isinstance(type, ValType):
@@ -426,9 +425,7 @@ class Blocks:
         writer.write(f"if {self._when(decision, True)}:")
         self._write_deeper(self._branch_lines(target, height, types))
 
-    def _branch_lines(
-        self, target: Target, height: int, types: tuple[ValType, ...]
-    ) -> list[str]:
+    def _branch_lines(self, target: Target, height: int, types: tuple[ValType, ...]) -> list[str]:
         operands = self.writer.stack
         if target[0].kind == "function":
             values = [operand.text for operand in operands[len(operands) - len(types) :]]
@@ -578,9 +575,7 @@ class Blocks:
             self._write_all(self._branch_lines(target, height, ()))
         starts = [start for _, start in segments.marks]
         ends = [*starts[1:], len(writer.lines)]
-        parts = [
-            writer.lines[start:end] for start, end in zip(starts, ends, strict=True)
-        ]
+        parts = [writer.lines[start:end] for start, end in zip(starts, ends, strict=True)]
         del writer.lines[segments.first :]
         self._decide(segments.variable, parts, 0, len(parts), 0)
         writer.shallower()

@@ -10,27 +10,14 @@ import marshal
 import sys
 from importlib.util import MAGIC_NUMBER
 from types import CodeType
-from typing import Protocol
 
-from purewasm_plugins.engine.base import Instance
+from purewasm_plugins.engine.base import CodeCache, Instance
 from purewasm_plugins.version import VERSION
 
-__all__ = ["CodeCache", "ModuleCache"]
+__all__ = ["ModuleCache"]
 
 #: Changes with every change of what the translator writes between two versions.
 FORMAT = 1
-
-
-class CodeCache(Protocol):
-    """Keeps bytes by key, across processes."""
-
-    def get(self, key: str) -> bytes | None:
-        """What was put under the key, whole and unchanged; None if there is nothing."""
-        ...
-
-    def put(self, key: str, content: bytes) -> None:
-        """Keep `content` under the key, in place of what was there. A failure is no error."""
-        ...
 
 
 class ModuleCache:

@@ -167,9 +167,8 @@ def analyse(instructions: Iterable[Instruction], flattened: bool = False) -> Ana
 
 
 #: The instructions that `_read` does more with than to keep them.
-_NOTED = frozenset(
-    "local.set local.tee block loop if else end br br_if br_table return unreachable".split()
-)
+_NOTED = {"local.set", "local.tee", "block", "loop", "if", "else", "end", "br", "br_if"}
+_NOTED |= {"br_table", "return", "unreachable"}
 
 #: A branch: the construct that it stands in, the one that it leads to, its mnemonic,
 #: and its index.
@@ -248,7 +247,6 @@ def _read(analysis: Analysis, instructions: Iterable[Instruction]) -> list[_Bran
 
 def _classify(analysis: Analysis, branches: list[_Branch], flattened: bool) -> None:
     order = list(analysis.constructs.values())
-    instructions = analysis.instructions
     for construct in order:
         # Falling out of this one also leaves the blocks whose ends follow at once.
         parent = construct.parent

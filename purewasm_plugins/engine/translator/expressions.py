@@ -76,11 +76,23 @@ class Expression:
         effects: an `Effect`, as an int.
         reads: which variables it reads, a bit for each.
         size: how many nodes it has.
+        step: where it is a variable plus or minus a small constant: the condition under which the
+            sum needs no mask, in small ints only, which CPython compares fastest.
         inverse: the text of its logical negation, at the precedence of a comparison, where there
             is one shorter than `not`.
     """
 
-    __slots__ = ("effects", "high", "inverse", "low", "precedence", "reads", "size", "text")
+    __slots__ = (
+        "effects",
+        "high",
+        "inverse",
+        "low",
+        "precedence",
+        "reads",
+        "size",
+        "step",
+        "text",
+    )
 
     def __init__(
         self,
@@ -101,6 +113,7 @@ class Expression:
         self.reads = reads
         self.size = size
         self.inverse = inverse
+        self.step: str | None = None
 
     @property
     def value(self) -> int | None:
@@ -123,7 +136,9 @@ def constant(value: int) -> Expression:
     return Expression(text, precedence, value, value, size=0)
 
 
-def opaque(text: str, *operands: Expression, effects: int = 0, precedence: int = ATOM) -> Expression:
+def opaque(
+    text: str, *operands: Expression, effects: int = 0, precedence: int = ATOM
+) -> Expression:
     """An expression of no integer, made of operands that its text already holds."""
     reads = 0
     size = 1
@@ -224,7 +239,7 @@ def signed(operand: Expression, bits: int) -> Expression:
 
 def wide_enough(operand: Expression, bits: int) -> Expression:
     """The same value modulo 2 ** bits, not so far from zero that arithmetic on it gets slow."""
-    if -_FAR <= operand.low and operand.high <= _FAR:
+    if operand.low >= -_FAR and operand.high <= _FAR:
         return operand
     return unsigned(operand, bits)
 

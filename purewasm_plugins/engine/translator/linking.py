@@ -1,9 +1,10 @@
 """The engine: an instance's namespace of generated functions, and the entries to them.
 
-An instance enters whose imports, memories, tables and globals are in place; what leaves is an entry
-for each function that its module defines. A function starts as a stub that translates it on the
-first call, rebinds its name in the namespace and calls it; an entry is what everybody outside of the
-namespace calls, and the only place where a call is metered, bounded and rescued from exceptions.
+An instance enters whose imports, memories, tables and globals are in place; what leaves is an
+entry for each function that its module defines. A function starts as a stub that translates it on
+the first call, rebinds its name in the namespace and calls it; an entry is what everybody outside
+of the namespace calls, and the only place where a call is metered, bounded and rescued from
+exceptions.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from time import monotonic
 from types import CodeType, FunctionType
 from typing import Any
 
-from purewasm_plugins.engine.base import Function, Global, Instance
+from purewasm_plugins.engine.base import CodeCache, Function, Global, Instance
 from purewasm_plugins.engine.translator import simd
 from purewasm_plugins.engine.translator.backtraces import Backtraces
-from purewasm_plugins.engine.translator.caching import CodeCache, ModuleCache
+from purewasm_plugins.engine.translator.caching import ModuleCache
 from purewasm_plugins.engine.translator.function import private_globals
 from purewasm_plugins.engine.translator.metering import LARGEST_SLICE, SlicedBudget
 from purewasm_plugins.engine.translator.runtime import namespace
@@ -70,16 +71,14 @@ class _NamespaceGlobal(Global):
 
     __slots__ = ("_name", "_namespace")
 
-    def __init__(
-        self, type: GlobalType, raw: Any, namespace: dict[str, Any], name: str
-    ) -> None:
+    def __init__(self, type: GlobalType, raw: Any, namespace: dict[str, Any], name: str) -> None:
         self._namespace = namespace
         self._name = name
         self.type = type
         self.raw = raw
 
     @property
-    def raw(self) -> Any:  # type: ignore[override]
+    def raw(self) -> Any:
         """The value as engines hold it."""
         return self._namespace[self._name]
 
@@ -306,4 +305,3 @@ class _Linked:
             return exception
         exception.__traceback__ = None
         return trap
-

@@ -48,7 +48,7 @@ class SlicedBudget(Budget):
         self.renew()
 
     @property
-    def fuel_used(self) -> int:  # type: ignore[override]
+    def fuel_used(self) -> int:
         """Units that the running call, or else the last one, has used."""
         return self._given - length_hint(self._slice) - self._start
 

@@ -60,6 +60,10 @@ Unary = Callable[[Expression], Expression]
 Binary = Callable[[Expression, Expression], Expression]
 
 
+#: Ints of one digit of CPython's, and a constant whose sum with one is cheap to bound.
+_SMALL, _SMALL_STEP = 1 << 30, 1 << 16
+
+
 def _mask(bits: int) -> int:
     return (1 << bits) - 1
 
@@ -85,7 +89,11 @@ def _add(bits: int) -> Binary:
             if value == 0:
                 return a
             operator, b = ("+", constant(value)) if value > 0 else ("-", constant(-value))
-            return binary(a, operator, b, ADD, a.low + value, a.high + value)
+            result = binary(a, operator, b, ADD, a.low + value, a.high + value)
+            if a.size == 1 and not a.effects and a.low == 0 and -_SMALL_STEP < value < _SMALL_STEP:
+                least = f"< {_SMALL - _SMALL_STEP:#x}" if value > 0 else f">= {-value}"
+                result.step = f"{a.text} {least}"
+            return result
         b = wide_enough(b, bits)
         return binary(a, "+", b, ADD, a.low + b.low, a.high + b.high)
 
@@ -263,7 +271,7 @@ def _compare_signed(operator: str, inverse: str, bits: int) -> Binary:
             return compared(a, operator, signed(b, bits), inverse)
         if b.size == 0 and a.size:
             return against(a, signed(b, bits).low)
-        if _fits_signed(a, sign) and a.size or _fits_signed(b, sign) and b.size:
+        if (_fits_signed(a, sign) and a.size) or (_fits_signed(b, sign) and b.size):
             return compared(signed(a, bits), operator, signed(b, bits), inverse)
         return compared(biased(a), operator, biased(b), inverse)
 
@@ -281,7 +289,9 @@ def _compare_signed(operator: str, inverse: str, bits: int) -> Binary:
         bound = value if operator in ("<", ">=") else value + 1
         # Now it is `a < bound` where `less`, else `a >= bound`.
         if bound == 0:
-            return compared(a, *((">", constant(top), "<=") if less else ("<=", constant(top), ">")))
+            return compared(
+                a, *((">", constant(top), "<=") if less else ("<=", constant(top), ">"))
+            )
         text = spelled(a, OR)
         if 0 < bound <= top:
             inside, outside = f"{bound} <= {text} <= {top:#x}", False
@@ -293,9 +303,7 @@ def _compare_signed(operator: str, inverse: str, bits: int) -> Binary:
         if less != outside:
             positive, negative = negative, positive
         precedence = NOT if positive.startswith("not ") else COMPARISON
-        return Expression(
-            positive, precedence, 0, 1, a.effects, a.reads, a.size + 2, negative
-        )
+        return Expression(positive, precedence, 0, 1, a.effects, a.reads, a.size + 2, negative)
 
     return build
 
@@ -324,7 +332,7 @@ def _signed_division(name: str, operator: str, bits: int) -> Binary:
     sign = 1 << (bits - 1)
 
     def build(a: Expression, b: Expression) -> Expression:
-        if 0 <= a.low and a.high < sign and 0 <= b.low and b.high < sign:
+        if a.low >= 0 and a.high < sign and b.low >= 0 and b.high < sign:
             return binary(a, operator, b, MULTIPLY, 0, a.high)
         return call(name, unsigned(a, bits), unsigned(b, bits), high=_mask(bits))
 
@@ -559,4 +567,3 @@ NUMERIC: dict[str, Row] = {
     **_float_rows("f64", rounds=False),
     **_conversion_rows(),
 }
-

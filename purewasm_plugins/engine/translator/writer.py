@@ -125,6 +125,8 @@ class Writer:
         self.stack: list[Expression] = []
         self.offset = 0
         self.live = True
+        #: How many Python loops are open that may run more than once.
+        self.repeats = 0
         #: How many statements with a body are open: code outside of all runs exactly once.
         self.nesting = 0
         #: Operands below this height are variables or constants.
@@ -259,7 +261,7 @@ class Writer:
         after = _AFTER[operand.effects]
         for below in range(min(self._settled, index), index):
             other = stack[below]
-            if other.effects & after or other.reads & bit and other.text != f"s{below}":
+            if other.effects & after or (other.reads & bit and other.text != f"s{below}"):
                 self.spill(below)
         self._fresh = (len(self.lines), index)
         self.write(f"{name} = {operand.text}")
@@ -322,7 +324,12 @@ class Writer:
         type = self.locals[index]
         operand = self.stack.pop()
         if type in _HIGHEST:
+            step = operand.step if self.repeats else None
+            bare = operand.text
             operand = unsigned(operand, 32 if type is ValType.I32 else 64)
+            if step is not None and operand.text != bare:
+                # A counter seldom leaves the small ints, where comparing is cheaper than masking.
+                operand.text = f"{bare} if {step} else {operand.text}"
         bit = 1 << index
         name = self.names[index]
         text = operand.text
