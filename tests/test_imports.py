@@ -19,11 +19,13 @@ PACKAGE = ROOT / "purewasm_plugins"
 #: Each layer, and those that it may import. The root of the package is its public names.
 LAYERS: dict[str, set[str]] = {
     "errors": set(),
+    "version": set(),
     "tools": {"errors"},
+    "cache": {"errors"},
     "wasm": {"errors"},
-    "engine": {"errors", "wasm"},
-    "plugin": {"errors", "tools", "wasm", "engine"},
-    "": {"errors", "tools", "wasm", "engine", "plugin"},
+    "engine": {"errors", "version", "wasm"},
+    "plugin": {"errors", "version", "tools", "cache", "wasm", "engine"},
+    "": {"errors", "version", "tools", "cache", "wasm", "engine", "plugin"},
 }
 _ALL = {*LAYERS}
 LAYERS |= {

@@ -579,3 +579,15 @@ class Engine(Protocol):
             For each function that the module defines, in order, what becomes `Function.entry`.
         """
         ...
+
+
+class CodeCache(Protocol):
+    """Keeps bytes by key, across processes."""
+
+    def get(self, key: str) -> bytes | None:
+        """What was put under the key, whole and unchanged; None if there is nothing."""
+        ...
+
+    def put(self, key: str, content: bytes) -> None:
+        """Keep `content` under the key, in place of what was there. A failure is no error."""
+        ...

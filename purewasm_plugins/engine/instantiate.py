@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from purewasm_plugins.engine.base import (
+    CodeCache,
     Engine,
     Exports,
     Extern,
@@ -40,8 +41,12 @@ from purewasm_plugins.wasm.types import (
 Imports = Mapping[str, Mapping[str, Any]]
 
 
-def engine_named(engine: str | Engine | None) -> Engine:
+def engine_named(engine: str | Engine | None, cache: CodeCache | None = None) -> Engine:
     """The engine of that name; the default one for None.
+
+    Args:
+        engine: a name, an engine, or None.
+        cache: where the translator keeps the code that it makes.
 
     Raises:
         WasmError: there is none of that name, or it cannot run here.
@@ -50,7 +55,7 @@ def engine_named(engine: str | Engine | None) -> Engine:
     if engine is None or engine == "translator":
         from purewasm_plugins.engine.translator import Translator
 
-        return Translator()
+        return Translator(cache=cache)
     if engine == "pywasm":
         from purewasm_plugins.engine.interpreter import Interpreter
 

@@ -17,9 +17,8 @@ from typing import Any
 
 from purewasm_plugins.cache import DirectoryCache
 from purewasm_plugins.engine import Engine, Instance, ResourceLimits, instantiate
-from purewasm_plugins.engine.base import Function, HostException, Memory
-from purewasm_plugins.engine.instantiate import Imports
-from purewasm_plugins.engine.translator import CodeCache, Translator
+from purewasm_plugins.engine.base import CodeCache, Function, HostException, Memory
+from purewasm_plugins.engine.instantiate import Imports, engine_named
 from purewasm_plugins.errors import (
     Cancelled,
     CompileError,
@@ -122,8 +121,8 @@ class WasmPlugin:
         """
         self.module = module
         self.limits = limits or ResourceLimits()
-        cached = cache is not None and engine in (None, Translator.name)
-        self._engine = Translator(cache=cache) if cached else engine
+        self._engine = engine
+        self._cache = cache
         self._imports = imports
         self._lock = threading.RLock()
         self._running = False
@@ -291,9 +290,8 @@ class WasmPlugin:
 
     def _open(self) -> _Session:
         try:
-            instance = instantiate(
-                self.module, self._imports, engine=self._engine, limits=self.limits
-            )
+            engine = engine_named(self._engine, self._cache)
+            instance = instantiate(self.module, self._imports, engine=engine, limits=self.limits)
         except WasmError as error:
             raise InstantiateError(summary(error)) from error
         return _Session(instance, self._reserve)
