@@ -371,6 +371,8 @@ def _float(operator: str, precedence: int) -> Binary:
 
 def _float_divide(a: Expression, b: Expression) -> Expression:
     """Python refuses to divide by zero."""
+    if b.size == 0 and float(b.text):
+        return opaque(f"{spelled(a, MULTIPLY)} / {b.text}", a, b, precedence=MULTIPLY)
     text = f"{spelled(a, MULTIPLY)} / {b.text} if {b.text} else divide_by_zero({a.text}, {b.text})"
     return opaque(text, a, b, precedence=TERNARY)
 
