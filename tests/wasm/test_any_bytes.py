@@ -33,7 +33,7 @@ def test_broken_fixtures(random: Random, data: bytes, other: bytes) -> None:
 
 @given(randoms, randoms)
 def test_broken_random_modules(random: Random, other: Random) -> None:
-    outcome(mutated(random, random_module(random), random_module(other, size=5)))
+    outcome(mutated(random, random_module(random, size=10), random_module(other, size=5)))
 
 
 @given(st.lists(sections | st.binary(max_size=40), max_size=6).map(b"".join))
@@ -48,7 +48,7 @@ def test_any_bytes(data: bytes) -> None:
 
 @given(randoms)
 def test_valid_modules(random: Random) -> None:
-    data = random_module(random)
+    data = random_module(random, functions=3, size=20)
     assert outcome(data) == "valid"
     valid = load(data)
     for index in range(len(valid.module.functions)):
