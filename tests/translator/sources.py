@@ -4,7 +4,8 @@ SOURCES: dict[str, str] = {
     "add": """(module (func (param i32 i32) (result i32)
         (i32.add (local.get 0) (local.get 1))))""",
     "masks": """(module (func (param i32 i32) (result i32)
-        (i32.and (i32.mul (i32.add (local.get 0) (i32.const -1)) (local.get 1)) (i32.const 255))))""",
+        (i32.and (i32.const 255)
+          (i32.mul (i32.add (local.get 0) (i32.const -1)) (local.get 1)))))""",
     "signed": """(module (func (param i32 i32) (result i32)
         (i32.or (i32.lt_s (local.get 0) (local.get 1)) (i32.ge_s (local.get 0) (i32.const 7)))))""",
     "fib": """(module (func $fib (param i32) (result i32)
@@ -47,7 +48,8 @@ SOURCES: dict[str, str] = {
     "indirect": """(module (type $t (func (param i32) (result i32))) (table 2 funcref)
         (func (param i32) (result i32)
           (call_indirect (type $t) (local.get 0) (i32.const 1))))""",
-    "global": """(module (global (mut i32) (i32.const 0)) (global (export "g") (mut i64) (i64.const 0))
+    "global": """(module
+        (global (mut i32) (i32.const 0)) (global (export "g") (mut i64) (i64.const 0))
         (func (global.set 0 (i32.sub (global.get 0) (i32.const 16)))
               (global.set 1 (i64.extend_i32_s (global.get 0)))))""",
 }

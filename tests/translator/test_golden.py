@@ -34,13 +34,7 @@ def test_deterministic(wat: Wat) -> None:
 
 
 def test_offsets_and_names(wat: Wat) -> None:
-    module = load(
-        wat(
-            '(module (func $da-ta! (param $n"x" i32) (result i32) (local.get 0)))'.replace(
-                '"x"', ""
-            )
-        )
-    )
+    module = load(wat("(module (func $da-ta! (param $n i32) (result i32) (local.get $n)))"))
     source = translate(module, 0, offsets=True, names=True)
     assert source.startswith("def f0_da_ta(l0_n):  # 0x")
     assert all("  # 0x" in line for line in source.splitlines())
