@@ -86,10 +86,10 @@ def _show_check(out: Console, item: Check) -> None:
         below = [details, *below] if details else below
     else:
         table = Table.grid(padding=(0, 2))
-        table.add_column(width=_STATUS_WIDTH)
-        table.add_column(width=_NAME_WIDTH, overflow="fold")
+        table.add_column(no_wrap=True)
+        table.add_column(no_wrap=True)
         table.add_column(overflow="fold")
-        table.add_row(status, visible(item.name), details)
+        table.add_row(status, Text(f"{visible(item.name):<{_NAME_WIDTH}}"), details)
         show(out, table)
     for text in below:
         show(out, Padding(text, (0, 0, 0, _STATUS_WIDTH + 2), expand=False))
