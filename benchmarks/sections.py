@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from benchmarks import kernel_speed, loading, plugin_speed
+from benchmarks import debugging, kernel_speed, loading, plugin_speed
 from benchmarks.measure import Effort
 from benchmarks.report import Table
 
@@ -17,6 +17,7 @@ SECTIONS: dict[str, Callable[[Effort], Iterator[Table]]] = {
     "first-call": plugin_speed.first_call,
     "memory": plugin_speed.memory,
     "tools": plugin_speed.tools,
+    "debugging": debugging.debugging,
 }
 
 THOROUGH = Effort(rounds=7, seconds=0.1)

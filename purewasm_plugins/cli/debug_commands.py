@@ -113,6 +113,7 @@ COMMANDS = (
         LOOK,
     ),
     Command(("show", "v"), "", "Draw the screen again.", "show", LOOK),
+    Command(("svg",), "FILE", "Save the screen as a picture.", "svg screen.svg", OTHER),
     Command(("help", "h", "?"), "[COMMAND]", "Show this, or more on one command.", "help b", OTHER),
     Command(("q", "quit"), "", "Leave. An empty line repeats the last command.", "q", OTHER),
 )
@@ -383,6 +384,15 @@ class Commands:
 
     def _show(self, rest: str) -> None:
         self._screen.stop(self._session.stop)
+
+    def _svg(self, rest: str) -> None:
+        path = _needed(rest, "svg screen.svg")
+        try:
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(self._screen.picture())
+        except (OSError, ValueError) as error:
+            raise Refused(f"cannot write '{visible(path, 100)}': {error}") from error
+        self._say(f"Saved {visible(path, 100)}")
 
     def _help(self, rest: str) -> None:
         if rest:

@@ -7,6 +7,7 @@ and by a sign where there are no colours.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -74,6 +75,25 @@ class Screen:
             self.console.print(memory)
         for sentence in self.sentences(stop):
             self.console.print(sentence)
+
+    def picture(self, width: int = 100, height: int = 31) -> str:
+        """The screen as it would be drawn now, as an SVG image."""
+        kept = self.console
+        self.console = Console(
+            file=io.StringIO(),
+            record=True,
+            force_terminal=True,
+            color_system="truecolor",
+            width=width,
+            height=height,
+            highlight=False,
+            legacy_windows=False,
+        )
+        try:
+            self.stop(self.session.stop)
+            return self.console.export_svg(title="purewasm debug")
+        finally:
+            self.console = kept
 
     def _line(self, stop: Stop) -> None:
         """The same in lines of text, for a pipe."""
@@ -210,7 +230,7 @@ class Screen:
             text.append(f"{depth:>2} ", style=NAME)
             text.append(f"{label.kind:<8}")
             text.append(f" → {label.target:#x}", style=ADDRESS)
-            carries = "" if not label.arity else f" carries {label.arity}"
+            carries = "" if not label.arity else f" takes {label.arity}"
             shown.append(text.append(carries, style=DIM))
         return shown
 
