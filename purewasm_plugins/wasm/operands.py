@@ -29,7 +29,7 @@ __all__ = [
 #: The type of an operand; None is the unknown one of unreachable code, which fits everywhere.
 Operand = ValType | None
 
-#: How many transitions are remembered. Real modules have a few thousand; the bound is for modules
+#: How many transitions are remembered. Real modules need a few hundred; the bound is for modules
 #: made to have millions. What is beyond it is computed each time.
 MAX_TRANSITIONS = 20_000
 
