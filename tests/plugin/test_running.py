@@ -71,6 +71,7 @@ ANSWERS: dict[str, list[tuple[str, str, str | tuple[str]]]] = {
     "alloc_bad_pointer": [("echo", "x", ("allocator answered 0xffff",))] * 2,
     "alloc_refuses": [("echo", "x", ("allocator has no 2 bytes",))] * 2,
     "alloc_traps": [("echo", "x", ("unreachable in plugin_alloc",))] * 2,
+    "buggy_shout": [("shout", "pizza", "PIzzA")],
     "alloc_without_free": [("echo", "one", "one"), ("echo", "", ""), ("echo", "two", "two")],
     "assumes_contiguous": [("echo", "one", "one"), ("echo", "two" * 50000, "two" * 50000)],
     "bad_pointer": [("far", "", ("0x7fff0000",)), ("negative", "", ("0xffffffff",))] * 2,
