@@ -471,7 +471,15 @@ class Blocks:
             for construct, _ in targets
             if construct.region is not None and construct is not construct.region.root
         ]
-        return max(regions, key=lambda region: region.root.depth) if regions else None
+        if not regions:
+            return None
+        region = max(regions, key=lambda region: region.root.depth)
+        # What is open inside it, a loop for one, is closed where its trampolines stand.
+        inside = (
+            construct.region is not region and construct.depth > region.root.depth
+            for construct, _ in targets
+        )
+        return None if any(inside) else region
 
     def _branch_by_lookup(
         self, targets: list[Target], selector: Expression, region: Region
