@@ -462,6 +462,10 @@ def _indices_by_name(tools: tuple[PluginTool, ...]) -> dict[str, int]:
     return indices
 
 
+#: Bytes that `read_module` reads at a time.
+_CHUNK = 1 << 20
+
+
 def read_module(path: str | os.PathLike[str]) -> bytes:
     """The bytes of a file, as many as a module may have.
 
@@ -470,8 +474,14 @@ def read_module(path: str | os.PathLike[str]) -> bytes:
     """
     try:
         with open(path, "rb") as file:
-            # One byte more than is allowed: the decoder then says what is wrong.
-            return file.read(MAX_MODULE_SIZE + 1)
+            chunks = []
+            size = 0
+            # In pieces: a read of so many bytes would take the memory for them at once. And one
+            # piece more than is allowed: the decoder then says what is wrong.
+            while size <= MAX_MODULE_SIZE and (chunk := file.read(_CHUNK)):
+                chunks.append(chunk)
+                size += len(chunk)
+            return b"".join(chunks)
     except OSError as error:
         raise PluginError(f"Failed to read plugin '{path}': {error.strerror or error}") from error
     except ValueError as error:

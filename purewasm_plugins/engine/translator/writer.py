@@ -174,6 +174,8 @@ class Writer:
             self.write("pass")
         self.indent -= levels
         self.nesting -= levels
+        # The last line ran on one of the ways to here, not on each.
+        self._fresh = (-1, -1)
 
     def trace(self, text: str) -> str:
         """The text of what may trap; marked, where positions are wanted."""
