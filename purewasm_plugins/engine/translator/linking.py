@@ -19,13 +19,13 @@ from typing import Any
 
 from purewasm_plugins.engine.base import CodeCache, Function, Global, Instance
 from purewasm_plugins.engine.translator import simd
-from purewasm_plugins.engine.translator.backtraces import Backtraces
+from purewasm_plugins.engine.translator.backtraces import TRAPPING, Backtraces
 from purewasm_plugins.engine.translator.caching import ModuleCache
 from purewasm_plugins.engine.translator.function import private_globals
 from purewasm_plugins.engine.translator.metering import LARGEST_SLICE, SlicedBudget
 from purewasm_plugins.engine.translator.runtime import namespace
 from purewasm_plugins.engine.translator.source import compiled
-from purewasm_plugins.errors import Trap, TrapReason
+from purewasm_plugins.errors import Trap, TrapReason, WasmError
 from purewasm_plugins.wasm.types import FuncType, GlobalType
 
 __all__ = ["Translator"]
@@ -168,6 +168,10 @@ class _Linked:
         sys.setrecursionlimit(limit + _HOST_FRAMES)
         try:
             function = self._translate(index)
+        except TRAPPING as error:
+            # A bug of ours, which must not pass for a trap of the module's.
+            message = f"function {index} cannot be translated: {type(error).__name__}: {error}"
+            raise WasmError(message) from error
         finally:
             sys.setrecursionlimit(limit)
         return function(*arguments)
