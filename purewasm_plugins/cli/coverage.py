@@ -14,7 +14,7 @@ from purewasm_plugins.cli.options import limit_options, plugin_argument
 from purewasm_plugins.cli.output import console, show_table, visible
 from purewasm_plugins.debugger import CoverageEngine, FunctionCoverage, report
 from purewasm_plugins.engine import Engine, ResourceLimits
-from purewasm_plugins.errors import ToolExecutionError
+from purewasm_plugins.errors import ToolExecutionError, WasmError
 
 
 @click.command(short_help="Show which instructions of a plugin its inputs run.")
@@ -44,7 +44,10 @@ def coverage(
       purewasm coverage plugin.wasm shout "hello" "" "123"
       purewasm coverage plugin.wasm shout "hello" --html coverage.html
     """
-    counting = CoverageEngine()
+    try:
+        counting = CoverageEngine()
+    except WasmError as error:
+        raise Failure(str(error), Exit.PLUGIN) from error
     loaded = load_plugin(plugin, limits, counting)
     counting.reset()
     named = any(tool == known.name for known in loaded.tools)

@@ -121,11 +121,20 @@ def typed(value: Any, name: str | None = None) -> Value:
 
 def next_instruction(linked: DebugLinked) -> Any:
     """The instruction that the machine is about to run; None where the call has finished."""
-    for label in reversed(linked.machine.stack.label):
-        for instruction in list.__getitem__(label.instr, slice(label.index, None)):
-            if instruction.weight:
-                return instruction
-    return None
+    stack = linked.machine.stack
+    return _standing(stack.label[-1], stack.label[-1].index) if stack.label else None
+
+
+def _standing(label: Any, index: int) -> Any:
+    """The first instruction of a label's list, from an index on, that is one of the text.
+
+    There always is one: the machine is never left between an `end` and what follows it.
+    """
+    while True:
+        instruction = list.__getitem__(label.instr, index)
+        if instruction.weight:
+            return instruction
+        index += 1
 
 
 def operands(linked: DebugLinked) -> tuple[Value, ...]:
@@ -163,13 +172,9 @@ def _frames(linked: DebugLinked, program: Program) -> Iterator[FrameView]:
 
 def _position(label: Any, *, innermost: bool) -> int:
     """Offset of the instruction that a frame stands at."""
-    index = label.index if innermost else label.index - 1
-    while True:
-        instruction = list.__getitem__(label.instr, index)
-        if instruction.weight:
-            offset: int = instruction.instruction.offset
-            return offset
-        index += 1
+    standing = _standing(label, label.index if innermost else label.index - 1)
+    offset: int = standing.instruction.offset
+    return offset
 
 
 def _label(label: Any, program: Program, function: int, base: int) -> LabelView:

@@ -22,7 +22,10 @@ seeds = st.integers(0, 2**32)
 moves = st.lists(
     st.tuples(
         st.sampled_from(
-            ["step", "step_over", "step_out", "step_back", "step_back_over", "go_to", "limit"]
+            [
+                *("step", "step_over", "step_out", "step_back", "step_back_over", "go_to", "limit"),
+                *("break", "watch", "resume", "resume_back", "last_write"),
+            ]
         ),
         st.integers(0, LONGEST),
     ),
@@ -46,14 +49,21 @@ def session_of(seed: int, **options: Any) -> DebugSession:
 
 
 def move(session: DebugSession, what: str, number: int) -> None:
-    if what == "go_to":
-        session.go_to(number)
-    elif what == "limit":
-        session.resume(limit=number)
-    elif what in ("step_out", "step_over") and session.step_number > LONGEST:
-        session.step()
-    else:
-        getattr(session, what)()
+    match what:
+        case "go_to":
+            session.go_to(number)
+        case "limit":
+            session.resume(limit=number)
+        case "watch":
+            session.watch_memory(number * 16, 16)
+        case "last_write":
+            session.last_write(number)
+        case "break":
+            lines = session.lines(0, number)
+            if lines:
+                session.add_breakpoint(hex(lines[-1].offset))
+        case _:
+            getattr(session, what)()
 
 
 @settings(max_examples=15)
