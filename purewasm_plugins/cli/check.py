@@ -13,7 +13,7 @@ from purewasm_plugins.cli.exits import Exit
 from purewasm_plugins.cli.loading import read_file
 from purewasm_plugins.cli.options import limit_options, plugin_argument
 from purewasm_plugins.cli.output import console, print_json, progress, show, visible
-from purewasm_plugins.engine import Engine, ResourceLimits
+from purewasm_plugins.engine import ResourceLimits
 from purewasm_plugins.plugin.conformance import CALL_TIMEOUT, Check, Status
 from purewasm_plugins.plugin.conformance import check as conformance
 
@@ -32,7 +32,7 @@ _WIDE = 80
 @plugin_argument
 @limit_options(timeout=CALL_TIMEOUT)
 @click.option("--json", "as_json", is_flag=True, help="Print the checks as JSON.")
-def check(plugin: str, limits: ResourceLimits, engine: Engine | None, as_json: bool) -> int:
+def check(plugin: str, limits: ResourceLimits, engine: str | None, as_json: bool) -> int:
     """Check that a file keeps the plugin ABI v1, and say what to do where it does not.
 
     Its tools are run, on short inputs and on large ones, to see that they answer and that they

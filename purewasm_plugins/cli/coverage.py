@@ -13,7 +13,7 @@ from purewasm_plugins.cli.loading import load_plugin
 from purewasm_plugins.cli.options import limit_options, plugin_argument
 from purewasm_plugins.cli.output import console, show_table, visible
 from purewasm_plugins.debugger import CoverageEngine, FunctionCoverage, report
-from purewasm_plugins.engine import Engine, ResourceLimits
+from purewasm_plugins.engine import ResourceLimits
 from purewasm_plugins.errors import ToolExecutionError, WasmError
 
 
@@ -33,7 +33,7 @@ def coverage(
     page: str | None,
     everything: bool,
     limits: ResourceLimits,
-    engine: Engine | None,
+    engine: str | None,
 ) -> None:
     """Run a tool on each INPUT and show how often each instruction ran.
 

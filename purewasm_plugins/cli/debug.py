@@ -19,7 +19,7 @@ from purewasm_plugins.cli.loading import load_plugin
 from purewasm_plugins.cli.options import limit_options, plugin_argument
 from purewasm_plugins.cli.output import console, visible
 from purewasm_plugins.debugger import DebugSession
-from purewasm_plugins.engine import Engine, ResourceLimits
+from purewasm_plugins.engine import ResourceLimits
 from purewasm_plugins.errors import ToolExecutionError, WasmError
 from purewasm_plugins.plugin import WasmPlugin
 
@@ -53,7 +53,7 @@ def debug(
     commands: Any,
     history: int,
     limits: ResourceLimits,
-    engine: Engine | None,
+    engine: str | None,
 ) -> None:
     """Step through a tool's call, forwards and backwards, and see the machine.
 

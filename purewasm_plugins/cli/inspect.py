@@ -10,7 +10,7 @@ import click
 from purewasm_plugins.cli.loading import load_module
 from purewasm_plugins.cli.options import limit_options, plugin_argument
 from purewasm_plugins.cli.output import console, print_json, progress, show, show_table, visible
-from purewasm_plugins.engine import Engine, ResourceLimits
+from purewasm_plugins.engine import ResourceLimits
 from purewasm_plugins.errors import PluginError
 from purewasm_plugins.plugin import WasmPlugin
 from purewasm_plugins.wasm import PAGE_SIZE, Module, ValidModule
@@ -18,9 +18,9 @@ from purewasm_plugins.wasm import PAGE_SIZE, Module, ValidModule
 
 @click.command(short_help="Show what a file holds.")
 @plugin_argument
-@limit_options(cached=True)
+@limit_options()
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
-def inspect(plugin: str, limits: ResourceLimits, engine: Engine | None, as_json: bool) -> None:
+def inspect(plugin: str, limits: ResourceLimits, engine: str | None, as_json: bool) -> None:
     """Show what a file holds: the plugin and its tools, exports, imports, memory and sections.
 
     Any valid module can be looked at. Where it is no plugin, or cannot be loaded as one, the reason
@@ -38,7 +38,7 @@ def inspect(plugin: str, limits: ResourceLimits, engine: Engine | None, as_json:
         _print(report)
 
 
-def _plugin(module: ValidModule, limits: ResourceLimits, engine: Engine | None) -> dict[str, Any]:
+def _plugin(module: ValidModule, limits: ResourceLimits, engine: str | None) -> dict[str, Any]:
     try:
         with progress("loading the plugin"):
             plugin = WasmPlugin(module, engine=engine, limits=limits)

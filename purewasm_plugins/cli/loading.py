@@ -39,7 +39,12 @@ def load_module(path: str) -> ValidModule:
         raise Failure(f"{path}: {error}", Exit.PLUGIN) from error
 
 
-def load_plugin(path: str, limits: ResourceLimits, engine: Engine | None) -> WasmPlugin:
+def load_plugin(
+    path: str,
+    limits: ResourceLimits,
+    engine: str | Engine | None,
+    cache_dir: str | None = None,
+) -> WasmPlugin:
     """The plugin in a file.
 
     Raises:
@@ -48,6 +53,8 @@ def load_plugin(path: str, limits: ResourceLimits, engine: Engine | None) -> Was
     data = read_file(path)
     try:
         with progress(f"loading {os.path.basename(path)}"):
-            return WasmPlugin.load_from_bytes(data, engine=engine, limits=limits)
+            return WasmPlugin.load_from_bytes(
+                data, engine=engine, limits=limits, cache_dir=cache_dir
+            )
     except PluginError as error:
         raise Failure(f"{path}: {error}", Exit.PLUGIN) from error

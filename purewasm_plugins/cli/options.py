@@ -11,10 +11,9 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from purewasm_plugins.cli.exits import Exit, Failure
-from purewasm_plugins.engine import Engine, ResourceLimits
+from purewasm_plugins.engine import ResourceLimits
 from purewasm_plugins.engine.instantiate import engine_named
-from purewasm_plugins.errors import PluginError, WasmError
+from purewasm_plugins.errors import WasmError
 from purewasm_plugins.wasm import PAGE_SIZE
 
 _DEFAULTS = ResourceLimits()
@@ -79,11 +78,12 @@ def _fuel(text: str) -> int:
     return int(text)
 
 
-def _engine(name: Any) -> Engine:
+def _engine(name: str) -> str:
     try:
-        return engine_named(name)
+        engine_named(name)
     except WasmError as error:
         raise click.BadParameter(f"{error}.") from None
+    return name
 
 
 def _files(
@@ -109,35 +109,18 @@ _cache_option = click.option(
     metavar="DIR",
     envvar="PUREWASM_CACHE",
     show_envvar=True,
-    help="Keep translated code there: the next run of the plugin starts sooner.",
+    help="Keep translated code there: the plugin's next run starts sooner.",
 )
-
-
-def _caching(engine: Engine | None, directory: str) -> Engine:
-    """The engine with a cache in a directory; an engine that translates nothing as it is.
-
-    Raises:
-        Failure: the directory cannot be trusted, or not be used.
-    """
-    from purewasm_plugins.cache import DirectoryCache
-    from purewasm_plugins.engine.translator import Translator
-
-    if engine is not None and not isinstance(engine, Translator):
-        return engine
-    try:
-        return Translator(cache=DirectoryCache(directory))
-    except PluginError as error:
-        raise Failure(str(error), Exit.USAGE) from error
 
 
 def limit_options(
     timeout: float | None = None, *, cached: bool = False
 ) -> Callable[[_Command], _Command]:
-    """The options of limits and the engine; the command gets `limits` and `engine`.
+    """The options of limits and the engine; the command gets `limits` and `engine`, a name.
 
     Args:
         timeout: the default one; None for that of `ResourceLimits`.
-        cached: whether there is an option for a cache, too.
+        cached: whether there is an option for a cache, too; the command gets `cache_dir`.
     """
     timeout = _DEFAULTS.timeout if timeout is None else timeout
 
@@ -173,14 +156,10 @@ def limit_options(
             limit_memory: int | None,
             timeout: float | None,
             fuel: int | None,
-            engine: Engine | None,
-            cache_dir: str | None = None,
             **kwargs: Any,
         ) -> Any:
             limits = ResourceLimits(memory_pages=limit_memory, timeout=timeout, fuel=fuel)
-            if cache_dir:
-                engine = _caching(engine, cache_dir)
-            return command(*args, limits=limits, engine=engine, **kwargs)
+            return command(*args, limits=limits, **kwargs)
 
         return _cache_option(with_limits) if cached else with_limits
 

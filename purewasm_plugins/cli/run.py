@@ -11,7 +11,7 @@ from purewasm_plugins.cli.exits import Exit, Failure
 from purewasm_plugins.cli.loading import load_plugin
 from purewasm_plugins.cli.options import limit_options, plugin_argument
 from purewasm_plugins.cli.output import progress
-from purewasm_plugins.engine import Engine, ResourceLimits
+from purewasm_plugins.engine import ResourceLimits
 from purewasm_plugins.errors import ToolExecutionError, Trap
 from purewasm_plugins.plugin import WasmPlugin
 
@@ -27,7 +27,8 @@ def run(
     tool: str,
     input: str | None,
     limits: ResourceLimits,
-    engine: Engine | None,
+    engine: str | None,
+    cache_dir: str | None,
     backtrace: bool,
 ) -> None:
     """Run a tool of a plugin and print its output.
@@ -44,15 +45,15 @@ def run(
       purewasm run plugin.wasm shout "hello"
       purewasm run json.wasm format < data.json
     """
-    loaded = load_plugin(plugin, limits, engine)
+    loaded = load_plugin(plugin, limits, engine, cache_dir)
     text = _standard_input() if input == "-" or (input is None and _piped()) else input or ""
     try:
         with progress(f"running {tool}"):
             output = loaded.execute_tool(_name_or_index(loaded, tool), text)
     except ToolExecutionError as error:
         cause = error.__cause__
-        frames = cause.frames if backtrace and isinstance(cause, Trap) else ()
-        trailer = tuple(f"  in {frame}" for frame in frames)
+        shown = backtrace and isinstance(cause, Trap)
+        trailer = tuple(str(cause).splitlines()[1:]) if shown else ()
         raise Failure(str(error), Exit.TOOL, trailer) from error
     # As bytes: the output is UTF-8, whatever the locale says.
     click.echo(output.encode(), nl=sys.stdout.isatty() and not output.endswith("\n"))

@@ -8,7 +8,7 @@ from purewasm_plugins.cli.exits import Exit, Failure
 from purewasm_plugins.cli.loading import load_plugin
 from purewasm_plugins.cli.options import limit_options, plugins_argument
 from purewasm_plugins.cli.output import console, print_error, print_json, show_table
-from purewasm_plugins.engine import Engine, ResourceLimits
+from purewasm_plugins.engine import ResourceLimits
 from purewasm_plugins.errors import ToolError
 from purewasm_plugins.plugin import WasmPlugin
 from purewasm_plugins.tools import ToolRegistry
@@ -26,7 +26,11 @@ from purewasm_plugins.tools import ToolRegistry
 )
 @limit_options(cached=True)
 def tools(
-    plugins: tuple[str, ...], form: str, limits: ResourceLimits, engine: Engine | None
+    plugins: tuple[str, ...],
+    form: str,
+    limits: ResourceLimits,
+    engine: str | None,
+    cache_dir: str | None,
 ) -> int:
     """List the tools of plugins: name, description, and schema of the arguments.
 
@@ -40,7 +44,7 @@ def tools(
     status = Exit.OK
     for path in plugins:
         try:
-            loaded.append((path, load_plugin(path, limits, engine)))
+            loaded.append((path, load_plugin(path, limits, engine, cache_dir)))
         except Failure as failure:
             print_error(failure.message)
             status = Exit.PLUGIN

@@ -23,7 +23,7 @@ from purewasm_plugins.debugger import (
 from purewasm_plugins.debugger import (
     trace as traced,
 )
-from purewasm_plugins.engine import Engine, ResourceLimits
+from purewasm_plugins.engine import ResourceLimits
 from purewasm_plugins.errors import PluginError
 
 #: Operands of a line, and levels of the tree of calls that are indented.
@@ -55,7 +55,7 @@ def trace(
     function: str | None,
     limit: int | None,
     limits: ResourceLimits,
-    engine: Engine | None,
+    engine: str | None,
 ) -> None:
     """Run a tool and print what it does.
 

@@ -259,7 +259,11 @@ class WasmPlugin:
                 raise ToolExecutionError(label, str(error)) from None
             except ResourceLimitError as error:
                 self._session = session
-                raise ToolExecutionError(label, f"the input is too long: {error}") from error
+                details = (
+                    f"the input is too long: memory would have {error.requested} pages with it,"
+                    f" and the limit {error.limit} is {error.allowed}"
+                )
+                raise ToolExecutionError(label, details) from error
             except WasmError as error:
                 raise ToolExecutionError(label, _worded(error, session.memory)) from error
             except HostException as carrier:
