@@ -45,8 +45,7 @@ def ifs() -> str:
 
 def valued() -> str:
     body = "".join(
-        f"(br_if {min(999 - i, 7)} (i32.eq (local.get 0) (i32.const {i})))"
-        "(i32.const 3) (i32.add) )"
+        f"(br_if {min(999 - i, 7)} (i32.eq (local.get 0) (i32.const {i})))(i32.const 3) (i32.add) )"
         for i in range(1000)
     )
     return f"{HEAD}{'(block (result i32) ' * 1000}(local.get 0){body}))"

@@ -232,6 +232,7 @@ class Blocks:
             self._open.pop()
             return
         self._leave_results(opened)
+        falls = writer.live
         writer.forget(construct.assigned)
         if construct.region is not None:
             self._end_in_region(construct, construct.region)
@@ -251,7 +252,7 @@ class Blocks:
         writer.nesting = opened.nesting
         self._open.pop()
         writer.live = (
-            writer.live
+            falls
             or opened.live
             or construct.exits > 0
             or (construct.kind != "loop" and construct.branches > 0)

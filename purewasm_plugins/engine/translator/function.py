@@ -85,7 +85,7 @@ def _lines(
     analysis = analyse(body, flattened)
     blocks = Blocks(writer, analysis)
     blocks.begin()
-    begun = len(writer.lines) if not flattened else 0
+    begun = 1 if metered else 0
     _translate(writer, blocks, analysis.instructions)
     params = ", ".join(writer.names[: len(type.params)])
     head = [Line(0, f"def {naming.function(index)}({params}):", code.body.start)]
