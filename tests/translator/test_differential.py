@@ -16,7 +16,6 @@ import wasmtime
 from purewasm_plugins import Function, Global, Memory, Trap, instantiate
 from purewasm_plugins.engine.translator import control, function
 from purewasm_plugins.wasm import ValType, load
-
 from tests.generators import random_module
 
 COUNT = int(os.environ.get("PUREWASM_DIFFERENTIAL", "60"))
