@@ -53,6 +53,9 @@ def test_behaviour(
         path=["/repository/tests/pyodide/inside", "/packages"],
     )
     output = done.output  # type: ignore[attr-defined]
+    # All of it, for whoever looks for the reason of a failure.
+    log = Path(__file__).parent / "build" / f"{suite}.log"
+    log.write_text(output)
     with capsys.disabled():
         print(f"\n--- {suite}, inside Pyodide\n{output[-3000:]}")
     assert done.status == 0, output[-20000:]  # type: ignore[attr-defined]
