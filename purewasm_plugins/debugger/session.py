@@ -25,11 +25,12 @@ from purewasm_plugins.debugger.machine import debug_linked
 from purewasm_plugins.debugger.program import Line, Location, Program
 from purewasm_plugins.debugger.stops import Breakpoint, Stop, StopReason, Watchpoint, Write
 from purewasm_plugins.debugger.watcher import Landing
-from purewasm_plugins.engine.base import Function, Instance, Memory
+from purewasm_plugins.engine.base import Function, HostException, Instance, Memory
 from purewasm_plugins.engine.interpreter import raw_value
-from purewasm_plugins.errors import ToolExecutionError
+from purewasm_plugins.errors import ToolExecutionError, WasmError
 from purewasm_plugins.plugin import WasmPlugin
 from purewasm_plugins.plugin.abi import exported_memory, required_function
+from purewasm_plugins.plugin.plugin import summary
 from purewasm_plugins.plugin.strings import StringError, encode_input, input_place, read_string
 
 #: Bytes that the history of a session may take, where nothing else is said.
@@ -74,6 +75,11 @@ class DebugSession:
             pointer = input_place(instance, memory).put(encode_input(input))
         except StringError as error:
             raise ToolExecutionError(label, str(error)) from None
+        except HostException as carrier:
+            raise carrier.exception from None
+        except WasmError as error:
+            # The plugin's own allocator trapped, or the input is too long.
+            raise ToolExecutionError(label, summary(error)) from error
         execute = required_function(instance, "plugin_tool_execute")
         self._begin(execute, (index, pointer), history_bytes, instance, isolated=isolated)
         self._tool = label

@@ -346,6 +346,8 @@ def test_what_cannot_be_begun() -> None:
         DebugSession(plugin("hello"), "gret", "")
     with pytest.raises(ToolExecutionError, match=r"U\+0000"):
         DebugSession(plugin("hello"), 0, "\0")
+    with pytest.raises(ToolExecutionError, match="unreachable in plugin_alloc"):
+        DebugSession(plugin("alloc_traps"), 0, "x")
     instance = instantiate(assemble(FACTORIALS), engine="pywasm")
     with pytest.raises(LocationError, match="no function has that name; there is: all, factorial"):
         DebugSession.for_function(instance, "missing")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import subprocess
 import sys
@@ -9,7 +10,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from purewasm_plugins import WasmPlugin
+from purewasm_plugins.cli.debug_commands import BY_NAME, COMMANDS, Commands, Refused
+from purewasm_plugins.cli.debug_screen import Screen
+from purewasm_plugins.cli.output import console
+from purewasm_plugins.debugger import DebugSession
 from tests.conftest import ROOT
 
 pexpect = pytest.importorskip("pexpect")
@@ -238,12 +246,6 @@ rs 5
     ],
 )
 def test_what_is_refused_is_a_sentence_and_the_session_goes_on(line: str, message: str) -> None:
-    from purewasm_plugins import WasmPlugin
-    from purewasm_plugins.cli.debug_commands import Commands, Refused
-    from purewasm_plugins.cli.debug_screen import Screen
-    from purewasm_plugins.cli.output import console
-    from purewasm_plugins.debugger import DebugSession
-
     plugin = WasmPlugin.load(WAT / "buggy_shout.wasm", engine="pywasm")
     session = DebugSession(plugin, 0, "x")
     commands = Commands(session, Screen(console(), session, ""))
@@ -251,6 +253,25 @@ def test_what_is_refused_is_a_sentence_and_the_session_goes_on(line: str, messag
         commands.run(line)
     commands.run("s")
     assert session.step_number == 1
+
+
+@settings(max_examples=60)
+@given(st.data())
+def test_whatever_is_typed_the_answer_is_a_sentence(data: st.DataObject) -> None:
+    plugin = WasmPlugin.load(WAT / "buggy_shout.wasm", engine="pywasm")
+    session = DebugSession(plugin, 0, "ab")
+    screen = Screen(console(), session, "")
+    commands = Commands(session, screen)
+    names = sorted(set(BY_NAME) - {"svg"})
+    parts = ["if", "after", "capital", "capital:3", "$char", "global", "local.char", "memory[", "]"]
+    parts += ["0x400", "-1", "3", "stack[-1]", "string(16)", "99999999999", "(", "'", "0xf6", "=="]
+    argument = st.sampled_from(parts) | st.text(max_size=8)
+    for _ in range(data.draw(st.integers(1, 6))):
+        words = [data.draw(st.sampled_from(names)), *data.draw(st.lists(argument, max_size=4))]
+        with contextlib.suppress(Refused):
+            commands.run(" ".join(words))
+        commands.complete("", " ".join(words))
+    assert "<svg" in screen.picture(80)
 
 
 def test_what_cannot_be_begun_is_a_line_and_a_status() -> None:
@@ -267,8 +288,6 @@ def test_what_cannot_be_begun_is_a_line_and_a_status() -> None:
 
 
 def test_every_command_has_help_and_an_example_that_names_it() -> None:
-    from purewasm_plugins.cli.debug_commands import COMMANDS, Commands
-
     for command in COMMANDS:
         assert command.example.split()[0] in command.names
         assert command.help.endswith(".")
