@@ -24,6 +24,9 @@ from purewasm_plugins.engine.interpreter import PYWASM_ERRORS, pop_results, trap
 from purewasm_plugins.engine.values import FROM_RAW
 from purewasm_plugins.errors import Trap, TrapReason
 
+#: Steps before the place one goes back to, where one more checkpoint is kept.
+STRIDE = 400
+
 
 class Execution:
     """See the module.
@@ -192,6 +195,9 @@ class Execution:
         near = self.history.before(step)
         if not near.step <= self._clock.step <= step:
             self.rewind(near)
+            if step - near.step > 2 * STRIDE and self.advance(step - STRIDE) is None:
+                # Who goes back one step often goes back another: that one need not go so far.
+                self.history.add(take(self.linked, near))
         return self.advance(step)
 
     def search(self, landing: Landing | None = None) -> Found | None:

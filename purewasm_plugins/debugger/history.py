@@ -17,7 +17,7 @@ from purewasm_plugins.debugger.snapshot import PAGE, Snapshot
 SPACING = 5_000
 
 #: Memory whose image takes as long as a tenth of that; checkpoints of more are farther apart.
-_COMFORTABLE = 16 * 1024 * 1024
+_COMFORTABLE = 32 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)

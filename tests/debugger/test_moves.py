@@ -13,6 +13,7 @@ from purewasm_plugins.debugger import (
     DebugSession,
     LocationError,
     StopReason,
+    execution,
     history,
 )
 from purewasm_plugins.errors import ToolExecutionError
@@ -313,6 +314,7 @@ def test_the_plugin_itself_is_left_alone() -> None:
 
 def test_the_history_keeps_to_its_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(history, "SPACING", 50)
+    monkeypatch.setattr(execution, "STRIDE", 10)
     session = start(
         """(module (memory (export "memory") 4) (func (export "f") (local $i i32)
           (loop $l

@@ -11,7 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from purewasm_plugins import Trap, instantiate
-from purewasm_plugins.debugger import DebugSession, StopReason, history
+from purewasm_plugins.debugger import DebugSession, StopReason, execution, history
 from tests.conftest import ENGINES
 from tests.debugger.programs import random_call, state
 
@@ -36,9 +36,10 @@ moves = st.lists(
 @pytest.fixture(autouse=True, scope="module")
 def dense() -> Any:
     """Checkpoints every few steps: a short program then goes through all that a long one does."""
-    spacing, history.SPACING = history.SPACING, 7
+    kept = history.SPACING, execution.STRIDE
+    history.SPACING, execution.STRIDE = 7, 2
     yield
-    history.SPACING = spacing
+    history.SPACING, execution.STRIDE = kept
 
 
 def session_of(seed: int, **options: Any) -> DebugSession:
