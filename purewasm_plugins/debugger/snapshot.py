@@ -7,6 +7,7 @@ costs what has changed.
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,7 @@ _CHUNK = 16
 _CHUNK_BYTES = PAGE * _CHUNK
 _ZERO_PAGE = bytes(PAGE)
 _ZERO_CHUNK = (_ZERO_PAGE,) * _CHUNK
+_ZEROS = bytes(_CHUNK_BYTES)
 
 Chunk = tuple[bytes, ...]
 
@@ -60,30 +62,45 @@ class MemoryImage:
 def memory_image(memory: Memory, like: MemoryImage | None = None) -> MemoryImage:
     """An image of a memory, sharing with another one what is the same."""
     data = memory.data
-    size = len(data)
-    chunks: list[Chunk] = []
+    # `startswith` compares in place, where a slice would copy first.
+    same = data.startswith
     known = () if like is None else like.chunks
-    for number, start in enumerate(range(0, size, _CHUNK_BYTES)):
+    chunks: list[Chunk] = []
+    for number, start in enumerate(range(0, len(data), _CHUNK_BYTES)):
         old = known[number] if number < len(known) else _ZERO_CHUNK
-        new: list[bytes] = []
-        changed = False
-        for index, at in enumerate(range(start, start + _CHUNK_BYTES, PAGE)):
-            page = data[at : at + PAGE]
-            if page == old[index]:
-                new.append(old[index])
-            else:
-                changed = True
-                new.append(_ZERO_PAGE if page == _ZERO_PAGE else bytes(page))
-        chunks.append(tuple(new) if changed else old)
-    return MemoryImage(tuple(chunks), size, memory.pages, memory.refused)
+        if old is _ZERO_CHUNK and same(_ZEROS, start):
+            chunks.append(old)
+            continue
+        new = [
+            page if same(page, at) else _page(data, at)
+            for page, at in zip(old, range(start, start + _CHUNK_BYTES, PAGE), strict=True)
+        ]
+        unchanged = all(map(operator.is_, new, old))
+        chunks.append(old if unchanged else tuple(new))
+    return MemoryImage(tuple(chunks), len(data), memory.pages, memory.refused)
+
+
+def _page(data: bytearray, start: int) -> bytes:
+    page = bytes(data[start : start + PAGE])
+    return _ZERO_PAGE if page == _ZERO_PAGE else page
 
 
 def restore_memory(memory: Memory, image: MemoryImage) -> None:
     """Make a memory what it was."""
-    memory.data[:] = b"".join([page for chunk in image.chunks for page in chunk])
+    data = memory.data
+    same = data.startswith
     # A debugger may do what no program can: make a memory smaller.
+    del data[image.size :]
+    data.extend(bytes(image.size - len(data)))
     memory._pages = image.pages
     memory.refused = image.refused
+    for number, chunk in enumerate(image.chunks):
+        start = number * _CHUNK_BYTES
+        if chunk is _ZERO_CHUNK and same(_ZEROS, start):
+            continue
+        for page, at in zip(chunk, range(start, start + _CHUNK_BYTES, PAGE), strict=True):
+            if not same(page, at):
+                data[at : at + PAGE] = page
 
 
 @dataclass(frozen=True, slots=True)
