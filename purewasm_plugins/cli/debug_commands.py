@@ -297,7 +297,8 @@ class Commands:
         if write is None:
             self._say(f"Nothing has written the byte at {address:#x} since the call began.")
             return
-        self._say(f"The {describe_write(write, self._session.program)}.")
+        sentence = describe_write(write, self._session.program)
+        self._say(f"{sentence[0].upper()}{sentence[1:]}.")
         self._say(f"To go there: goto {write.step}")
 
     # Look around
