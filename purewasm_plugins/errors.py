@@ -179,7 +179,7 @@ class Trap(WasmError):
         frames: the WebAssembly backtrace, innermost first.
     """
 
-    #: Frames shown at each end of a long backtrace by `str()`.
+    #: Frames shown at each end of a long backtrace.
     SHOWN = 8
 
     def __init__(self, reason: TrapReason, frames: tuple[StackFrame, ...] = ()) -> None:
@@ -187,13 +187,16 @@ class Trap(WasmError):
         self.reason = reason
         self.frames = frames
 
-    def __str__(self) -> str:
-        lines = [self.reason.value]
-        shown = [f"  in {frame}" for frame in self.frames]
-        hidden = len(shown) - 2 * self.SHOWN
+    def backtrace(self) -> list[str]:
+        """The frames as text, the middle of a long backtrace left out."""
+        lines = [f"in {frame}" for frame in self.frames]
+        hidden = len(lines) - 2 * self.SHOWN
         if hidden > 0:
-            shown[self.SHOWN : -self.SHOWN] = [f"  ... {hidden} more frames"]
-        return "\n".join(lines + shown)
+            lines[self.SHOWN : -self.SHOWN] = [f"... {hidden} more frames"]
+        return lines
+
+    def __str__(self) -> str:
+        return "\n  ".join([self.reason.value, *self.backtrace()])
 
 
 class OutOfFuel(Trap):

@@ -9,7 +9,7 @@ from purewasm_plugins.cli.output import progress
 from purewasm_plugins.engine import Engine, ResourceLimits
 from purewasm_plugins.errors import PluginError
 from purewasm_plugins.plugin import WasmPlugin
-from purewasm_plugins.plugin.plugin import compile_module, read_module
+from purewasm_plugins.plugin.plugin import compile_module, directory_cache, read_module
 from purewasm_plugins.wasm import ValidModule
 
 
@@ -48,8 +48,12 @@ def load_plugin(
     """The plugin in a file.
 
     Raises:
-        Failure: it cannot be loaded.
+        Failure: it cannot be loaded, or the cache directory cannot be used.
     """
+    try:
+        directory_cache(cache_dir)
+    except PluginError as error:
+        raise Failure(str(error), Exit.USAGE) from error
     data = read_file(path)
     try:
         with progress(f"loading {os.path.basename(path)}"):

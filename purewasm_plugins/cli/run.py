@@ -52,8 +52,8 @@ def run(
             output = loaded.execute_tool(_name_or_index(loaded, tool), text)
     except ToolExecutionError as error:
         cause = error.__cause__
-        shown = backtrace and isinstance(cause, Trap)
-        trailer = tuple(str(cause).splitlines()[1:]) if shown else ()
+        lines = cause.backtrace() if backtrace and isinstance(cause, Trap) else ()
+        trailer = tuple(f"  {line}" for line in lines)
         raise Failure(str(error), Exit.TOOL, trailer) from error
     # As bytes: the output is UTF-8, whatever the locale says.
     click.echo(output.encode(), nl=sys.stdout.isatty() and not output.endswith("\n"))

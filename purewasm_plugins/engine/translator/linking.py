@@ -39,8 +39,9 @@ _HELPERS = 8
 #: Frames that a host function, or the translation of a function, may use.
 _HOST_FRAMES = 1000
 
-#: The call depth where no limit is set: each call takes some hundred bytes, of the heap.
-_UNLIMITED_DEPTH = 1_000_000
+#: The call depth where no limit is set: each call takes some hundred bytes, of the heap, and the
+#: backtrace of so deep a trap takes seconds to make.
+_UNLIMITED_DEPTH = 100_000
 
 _VECTOR_NAMES = {mnemonic.replace(".", "_"): mnemonic for mnemonic in simd.FUNCTIONS}
 
