@@ -15,11 +15,14 @@ __all__ = [
     "Cancelled",
     "CompileError",
     "DeadlineExceeded",
+    "DebuggerError",
     "DecodeError",
     "DuplicateToolError",
+    "ExpressionError",
     "InstantiateError",
     "InvalidArgumentsError",
     "LinkError",
+    "LocationError",
     "MissingExportError",
     "OutOfFuel",
     "PluginError",
@@ -348,3 +351,41 @@ class DuplicateToolError(ToolError):
 
     def __str__(self) -> str:
         return f"Tool '{self.tool}' is already registered"
+
+
+class DebuggerError(WasmError):
+    """The debugger cannot do what it was asked for; the session goes on."""
+
+
+class LocationError(DebuggerError):
+    """A location is none of the program's.
+
+    Attributes:
+        location: as it was given.
+        details: what is wrong with it.
+    """
+
+    def __init__(self, location: str, details: str) -> None:
+        super().__init__(location, details)
+        self.location = location
+        self.details = details
+
+    def __str__(self) -> str:
+        return f"no such location '{self.location}': {self.details}"
+
+
+class ExpressionError(DebuggerError):
+    """An expression cannot be read, or has no value here.
+
+    Attributes:
+        expression: its text.
+        details: what is wrong with it.
+    """
+
+    def __init__(self, expression: str, details: str) -> None:
+        super().__init__(expression, details)
+        self.expression = expression
+        self.details = details
+
+    def __str__(self) -> str:
+        return f"'{self.expression}': {self.details}"

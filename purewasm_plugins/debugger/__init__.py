@@ -4,7 +4,6 @@ It decides when to stop and holds what there is to see; the command and the page
 """
 
 from purewasm_plugins.debugger.coverage import CoverageEngine, FunctionCoverage, report
-from purewasm_plugins.debugger.errors import DebuggerError, ExpressionError, LocationError
 from purewasm_plugins.debugger.machine import DebugEngine
 from purewasm_plugins.debugger.program import Line, Location, Program
 from purewasm_plugins.debugger.session import DebugSession
@@ -18,6 +17,7 @@ from purewasm_plugins.debugger.views import (
     TableView,
     Value,
 )
+from purewasm_plugins.errors import DebuggerError, ExpressionError, LocationError
 
 __all__ = [
     "Breakpoint",

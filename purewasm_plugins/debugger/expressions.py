@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from purewasm_plugins.debugger.errors import ExpressionError
+from purewasm_plugins.errors import ExpressionError
 
 #: The longest expression, and the most bytes that one may take out of memory.
 MAX_LENGTH, MAX_BYTES = 1000, 1 << 20

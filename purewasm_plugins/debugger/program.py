@@ -11,7 +11,7 @@ from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from purewasm_plugins.debugger.errors import LocationError
+from purewasm_plugins.errors import LocationError
 from purewasm_plugins.wasm import Control, ExternKind, Instruction, ValidModule, ValType
 from purewasm_plugins.wasm.instructions import instructions
 from purewasm_plugins.wasm.names import Names

@@ -110,7 +110,7 @@ class Recorder:
         instance, values = self._linked.instance, self._linked.machine.stack.value
         for memory, (size, pages) in zip(instance.memories, answer.sizes, strict=False):
             memory.data.extend(bytes(max(0, size - len(memory.data))))
-            memory._pages = pages
+            memory.undo_grow(pages)
         for number, page, content in answer.pages:
             instance.memories[number].data[page * PAGE : page * PAGE + len(content)] = content
         for cell, raw in zip(instance.globals, answer.globals or (), strict=False):

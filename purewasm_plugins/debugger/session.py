@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from purewasm_plugins.debugger import effects, views
-from purewasm_plugins.debugger.errors import DebuggerError, LocationError
 from purewasm_plugins.debugger.execution import Execution
 from purewasm_plugins.debugger.expressions import Expression
 from purewasm_plugins.debugger.launch import (
@@ -27,7 +26,7 @@ from purewasm_plugins.debugger.stops import Breakpoint, Stop, StopReason, Watchp
 from purewasm_plugins.debugger.watcher import Landing
 from purewasm_plugins.engine.base import Function, HostException, Instance, Memory
 from purewasm_plugins.engine.interpreter import raw_value
-from purewasm_plugins.errors import ToolExecutionError, WasmError
+from purewasm_plugins.errors import DebuggerError, LocationError, ToolExecutionError, WasmError
 from purewasm_plugins.plugin import WasmPlugin
 from purewasm_plugins.plugin.abi import exported_memory, required_function
 from purewasm_plugins.plugin.plugin import summary

@@ -92,7 +92,7 @@ def restore_memory(memory: Memory, image: MemoryImage) -> None:
     # A debugger may do what no program can: make a memory smaller.
     del data[image.size :]
     data.extend(bytes(image.size - len(data)))
-    memory._pages = image.pages
+    memory.undo_grow(image.pages)
     memory.refused = image.refused
     for number, chunk in enumerate(image.chunks):
         start = number * _CHUNK_BYTES

@@ -16,13 +16,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from purewasm_plugins.debugger import effects
-from purewasm_plugins.debugger.errors import ExpressionError
 from purewasm_plugins.debugger.expressions import Expression, Scope
 from purewasm_plugins.debugger.machine import DebugLinked, Paused
 from purewasm_plugins.debugger.program import Location
 from purewasm_plugins.debugger.stops import Breakpoint, Watchpoint, Write
 from purewasm_plugins.engine.interpreter import raw_value
 from purewasm_plugins.engine.values import FROM_RAW
+from purewasm_plugins.errors import ExpressionError
 
 
 class Mode(enum.Enum):

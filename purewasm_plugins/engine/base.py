@@ -260,6 +260,11 @@ class Memory:
         self._pages = after
         return before
 
+    def undo_grow(self, pages: int) -> None:
+        """Take the number of pages that the memory had or will have at another moment, for a
+        debugger that goes back and forth in time and sees to `data` itself."""
+        self._pages = pages
+
     def host_region(self, size: int, reserve: int) -> int:
         """Provide bytes for the host behind the module's pages.
 
