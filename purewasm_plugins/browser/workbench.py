@@ -7,6 +7,7 @@ and an endless plugin is ended by ending the worker.
 
 from __future__ import annotations
 
+import gc
 import json
 import platform
 import sys
@@ -104,6 +105,8 @@ class Workbench:
         self._module = self._plugin = None
         self._observer = Observer()
         self._memory = MemoryView()
+        # An instance is a cycle that holds megabytes, and the browser's memory never shrinks.
+        gc.collect()
         started = time.perf_counter()
         answer: dict[str, Any] = {"size": len(data), "plugin": None, "module": None, "error": None}
         try:
