@@ -9,7 +9,8 @@ nothing outside these trees comes out.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+
+from purewasm_plugins.records import Record
 
 __all__ = [
     "Cancelled",
@@ -145,8 +146,7 @@ class TrapReason(enum.Enum):
         return self.value
 
 
-@dataclass(frozen=True, slots=True)
-class StackFrame:
+class StackFrame(Record):
     """One WebAssembly function that was active when a trap happened.
 
     Attributes:

@@ -9,10 +9,10 @@ import enum
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn, Protocol, runtime_checkable
 
 from purewasm_plugins.errors import DuplicateToolError, InvalidArgumentsError, ToolNotFoundError
+from purewasm_plugins.records import Record
 
 
 class ToolCategory(enum.Enum):
@@ -31,8 +31,7 @@ class ToolCategory(enum.Enum):
         return self.value
 
 
-@dataclass(frozen=True, slots=True)
-class ToolDefinition:
+class ToolDefinition(Record):
     """What an agent is told of a tool.
 
     Attributes:
@@ -70,17 +69,19 @@ class ToolDefinition:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class ToolCall:
+#: Copied for each call.
+_NO_ARGUMENTS: dict[str, Any] = {}
+
+
+class ToolCall(Record):
     """A call that an agent asks for. `id` is the agent's own, if it has one."""
 
     name: str
-    arguments: Mapping[str, Any] = field(default_factory=dict)
+    arguments: Mapping[str, Any] = _NO_ARGUMENTS
     id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ToolResult:
+class ToolResult(Record):
     """What came of a call.
 
     Attributes:
@@ -199,6 +200,9 @@ class ToolRegistry:
         except Exception as exception:
             error = f"{type(exception).__name__}: {exception}"
             result = ToolResult(call.name, success=False, output="", error=error)
+        # Imported here: it takes longer than all that a plugin's first answer needs.
+        from dataclasses import replace
+
         return replace(result, duration_ms=(time.perf_counter() - started) * 1000)
 
     async def execute_async(self, call: ToolCall) -> ToolResult:

@@ -18,14 +18,15 @@ PACKAGE = ROOT / "purewasm_plugins"
 
 #: Each layer, and those that it may import. The root of the package is its public names.
 LAYERS: dict[str, set[str]] = {
-    "errors": set(),
+    "records": set(),
+    "errors": {"records"},
     "version": set(),
-    "tools": {"errors"},
+    "tools": {"records", "errors"},
     "cache": {"errors"},
-    "wasm": {"errors"},
-    "engine": {"errors", "version", "wasm"},
-    "plugin": {"errors", "version", "tools", "cache", "wasm", "engine"},
-    "": {"errors", "version", "tools", "cache", "wasm", "engine", "plugin"},
+    "wasm": {"records", "errors"},
+    "engine": {"records", "errors", "version", "wasm"},
+    "plugin": {"records", "errors", "version", "tools", "cache", "wasm", "engine"},
+    "": {"records", "errors", "version", "tools", "cache", "wasm", "engine", "plugin"},
 }
 _ALL = {*LAYERS}
 LAYERS |= {

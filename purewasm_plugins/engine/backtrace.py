@@ -9,7 +9,6 @@ from purewasm_plugins.engine.base import Instance
 from purewasm_plugins.errors import StackFrame
 from purewasm_plugins.wasm.instructions import instructions
 from purewasm_plugins.wasm.module import Span
-from purewasm_plugins.wasm.text import Identifiers, format_instruction
 
 
 def stack_frame(
@@ -28,6 +27,9 @@ def stack_frame(
     name = names.functions.get(function) or instance.functions[function].name
     text = None
     if innermost and offset is not None:
+        # Imported here: only who has run into a trap needs the text format.
+        from purewasm_plugins.wasm.text import Identifiers, format_instruction
+
         instruction = next(instructions(module.data, Span(offset, len(module.data))))
         identifiers = Identifiers(names)
         text = format_instruction(instruction, identifiers, identifiers.locals(function))

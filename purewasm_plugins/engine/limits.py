@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from purewasm_plugins.errors import (
     Cancelled,
@@ -19,10 +18,10 @@ from purewasm_plugins.errors import (
     Trap,
     TrapReason,
 )
+from purewasm_plugins.records import Record
 
 
-@dataclass(frozen=True, slots=True)
-class ResourceLimits:
+class ResourceLimits(Record):
     """What an instance may use. `None` lifts a limit.
 
     Attributes:
@@ -47,7 +46,7 @@ class ResourceLimits:
     output_bytes: int | None = 16 * 1024 * 1024
 
     def __post_init__(self) -> None:
-        for name in self.__slots__:
+        for name in self.__match_args__:
             value = getattr(self, name)
             if value is not None and value < 0:
                 raise ValueError(f"the limit {name} must not be negative: {value}")

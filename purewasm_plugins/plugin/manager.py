@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from purewasm_plugins.engine import Engine, ResourceLimits
 from purewasm_plugins.engine.instantiate import Imports
 from purewasm_plugins.errors import PluginError
 from purewasm_plugins.plugin.plugin import WasmPlugin
+from purewasm_plugins.records import Record
 from purewasm_plugins.tools import ToolRegistry
 
 
-@dataclass(frozen=True, slots=True)
-class DirectoryReport:
+class DirectoryReport(Record):
     """What came of loading a directory.
 
     Attributes:

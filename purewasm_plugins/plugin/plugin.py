@@ -8,14 +8,11 @@ fresh one.
 
 from __future__ import annotations
 
-import json
 import os
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from purewasm_plugins.cache import DirectoryCache
 from purewasm_plugins.engine import Engine, Instance, ResourceLimits, instantiate
 from purewasm_plugins.engine.base import CodeCache, Function, HostException, Memory
 from purewasm_plugins.engine.instantiate import Imports, engine_named
@@ -42,6 +39,7 @@ from purewasm_plugins.plugin.strings import (
     input_place,
     read_string,
 )
+from purewasm_plugins.records import Record
 from purewasm_plugins.tools import ToolDefinition, ToolRegistry, ToolResult
 from purewasm_plugins.version import VERSION
 from purewasm_plugins.wasm import ValidModule, decode, load
@@ -61,8 +59,7 @@ DEFAULT_SCHEMA: Mapping[str, Any] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class PluginTool:
+class PluginTool(Record):
     """A tool of a plugin.
 
     Attributes:
@@ -344,6 +341,8 @@ class RegisteredTool:
 
     def execute(self, arguments: Mapping[str, Any]) -> ToolResult:
         """Run the tool: on the string `input` where it has no schema, on JSON where it has one."""
+        import json
+
         name = self.definition.name
         try:
             if self.tool.schema is None:
@@ -428,6 +427,9 @@ class _Session:
             self._inputs.release()
 
     def _schema(self, export: Function, index: int) -> Mapping[str, Any]:
+        # Imported here: a plugin without schemas needs no JSON.
+        import json
+
         text = self._read(export, "plugin_tool_schema", index)
         try:
             schema = json.loads(text)
@@ -499,7 +501,12 @@ def directory_cache(directory: str | os.PathLike[str] | None) -> CodeCache | Non
         PluginError: the directory cannot be used.
     """
     chosen = directory if directory is not None else os.environ.get(CACHE_VARIABLE)
-    return DirectoryCache(chosen) if chosen else None
+    if not chosen:
+        return None
+    # Imported here: what makes files is a twentieth of the time to a plugin's first answer.
+    from purewasm_plugins.cache import DirectoryCache
+
+    return DirectoryCache(chosen)
 
 
 def compile_module(data: bytes, cache: CodeCache | None = None) -> ValidModule:

@@ -11,9 +11,8 @@ specification's test suite.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from itertools import chain, repeat
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from purewasm_plugins.errors import DecodeError
 from purewasm_plugins.wasm import implementation_limits as limits
@@ -114,7 +113,6 @@ def _check_header(data: bytes) -> None:
         raise DecodeError("unknown binary version", 4)
 
 
-@dataclass
 class _Contents:
     """What the sections read so far hold."""
 
@@ -130,8 +128,10 @@ class _Contents:
     data_count: int | None = None
     functions: tuple[Code, ...] = ()
     data_segments: tuple[DataSegment, ...] = ()
-    custom_sections: list[CustomSection] = field(default_factory=list)
-    sections: list[Section] = field(default_factory=list)
+
+    def __init__(self) -> None:
+        self.custom_sections: list[CustomSection] = []
+        self.sections: list[Section] = []
 
     def module(self, data: bytes) -> Module:
         if len(self.functions) != len(self.function_types):
@@ -442,8 +442,7 @@ def _data_section(data: bytes, position: int, contents: _Contents) -> int:
     return position
 
 
-@dataclass(frozen=True)
-class _SectionKind:
+class _SectionKind(NamedTuple):
     """A kind of section: its place among the others, and what reads it."""
 
     order: int

@@ -7,10 +7,10 @@ backtraces report.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
+from purewasm_plugins.records import Record
 from purewasm_plugins.wasm.types import (
     ExternKind,
     ExternType,
@@ -37,8 +37,7 @@ class Import(NamedTuple):
     type: int | TableType | MemoryType | GlobalType
 
 
-@dataclass(frozen=True, slots=True)
-class Export:
+class Export(Record):
     """An export (section 2.5.10)."""
 
     name: str
@@ -107,8 +106,7 @@ class Section(NamedTuple):
     content: Span
 
 
-@dataclass(frozen=True)
-class Module:
+class Module(Record, slots=False):
     """A decoded, not yet validated module (section 2.5)."""
 
     data: bytes

@@ -7,10 +7,10 @@ part of it that is malformed is left out, and a note says so.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from purewasm_plugins.errors import DecodeError
+from purewasm_plugins.records import Record
 from purewasm_plugins.wasm.module import Module
 from purewasm_plugins.wasm.primitives import read_byte, read_name, read_unsigned
 
@@ -19,11 +19,13 @@ __all__ = ["Names", "read_names"]
 NameMap = Mapping[int, str]
 IndirectNameMap = Mapping[int, NameMap]
 
+#: Of what nobody gave a name.
+_NONE: Mapping[int, Any] = {}
+
 _Item = TypeVar("_Item")
 
 
-@dataclass(frozen=True)
-class Names:
+class Names(Record):
     """Names by index, imported things first; what has none is missing.
 
     Attributes:
@@ -35,15 +37,15 @@ class Names:
     """
 
     module: str | None = None
-    functions: NameMap = field(default_factory=dict)
-    locals: IndirectNameMap = field(default_factory=dict)
-    labels: IndirectNameMap = field(default_factory=dict)
-    types: NameMap = field(default_factory=dict)
-    tables: NameMap = field(default_factory=dict)
-    memories: NameMap = field(default_factory=dict)
-    globals: NameMap = field(default_factory=dict)
-    elements: NameMap = field(default_factory=dict)
-    data: NameMap = field(default_factory=dict)
+    functions: NameMap = _NONE
+    locals: IndirectNameMap = _NONE
+    labels: IndirectNameMap = _NONE
+    types: NameMap = _NONE
+    tables: NameMap = _NONE
+    memories: NameMap = _NONE
+    globals: NameMap = _NONE
+    elements: NameMap = _NONE
+    data: NameMap = _NONE
     notes: tuple[str, ...] = ()
 
 

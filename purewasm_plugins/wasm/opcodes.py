@@ -7,7 +7,6 @@ an instruction is said nowhere else. Adding an instruction is one row here and o
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 
 from purewasm_plugins.wasm.types import ValType
 
@@ -50,7 +49,6 @@ class Immediates(enum.Enum):
     V128 = "(the 16 bytes,)"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Opcode:
     """An instruction.
 
@@ -64,13 +62,29 @@ class Opcode:
         lanes: how many lanes its lane immediate can choose from.
     """
 
-    code: int
-    mnemonic: str
-    immediates: Immediates
-    params: tuple[ValType, ...] | None = None
-    results: tuple[ValType, ...] | None = None
-    alignment: int = 0
-    lanes: int = 0
+    __slots__ = ("alignment", "code", "immediates", "lanes", "mnemonic", "params", "results")
+
+    # Written out, as there are more than four hundred to make when this is imported.
+    def __init__(
+        self,
+        code: int,
+        mnemonic: str,
+        immediates: Immediates,
+        params: tuple[ValType, ...] | None = None,
+        results: tuple[ValType, ...] | None = None,
+        alignment: int = 0,
+        lanes: int = 0,
+    ) -> None:
+        self.code = code
+        self.mnemonic = mnemonic
+        self.immediates = immediates
+        self.params = params
+        self.results = results
+        self.alignment = alignment
+        self.lanes = lanes
+
+    def __repr__(self) -> str:
+        return f"<Opcode {self.code:#x} {self.mnemonic}>"
 
     def __str__(self) -> str:
         return self.mnemonic

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+
+from purewasm_plugins.records import Record
 
 #: Bytes in a page of linear memory (section 4.2.8).
 PAGE_SIZE = 65536
@@ -41,8 +42,7 @@ class ExternKind(enum.IntEnum):
         return self.name.lower()
 
 
-@dataclass(frozen=True, slots=True)
-class FuncType:
+class FuncType(Record):
     """The parameters and results of a function (section 2.3.6)."""
 
     params: tuple[ValType, ...] = ()
@@ -52,8 +52,7 @@ class FuncType:
         return f"({', '.join(map(str, self.params))}) -> ({', '.join(map(str, self.results))})"
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Record):
     """A size range (section 2.3.7). `maximum` is None where none is declared."""
 
     minimum: int
@@ -70,8 +69,7 @@ class Limits:
         return self.maximum is None or (maximum is not None and maximum <= self.maximum)
 
 
-@dataclass(frozen=True, slots=True)
-class MemoryType:
+class MemoryType(Record):
     """A linear memory; the limits count pages of 64 KiB (section 2.3.8)."""
 
     limits: Limits
@@ -80,8 +78,7 @@ class MemoryType:
         return f"memory {self.limits}"
 
 
-@dataclass(frozen=True, slots=True)
-class TableType:
+class TableType(Record):
     """A table; the limits count entries (section 2.3.9)."""
 
     element: ValType
@@ -91,8 +88,7 @@ class TableType:
         return f"table {self.limits} {self.element}"
 
 
-@dataclass(frozen=True, slots=True)
-class GlobalType:
+class GlobalType(Record):
     """A global variable (section 2.3.10)."""
 
     value: ValType

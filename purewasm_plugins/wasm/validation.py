@@ -8,10 +8,10 @@ labels that are not there, so that engines need not look.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 
 from purewasm_plugins.errors import ValidationError
+from purewasm_plugins.records import Record
 from purewasm_plugins.wasm import implementation_limits
 from purewasm_plugins.wasm.binary import decode
 from purewasm_plugins.wasm.bodies import FunctionValidator
@@ -28,8 +28,7 @@ __all__ = ["ValidModule", "load", "validate"]
 MAX_PAGES = 65_536
 
 
-@dataclass(frozen=True)
-class ValidModule:
+class ValidModule(Record, slots=False):
     """A module that has been validated: the only thing that an engine accepts.
 
     `validate` and `load` make it; nothing else should.

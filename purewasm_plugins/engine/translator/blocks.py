@@ -7,7 +7,7 @@ way stands a test that takes it on.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from purewasm_plugins.engine.translator.control import (
     Analysis,
@@ -38,7 +38,6 @@ __all__ = ["Blocks"]
 _TABLE_FROM = 4
 
 
-@dataclass(eq=False)
 class _Loop:
     """A Python loop that is open.
 
@@ -47,11 +46,13 @@ class _Loop:
         passing: branches that leave it for something further out: number -> (loop, action).
     """
 
-    header: Line
-    passing: dict[int, tuple[_Loop, str]] = field(default_factory=dict)
+    __slots__ = ("header", "passing")
+
+    def __init__(self, header: Line) -> None:
+        self.header = header
+        self.passing: dict[int, tuple[_Loop, str]] = {}
 
 
-@dataclass(eq=False)
 class _Open:
     """A construct that is being written.
 
@@ -63,18 +64,29 @@ class _Open:
         live: whether execution can reach the `else`.
     """
 
-    construct: Construct
-    type: FuncType
-    height: int
-    loop: _Loop | None
-    indent: int
-    nesting: int
-    saved: list[Expression]
-    live: bool = False
+    __slots__ = ("construct", "height", "indent", "live", "loop", "nesting", "saved", "type")
+
+    def __init__(
+        self,
+        construct: Construct,
+        type: FuncType,
+        height: int,
+        loop: _Loop | None,
+        indent: int,
+        nesting: int,
+        saved: list[Expression],
+    ) -> None:
+        self.construct = construct
+        self.type = type
+        self.height = height
+        self.loop = loop
+        self.indent = indent
+        self.nesting = nesting
+        self.saved = saved
+        self.live = False
 
 
-@dataclass(eq=False)
-class _Segments:
+class _Segments(NamedTuple):
     """A SEGMENTS statement that is being written: number of each part -> its first line."""
 
     region: Region

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import marshal
 import sys
-from importlib.util import MAGIC_NUMBER
 from types import CodeType
 
 from purewasm_plugins.engine.base import CodeCache, Instance
@@ -73,6 +72,7 @@ def module_key(data: bytes, metered: bool) -> str:
     """The key of a module's code: everything that shapes it."""
     # Imported here: it takes a while, and without a cache nobody needs it.
     import hashlib
+    from importlib.util import MAGIC_NUMBER
 
     digest = hashlib.sha256(data)
     digest.update(repr((VERSION, FORMAT, MAGIC_NUMBER, sys.version_info[:3], metered)).encode())

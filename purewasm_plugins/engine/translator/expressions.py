@@ -11,8 +11,6 @@ the value itself asks for `unsigned` or `signed`, which add a mask only where th
 
 from __future__ import annotations
 
-import enum
-
 __all__ = [
     "ADD",
     "AND",
@@ -25,7 +23,6 @@ __all__ = [
     "TERNARY",
     "UNARY",
     "XOR",
-    "Effect",
     "Expression",
     "binary",
     "call",
@@ -50,20 +47,14 @@ LARGEST = 24
 _FAR = 1 << 68
 
 
-class Effect(enum.IntFlag):
-    """What an expression does when it is evaluated, beside giving a value."""
-
-    NONE = 0
-    #: Evaluating it may trap.
-    TRAPS = 1
-    #: It reads memory, a table or a global, which may change.
-    READS = 2
-    #: It calls a function.
-    CALLS = 4
-
-
-#: As plain ints: arithmetic on members of an enumeration is slow.
-TRAPS, READS, CALLS = int(Effect.TRAPS), int(Effect.READS), int(Effect.CALLS)
+# What an expression does when it is evaluated, beside giving a value: a bit for each. No
+# enumeration, as arithmetic on the members of one is slow.
+#: Evaluating it may trap.
+TRAPS = 1
+#: It reads memory, a table or a global, which may change.
+READS = 2
+#: It calls a function.
+CALLS = 4
 
 
 class Expression:
@@ -73,7 +64,7 @@ class Expression:
         text: Python source.
         precedence: of its outermost operator.
         low, high: bounds of an integer that `text` evaluates to.
-        effects: an `Effect`, as an int.
+        effects: `TRAPS`, `READS` and `CALLS`, as far as they hold.
         reads: which variables it reads, a bit for each.
         size: how many nodes it has.
         step: where it is a variable plus or minus a small constant: the condition under which the

@@ -127,6 +127,8 @@ def _translate(writer: Writer, blocks: Blocks, body: list[Instruction]) -> None:
                 blocks.return_()
             case "unreachable":
                 blocks.unreachable()
+            case _:
+                memory.vector_handlers()[mnemonic](writer, immediates)
 
 
 def _numeric(writer: Writer, row: Row) -> None:

@@ -9,16 +9,15 @@ exceptions.
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable, Sequence
-from functools import partial
 from operator import length_hint
 from time import monotonic
 from types import CodeType, FunctionType
 from typing import Any
 
 from purewasm_plugins.engine.base import CodeCache, Function, Global, Instance
-from purewasm_plugins.engine.translator import simd
 from purewasm_plugins.engine.translator.backtraces import TRAPPING, Backtraces
 from purewasm_plugins.engine.translator.caching import ModuleCache
 from purewasm_plugins.engine.translator.function import private_globals
@@ -26,6 +25,7 @@ from purewasm_plugins.engine.translator.metering import LARGEST_SLICE, SlicedBud
 from purewasm_plugins.engine.translator.runtime import namespace
 from purewasm_plugins.engine.translator.source import compiled
 from purewasm_plugins.errors import Trap, TrapReason, WasmError
+from purewasm_plugins.wasm.opcodes import OPCODES
 from purewasm_plugins.wasm.types import FuncType, GlobalType
 
 __all__ = ["Translator"]
@@ -43,7 +43,12 @@ _HOST_FRAMES = 1000
 #: backtrace of so deep a trap takes seconds to make.
 _UNLIMITED_DEPTH = 100_000
 
-_VECTOR_NAMES = {mnemonic.replace(".", "_"): mnemonic for mnemonic in simd.FUNCTIONS}
+
+@functools.cache
+def _vector_names() -> dict[str, str]:
+    """What generated code calls the functions of vector instructions, and their mnemonics."""
+    mnemonics = [opcode.mnemonic for opcode in OPCODES if opcode.code >> 8 == 0xFD]
+    return {mnemonic.replace(".", "_"): mnemonic for mnemonic in mnemonics}
 
 
 class Translator:
@@ -135,7 +140,7 @@ class _Linked:
         for index, function in enumerate(instance.functions[: module.imported_functions]):
             space[f"f{index}"] = self.foreign(function)
         for index in range(module.imported_functions, len(instance.functions)):
-            space[f"f{index}"] = partial(self._first_call, index)
+            space[f"f{index}"] = functools.partial(self._first_call, index)
         if instance.memories:
             space["linear_memory"] = instance.memories[0]
             space["memory"] = instance.memories[0].data
@@ -187,8 +192,11 @@ class _Linked:
             if self._cache is not None:
                 self._cache.add(index, code)
         for name in code.co_names:
-            if name not in space and name in _VECTOR_NAMES:
-                space[name] = simd.FUNCTIONS[_VECTOR_NAMES[name]]
+            if name not in space and name in _vector_names():
+                # Imported here: few plugins use vectors, and the others should not wait for them.
+                from purewasm_plugins.engine.translator import simd
+
+                space[name] = simd.FUNCTIONS[_vector_names()[name]]
         function = FunctionType(code, space)
         space[f"f{index}"] = function
         self._translated.add(index)

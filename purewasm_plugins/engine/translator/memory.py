@@ -7,10 +7,10 @@ negative, where Python would count from the end: it is an unsigned int plus an o
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
-from purewasm_plugins.engine.translator import simd
 from purewasm_plugins.engine.translator.expressions import (
     ADD,
     ATOM,
@@ -251,8 +251,8 @@ def _vector(opcode: Opcode) -> Handler:
     return handler
 
 
-def _vector_load(opcode: Opcode) -> Handler:
-    function = f"load_b{simd.ACCESS_SIZE[opcode.mnemonic]}"
+def _vector_load(opcode: Opcode, size: int) -> Handler:
+    function = f"load_b{size}"
     name = opcode.mnemonic.replace(".", "_")
 
     def handler(writer: Writer, immediates: tuple[Any, ...]) -> None:
@@ -270,8 +270,8 @@ def _vector_load(opcode: Opcode) -> Handler:
     return handler
 
 
-def _vector_store(opcode: Opcode) -> Handler:
-    function = f"store_b{simd.ACCESS_SIZE[opcode.mnemonic]}"
+def _vector_store(opcode: Opcode, size: int) -> Handler:
+    function = f"store_b{size}"
     name = opcode.mnemonic.replace(".", "_")
 
     def handler(writer: Writer, immediates: tuple[Any, ...]) -> None:
@@ -289,7 +289,12 @@ def _vector_constant(writer: Writer, immediates: tuple[Any, ...]) -> None:
     writer.push(Expression(repr(immediates[0])))
 
 
-def _vector_handlers() -> dict[str, Handler]:
+@functools.cache
+def vector_handlers() -> dict[str, Handler]:
+    """The handlers of vector instructions, made when a function first has such an instruction."""
+    # Imported here: few plugins use vectors, and none should wait for them that does not.
+    from purewasm_plugins.engine.translator import simd
+
     handlers: dict[str, Handler] = {}
     for opcode in OPCODES:
         if opcode.code >> 8 != 0xFD:
@@ -297,7 +302,7 @@ def _vector_handlers() -> dict[str, Handler]:
         mnemonic = opcode.mnemonic
         if opcode.immediates in (Immediates.MEMARG, Immediates.MEMARG_LANE):
             make = _vector_store if "store" in mnemonic else _vector_load
-            handlers[mnemonic] = make(opcode)
+            handlers[mnemonic] = make(opcode, simd.ACCESS_SIZE[mnemonic])
         else:
             handlers[mnemonic] = _vector(opcode)
     handlers["v128.const"] = _vector_constant
@@ -329,5 +334,4 @@ HANDLERS: dict[str, Handler] = {
     "table.copy": _table_copy,
     "table.init": _table_init,
     "elem.drop": _element_drop,
-    **_vector_handlers(),
 }
