@@ -9,16 +9,19 @@ import pickle
 import pytest
 
 import purewasm_plugins
-from purewasm_plugins import errors
+from purewasm_plugins import debugger, errors
 from purewasm_plugins.errors import (
     Cancelled,
     CompileError,
     DeadlineExceeded,
+    DebuggerError,
     DecodeError,
     DuplicateToolError,
+    ExpressionError,
     InstantiateError,
     InvalidArgumentsError,
     LinkError,
+    LocationError,
     MissingExportError,
     OutOfFuel,
     PluginError,
@@ -135,6 +138,17 @@ CASES: list[tuple[Exception, dict[str, object], str]] = [
         "Invalid arguments for tool 'x': arguments must be object",
     ),
     (DuplicateToolError("x"), {"tool": "x"}, "Tool 'x' is already registered"),
+    (DebuggerError("anything"), {}, "anything"),
+    (
+        LocationError("nowhere", "no function has that name"),
+        {"location": "nowhere", "details": "no function has that name"},
+        "no such location 'nowhere': no function has that name",
+    ),
+    (
+        ExpressionError("$x +", "it ends too early"),
+        {"expression": "$x +", "details": "it ends too early"},
+        "'$x +': it ends too early",
+    ),
 ]
 
 BASES = {
@@ -158,6 +172,9 @@ BASES = {
     ToolNotFoundError: ToolError,
     InvalidArgumentsError: ToolError,
     DuplicateToolError: ToolError,
+    DebuggerError: WasmError,
+    LocationError: DebuggerError,
+    ExpressionError: DebuggerError,
 }
 
 
@@ -172,7 +189,11 @@ def test_the_trees() -> None:
 
 
 def test_all_are_public() -> None:
+    """Those of the debugger from its own package, like all of its names."""
     for name in errors.__all__:
+        if issubclass(getattr(errors, name), DebuggerError):
+            assert getattr(debugger, name) is getattr(errors, name)
+            continue
         assert getattr(purewasm_plugins, name) is getattr(errors, name)
         assert name in purewasm_plugins.__all__
 
