@@ -374,3 +374,46 @@ def test_the_pywasm_engine_refuses_to_run_without_assertions(
         f"WasmError {sentence}",
         f"InstantiateError Failed to instantiate plugin: {sentence}",
     ]
+
+
+TRANSLATED = """
+from purewasm_plugins import ResourceLimits, Trap, WasmPlugin, ToolExecutionError
+assert False, "assertions are on"
+echo = WasmPlugin.load("fixtures/wat/echo.wasm", engine="translator")
+print(echo.execute_tool("echo", "without assertions"))
+limits = ResourceLimits(fuel=1000)
+for name in ("traps", "loop_forever", "recurse_forever"):
+    plugin = WasmPlugin.load(f"fixtures/wat/{name}.wasm", engine="translator", limits=limits)
+    for tool in plugin.tools:
+        try:
+            plugin.execute_tool(tool.index, "")
+        except ToolExecutionError as error:
+            print(error.__cause__.reason)
+"""
+
+
+def test_the_translator_works_without_assertions(pytestconfig: pytest.Config) -> None:
+    done = subprocess.run(
+        [sys.executable, "-O", "-c", TRANSLATED],
+        capture_output=True,
+        text=True,
+        cwd=pytestconfig.rootpath,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout.splitlines() == [
+        "without assertions",
+        "unreachable",
+        "integer divide by zero",
+        "integer overflow",
+        "invalid conversion to integer",
+        "integer overflow",
+        "out of bounds memory access",
+        "out of bounds memory access",
+        "out of bounds memory access",
+        "undefined element",
+        "uninitialized element",
+        "indirect call type mismatch",
+        "out of fuel",
+        "call stack exhausted",
+    ]
