@@ -196,11 +196,20 @@ _READERS: dict[Immediates, _ImmediateReader] = {
     Immediates.V128: _sixteen_bytes,
 }
 
-#: By first byte: the opcode and the reader of its immediates, where one byte is all of it.
-_ONE_BYTE: list[tuple[Opcode, _ImmediateReader] | None] = [
-    (BY_CODE[code], _READERS[BY_CODE[code].immediates]) if code in BY_CODE else None
-    for code in range(256)
-]
+#: By reader: below which its immediate is a byte that stands for itself. Most of them are.
+_PLAIN: dict[_ImmediateReader, int] = {_index: 0x80, _i32: 0x40, _i64: 0x40}
+
+
+def _one_byte(code: int) -> tuple[Opcode, _ImmediateReader, int] | None:
+    opcode = BY_CODE.get(code)
+    if opcode is None:
+        return None
+    read = _READERS[opcode.immediates]
+    return opcode, read, _PLAIN.get(read, 0)
+
+
+#: By first byte, where that is all of an opcode: it, its immediates' reader, and `_PLAIN` of that.
+_ONE_BYTE = [_one_byte(code) for code in range(256)]
 
 
 def read_opcode(data: bytes, position: int) -> tuple[Opcode, int]:
@@ -233,6 +242,7 @@ def instructions(data: bytes, span: Span) -> Iterator[Instruction]:
         DecodeError: the bytes are not instructions.
     """
     position, end = span
+    new = tuple.__new__
     while position < end:
         start = position
         known = _ONE_BYTE[data[position]]
@@ -240,12 +250,16 @@ def instructions(data: bytes, span: Span) -> Iterator[Instruction]:
             opcode, position = read_opcode(data, position)
             immediates, position = _READERS[opcode.immediates](data, position)
         else:
-            opcode, read = known
+            opcode, read, plain = known
+            position += 1
             if read is _no_immediates:
                 immediates = ()
+            elif position < end and data[position] < plain:
+                immediates = (data[position],)
                 position += 1
             else:
-                immediates, position = read(data, position + 1)
+                immediates, position = read(data, position)
         if position > end:
             raise DecodeError("unexpected end of section or function", end)
-        yield Instruction(start, opcode, immediates)
+        # As `Instruction(...)`, without the call of a Python function that it is.
+        yield new(Instruction, (start, opcode, immediates))

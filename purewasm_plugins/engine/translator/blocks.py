@@ -34,6 +34,10 @@ from purewasm_plugins.wasm.types import FuncType, ValType
 
 __all__ = ["Blocks"]
 
+#: The types of blocks that are declared without a function type.
+_NO_TYPE = FuncType()
+_RESULT_TYPES = {type: FuncType((), (type,)) for type in ValType}
+
 #: From this many different targets on, a `br_table` into segments looks `pc` up.
 _TABLE_FROM = 4
 
@@ -316,9 +320,9 @@ class Blocks:
 
     def _block_type(self, type: ValType | int | None) -> FuncType:
         if type is None:
-            return FuncType()
+            return _NO_TYPE
         if isinstance(type, ValType):
-            return FuncType((), (type,))
+            return _RESULT_TYPES[type]
         return self.writer.module.types[type]
 
     # Python loops

@@ -102,13 +102,17 @@ def _translate(writer: Writer, blocks: Blocks, body: list[Instruction]) -> None:
     for index, (offset, opcode, immediates) in enumerate(body):
         writer.offset = offset
         mnemonic = opcode.mnemonic
-        row = NUMERIC.get(mnemonic)
-        if row is not None:
-            _numeric(writer, row)
+        # In the order of how many there are in compiled code: the first is every fourth.
+        if mnemonic == "local.get":
+            writer.get_local(immediates[0])
             continue
         handler = _HANDLERS.get(mnemonic)
         if handler is not None:
             handler(writer, immediates)
+            continue
+        row = NUMERIC.get(mnemonic)
+        if row is not None:
+            _numeric(writer, row)
             continue
         match mnemonic:
             case "end":
@@ -153,10 +157,6 @@ def _numeric(writer: Writer, row: Row) -> None:
 
 
 # Variables (section 4.4.5)
-
-
-def _local_get(writer: Writer, immediates: tuple[Any, ...]) -> None:
-    writer.get_local(immediates[0])
 
 
 def _local_set(writer: Writer, immediates: tuple[Any, ...]) -> None:
@@ -326,7 +326,6 @@ def _nop(writer: Writer, immediates: tuple[Any, ...]) -> None:
 
 
 _HANDLERS: dict[str, Handler] = {
-    "local.get": _local_get,
     "local.set": _local_set,
     "local.tee": _local_tee,
     "global.get": _global_get,
