@@ -11,10 +11,12 @@ from typing import NamedTuple
 
 from purewasm_plugins.engine.translator.control import (
     Analysis,
+    Bounds,
     Construct,
     Region,
     Style,
     Target,
+    loop_bounds,
 )
 from purewasm_plugins.engine.translator.expressions import (
     CALLS,
@@ -111,6 +113,8 @@ class Blocks:
         self._loops: list[_Loop] = []
         self._segments: dict[Region, _Segments] = {}
         self._passes: dict[tuple[_Loop, str], int] = {}
+        #: What to restore when a loop with counters ends.
+        self._counters: dict[Construct, list[tuple[Bounds, Expression]]] = {}
 
     # The function
 
@@ -181,7 +185,13 @@ class Blocks:
         if construct.kind == "loop":
             for position, param in enumerate(type.params, height):
                 writer.spill(position, param, force=True)
+            bounds: list[Bounds] = []
+            if region is None:
+                known = writer.narrowed(construct.assigned)
+                bounds = list(loop_bounds(self.analysis, construct, writer.bounds, known))
             writer.forget(construct.assigned)
+            if bounds:
+                self._counters[construct] = writer.count(bounds)
             if region is not None:
                 self._boundary(region, construct.start)
                 if writer.metered:
@@ -249,6 +259,9 @@ class Blocks:
             return
         self._leave_results(opened)
         falls = writer.live
+        counters = self._counters.pop(construct, None)
+        if counters is not None:
+            writer.discount(counters)
         writer.forget(construct.assigned)
         if construct.region is not None:
             self._end_in_region(construct, construct.region)

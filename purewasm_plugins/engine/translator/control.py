@@ -19,12 +19,12 @@ block (`flattened`): `pc` takes it anywhere, and what nests less than that is as
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
 
 from purewasm_plugins.wasm.instructions import Instruction
 
-__all__ = ["Construct", "Region", "Style", "analyse"]
+__all__ = ["Bounds", "Construct", "Region", "Style", "analyse", "loop_bounds"]
 
 #: How many `if`s in each other a NEST may take: each is a level of indentation.
 _NESTED_IFS = 4
@@ -78,6 +78,7 @@ class Construct:
         exits: how many branches out of a block that ends with this loop are a `break` of it.
         falls: whether execution can reach its `end` without a branch.
         assigned: a bit for each local that is set inside it.
+        back: of a loop, a `br_if` that begins it again: its index, and the construct it stands in.
         leaves: least depth of a construct that a branch from inside it leads to.
         height: how many statements its body has in each other.
         style: how it is written.
@@ -86,6 +87,7 @@ class Construct:
 
     __slots__ = (
         "assigned",
+        "back",
         "branches",
         "conditional",
         "depth",
@@ -117,6 +119,7 @@ class Construct:
         self.exits = 0
         self.falls = False
         self.assigned = 0
+        self.back: tuple[int, Construct] | None = None
         self.leaves = self.depth
         self.height = 0
         self.style = Style.INLINE
@@ -141,15 +144,17 @@ class Analysis:
         constructs: by the index of the instruction that opens it.
         targets: by the index of a branch, where it leads: for each label in order, the construct,
             and whether it is left (True) or begun again.
+        sets: by local, where it is set: the index, and the construct that it stands in.
     """
 
-    __slots__ = ("body", "constructs", "instructions", "targets")
+    __slots__ = ("body", "constructs", "instructions", "sets", "targets")
 
     def __init__(self, body: Construct) -> None:
         self.body = body
         self.instructions: list[Instruction] = []
         self.constructs: dict[int, Construct] = {}
         self.targets: dict[int, list[Target]] = {}
+        self.sets: dict[int, list[tuple[int, Construct]]] = {}
 
 
 def analyse(instructions: Iterable[Instruction], flattened: bool = False) -> Analysis:
@@ -200,7 +205,9 @@ def _read(analysis: Analysis, instructions: Iterable[Instruction]) -> list[_Bran
             continue
         match mnemonic:
             case "local.set" | "local.tee":
-                current.assigned |= 1 << instruction.immediates[0]
+                local = instruction.immediates[0]
+                current.assigned |= 1 << local
+                analysis.sets.setdefault(local, []).append((len(kept), current))
             case "block" | "loop" | "if":
                 construct = Construct(mnemonic, instruction.immediates[0], current, len(kept))
                 constructs[len(kept)] = construct
@@ -278,6 +285,8 @@ def _classify(analysis: Analysis, branches: list[_Branch], flattened: bool) -> N
                 loop = loop_around[loop.parent] if loop.parent is not None else None
         if mnemonic != "br_table":
             analysis.targets[index] = [(final, exits)]
+            if not exits and mnemonic == "br_if":
+                target.back = (index, source)
         elif final is not target:
             targets = analysis.targets[index]
             targets[:] = [(final, True) if to is target else (to, out) for to, out in targets]
@@ -371,3 +380,144 @@ def _flatten(analysis: Analysis, order: list[Construct]) -> None:
     region.labels = {mark: number for number, mark in enumerate(sorted(marks), 1)}
     body.region = region
     body.style = Style.SEGMENTS
+
+
+# Counters
+
+
+class Bounds(NamedTuple):
+    """What is known of a local in a loop.
+
+    Attributes:
+        local: its index.
+        low, high: bounds of it where an iteration begins.
+        least, most: bounds of it anywhere in the loop; below zero it is kept as a signed int.
+    """
+
+    local: int
+    low: int
+    high: int
+    least: int
+    most: int
+
+
+#: A loop's last instruction but its `end`: the local that it compares, how, and with what.
+_Test = tuple[int, str, int]
+
+#: Where counters have to stay to be worth anything: their sums fit, too.
+_FEW = 1 << 31
+
+
+def loop_bounds(
+    analysis: Analysis, loop: Construct, entry: Callable[[int], tuple[int, int]], known: list[int]
+) -> Iterator[Bounds]:
+    """The bounds of a loop's counters, from how the one branch back to it is decided.
+
+    Compilers count in a local from a constant to another, in the loop's last instructions. That
+    is found by looking at these and at the one place where the counter is set: no second pass.
+
+    Args:
+        analysis: of the function.
+        loop: the loop.
+        entry: the bounds of a local where the loop is entered.
+        known: the locals that the loop sets of which these are not those of their type.
+    """
+    if loop.back is None or loop.branches != 1:
+        return
+    test = _test(analysis.instructions, loop.back[0])
+    if test is None:
+        return
+    local, relation, limit = test
+    low, high = entry(local)
+    step = _step(analysis, loop, local)
+    start = low if low < _FEW else low - (1 << 32)
+    constant = low == high
+    if start < 0 and not (constant and _leaves_at_end(loop)):
+        return
+    if relation == "i32.lt_u":
+        if high >= _FEW and start >= 0:
+            return
+        last = max(start if constant else high, limit - 1)
+        if last >= _FEW:
+            return
+        if step is None or step < 0:
+            if start >= 0:
+                yield Bounds(local, 0, last, 0, (1 << 32) - 1)
+        elif start + step >= 0 and last + step < _FEW:
+            yield Bounds(local, start, last, start, last + step)
+        return
+    if step is None or not constant or limit >= _FEW or (limit - start) % step:
+        return
+    count = (limit - start) // step
+    if count < 1 or (start < 0 and step < 0):
+        return
+    yield _counted(local, start, step, count)
+    for other in known:
+        low, high = entry(other)
+        pace = _step(analysis, loop, other) if other != local and low == high else None
+        if pace is not None and low + count * pace in range(_FEW) and low < _FEW:
+            yield _counted(other, low, pace, count)
+
+
+def _counted(local: int, start: int, step: int, count: int) -> Bounds:
+    last, end = start + (count - 1) * step, start + count * step
+    return Bounds(local, min(start, last), max(start, last), min(start, end), max(start, end))
+
+
+def _test(body: list[Instruction], branch: int) -> _Test | None:
+    """What decides a `br_if`, if it compares a local with a constant."""
+    relation, limit, get = "i32.ne", 0, body[branch - 1]
+    if get.opcode.mnemonic in ("i32.ne", "i32.lt_u"):
+        bound = body[branch - 2]
+        if bound.opcode.mnemonic != "i32.const":
+            return None
+        relation, limit, get = (
+            get.opcode.mnemonic,
+            bound.immediates[0] & 0xFFFFFFFF,
+            body[branch - 3],
+        )
+    if get.opcode.mnemonic not in ("local.get", "local.tee"):
+        return None
+    return get.immediates[0], relation, limit
+
+
+def _step(analysis: Analysis, loop: Construct, local: int) -> int | None:
+    """What is added to a local once in each iteration, if nothing else happens to it."""
+    if loop.back is None:
+        return None
+    branch, source = loop.back
+    sets = [place for place in analysis.sets.get(local, ()) if loop.start < place[0] < loop.end]
+    if len(sets) != 1 or sets[0][0] > branch or sets[0][0] - 3 <= loop.start:
+        return None
+    position, around = sets[0]
+    # Whoever comes to the branch has come by there exactly once: no arm of an `if` and no other
+    # loop holds one of them.
+    reached = source is around
+    while source is not loop:
+        if source.kind != "block" or source.parent is None:
+            return None
+        source = source.parent
+        reached = reached or source is around
+    if not reached:
+        return None
+    get, constant, operation = analysis.instructions[position - 3 : position]
+    if get.opcode.mnemonic != "local.get" or get.immediates[0] != local:
+        return None
+    if constant.opcode.mnemonic != "i32.const":
+        return None
+    amount = (constant.immediates[0] + 0x80000000 & 0xFFFFFFFF) - 0x80000000
+    match operation.opcode.mnemonic:
+        case "i32.add":
+            return amount or None
+        case "i32.sub":
+            return -amount or None
+    return None
+
+
+def _leaves_at_end(loop: Construct) -> bool:
+    """Whether the loop is left only by `return`s and behind a branch back that is not taken.
+
+    A counter that is kept as a signed int is no longer below zero there.
+    """
+    at_end = loop.back == (loop.end - 1, loop)
+    return at_end and loop.leaves >= loop.depth and not loop.exits

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from purewasm_plugins.engine.translator.control import Bounds
 from purewasm_plugins.engine.translator.expressions import (
     ATOM,
     CALLS,
@@ -141,6 +142,8 @@ class Writer:
         #: What a `local.get` pushes: with the bounds of the value that was set last.
         self._known = list(self._plain)
         self._narrowed: set[int] = set()
+        #: Counters that are kept as signed ints while their loop runs.
+        self._signed: set[int] = set()
         self._touched = bytearray(len(locals))
         self._set_first: set[int] = set()
         #: Mutable globals that only this module can reach.
@@ -325,7 +328,7 @@ class Writer:
                 self._set_first.add(index)
         type = self.locals[index]
         operand = self.stack.pop()
-        if type in _HIGHEST:
+        if type in _HIGHEST and index not in self._signed:
             step = operand.step if self.repeats else None
             bare = operand.text
             operand = unsigned(operand, 32 if type is ValType.I32 else 64)
@@ -361,12 +364,53 @@ class Writer:
 
     def _know(self, index: int, low: int, high: int) -> None:
         plain = self._plain[index]
-        if low > 0 or high < plain.high:
+        if low > plain.low or high < plain.high:
             self._known[index] = Expression(plain.text, ATOM, low, high, 0, plain.reads)
             self._narrowed.add(index)
         elif index in self._narrowed:
             self._known[index] = plain
             self._narrowed.discard(index)
+
+    def bounds(self, index: int) -> tuple[int, int]:
+        """Those of a local, here."""
+        known = self._known[index]
+        return known.low, known.high
+
+    def narrowed(self, assigned: int) -> list[int]:
+        """Which of some locals have bounds closer than those of their types."""
+        return sorted(index for index in self._narrowed if assigned >> index & 1)
+
+    def count(self, bounds: list[Bounds]) -> list[tuple[Bounds, Expression]]:
+        """Believe the bounds of locals until a loop ends; what is returned is for `discount`."""
+        before = []
+        for bound in bounds:
+            index = bound.local
+            plain = self._plain[index]
+            before.append((bound, plain))
+            if bound.least < 0:
+                self._signed.add(index)
+                self._count_from(index, bound.low)
+            self._plain[index] = Expression(
+                plain.text, ATOM, bound.least, bound.most, 0, plain.reads
+            )
+            self._know(index, bound.low, bound.high)
+        return before
+
+    def _count_from(self, index: int, start: int) -> None:
+        """Write a constant below zero to a local, in place of the same without sign."""
+        last = self.lines[-1]
+        name = self.names[index]
+        if last.indent == self.indent and last.text == f"{name} = {start & 0xFFFFFFFF:#x}":
+            last.text = f"{name} = {start}"
+        else:
+            self.write(f"{name} = {start}")
+
+    def discount(self, before: list[tuple[Bounds, Expression]]) -> None:
+        """The loop has ended."""
+        for bound, plain in before:
+            self._plain[bound.local] = self._known[bound.local] = plain
+            self._narrowed.discard(bound.local)
+            self._signed.discard(bound.local)
 
     def forget(self, assigned: int) -> None:
         """Forget the bounds of locals: they may have been set on the way here."""
