@@ -32,6 +32,11 @@ from purewasm_plugins.wasm.module import Code
 from purewasm_plugins.wasm.opcodes import Opcode
 from purewasm_plugins.wasm.types import FuncType, ValType
 
+#: Locals of a function from which on it is looked at how many all active functions have, and how
+#: many that may be: some hundred megabytes.
+_MANY_LOCALS = 256
+_MOST_LOCALS = 500_000
+
 _U32 = struct.Struct("<I")
 _U64 = struct.Struct("<Q")
 _F64 = struct.Struct("<d")
@@ -340,7 +345,9 @@ def build_body(linked: Linked, index: int, code: Code, steps: Steps) -> Body:
 
     Not recursive: compilers nest blocks deeper than Python nests calls.
     """
-    body = Body((Step(None, steps.enter_function),))
+    held = sum(count for count, _ in code.locals)
+    enter = steps.enter_function if held <= _MANY_LOCALS else steps.enter_large_function
+    body = Body((Step(None, enter),))
     body.function = index
     current: list[pywasm.Inst] = body
     enclosing: list[list[pywasm.Inst]] = []
@@ -428,6 +435,13 @@ class Steps:
         if self.frames is not None and len(self.machine.stack.frame) > self.frames:
             raise Trap(TrapReason.CALL_STACK_EXHAUSTED)
         self.budget.spend()
+
+    def enter_large_function(self) -> None:
+        """A few bytes of a module declare fifty thousand locals, and each is an object here."""
+        frames = self.machine.stack.frame
+        if sum(len(frame.locals.data) for frame in frames) > _MOST_LOCALS:
+            raise Trap(TrapReason.CALL_STACK_EXHAUSTED)
+        self.enter_function()
 
     def start_loop(self) -> None:
         self.budget.spend()

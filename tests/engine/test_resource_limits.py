@@ -342,6 +342,20 @@ def test_fills_of_four_gigabytes(start: Start, taken: Callable[[], int]) -> None
     assert taken() < 3_000_000
 
 
+def test_a_recursion_with_many_locals(start: Start) -> None:
+    """A few bytes of a module declare as many as are allowed, and each call has them all."""
+    locals = "i64 " * 50_000
+    instance = start(
+        f"""(module (func $f (export "run") (local {locals}) (call $f))
+             (func (export "fine") (result i32) (i32.const 7)))""",
+        timeout=60,
+    )
+    with pytest.raises(Trap) as raised:
+        instance.exports["run"]()
+    assert raised.value.reason is TrapReason.CALL_STACK_EXHAUSTED
+    assert instance.exports["fine"]() == 7
+
+
 # Python without assertions.
 
 OPTIMIZED = """
