@@ -44,6 +44,8 @@ def process(script: str, *arguments: object) -> str:
     command = [sys.executable, str(PROCESSES / script), *map(str, arguments)]
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    # Or else each process would compile again what has changed since it was last installed.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
     return done.stdout.strip()
 
