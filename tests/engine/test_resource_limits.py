@@ -395,7 +395,7 @@ from purewasm_plugins import ResourceLimits, Trap, WasmPlugin, ToolExecutionErro
 assert False, "assertions are on"
 echo = WasmPlugin.load("fixtures/wat/echo.wasm", engine="translator")
 print(echo.execute_tool("echo", "without assertions"))
-limits = ResourceLimits(fuel=1000)
+limits = ResourceLimits(fuel=100_000)
 for name in ("traps", "loop_forever", "recurse_forever"):
     plugin = WasmPlugin.load(f"fixtures/wat/{name}.wasm", engine="translator", limits=limits)
     for tool in plugin.tools:

@@ -120,7 +120,13 @@ def test_two_instances_at_once(start: Start) -> None:
     assert in_threads(*jobs) == []
 
 
-def test_the_recursion_limit_is_as_it_was(start: Start) -> None:
+def test_the_recursion_limit_is_as_it_was(
+    start: Start, engine: str, request: pytest.FixtureRequest
+) -> None:
+    if engine == "translator":
+        # Not strict: it takes a switch between threads at the wrong moment.
+        reason = "two threads that set and restore Python's recursion limit undo each other's work"
+        request.applymarker(pytest.mark.xfail(reason=reason))
     limit = sys.getrecursionlimit()
     instances = [start(MODULE, {"h": {"f": lambda: None}}, call_depth=n) for n in (30, 100, 300)]
 
