@@ -15,8 +15,10 @@ from purewasm_plugins.engine.base import Memory
 
 Range = tuple[int, int]
 
-#: Bytes compared at a time: equal blocks, which are nearly all, cost one comparison.
-_BLOCK = 4096
+#: Bytes compared at a time: equal stretches, which are nearly all, cost one comparison, and of one
+#: that differs only some of its blocks are looked at closely.
+_STRETCH = 65536
+_BLOCK = 2048
 
 #: Ranges that are kept of what a call changed; those after them count as one.
 MOST_RANGES = 50_000
@@ -132,9 +134,11 @@ class MemoryView:
         count = min(CELLS, -(-size // 256))
         edges = [size * cell // count for cell in range(count + 1)]
         cells = [""] * count
+        zeros = bytes(-(-size // count))
         for cell in range(count):
             low, high = edges[cell], edges[cell + 1]
-            if _NOT_ZERO.search(memory.data, low, high):
+            # Compared, not searched: a hundred times as fast, and nearly all of it is zeros.
+            if memory.data[low:high] != zeros[: high - low]:
                 cells[cell] += "d"
             if low >= memory.size:
                 cells[cell] += "h"
@@ -153,7 +157,6 @@ class MemoryView:
         return cells
 
 
-_NOT_ZERO = re.compile(rb"[^\0]")
 _DIFFERENT = re.compile(rb"[^\0]+")
 
 
@@ -164,19 +167,26 @@ def _string_at(data: bytes | bytearray, start: int) -> Range:
 def changes(before: bytes, after: bytes | bytearray) -> list[Range]:
     """The ranges of bytes that differ; where `after` is longer, what is not zero in the rest."""
     found: list[Range] = []
-    for start in range(0, len(after), _BLOCK):
-        new, old = after[start : start + _BLOCK], before[start : start + _BLOCK]
-        if new == old:
+    for stretch in range(0, len(after), _STRETCH):
+        end = min(stretch + _STRETCH, len(after))
+        if after[stretch:end] == before[stretch:end]:
             continue
-        # As one long number each: byte by byte would take a thousand times as long.
-        difference = int.from_bytes(new, "little") ^ int.from_bytes(old, "little")
-        for match in _DIFFERENT.finditer(difference.to_bytes(len(new), "little")):
-            low, high = match.start() + start, match.end() + start
-            if found and found[-1][1] == low:
-                found[-1] = (found[-1][0], high)
-            else:
-                found.append((low, high))
+        for start in range(stretch, end, _BLOCK):
+            new, old = after[start : start + _BLOCK], before[start : start + _BLOCK]
+            if new != old:
+                _add_differences(found, start, new, old)
         if len(found) > MOST_RANGES:
             found[MOST_RANGES:] = [(found[MOST_RANGES][0], len(after))]
             break
     return found
+
+
+def _add_differences(found: list[Range], start: int, new: bytes | bytearray, old: bytes) -> None:
+    # As one long number each: byte by byte would take a thousand times as long.
+    difference = int.from_bytes(new, "little") ^ int.from_bytes(old, "little")
+    for match in _DIFFERENT.finditer(difference.to_bytes(len(new), "little")):
+        low, high = match.start() + start, match.end() + start
+        if found and found[-1][1] == low:
+            found[-1] = (found[-1][0], high)
+        else:
+            found.append((low, high))

@@ -39,7 +39,7 @@ PAGE = Path(__file__).parent / "page"
 _PACKAGE = Path(purewasm_plugins.__file__).parent
 
 #: Of this package, what nobody needs inside the page.
-_LEFT_OUT = ("browser/page", "browser/plugins", "browser/screenshot.png", "cli", "__main__.py")
+_LEFT_OUT = ("browser/page", "browser/plugins", "browser/screenshot.webp", "cli", "__main__.py")
 
 
 class SiteError(Exception):

@@ -162,7 +162,7 @@ def test_files_that_are_no_modules(ask: Ask, data: bytes, hint: str) -> None:
 
 
 def test_a_plugin_that_takes_all_memory(ask: Ask, load: Ask) -> None:
-    load("grow_forever", memory_pages=80, timeout=20)
+    load("grow_forever", memory_pages=80, timeout=0.5)
     answer = ask("run", tool=0, input="")
     assert answer["memory"]["pages"] <= 80
     assert load("echo")["error"] is None
