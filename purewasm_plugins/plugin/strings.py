@@ -14,6 +14,7 @@ from typing import Protocol
 from purewasm_plugins.engine.base import Function, Instance, Memory
 from purewasm_plugins.errors import ResourceLimitError
 from purewasm_plugins.plugin.abi import optional_function
+from purewasm_plugins.wasm.module import Module
 from purewasm_plugins.wasm.types import PAGE_SIZE, FuncType, ValType
 
 
@@ -108,7 +109,8 @@ class Arena:
 
         Args:
             memory: behind whose pages it lies.
-            least_reserve: pages of the reserve, whatever the length of the inputs.
+            least_reserve: pages of the reserve, whatever the length of the inputs; 0 for a plugin
+                that cannot grow its memory and needs none.
         """
         self._memory = memory
         self._least_reserve = least_reserve
@@ -136,7 +138,7 @@ class Arena:
 
     def _place(self, size: int) -> None:
         """Find a region for inputs of `size` bytes, and for a few that are longer."""
-        reserve = max(
+        reserve = self._least_reserve and max(
             self._least_reserve,
             self._memory.pages,
             self.RESERVE_PER_PAGE * math.ceil(size / PAGE_SIZE),
@@ -221,7 +223,19 @@ def input_place(
     new, pin, unpin = export("__new", 2, 1), export("__pin", 1, 1), export("__unpin", 1, 0)
     if new is not None and pin is not None and unpin is not None:
         return Exported(memory, lambda size: pin(new(size, _ARRAY_BUFFER)), unpin)
-    return Arena(memory, least_reserve)
+    return Arena(memory, least_reserve if _may_grow(instance.module.module) else 0)
+
+
+def _may_grow(module: Module) -> bool:
+    """Whether a module may hold a `memory.grow`, or share a memory with one that does.
+
+    Its two bytes are looked for, and found by chance as well; a reserve is then there for nothing.
+    """
+    return module.imported_memories > 0 or any(
+        module.data.find(b"\x40\x00", *section.content) >= 0
+        for section in module.sections
+        if section.name == "code"
+    )
 
 
 #: AssemblyScript's class id of `ArrayBuffer`, the same in every module.

@@ -33,7 +33,7 @@ EXPECTED: dict[str, dict[str, tuple[Status, str]]] = {
         "tool 1 runs": (FAIL, "past the end of memory"),
     },
     "bad_schema": {"tool 0 schema": (FAIL, "not JSON")},
-    "buggy_shout": {},
+    "buggy_shout": {"tool 0 input": (WARNING, "no terminating zero byte")},
     "data_out_of_bounds": {"instantiation": (FAIL, "out of bounds memory access")},
     "duplicate_tools": {"tool 1 name": (FAIL, "the name of tool 0")},
     "echo": {},

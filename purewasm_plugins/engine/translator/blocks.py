@@ -31,6 +31,7 @@ from purewasm_plugins.engine.translator.writer import (
     Line,
     TooDeep,
     Writer,
+    as_value,
 )
 from purewasm_plugins.wasm.types import FuncType, ValType
 
@@ -410,11 +411,12 @@ class Blocks:
         """Assign the topmost of some operands to the variables from a height on."""
         if not types:
             return []
-        carried = operands[-len(types) :]
+        carried = zip(types, operands[-len(types) :], strict=True)
+        values = [as_value(operand, type).text for type, operand in carried]
         pairs = [
-            (f"s{position}", operand.text)
-            for position, operand in enumerate(carried, height)
-            if operand.text != f"s{position}"
+            (f"s{position}", text)
+            for position, text in enumerate(values, height)
+            if text != f"s{position}"
         ]
         if not pairs:
             return []

@@ -24,7 +24,7 @@ from purewasm_plugins.engine.translator.expressions import (
 from purewasm_plugins.wasm.module import Module
 from purewasm_plugins.wasm.types import FuncType, ValType
 
-__all__ = ["DEFAULTS", "Naming", "TooDeep", "Writer", "integer_bits"]
+__all__ = ["DEFAULTS", "Naming", "TooDeep", "Writer", "as_value", "integer_bits"]
 
 #: What nesting needs a function to be written flattened.
 MOST_INDENTED = 90
@@ -64,6 +64,11 @@ class TooDeep(Exception):
 def integer_bits(type: ValType) -> int:
     """The width of an integer type, 0 for others."""
     return 32 if type is ValType.I32 else 64 if type is ValType.I64 else 0
+
+
+def as_value(operand: Expression, type: ValType) -> Expression:
+    """The operand as a variable holds it: an integer unsigned and within its width."""
+    return unsigned(operand, integer_bits(type)) if type in _HIGHEST else operand
 
 
 class Naming:
@@ -219,7 +224,7 @@ class Writer:
     def take_typed(self, types: tuple[ValType, ...]) -> list[Expression]:
         """Take operands of these types, integers as unsigned ints."""
         return [
-            unsigned(operand, integer_bits(type)) if type in _HIGHEST else operand
+            as_value(operand, type)
             for operand, type in zip(self.take(len(types)), types, strict=True)
         ]
 
