@@ -167,7 +167,7 @@ def test_a_module_with_one_byte_changed(
 ) -> None:
     data = bytearray(fixture_data(name))
     # Not every byte, but each change begins at another one.
-    stride = 1 + len(data) // 200
+    stride = 1 + len(data) // 100
     for offset in range(8 + change % stride, len(data), stride):
         data[offset] ^= change
         witness.try_module(bytes(data))

@@ -47,9 +47,11 @@ def make_text(chance: random.Random, size: int) -> str:
 
 
 def make_lines(chance: random.Random, size: int) -> str:
+    """Longer ones where there are many, or sorting would be all that is tried."""
     lines: list[str] = []
+    longest = 2 + size // 10_000
     while size > 0:
-        line = chance.choice(WORDS) * chance.randint(0, 2) + str(chance.randint(0, 10**6))
+        line = chance.choice(WORDS) * chance.randint(0, longest) + str(chance.randint(0, 10**6))
         line = line if chance.random() > 0.02 else chance.choice(["", "\r", "ﬀ", "\U00010000"])
         lines.append(line)
         size -= len(line.encode()) + 1
@@ -90,7 +92,7 @@ def make_base64(chance: random.Random, size: int) -> str:
 
 def make_two_lines(chance: random.Random, size: int) -> str:
     """Uneven ones, as the work is the product of their lengths."""
-    words = make_text(chance, size).replace("\n", " ")
+    words = make_text(chance, min(size, 3000)).replace("\n", " ")
     return f"{words}\n{chance.choice(WORDS)}{words[:20]}"
 
 
