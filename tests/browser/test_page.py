@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import wasmtime
 
 from purewasm_plugins.browser.site import Site
 
@@ -145,6 +146,19 @@ def test_a_plugin_that_takes_all_memory(page: Any) -> None:
     assert "MiB, grown by" in page.inner_text("#stats")
     drop(page, "four_gigabytes.wasm", (FIXTURES / "wat/four_gigabytes.wasm").read_bytes())
     assert "memory pages" in failure(page)
+    echo_works(page)
+
+
+def test_a_plugin_that_ends_python_itself(page: Any) -> None:
+    """Its schema is nested so deep that Pyodide's own stack gives in, where nobody checks it."""
+    text = (FIXTURES / "wat/with_schema.wat").read_text().replace("(memory", "(memory $m", 1)
+    deep = "[" * 200_000
+    text = text.replace('(memory $m (export "memory") 1)', '(memory $m (export "memory") 5)')
+    text = re.sub(r'\(data \(i32.const 512\) "[^"]*"\)', "", text)
+    text = re.sub(r'\(data \(i32.const 768\) "[^"]*"\)', f'(data (i32.const 1024) "{deep}")', text)
+    text = text.replace("(i32.const 768) (i32.const 512)", "(i32.const 1024) (i32.const 1024)")
+    drop(page, "deep.wasm", bytes(wasmtime.wat2wasm(text)))
+    failure(page)
     echo_works(page)
 
 
