@@ -449,6 +449,9 @@ class _Body:
         random = self._random
         params = _types(random, 2) if random.random() < 0.2 else ()
         left = results if results is not None else _types(random, 2)
+        if kind == "if" and results is None and random.random() < 0.3:
+            # Without an `else`, the parameters are the results.
+            params = left
         self._values(params)
         if kind == "if":
             self._value(I32)
