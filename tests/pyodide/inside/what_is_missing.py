@@ -13,7 +13,6 @@ import pytest
 #: What a test's source may hold -> why it cannot run.
 SOURCES = {
     "range(100_000)": "Python objects nested that deep end Pyodide itself: its stack is V8's",
-    "get_ident": "there are no threads in Pyodide",
 }
 
 #: What a test's module must have imported, what is then said of it -> why it cannot run.
@@ -24,6 +23,7 @@ REFUSALS = {
 
 #: What a test's name may hold -> why it cannot run.
 NAMES = {
+    "_in_a_thread": "there are no threads in Pyodide",
     "[" * 20: "JSON nested that deep ends Pyodide itself: its stack is V8's",
     "test_endless_recursion_without_a_limit[translator": "calls without a limit end Pyodide itself",
 }
