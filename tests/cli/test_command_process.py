@@ -57,14 +57,23 @@ def test_a_reader_that_goes_away(path: PathOf) -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="no such signals there")
 def test_an_interrupt(path: PathOf) -> None:
-    command = [sys.executable, "-m", "purewasm_plugins", "run", path("loop_forever"), "0", ""]
+    # Before the command has begun, an interrupt is Python's own business, with a traceback.
+    code = """if True:
+        import sys
+        from purewasm_plugins.cli import main
+        print("ready", flush=True)
+        sys.exit(main())
+    """
     # A shell that starts something in the background lets it ignore the signal.
     process = subprocess.Popen(
-        command,
+        [sys.executable, "-c", code, "run", path("loop_forever"), "0", ""],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
+    if process.stdout is None:
+        pytest.fail("there is no pipe")
+    assert process.stdout.readline() == b"ready\n"
     time.sleep(1)
     process.send_signal(signal.SIGINT)
     assert process.communicate(timeout=60) == (b"", b"")
