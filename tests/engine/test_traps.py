@@ -286,7 +286,8 @@ def test_recursion_from_deep_inside_python(start: Start) -> None:
         except Trap as trap:
             ends.add(trap.reason)
 
-    for levels in (0, 200, 400, 600, 800, 850, 900):
+    # Nearer to the end of the stack than this, the call itself is what Python has no room for.
+    for levels in (0, 200, 400, 600, 700):
         descend(levels)
         assert down(500) == 500
     assert 500 in ends
