@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from purewasm_plugins.errors import LocationError
 from purewasm_plugins.wasm import Control, ExternKind, Instruction, ValidModule, ValType
-from purewasm_plugins.wasm.instructions import instructions
 from purewasm_plugins.wasm.names import Names
-from purewasm_plugins.wasm.text import Identifiers, format_instruction
+from purewasm_plugins.wasm.text import Identifiers, body_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,34 +123,14 @@ class Program:
 
     def _disassemble(self, function: int) -> tuple[Line, ...]:
         code = self.module.functions[function - self.first_defined]
-        locals_: Mapping[int, str] = self._identifiers.locals(function)
-        names = self._identifiers.labels(function)
-        labels: list[str] = []
+        locals_ = self._identifiers.locals(function)
         found = []
-        blocks = 0
-        for number, instruction in enumerate(instructions(self.module.data, code.body), 1):
-            mnemonic = instruction.opcode.mnemonic
-            text = format_instruction(
-                instruction, self._identifiers, locals_, labels, self.module.types
-            )
-            depth = len(labels)
-            if mnemonic == "end":
-                if labels:
-                    text += f"  ;; {labels.pop()}"
-                    depth -= 1
-                else:
-                    text += "  ;; of the function"
-            elif mnemonic == "else":
-                depth -= 1
-            elif mnemonic in ("block", "loop", "if"):
-                label = names.get(blocks)
-                blocks += 1
-                if label is None:
-                    label = f"@{blocks}"
-                    text += f"  ;; {label}"
-                else:
-                    text = text.replace(mnemonic, f"{mnemonic} {label}", 1)
-                labels.append(label)
+        body = body_lines(self.module, function, code.body, self._identifiers, locals_)
+        for number, (instruction, depth, text, label) in enumerate(body, 1):
+            if label is not None:
+                text += f"  ;; {label}"
+            elif instruction.opcode.mnemonic == "end":
+                text += "  ;; of the function"
             found.append(Line(function, number, instruction.offset, depth, text, instruction))
         return tuple(found)
 

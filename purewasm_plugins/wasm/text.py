@@ -12,6 +12,7 @@ import re
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+from typing import NamedTuple
 
 from purewasm_plugins.wasm.instructions import Instruction, instructions
 from purewasm_plugins.wasm.module import (
@@ -33,7 +34,7 @@ from purewasm_plugins.wasm.types import (
     ValType,
 )
 
-__all__ = ["Identifiers", "disassemble", "format_instruction"]
+__all__ = ["BodyLine", "Identifiers", "body_lines", "disassemble", "format_instruction"]
 
 #: What cannot stand in an identifier (section 6.3.5).
 _NOT_IN_IDENTIFIERS = re.compile(r"[^0-9A-Za-z!#$%&'*+\-./:<=>?@\\^_`|~]")
@@ -254,6 +255,57 @@ def format_instruction(
             return f"{name} {_v128(immediates[0])}"
 
 
+class BodyLine(NamedTuple):
+    """An instruction of a function body, and where it stands in its blocks.
+
+    Attributes:
+        instruction: the instruction.
+        depth: how many blocks are around it; those that it opens, closes or divides do not count.
+        text: the instruction as text, with the name of the block that it opens, if that has one.
+        label: where it opens a block without a name, what that is called, "@1" for the first of
+            the function; of an `end`, the label of the block that it closes, and None for the
+            function's own.
+    """
+
+    instruction: Instruction
+    depth: int
+    text: str
+    label: str | None
+
+
+def body_lines(
+    module: Module,
+    function: int,
+    body: Span,
+    identifiers: Identifiers,
+    locals_: Mapping[int, str],
+) -> Iterator[BodyLine]:
+    """The instructions of a function body as text, with its blocks followed."""
+    names = identifiers.labels(function)
+    labels: list[str] = []
+    blocks = 0
+    for instruction in instructions(module.data, body):
+        mnemonic = instruction.opcode.mnemonic
+        text = format_instruction(instruction, identifiers, locals_, labels, module.types)
+        depth = len(labels)
+        label = None
+        if mnemonic == "end":
+            if labels:
+                label = labels.pop()
+                depth -= 1
+        elif mnemonic == "else":
+            depth -= 1
+        elif mnemonic in ("block", "loop", "if"):
+            name = names.get(blocks)
+            blocks += 1
+            if name is None:
+                name = label = f"@{blocks}"
+            else:
+                text = text.replace(mnemonic, f"{mnemonic} {name}", 1)
+            labels.append(name)
+        yield BodyLine(instruction, depth, text, label)
+
+
 def _label(labels: Sequence[str], number: int) -> str:
     if number >= len(labels):
         return str(number)
@@ -443,34 +495,17 @@ class _Printer:
     def _body(
         self, function: int, span: Span, locals_: Mapping[int, str], indent: str
     ) -> Iterator[str]:
-        module, identifiers = self._module, self._identifiers
-        label_names = identifiers.labels(function)
-        labels: list[str] = []
-        blocks = 0
         width = self._width
-        for instruction in instructions(module.data, span):
-            mnemonic = instruction.opcode.mnemonic
-            text = format_instruction(instruction, identifiers, locals_, labels, module.types)
-            depth = len(labels)
-            if mnemonic == "end":
-                if not labels:
+        for line in body_lines(self._module, function, span, self._identifiers, locals_):
+            text = line.text
+            if line.instruction.opcode.mnemonic == "end":
+                if line.label is None:
                     # The end of the function, which is its closing parenthesis.
                     return
-                labels.pop()
-                depth -= 1
-            elif mnemonic == "else":
-                depth -= 1
-            elif mnemonic in ("block", "loop", "if"):
-                label = label_names.get(blocks)
-                blocks += 1
-                if label is None:
-                    label = f"@{blocks}"
-                    text += f"  ;; label = {label}"
-                else:
-                    text = text.replace(mnemonic, f"{mnemonic} {label}", 1)
-                labels.append(label)
-            place = f"(;@{instruction.offset:0{width}x};) " if width else ""
-            yield f"{place}{indent}  {'  ' * min(max(depth, 0), MAX_INDENTATION)}{text}"
+            elif line.label is not None:
+                text += f"  ;; label = {line.label}"
+            place = f"(;@{line.instruction.offset:0{width}x};) " if width else ""
+            yield f"{place}{indent}  {'  ' * min(max(line.depth, 0), MAX_INDENTATION)}{text}"
 
 
 def _keyword(kind: ExternKind) -> str:
