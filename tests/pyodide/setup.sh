@@ -4,11 +4,16 @@
 #
 #     sh tests/pyodide/setup.sh [PYTHON]
 #
-# PYTHON is the interpreter that runs the tests; by default the first `python3`. Node must be there.
+# PYTHON is the interpreter that runs the tests; by default the first `python3`. Node 20 or
+# newer must be there.
 set -eu
 cd "$(dirname "$0")"
 python=${1-python3}
 
+if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
+    echo "Node and npm are missing: install Node 20 or newer" >&2
+    exit 1
+fi
 npm ci --no-audit --no-fund --loglevel=error
 
 # The newest Hypothesis has native code; this one is the last that has none.
