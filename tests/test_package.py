@@ -90,17 +90,17 @@ def test_the_version_is_in_one_place() -> None:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built from a copy, so that nothing is left in the checkout."""
+    """The wheel of the source distribution, from a copy: nothing is left in the checkout."""
     folder = tmp_path_factory.mktemp("wheel")
     source = folder / "source"
     source.mkdir()
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     unwanted = shutil.ignore_patterns("__pycache__", "node_modules", "build")
-    for name in ("purewasm_plugins", "tests"):
+    for name in ("purewasm_plugins", "tests", "fixtures"):
         shutil.copytree(ROOT / name, source / name, ignore=unwanted)
     subprocess.run(
-        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, source],
+        [sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, source],
         capture_output=True,
         timeout=300,
         check=True,
