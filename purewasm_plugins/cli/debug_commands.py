@@ -19,12 +19,12 @@ from purewasm_plugins.cli.debug_screen import (
     DIM,
     NAME,
     Screen,
-    describe_write,
     number,
 )
 from purewasm_plugins.cli.output import progress, show, visible
 from purewasm_plugins.debugger import DebuggerError, DebugSession, Stop
 from purewasm_plugins.debugger.explain import explain
+from purewasm_plugins.debugger.wording import write_text
 from purewasm_plugins.errors import WasmError
 from purewasm_plugins.wasm.opcodes import BY_MNEMONIC
 
@@ -71,6 +71,7 @@ COMMANDS = (
     Command(("until", "u"), "PLACE", "Run until PLACE.", "until parse:3", FORWARDS),
     Command(("rs", "back"), "[N]", "Take back one instruction, or N.", "rs", BACKWARDS),
     Command(("rn",), "", "Take back one instruction, a call as a whole.", "rn", BACKWARDS),
+    Command(("rf", "rfinish"), "", "Go back to the call of the function.", "rf", BACKWARDS),
     Command(("rc",), "", "Go back to the last breakpoint or watched write.", "rc", BACKWARDS),
     Command(("goto", "g"), "STEP", "Go to a step by its number.", "goto 120", BACKWARDS),
     Command(("last",), "ADDRESS", "Tell who wrote a byte of memory last.", "last 0x400", BACKWARDS),
@@ -213,6 +214,9 @@ class Commands:
     def _rn(self, rest: str) -> None:
         self._go(self._session.step_back_over)
 
+    def _rf(self, rest: str) -> None:
+        self._go(self._session.step_back_out)
+
     def _rc(self, rest: str) -> None:
         self._go(self._session.resume_back)
 
@@ -297,7 +301,7 @@ class Commands:
         if write is None:
             self._say(f"Nothing has written the byte at {address:#x} since the call began.")
             return
-        sentence = describe_write(write, self._session.program)
+        sentence = write_text(write, self._session.program)
         self._say(f"{sentence[0].upper()}{sentence[1:]}.")
         self._say(f"To go there: goto {write.step}")
 
@@ -427,10 +431,7 @@ class Commands:
         match = re.fullmatch(r"(.+?)\s+(0x[0-9a-fA-F]+|\d+)", text)
         if match is not None and not re.search(r"[-+*/%&|^<>=(\[,]\s*$", match[1]):
             text, size = match[1], int(match[2], 0)
-        value = self._session.evaluate(text)
-        if not isinstance(value, int):
-            raise Refused(f"'{visible(text, 40)}' is no address: it is {visible(repr(value), 40)}")
-        return value & 0xFFFFFFFF, size
+        return self._session.address(text), size
 
     def _say(self, text: str) -> None:
         self._print(Text(visible(text, 2000)))

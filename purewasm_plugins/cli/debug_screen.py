@@ -18,9 +18,9 @@ from rich.table import Table
 from rich.text import Text
 
 from purewasm_plugins.cli.output import show, visible
-from purewasm_plugins.debugger import DebugSession, FrameView, Line, Stop, StopReason, Value, Write
+from purewasm_plugins.debugger import DebugSession, FrameView, Line, Stop, StopReason, Value
 from purewasm_plugins.debugger.explain import explain
-from purewasm_plugins.debugger.program import Program
+from purewasm_plugins.debugger.wording import focus, value_text, why
 from purewasm_plugins.errors import PluginError
 
 CHANGED, DIM, HERE = "bold yellow", "bright_black", "bold white on blue"
@@ -33,18 +33,8 @@ _BAR = 20
 
 
 def number(value: Any) -> str:
-    """A value as text, with its hexadecimal form where one is likely to look for that."""
-    if isinstance(value, bytes):
-        return value.hex(" ", 4)
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10:
-        bits = 0xFFFFFFFF if -(1 << 31) <= value < 1 << 32 else 0xFFFFFFFFFFFFFFFF
-        char = f" {chr(value)!r}" if 32 < value < 127 else ""
-        return f"{value} {value & bits:#x}{char}"
-    if value is None:
-        return "null"
-    if hasattr(value, "index") and hasattr(value, "entry"):
-        return f"function {value.name or value.index}"
-    return visible(str(value), 60)
+    """A value as text that a terminal may print."""
+    return visible(value_text(value), 80)
 
 
 class Screen:
@@ -110,7 +100,7 @@ class Screen:
     def sentences(self, stop: Stop) -> Iterable[Text]:
         """Why it stopped, and what the next instruction does."""
         session = self.session
-        reason = why(stop, session.program)
+        reason = visible(why(stop, session.program), 1000)
         if reason:
             style = "bold red" if stop.trap or stop.exception else "bold"
             yield Text(reason, style=style)
@@ -236,40 +226,15 @@ class Screen:
 
     def _memory_panel(self) -> Panel | None:
         """The memory that the next instruction touches, or that the last move changed."""
-        session = self.session
-        accesses = [a for a in session.accesses() if a.address < session.memory_size()]
-        answer = self._answer()
-        changes = session.changes().memory
-        title = "memory"
-        if accesses:
-            address = accesses[-1].address
-            verb = "writes" if accesses[-1].is_write else "reads"
-            title = f"memory: it {verb} {accesses[-1].size} bytes at {address:#x}"
-            if accesses[-1].size == 1:
-                title = title.replace("bytes", "byte")
-        elif answer is not None:
-            address = answer
-            title = f"memory: the answer at {address:#x}"
-        elif changes:
-            address = changes[0][0]
-            title = f"memory: changed at {address:#x}"
-        elif self.address is not None:
-            address = self.address
-        else:
+        found = focus(self.session)
+        if found is not None:
+            self.address = found.address
+        if self.address is None:
             return None
-        self.address = address
-        start = max(0, address // _BYTES * _BYTES - _BYTES)
+        title = "memory" if found is None else f"memory: {found.text}"
+        start = max(0, self.address // _BYTES * _BYTES - _BYTES)
         text = self.memory(start, 3 * _BYTES)
         return _panel(text, title, height=5)
-
-    def _answer(self) -> int | None:
-        """The address of what the tool answered, once it has."""
-        try:
-            answered = self.session.output is not None
-        except PluginError:
-            return None
-        results = self.session.stop.results
-        return results[0] & 0xFFFFFFFF if answered and results else None
 
     def memory(self, address: int, size: int) -> Text:
         """Bytes in rows, what is being touched or was changed in colour."""
@@ -346,55 +311,3 @@ def _panel(content: RenderableType, title: str, height: int | None = None) -> Pa
         height=height,
         padding=(0, 1),
     )
-
-
-def why(stop: Stop, program: Program) -> str:
-    """The reason of a stop, as a sentence; nothing for a plain step."""
-    match stop.reason:
-        case StopReason.ENTRY:
-            return "At the start."
-        case StopReason.BREAKPOINT if stop.breakpoint is not None:
-            return f"Breakpoint {stop.breakpoint.number}."
-        case StopReason.WATCHPOINT if stop.watchpoint is not None and stop.write is not None:
-            write = stop.write
-            return f"Watchpoint {stop.watchpoint.number}: {describe_write(write, program)}."
-        case StopReason.TRAP if stop.trap is not None:
-            return f"Trap: {stop.trap.reason}. This is the state just before it."
-        case StopReason.HOST_CALL if stop.exception is not None:
-            kind = type(stop.exception).__name__
-            return f"The host function raised {kind}: {visible(str(stop.exception))}"
-        case StopReason.HOST_CALL:
-            return "About to call a function of the host."
-        case StopReason.FINISHED:
-            return "The call has finished."
-        case StopReason.INTERRUPTED:
-            return "Interrupted."
-    return ""
-
-
-def describe_write(write: Write, program: Program) -> str:
-    """What was written where, as part of a sentence."""
-    location = f"{write.instruction.opcode} at {write.location.offset:#x}"
-    function = program.function_name(write.location.function)
-    old, new = (_shown(write, value) for value in (write.old, write.new))
-    match write.kind:
-        case "memory":
-            place = f"memory at {write.address:#x}"
-        case "global":
-            place = f"global {program.global_name(write.address) or write.address}"
-        case _:
-            name = program.local_name(write.location.function, write.address)
-            place = f"local {name or write.address}"
-    return (
-        f"{place} went from {old} to {new} in step {write.step:,} ({location}, {visible(function)})"
-    )
-
-
-def _shown(write: Write, value: Any) -> str:
-    if write.kind != "memory":
-        return str(value) if value is not None else "null"
-    start = bytes(value[:8])
-    text = start.hex(" ") + (" …" if len(value) > 8 else "")
-    if all(32 <= byte < 127 for byte in start):
-        text += f" {start.decode()!r}"
-    return text

@@ -200,19 +200,26 @@ class Execution:
                 self.history.add(take(self.linked, near))
         return self.advance(step)
 
-    def search(self, landing: Landing | None = None) -> Found | None:
-        """The last reason to stop before this place; the machine is anywhere afterwards.
+    def search(self, landing: Landing | None = None, limit: int | None = None) -> Found | None:
+        """The last reason to stop before this place.
 
-        The history is gone through from its end, from checkpoint to checkpoint.
+        The history is gone through from its end, from checkpoint to checkpoint. Where something was
+        found, the machine is anywhere afterwards; otherwise it stands where the search ended.
+
+        Args:
+            landing: one more place to stop at.
+            limit: steps after which to give up at the next checkpoint.
         """
         end = self._clock.step
-        while end > self.history.start:
+        least = self.history.start if limit is None else end - limit
+        while end > max(self.history.start, least):
             checkpoint = self.history.before(end - 1)
             self.rewind(checkpoint)
             self.watcher.prepare(Mode.SEARCH, end, landing=landing)
             self._run(end)
             if self.watcher.found is not None or self.watcher.interrupted:
                 return self.watcher.found
+            self.rewind(checkpoint)
             end = checkpoint.step
         return None
 
@@ -221,10 +228,12 @@ class Execution:
         with self.watcher.only(watchpoint):
             return self.search()
 
-    def search_landing(self, landing: Landing) -> Found | None:
-        """The last time that the machine stood at a place."""
+    def search_back(self, landing: Landing | None, limit: int | None) -> Found | None:
+        """The last time that the machine stood at a place; without one, the last reason to stop."""
+        if landing is None:
+            return self.search(None, limit)
         with self.watcher.only(None):
-            return self.search(landing)
+            return self.search(landing, limit)
 
     def return_site(self, depth: int) -> Landing:
         """Where a function goes on when the one that it calls returns.

@@ -7,7 +7,8 @@ blocks, so that a terminal, a page and an editor can all drive it.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from purewasm_plugins.debugger import effects, views
@@ -22,11 +23,18 @@ from purewasm_plugins.debugger.launch import (
 )
 from purewasm_plugins.debugger.machine import debug_linked
 from purewasm_plugins.debugger.program import Line, Location, Program
+from purewasm_plugins.debugger.snapshot import Snapshot
 from purewasm_plugins.debugger.stops import Breakpoint, Stop, StopReason, Watchpoint, Write
 from purewasm_plugins.debugger.watcher import Landing
 from purewasm_plugins.engine.base import Function, HostException, Instance, Memory
 from purewasm_plugins.engine.interpreter import raw_value
-from purewasm_plugins.errors import DebuggerError, LocationError, ToolExecutionError, WasmError
+from purewasm_plugins.errors import (
+    DebuggerError,
+    ExpressionError,
+    LocationError,
+    ToolExecutionError,
+    WasmError,
+)
 from purewasm_plugins.plugin import WasmPlugin
 from purewasm_plugins.plugin.abi import exported_memory, required_function
 from purewasm_plugins.plugin.plugin import summary
@@ -45,6 +53,10 @@ class DebugSession:
 
     A place is a number of steps: how many instructions have run since the call began. A step is an
     instruction of the text, `end` and `else` included.
+
+    A move that may be long takes a `limit`: after about that many instructions it stops for the
+    reason "limit", and `proceed` goes on with it. Who has to look after something else meanwhile
+    moves in such slices.
     """
 
     def __init__(
@@ -130,6 +142,7 @@ class DebugSession:
         self._execution = Execution(linked, function, arguments, history_bytes, isolated=isolated)
         self._watcher = self._execution.watcher
         self._numbers = 0
+        self._go_on: Callable[[int | None], Stop] = self.resume
 
     @property
     def program(self) -> Program:
@@ -194,19 +207,17 @@ class DebugSession:
         """Run one instruction."""
         return self._execution.forward(self.step_number + 1)
 
-    def step_over(self) -> Stop:
+    def step_over(self, limit: int | None = None) -> Stop:
         """Run one instruction, and where it calls a function, all of that."""
         instruction = views.instruction_at(self._linked)
         if instruction is None or not effects.calls(instruction.opcode):
             return self.step()
-        execution = self._execution
-        return execution.forward(math.inf, execution.return_site(execution.depth))
+        return self._forward(self._execution.return_site(self._execution.depth), limit)
 
-    def step_out(self) -> Stop:
+    def step_out(self, limit: int | None = None) -> Stop:
         """Run until the current function has returned."""
-        execution = self._execution
-        depth = execution.depth - 1
-        return execution.forward(math.inf, execution.return_site(depth) if depth > 0 else None)
+        depth = self._execution.depth - 1
+        return self._forward(self._execution.return_site(depth) if depth > 0 else None, limit)
 
     def resume(self, limit: int | None = None) -> Stop:
         """Run until there is a reason to stop.
@@ -214,17 +225,35 @@ class DebugSession:
         Args:
             limit: instructions after which to stop for the reason "limit"; None for any number.
         """
-        target = math.inf if limit is None else self.step_number + limit
-        return self._execution.forward(target, limit=True)
+        return self._forward(None, limit)
 
-    def run_to(self, location: str | int | Location) -> Stop:
+    def run_to(self, location: str | int | Location, limit: int | None = None) -> Stop:
         """Run until there is a reason to stop, or until the machine stands at a location.
 
         Raises:
             LocationError: there is no such location.
         """
-        landing = Landing(self.program.locate(location), None)
-        return self._execution.forward(math.inf, landing)
+        return self._forward(Landing(self.program.locate(location), None), limit)
+
+    def _forward(self, landing: Landing | None, limit: int | None) -> Stop:
+        self._go_on = partial(self._forward, landing)
+        target = math.inf if limit is None else self.step_number + limit
+        return self._execution.forward(target, landing, limit=True)
+
+    def proceed(self, limit: int | None = None) -> Stop:
+        """Go on with the move that its limit ended, to where it led.
+
+        `changes` then tells what all of that move changed.
+
+        Raises:
+            DebuggerError: the last move came to its end.
+        """
+        if self.stop.reason is not StopReason.LIMIT:
+            raise DebuggerError("the last move came to its end: there is nothing to go on with")
+        before = self._execution.before
+        stop = self._go_on(limit)
+        self._execution.before = before
+        return stop
 
     def interrupt(self) -> None:
         """Make a move that is running stop at the next instruction; for a signal handler.
@@ -246,31 +275,51 @@ class DebugSession:
         """Go to the place before the last instruction."""
         return self.go_to(self.step_number - 1)
 
-    def step_back_over(self) -> Stop:
+    def step_back_over(self, limit: int | None = None) -> Stop:
         """Go back one instruction, and where that returned from a function, to before its call."""
         execution = self._execution
         here, depth, start = execution.step, max(execution.depth, 1), execution.depart()
         execution.travel(max(here - 1, self.first_step))
         if execution.depth > depth:
-            call = execution.call_site(depth)
-            found = execution.search_landing(call)
-            if self._watcher.interrupted:
-                return execution.give_up(start)
-            execution.travel(self.first_step if found is None else found.step)
+            return self._back(start, execution.call_site(depth), limit)
         return execution.arrive(start, StopReason.STEP)
 
-    def resume_back(self) -> Stop:
+    def step_back_out(self, limit: int | None = None) -> Stop:
+        """Go back to before the call of the current function; of the outermost, to the start."""
+        execution = self._execution
+        start, depth = execution.depart(), execution.depth - 1
+        if depth > 0:
+            return self._back(start, execution.call_site(depth), limit)
+        execution.travel(self.first_step)
+        return execution.arrive(start, StopReason.STEP)
+
+    def resume_back(self, limit: int | None = None) -> Stop:
         """Go back to the last breakpoint or write to a watchpoint; to the start without one.
 
         At a watchpoint, the machine stands before the instruction that wrote.
         """
+        start = self._execution.depart()
+        if self._watcher.wants_something:
+            return self._back(start, None, limit)
+        self._execution.travel(self.first_step)
+        return self._execution.arrive(start, StopReason.STEP)
+
+    def _back(self, start: Snapshot, landing: Landing | None, limit: int | None) -> Stop:
+        """Go back to a landing, or without one to the last reason to stop; else to the start.
+
+        Args:
+            start: where the move began.
+        """
         execution = self._execution
-        start = execution.depart()
-        found = execution.search() if self._watcher.wants_something else None
+        self._go_on = lambda more: self._back(execution.depart(), landing, more)
+        found = execution.search_back(landing, limit)
         if self._watcher.interrupted:
             return execution.give_up(start)
-        execution.travel(self.first_step if found is None else found.step)
-        return execution.arrive(start, StopReason.STEP, found)
+        if found is not None:
+            execution.travel(found.step)
+            return execution.arrive(start, StopReason.STEP, found if landing is None else None)
+        at_start = self.step_number == self.first_step
+        return execution.arrive(start, StopReason.STEP if at_start else StopReason.LIMIT)
 
     def go_to(self, step: int) -> Stop:
         """Go to a place, by the number of its step, past whatever is in between.
@@ -515,3 +564,14 @@ class DebugSession:
             ExpressionError: it is none, or has no value here.
         """
         return Expression(expression).evaluate(views.scope(self._linked, self.program))
+
+    def address(self, expression: str) -> int:
+        """The address that an expression gives where the machine stands.
+
+        Raises:
+            ExpressionError: it is none, has no value here, or one that is no address.
+        """
+        value = self.evaluate(expression)
+        if not isinstance(value, int):
+            raise ExpressionError(expression, f"that is no address: it is {value!r}")
+        return value & 0xFFFFFFFF

@@ -357,3 +357,67 @@ def test_what_cannot_be_begun() -> None:
         DebugSession.for_function(instance, "all")
     with pytest.raises(DebuggerError, match="no breakpoint or watchpoint 7"):
         DebugSession.for_function(instance, "all", 1).remove(7)
+
+
+#: Moves that may be long, and places to begin them at: (move, steps from the start).
+LONG_MOVES = [
+    ("resume", 0),
+    ("step_over", 75),
+    ("step_out", 90),
+    ("resume_back", 196),
+    ("step_back_over", 180),
+    ("step_back_out", 160),
+]
+
+
+@pytest.mark.parametrize(("move", "step"), LONG_MOVES)
+@pytest.mark.parametrize("breakpoint", [None, "factorial:16", "all:1"])
+def test_a_move_in_slices_leads_where_the_whole_move_does(
+    move: str, step: int, breakpoint: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "SPACING", 7)
+    sessions = [start(FACTORIALS, "all", 4) for _ in range(2)]
+    for session in sessions:
+        if breakpoint is not None:
+            session.add_breakpoint(breakpoint)
+        session.go_to(step)
+    whole, sliced = sessions
+    expected = getattr(whole, move)()
+    stop = getattr(sliced, move)(limit=1)
+    slices = 1
+    while stop.reason is StopReason.LIMIT:
+        stop = sliced.proceed(limit=1)
+        slices += 1
+    assert (stop.step, stop.reason) == (expected.step, expected.reason)
+    assert state(sliced) == state(whole)
+    assert sliced.changes() == whole.changes()
+    # Without a breakpoint the way back to the start needs no search.
+    assert slices > 1 or breakpoint == "factorial:16" or move == "resume_back"
+
+
+def test_nothing_goes_on_with_a_move_that_ended(session: DebugSession) -> None:
+    session.step()
+    with pytest.raises(DebuggerError, match="nothing to go on with"):
+        session.proceed()
+    assert session.resume().reason is StopReason.FINISHED
+
+
+def test_back_out_to_the_call(session: DebugSession) -> None:
+    session.add_breakpoint("factorial", condition="local.n == 1")
+    session.resume()
+    session.resume()
+    names = [frame.name for frame in session.frames()]
+    assert names == ["factorial", "factorial", "all"]
+    session.step_back_out()
+    assert text(session) == "call $factorial"
+    assert len(session.frames()) == 2
+    session.step_back_out()
+    assert text(session).startswith("call_indirect")
+    assert session.step_back_out().reason is StopReason.ENTRY
+
+
+def test_an_expression_for_an_address(session: DebugSession) -> None:
+    assert session.address("local.count * 4 - 17") == 0xFFFFFFFF
+    for wrong in ("1.5", "'text'", "local.nothing", "1 +"):
+        with pytest.raises(DebuggerError):
+            session.address(wrong)

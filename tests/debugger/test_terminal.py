@@ -232,7 +232,7 @@ rs 5
         ("p 1 / 0", "division by zero"),
         ("p", "this needs something more, for example: p local[0]"),
         ("x 99999999999 5", "not in memory"),
-        ("x 'a'", "is no address"),
+        ("x 'a'", "no address"),
         ("watch", "for example: watch 0x400 4"),
         ("watch $nothing", "there is no such local; there is: tool, input"),
         ("d 9", "there is no breakpoint or watchpoint 9"),
