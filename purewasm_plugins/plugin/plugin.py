@@ -287,6 +287,9 @@ class WasmPlugin:
         return [RegisteredTool(self, tool, (prefix or "") + tool.name) for tool in self.tools]
 
     def __repr__(self) -> str:
+        # A failure to load can be shown with what its frames hold.
+        if not hasattr(self, "tools"):
+            return "<WasmPlugin, not loaded>"
         return f"<WasmPlugin {self.name} {self.version}: {len(self.tools)} tools>"
 
     def _open(self) -> _Session:

@@ -395,3 +395,11 @@ def test_an_exception_of_a_host_function_while_loading(
         with pytest.raises(LookupError) as raised:
             load(wat(plugin_text(imports='(import "h" "f" (func $f))', **parts)), imports)
         assert raised.value is error
+
+
+def test_a_plugin_that_failed_to_load_can_be_shown(load: Load) -> None:
+    """A debugger shows what the frames of the failure hold."""
+    with pytest.raises(PluginError) as raised:
+        load("bad_schema")
+    shown = [repr(entry.locals["self"]) for entry in raised.traceback if "self" in entry.locals]
+    assert "<WasmPlugin, not loaded>" in shown
