@@ -44,12 +44,15 @@ class Workbench:
         self._plugin: WasmPlugin | None = None
         self._observer = Observer()
         self._memory = MemoryView()
+        #: `Debugging.handle` of the session that is open.
+        self._debugger: Callable[..., dict[str, Any]] | None = None
         self._methods: Mapping[str, Callable[..., dict[str, Any]]] = {
             "about": self.about,
             "load": self.load,
             "run": self.run,
             "function": self.function,
             "memory": self.memory,
+            "debug": self.debug,
         }
 
     def handle(self, request: str, data: Any = None) -> str:
@@ -102,7 +105,7 @@ class Workbench:
             engine: the name of an engine; None for the default.
             limits: fields of `ResourceLimits`.
         """
-        self._module = self._plugin = None
+        self._module = self._plugin = self._debugger = None
         self._observer = Observer()
         self._memory = MemoryView()
         # An instance is a cycle that holds megabytes, and the browser's memory never shrinks.
@@ -172,6 +175,40 @@ class Workbench:
     def memory(self, start: int, size: int) -> dict[str, Any]:
         """A piece of the memory and what is marked in it."""
         return self._memory.piece(start, size)
+
+    def debug(self, do: str, **params: Any) -> dict[str, Any]:
+        """Open a session of the debugger on a call, or ask something of it.
+
+        Args:
+            do: "open", with `run`'s parameters; or what `Debugging.handle` does.
+            params: the parameters of that.
+
+        Returns:
+            What `Debugging.state` says; after "open" also the functions of the plugin.
+        """
+        if do == "open":
+            return self._open_debugger(**params)
+        if self._debugger is None:
+            raise PluginError("there is no call to step through: open one first")
+        return self._debugger(do, **params)
+
+    def _open_debugger(
+        self, tool: int, input: str | None = None, arguments: Any = None
+    ) -> dict[str, Any]:
+        plugin = self._plugin
+        if plugin is None:
+            raise PluginError("there is no plugin to debug: load one first")
+        if input is None:
+            input = _arguments(plugin, tool, arguments)
+        self._debugger = None
+        # As in `load`: the session before this one holds an instance.
+        gc.collect()
+        # Imported here: the page starts without it.
+        from purewasm_plugins.browser.debugging import Debugging
+
+        debugging = Debugging(plugin, tool, input)
+        self._debugger = debugging.handle
+        return {**debugging.state(), "functions": debugging.functions()}
 
 
 def _arguments(plugin: WasmPlugin, tool: int, arguments: Any) -> str:

@@ -212,6 +212,7 @@ class Screen:
 
     def _labels(self, frame: FrameView, rows: int) -> list[Text]:
         shown = []
+        changed = self.session.changes().labels
         for depth, label in enumerate(reversed(frame.labels)):
             if depth == rows - 1 and len(frame.labels) > rows:
                 shown.append(Text(f"… {len(frame.labels) - depth} more", style=DIM))
@@ -221,7 +222,10 @@ class Screen:
             text.append(f"{label.kind:<8}")
             text.append(f" → {label.target:#x}", style=ADDRESS)
             carries = "" if not label.arity else f" takes {label.arity}"
-            shown.append(text.append(carries, style=DIM))
+            text.append(carries, style=DIM)
+            if len(frame.labels) - 1 - depth in changed:
+                text.append(" *", style=CHANGED)
+            shown.append(text)
         return shown
 
     def _memory_panel(self) -> Panel | None:

@@ -95,6 +95,7 @@ class Changes:
     Attributes:
         operands: positions in the operand stack of the current frame, from the bottom.
         locals: indices of the current frame's locals; empty where the frame is another one.
+        labels: positions in the current frame's labels, innermost last; empty as for `locals`.
         globals: indices.
         memory: address and size of each stretch that differs.
         tables: table and index of each entry that differs.
@@ -103,6 +104,7 @@ class Changes:
 
     operands: frozenset[int] = frozenset()
     locals: frozenset[int] = frozenset()
+    labels: frozenset[int] = frozenset()
     globals: frozenset[int] = frozenset()
     memory: tuple[tuple[int, int], ...] = ()
     tables: tuple[tuple[int, int], ...] = ()
@@ -250,11 +252,13 @@ def changes(before: Snapshot, after: Snapshot) -> Changes:
     """What differs between two snapshots of one machine."""
     operands: frozenset[int] = frozenset()
     locals_: frozenset[int] = frozenset()
+    labels: frozenset[int] = frozenset()
     if len(after.frames) > 1:
-        base = after.frames[-1][4]
+        label, base = after.frames[-1][3:]
         operands = _differing(after.values[base:], before.values[base:])
         if len(before.frames) == len(after.frames):
             locals_ = _differing(after.frames[-1][1], before.frames[-1][1])
+            labels = _other_labels(after.labels[label:], before.labels[label:])
     else:
         operands = _differing(after.values, before.values)
     memory: list[tuple[int, int]] = []
@@ -264,6 +268,7 @@ def changes(before: Snapshot, after: Snapshot) -> Changes:
     return Changes(
         operands,
         locals_,
+        labels,
         frozenset(
             index
             for index, pair in enumerate(zip(after.globals, before.globals, strict=True))
@@ -289,6 +294,17 @@ def _differing(new: tuple[Any, ...], old: tuple[Any, ...]) -> frozenset[int]:
         index
         for index, value in enumerate(new)
         if index >= len(old) or (value is not old[index] and not _same(value, old[index]))
+    )
+
+
+def _other_labels(
+    new: tuple[tuple[Any, ...], ...], old: tuple[tuple[Any, ...], ...]
+) -> frozenset[int]:
+    """Positions of labels that are of another block than what was there."""
+    return frozenset(
+        index
+        for index, label in enumerate(new)
+        if index >= len(old) or label[4] is not old[index][4]
     )
 
 

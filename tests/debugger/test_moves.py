@@ -421,3 +421,24 @@ def test_an_expression_for_an_address(session: DebugSession) -> None:
     for wrong in ("1.5", "'text'", "local.nothing", "1 +"):
         with pytest.raises(DebuggerError):
             session.address(wrong)
+
+
+def test_what_a_move_changed(session: DebugSession) -> None:
+    session.step()
+    assert session.changes().labels == {1}
+    session.step()
+    session.step()
+    assert (session.changes().operands, session.changes().labels) == ({0}, frozenset())
+    session.step_back()
+    assert session.changes().labels == frozenset()
+    session.go_to(22)
+    session.step()
+    session.go_to(26)
+    assert (session.changes().locals, session.changes().depth) == ({1}, 0)
+    session.go_to(21)
+    session.step()
+    assert session.changes().memory == ((0, 1),)
+    session.step_back_over()
+    assert session.changes().memory == ((0, 1),)
+    session.go_to(18)
+    assert (session.changes().globals, session.changes().depth) == (frozenset(), 1)

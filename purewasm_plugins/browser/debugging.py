@@ -1,0 +1,343 @@
+"""The debugger as the page asks for it: one session, moves in, what there is to see out.
+
+Nothing here runs for long: a move that may be long is made in slices, and the page asks for the
+next one. So it can show how far the plugin is, and stop it without losing what was reached.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from purewasm_plugins.debugger import (
+    Breakpoint,
+    DebuggerError,
+    DebugSession,
+    FrameView,
+    Location,
+    Stop,
+    StopReason,
+    Value,
+)
+from purewasm_plugins.debugger.explain import explain
+from purewasm_plugins.debugger.wording import focus, value_text, why
+from purewasm_plugins.errors import PluginError
+from purewasm_plugins.plugin import WasmPlugin
+
+Answer = dict[str, Any]
+
+#: Seconds that a slice of a long move may take, roughly; and its instructions, at first.
+SLICE_SECONDS, FIRST_SLICE = 0.15, 2_000
+
+#: The most that is shown: rows of a list, frames of each end, lines of code, characters.
+MOST_ROWS, MOST_FRAMES, MOST_LINES, MOST_TEXT = 200, 12, 2_000, 2_000
+
+#: Bytes of memory in a row, and how many rows there are.
+_ROW, _ROWS = 16, 8
+
+_MOVES: Mapping[str, Callable[[DebugSession, int], Stop]] = {
+    "step": lambda session, _: session.step(),
+    "over": DebugSession.step_over,
+    "out": DebugSession.step_out,
+    "run": DebugSession.resume,
+    "back step": lambda session, _: session.step_back(),
+    "back over": DebugSession.step_back_over,
+    "back out": DebugSession.step_back_out,
+    "back run": DebugSession.resume_back,
+    "proceed": DebugSession.proceed,
+}
+
+
+class Debugging:
+    """A session, and what of it the page looks at."""
+
+    def __init__(self, plugin: WasmPlugin, tool: int, input: str) -> None:
+        """Stand before the first instruction of a tool.
+
+        Raises:
+            ToolExecutionError: there is no such tool, or the input cannot be passed to it.
+            WasmError: the plugin cannot be brought to life a second time.
+        """
+        self._session = DebugSession(plugin, tool, input)
+        shown = json.dumps(_cut(input, 60), ensure_ascii=False)
+        self._title = f"{plugin.tools[tool].name}({shown})"
+        self._slice = FIRST_SLICE
+        self._frame = 0
+        #: What the page wants to see of memory: an expression; None for what is of interest.
+        self._wanted: str | None = None
+        self._address: int | None = None
+        self._methods: Mapping[str, Callable[..., Answer]] = {
+            "move": self.move,
+            "go": self.go,
+            "add": self.add,
+            "toggle": self.toggle,
+            "remove": self.remove,
+            "look": self.look,
+            "code": self.code,
+        }
+
+    def handle(self, do: str, **params: Any) -> Answer:
+        """Answer one request.
+
+        Args:
+            do: the name of a method below.
+            params: its arguments.
+
+        Raises:
+            DebuggerError: it cannot be done; the session goes on.
+        """
+        return self._methods[do](**params)
+
+    def move(self, move: str) -> Answer:
+        """Make a move, or its first slice; "proceed" makes the next slice.
+
+        Args:
+            move: one of `_MOVES`.
+        """
+        started = time.perf_counter()
+        stop = _MOVES[move](self._session, self._slice)
+        if stop.reason is StopReason.LIMIT:
+            seconds = max(time.perf_counter() - started, 0.001)
+            factor = min(max(SLICE_SECONDS / seconds, 0.25), 4)
+            self._slice = min(max(int(self._slice * factor), 100), 10_000_000)
+        self._frame = 0
+        return self.state()
+
+    def go(self, step: int) -> Answer:
+        """Go to a step that was reached already.
+
+        Raises:
+            DebuggerError: it was not, or the history has forgotten it.
+        """
+        first, last = self._session.first_step, self._session.last_step
+        if not first <= step <= last:
+            raise DebuggerError(f"step {step:,} is not among those reached: {first:,} to {last:,}")
+        self._session.go_to(step)
+        self._frame = 0
+        return self.state()
+
+    def add(self, place: str, condition: str = "") -> Answer:
+        """Set a breakpoint.
+
+        Args:
+            place: see `Program.locate`.
+            condition: what must be true there; nothing for anything.
+
+        Raises:
+            LocationError, ExpressionError: there is no such place, or that is no condition.
+        """
+        self._session.add_breakpoint(place, condition=condition.strip() or None)
+        return self.state()
+
+    def toggle(self, function: int, offset: int) -> Answer:
+        """Remove the breakpoints of an instruction, or set one where there is none."""
+        location = Location(function, offset)
+        points = [p for p in self._session.breakpoints.values() if p.location == location]
+        for point in points:
+            self._session.remove(point.number)
+        if not points:
+            self._session.add_breakpoint(f"{offset:#x}")
+        return self.state()
+
+    def remove(self, number: int) -> Answer:
+        """Forget a breakpoint.
+
+        Raises:
+            DebuggerError: there is none of that number.
+        """
+        self._session.remove(number)
+        return self.state()
+
+    def look(self, frame: int = 0, address: str | None = None) -> Answer:
+        """Look at another frame, or at another piece of memory.
+
+        Args:
+            frame: counted from the innermost; the next move leads back to that.
+            address: an expression, evaluated after each move; None for what is of interest.
+
+        Raises:
+            ExpressionError: it is none.
+        """
+        if address is not None:
+            self._session.address(address)
+        self._frame, self._wanted = frame, address
+        return self.state()
+
+    def code(self, function: int, offset: int | None = None) -> Answer:
+        """The lines of a function; of a long one, those around an instruction."""
+        program = self._session.program
+        name = program.function_name(function)
+        answer: Answer = {"function": function, "name": name, "start": 0, "total": 0, "lines": []}
+        if function not in program.functions():
+            return answer
+        lines = program.lines(function)
+        at = 0 if offset is None else bisect_left(lines, offset, key=lambda line: line.offset)
+        start = max(0, min(at - MOST_LINES // 2, len(lines) - MOST_LINES))
+        shown = lines[start : start + MOST_LINES]
+        answer |= {"start": start, "total": len(lines)}
+        answer["lines"] = [(line.offset, line.depth, line.text) for line in shown]
+        return answer
+
+    def functions(self) -> list[tuple[int, str]]:
+        """The functions that have code: index and name."""
+        program = self._session.program
+        return [(index, program.function_name(index)) for index in program.functions()]
+
+    # What there is to see
+
+    def state(self) -> Answer:
+        """Where the session stands, why, and everything that there is to see there."""
+        session = self._session
+        stop, frames = session.stop, session.frames()
+        self._frame = min(max(self._frame, 0), max(len(frames) - 1, 0))
+        frame = frames[self._frame] if frames else None
+        return {
+            "title": self._title,
+            "step": session.step_number,
+            "first": session.first_step,
+            "last": session.last_step,
+            "ended": session.finished or stop.trap is not None or stop.exception is not None,
+            "trap": stop.trap is not None,
+            "unfinished": stop.reason is StopReason.LIMIT,
+            "why": why(stop, session.program),
+            "problem": None if stop.error is None else f"Its condition failed: {stop.error}",
+            "explanation": _explained(stop),
+            "output": self._output(),
+            "frame": self._frame,
+            "function": None if frame is None else frame.function,
+            "offset": None if frame is None else frame.offset,
+            "memory": self._memory(),
+            "breakpoints": [self._breakpoint(p) for p in session.breakpoints.values()],
+            **self._lists(frames, frame),
+        }
+
+    def _output(self) -> Answer | None:
+        """What the tool answered, once it has."""
+        if not self._session.finished:
+            return None
+        try:
+            text = self._session.output or ""
+        except PluginError as error:
+            return {"error": str(error), "text": "", "length": 0}
+        return {"error": None, "text": text[:MOST_TEXT], "length": len(text)}
+
+    def _lists(self, frames: tuple[FrameView, ...], frame: FrameView | None) -> Answer:
+        session, changes = self._session, self._session.changes()
+        innermost = self._frame == 0
+        operands = session.operands() if frame is None else frame.operands
+        locals_ = () if frame is None else frame.locals
+        labels = () if frame is None else frame.labels
+        new_operands = changes.operands if innermost else ()
+        new_locals = changes.locals if innermost else ()
+        new_labels = changes.labels if innermost else ()
+        return {
+            "stack": _cut_rows(
+                _row(str(index), value, index in new_operands)
+                for index, value in reversed(tuple(enumerate(operands)))
+            ),
+            "locals": _cut_rows(
+                _row((value.name and f"${value.name}") or str(index), value, index in new_locals)
+                for index, value in enumerate(locals_)
+            ),
+            "labels": _cut_rows(
+                {
+                    "name": str(depth),
+                    "kind": label.kind,
+                    "arity": label.arity,
+                    "target": label.target,
+                    "changed": len(labels) - 1 - depth in new_labels,
+                }
+                for depth, label in enumerate(reversed(labels))
+            ),
+            "globals": _cut_rows(
+                _row(g.value.name or str(g.index), g.value, g.index in changes.globals)
+                for g in session.globals()
+            ),
+            "frames": [
+                {
+                    "index": index,
+                    "function": shown.function,
+                    "name": shown.name,
+                    "offset": shown.offset,
+                    "parameters": ", ".join(_brief(value) for value in shown.locals[:4]),
+                    "changed": index == 0 and changes.depth != 0,
+                }
+                for index, shown in enumerate(frames)
+                if not MOST_FRAMES <= index < len(frames) - MOST_FRAMES
+            ],
+            "depth": len(frames),
+        }
+
+    def _breakpoint(self, point: Breakpoint) -> Answer:
+        program, location = self._session.program, point.location
+        return {
+            "number": point.number,
+            "function": location.function,
+            "offset": location.offset,
+            "name": program.function_name(location.function),
+            "text": program.line(location).text.partition("  ;;")[0],
+            "condition": None if point.condition is None else point.condition.text,
+            "hits": point.hits,
+        }
+
+    def _memory(self) -> Answer:
+        """The rows of memory to show, and what is marked in them."""
+        session, total = self._session, self._session.memory_size()
+        answer: Answer = {"wanted": self._wanted, "problem": None, "text": "", "start": 0}
+        if self._wanted is None:
+            found = focus(session)
+            if found is not None:
+                self._address, answer["text"] = found.address, found.text
+        else:
+            try:
+                self._address = session.address(self._wanted)
+                answer["text"] = f"{self._wanted} is {self._address:#x}"
+            except DebuggerError as error:
+                answer["problem"] = str(error)
+        address = self._address or 0
+        if address >= total:
+            answer["problem"] = f"Memory has no byte at {address:#x}: it ends at {total:#x}."
+        start = max(0, min(address, total - 1) // _ROW * _ROW - _ROW)
+        end = min(start + _ROW * _ROWS, total)
+        marks = [("changed", low, low + size) for low, size in session.changes().memory]
+        for access in session.accesses():
+            kind = "writes" if access.is_write else "reads"
+            marks.append((kind, access.address, access.address + access.size))
+        answer["start"] = start
+        answer["total"] = total
+        answer["hex"] = session.read_memory(start, max(end - start, 0)).hex()
+        answer["marks"] = [
+            (kind, max(low, start) - start, min(high, end) - start)
+            for kind, low, high in marks
+            if low < end and high > start
+        ]
+        return answer
+
+
+def _explained(stop: Stop) -> str | None:
+    """What the next instruction does."""
+    if stop.instruction is None:
+        return None
+    return f"{stop.instruction.opcode}: {explain(stop.instruction.opcode)}"
+
+
+def _row(name: str, value: Value, changed: bool) -> Answer:
+    text = _cut(value_text(value.value), 100)
+    return {"name": name, "type": str(value.type), "text": text, "changed": changed}
+
+
+def _brief(value: Value) -> str:
+    return f"{value.name or ''} {_cut(value_text(value.value), 20)}".strip()
+
+
+def _cut_rows(rows: Iterable[Answer]) -> Answer:
+    """The first rows, and how many more there are."""
+    kept = list(rows)
+    return {"rows": kept[:MOST_ROWS], "more": max(0, len(kept) - MOST_ROWS)}
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"
