@@ -1,6 +1,7 @@
 // @ts-check
 /** The page: it picks plugins, runs tools and shows what the workbench in the worker answers. */
 
+import { DebugTab } from "./debug.js";
 import { byId, counted, duration, h, size, tabList, toast } from "./dom.js";
 import { toolForm } from "./form.js";
 import { FunctionsTab } from "./functions.js";
@@ -33,6 +34,7 @@ const GRACE = 800;
 
 const functions = new FunctionsTab((index) => ask("function", { index }));
 const memory = new MemoryTab((start, length) => ask("memory", { start, size: length }));
+const debug = new DebugTab(startDebugging, askDebugger);
 
 /** Ask for something to draw; if the worker is ended meanwhile, that is the answer. @param {string} method @param {any} params */
 async function ask(method, params) {
@@ -43,6 +45,26 @@ async function ask(method, params) {
     throw error;
   }
 }
+
+/** Open a session of the debugger on the call that the form describes. */
+async function startDebugging() {
+  if (!open || job) return null;
+  const { tool, form } = open;
+  return busy(`Opening the debugger on ${tool.name}`, () => host.call("debug", { do: "open", tool: tool.index, ...form.read() }));
+}
+
+/** @param {any} request */
+async function askDebugger(request) {
+  try {
+    return await host.call("debug", request);
+  } catch (error) {
+    if (!(error instanceof Ended)) throw error;
+    if (error.crashed) await crashed(error);
+    return { lost: true, error: { message: SESSION_LOST } };
+  }
+}
+
+const SESSION_LOST = "The debugger was ended with everything else that was loaded. The call can be opened again.";
 
 /* Starting */
 
@@ -176,6 +198,7 @@ async function openFile(file) {
 /** Let go of the plugin that is open: another one comes. @param {string} file @returns {number} its turn */
 function forget(file) {
   current = open = null;
+  debug.close();
   byId("plugin").dataset.file = "";
   markPicked(file);
   for (const id of ["plugin", "details", "result"]) byId(id).hidden = true;
@@ -279,6 +302,7 @@ function drawTool(body, tool, given) {
       form.element,
       h("div.actions", null,
         h("button.primary", { type: "submit", id: "run" }, "Run"),
+        h("button", { type: "button", id: "debug", title: "Step through this call, forwards and backwards", onclick: debugCall }, "Debug"),
         h("button.danger", { type: "button", id: "stop", hidden: true, onclick: stop }, "Stop"),
         h("span.note", null, h("kbd", null, "Ctrl"), " ", h("kbd", null, "Enter"), " runs, ", h("kbd", null, "Esc"), " stops"))),
     schema ?? "",
@@ -300,6 +324,19 @@ async function run() {
   card.scrollIntoView({ block: "nearest" });
   if (answer.memory) memory.show(answer.memory, true);
   if (detail === "memory") memory.open();
+}
+
+/** The Debug button: the tab, and in it a session on this call. */
+async function debugCall() {
+  if (job) return;
+  showTab("debug");
+  await debug.open();
+  byId("details").scrollIntoView({ block: "start", behavior: "smooth" });
+}
+
+/** @param {string} id */
+function showTab(id) {
+  /** @type {any} */ (byId("details").querySelector(`[data-id="${id}"]`))?.click();
 }
 
 /**
@@ -343,7 +380,7 @@ async function busy(text, work) {
 /** @param {boolean} on */
 function markBusy(on) {
   const run = byId("run");
-  if (run) run.disabled = on;
+  if (run) run.disabled = byId("debug").disabled = on;
   const stop = byId("stop");
   if (stop) stop.hidden = !on;
 }
@@ -353,6 +390,7 @@ function endJob() {
   job = null;
   markBusy(false);
   host.stop();
+  if (debug.state) debug.close(SESSION_LOST);
 }
 
 /** The Stop button: the plugin is loaded afresh in another worker. */
@@ -390,11 +428,14 @@ function drawDetails() {
   if (!module) return;
   functions.show(module);
   const panel = h("div", { id: "panel", role: "tabpanel" });
-  const tabs = [{ id: "functions", text: "Functions" }, { id: "memory", text: "Memory" }, { id: "interface", text: "Exports and imports" }];
+  if (!current?.answer.plugin) debug.refuse("There is no call to step through: this module could not be loaded as a plugin.");
+  else if (!current.answer.plugin.tools.length) debug.refuse("There is no call to step through: the plugin has no tools.");
+  const tabs = [{ id: "functions", text: "Functions" }, { id: "debug", text: "Debug" }, { id: "memory", text: "Memory" }, { id: "interface", text: "Exports and imports" }];
   /** @param {string} id */
   const choose = (id) => {
     detail = id;
-    panel.replaceChildren(id === "functions" ? functions.element : id === "memory" ? memory.element : interfaceTab(module));
+    const elements = /** @type {Record<string, HTMLElement>} */ ({ functions: functions.element, debug: debug.element, memory: memory.element });
+    panel.replaceChildren(elements[id] ?? interfaceTab(module));
     if (job) return;
     if (id === "functions") functions.open();
     if (id === "memory") memory.open();
@@ -406,7 +447,7 @@ function drawDetails() {
 /** Show where a frame of a backtrace was. @param {any} frame */
 async function showFrame(frame) {
   if (byId("details").hidden) return;
-  /** @type {any} */ (byId("details").querySelector('[data-id="functions"]'))?.click();
+  showTab("functions");
   await functions.choose(frame.function, frame.offset);
   byId("details").scrollIntoView({ block: "start", behavior: "smooth" });
 }
@@ -433,7 +474,7 @@ function connectPage() {
   connectDrops();
   addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) run();
-    else if (event.key === "Escape") stop();
+    else if (event.key === "Escape") job ? stop() : debug.stop();
     else return;
     event.preventDefault();
   });

@@ -122,7 +122,7 @@ export class MemoryTab {
 }
 
 /** @param {any} piece @param {number} width */
-function rows(piece, width) {
+export function rows(piece, width) {
   const bytes = piece.hex.match(/../g) ?? [];
   /** @type {string[]} */
   const marks = new Array(bytes.length).fill("");
@@ -146,7 +146,7 @@ function rows(piece, width) {
 const printable = (byte) => (byte >= 32 && byte < 127 ? String.fromCharCode(byte) : "·");
 
 /** @param {string} text */
-function parseAddress(text) {
+export function parseAddress(text) {
   const trimmed = text.trim();
   if (/^0x[\da-f]+$/i.test(trimmed)) return parseInt(trimmed, 16);
   return /^\d+$/.test(trimmed) ? Number(trimmed) : null;

@@ -1,0 +1,467 @@
+// @ts-check
+/** The tab of the debugger: a call walked through forwards and backwards, and the machine in it. */
+
+import { counted, h } from "./dom.js";
+import { wasmSpans } from "./highlight.js";
+import { parseAddress, rows } from "./memory.js";
+
+/** What each move is called in `debugging.py`, with Shift or mirrored its way back. */
+const MOVES = [
+  { name: "step", key: "s", text: "Step", ahead: "→", back: "←", says: "one instruction" },
+  { name: "over", key: "n", text: "Over", ahead: "↷", back: "↶", says: "one instruction, a call as a whole" },
+  { name: "out", key: "o", text: "Out", ahead: "↱", back: "↰", says: "until the function returns", saysBack: "to the call of the function" },
+  { name: "run", key: "c", text: "Run", ahead: "⇥", back: "⇤", says: "until a breakpoint, or the end", saysBack: "to the breakpoint before, or the start" },
+];
+
+/** Blocks that are indented; those deeper are as far in as the last of them. */
+const DEEPEST = 16;
+
+/** Milliseconds after which a move counts as long. */
+const LONG = 300;
+
+export class DebugTab {
+  /**
+   * @param {() => Promise<any>} start opens a session on the call that the form describes
+   * @param {(request: any) => Promise<any>} ask asks the session; `{error, lost}` where it is gone
+   */
+  constructor(start, ask) {
+    this.start = start;
+    this.ask = ask;
+    /** @type {any} */
+    this.state = null;
+    /** The function that is shown, and its lines by offset. @type {any} */
+    this.code = null;
+    /** @type {Map<number, HTMLElement>} */
+    this.lines = new Map();
+    this.cursor = -1;
+    this.acting = false;
+    this.stopping = false;
+    /** The newest place that the slider asked for. @type {number | null} */
+    this.wanted = null;
+
+    this.intro = h("div.intro", null);
+    this.element = h("div.debug", null, this.intro, this.build());
+    addEventListener("keydown", (event) => this.key(event));
+    this.close();
+  }
+
+  build() {
+    const moves = (/** @type {boolean} */ back) =>
+      (back ? [...MOVES].reverse() : MOVES).map((move) => {
+        const key = `${back ? "Shift+" : ""}${move.key.toUpperCase()}`;
+        const says = `${move.text}${back ? " back" : ""}: ${(back && move.saysBack) || move.says} (${key})`;
+        const arrow = h("span", { "aria-hidden": "true" }, back ? move.back : move.ahead);
+        return h("button", { type: "button", title: says, "aria-label": says, "data-move": (back ? "back " : "") + move.name, onclick: () => this.move((back ? "back " : "") + move.name) },
+          back ? [arrow, " ", move.text] : [move.text, " ", arrow]);
+      });
+    this.where = h("output.step", { "aria-label": "Step" });
+    this.stopButton = h("button.danger", { type: "button", title: "Stop here (Esc); nothing is lost", "data-move": "stop", onclick: () => this.stop() }, "Stop");
+    this.slider = /** @type {any} */ (h("input", { type: "range", "aria-label": "Step of the call", step: "1", oninput: () => this.slide(this.slider.valueAsNumber) }));
+    this.title = h("b.mono", null);
+    this.says = h("span.why", null);
+    this.explanation = h("p.explanation", null);
+    this.answer = h("div.answer", null);
+    this.problem = h("p.problem", { role: "alert" });
+
+    this.functions = /** @type {any} */ (h("select", { "aria-label": "Function", onchange: () => this.showCode(Number(this.functions.value)) }));
+    this.hereButton = h("button.quiet", { type: "button", title: "Show the instruction that is next", onclick: () => this.follow() }, "Back to ▶");
+    this.listing = h("div.code.listing", { tabindex: "0", role: "listbox", "aria-label": "Instructions: the arrow keys move, Enter sets or removes a breakpoint", onkeydown: (/** @type {KeyboardEvent} */ event) => this.browse(event), onclick: (/** @type {MouseEvent} */ event) => this.click(event) });
+
+    const panel = (/** @type {string} */ id, /** @type {string} */ title) => {
+      const list = h("div.rows", { "data-list": id });
+      return { section: h(`section.${id}`, null, h("h3", null, title), list), list };
+    };
+    this.lists = {
+      stack: panel("stack", "Operand stack, topmost first"),
+      locals: panel("locals", "Locals"),
+      labels: panel("labels", "Labels, innermost first"),
+      frames: panel("frames", "Call stack, innermost first"),
+      globals: panel("globals", "Globals"),
+      breakpoints: panel("breakpoints", "Breakpoints"),
+    };
+    this.place = /** @type {any} */ (h("input", { "aria-label": "Where to stop", placeholder: "function, function:3, 0x1f4", spellcheck: "false", autocapitalize: "off" }));
+    this.condition = /** @type {any} */ (h("input", { "aria-label": "Condition", placeholder: "if local.i == 7", spellcheck: "false", autocapitalize: "off" }));
+    this.lists.breakpoints.section.append(
+      h("form", { onsubmit: (/** @type {Event} */ event) => this.addBreakpoint(event) }, this.place, this.condition, h("button.quiet", { type: "submit" }, "Add")),
+    );
+
+    this.address = /** @type {any} */ (h("input", { "aria-label": "Address of memory", placeholder: "0x400, stack[-1], local.input", spellcheck: "false", autocapitalize: "off" }));
+    this.unpin = h("button.quiet", { type: "button", title: "Show what the next instruction touches", onclick: () => this.lookAt(null) }, "Follow the call");
+    this.memoryText = h("span.note", null);
+    this.hex = h("div.hex", { tabindex: "0", role: "group", "aria-label": "Bytes of memory" });
+    const legend = [["reads", "about to be read"], ["writes", "about to be written"], ["changed", "changed by the last move"]];
+
+    const { stack, locals, labels, frames, globals, breakpoints } = this.lists;
+    this.session = h("div.session", { tabindex: "-1" },
+      h("div.controls", null,
+        h("div.moves", null,
+          h("div", { role: "group", "aria-label": "Backwards" }, moves(true)),
+          this.where,
+          h("div", { role: "group", "aria-label": "Forwards" }, moves(false))),
+        this.slider),
+      h("div.says", { role: "status" }, h("p", null, this.title, " ", this.says), this.explanation),
+      h("div.also", null, this.stopButton, h("button.quiet", { type: "button", "data-move": "restart", title: "Open the call as the form has it now", onclick: () => this.open() }, "Start over")),
+      this.problem, this.answer,
+      h("div.machine", null,
+        h("section.text", null, h("header", null, this.functions, this.hereButton), this.listing),
+        h("div.side", null, stack.section, locals.section, globals.section),
+        h("div.side", null, frames.section, labels.section, breakpoints.section)),
+      h("section.bytes", null,
+        h("header", null, h("h3", null, "Memory"), this.memoryText,
+          h("form", { onsubmit: (/** @type {Event} */ event) => { event.preventDefault(); this.lookAt(this.address.value.trim() || null); } }, this.address, h("button.quiet", { type: "submit" }, "Look"), this.unpin)),
+        this.hex,
+        h("p.legend", null, legend.map(([kind, text]) => h("span", { style: `--swatch: var(--${kind})` }, text)))),
+      h("p.note.keys", null, ...MOVES.flatMap(({ key, text }) => [h("kbd", null, key), ` ${text.toLowerCase()} `]),
+        "· with ", h("kbd", null, "Shift"), " backwards · ", h("kbd", null, "b"), " breakpoint · ", h("kbd", null, "Esc"), " stops"));
+    return this.session;
+  }
+
+  /* Sessions */
+
+  /** There is no session. @param {string} [reason] why, where that is to be said */
+  close(reason) {
+    this.state = this.code = null;
+    this.wanted = null;
+    this.stopping = true;
+    this.session.hidden = true;
+    this.intro.hidden = false;
+    this.introduce(reason);
+  }
+
+  /** @param {string} [reason] */
+  introduce(reason) {
+    this.intro.replaceChildren(
+      reason ? h("p.problem", { role: "alert" }, reason) : "",
+      h("h3", null, "Step through the call, forwards and backwards"),
+      h("p.note", null, "The tool runs in an instance of its own, an instruction at a time, with the input that is in the form above. Every move has a way back."),
+      h("button.primary", { type: "button", "data-move": "open", onclick: () => this.open() }, "Debug this call"),
+    );
+  }
+
+  /** There is nothing to debug. @param {string} reason */
+  refuse(reason) {
+    this.close();
+    this.intro.replaceChildren(h("p.note", null, reason));
+  }
+
+  async open() {
+    if (this.acting) return this.stop();
+    this.acting = true;
+    try {
+      const answer = await this.start();
+      if (!answer) return;
+      if (answer.error) return this.close(answer.error.message);
+      this.intro.hidden = true;
+      this.session.hidden = false;
+      this.code = null;
+      this.functions.replaceChildren(...answer.functions.map((/** @type {any} */ [index, name]) => h("option", { value: index }, name)));
+      this.address.value = this.place.value = this.condition.value = "";
+      await this.draw(answer);
+      this.session.focus({ preventScroll: true });
+    } finally {
+      this.acting = false;
+    }
+  }
+
+  /** Ask for a state and draw it; an error is said, and everything stays. @param {any} request @param {boolean} [follow] */
+  async request(request, follow = true) {
+    const before = this.state;
+    const answer = await this.ask(request);
+    if (!before || before !== this.state) return null;
+    if (answer.lost) this.close(answer.error.message);
+    else if (answer.error) this.complain(answer.error.message);
+    else await this.draw(answer, follow);
+    return answer.error ? null : answer;
+  }
+
+  /** @param {string} text */
+  complain(text) {
+    this.problem.textContent = text;
+  }
+
+  /** Do something that changes the session, one thing at a time. @param {() => Promise<any>} work */
+  async act(work) {
+    if (this.acting || !this.state) return;
+    this.acting = true;
+    this.stopping = false;
+    try {
+      await work();
+    } finally {
+      this.acting = false;
+      this.markRunning(false);
+    }
+  }
+
+  /* Moves */
+
+  /** @param {string} name */
+  move(name) {
+    return this.act(async () => {
+      const long = setTimeout(() => this.markRunning(true), LONG);
+      let state = await this.ask({ do: "move", move: name });
+      while (this.state && state.unfinished && !this.stopping) {
+        this.markRunning(true);
+        this.drawPlace(state);
+        state = await this.ask({ do: "move", move: "proceed" });
+      }
+      clearTimeout(long);
+      if (!this.state) return;
+      if (state.lost) this.close(state.error.message);
+      else if (state.error) this.complain(state.error.message);
+      else await this.draw(state);
+    });
+  }
+
+  /** End a long move where it is. */
+  stop() {
+    this.stopping = true;
+  }
+
+  /** Go to a step; while one is on its way, only the newest wish counts. @param {number} step */
+  async slide(step) {
+    this.wanted = step;
+    await this.act(async () => {
+      while (this.wanted !== null) {
+        const to = this.wanted;
+        this.wanted = null;
+        await this.request({ do: "go", step: to });
+      }
+    });
+  }
+
+  /** @param {boolean} on */
+  markRunning(on) {
+    this.stopButton.hidden = !on;
+    this.slider.disabled = on || !this.state || this.state.first === this.state.last;
+    if (on) this.says.textContent = "Running …";
+  }
+
+  /** @param {KeyboardEvent} event */
+  key(event) {
+    const target = /** @type {HTMLElement} */ (event.target);
+    if (!this.element.isConnected || !this.state || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (target.matches("input:not([type=range]), textarea, select")) return;
+    if (target !== document.body && !this.element.closest(".details")?.contains(target)) return;
+    const move = MOVES.find(({ key }) => key === event.key.toLowerCase());
+    if (move) this.move((event.shiftKey ? "back " : "") + move.name);
+    else if (event.key === "b") this.toggle(document.activeElement === this.listing && this.cursor >= 0 ? this.cursor : this.state.offset);
+    else return;
+    event.preventDefault();
+  }
+
+  /* Breakpoints */
+
+  /** @param {number | null} offset */
+  toggle(offset) {
+    if (offset === null || !this.code) return;
+    const owner = this.lines.has(offset) ? this.code.function : this.state.function;
+    return this.act(() => this.request({ do: "toggle", function: owner, offset }, false));
+  }
+
+  /** @param {Event} event */
+  addBreakpoint(event) {
+    event.preventDefault();
+    const condition = this.condition.value.replace(/^\s*if\b/, "");
+    return this.act(async () => {
+      if (await this.request({ do: "add", place: this.place.value, condition }, false)) this.place.value = this.condition.value = "";
+    });
+  }
+
+  /** @param {MouseEvent} event */
+  click(event) {
+    const line = /** @type {HTMLElement} */ (event.target).closest("[data-at]");
+    // Whoever marks some text wants to copy it.
+    if (!line || !getSelection()?.isCollapsed) return;
+    this.mark(Number(/** @type {HTMLElement} */ (line).dataset.at));
+    this.toggle(this.cursor);
+  }
+
+  /** Keys in the listing. @param {KeyboardEvent} event */
+  browse(event) {
+    const offsets = [...this.lines.keys()];
+    const at = offsets.indexOf(this.cursor >= 0 ? this.cursor : this.state.offset);
+    const to = { ArrowDown: at + 1, ArrowUp: at - 1, PageDown: at + 15, PageUp: at - 15, Home: 0, End: offsets.length - 1 }[event.key];
+    if (to !== undefined) this.mark(offsets[Math.max(0, Math.min(to, offsets.length - 1))], true);
+    else if (event.key === "Enter" || event.key === " ") this.toggle(this.cursor >= 0 ? this.cursor : this.state.offset);
+    else return;
+    event.preventDefault();
+  }
+
+  /** Put the cursor of the listing on a line. @param {number} offset @param {boolean} [show] */
+  mark(offset, show = false) {
+    this.lines.get(this.cursor)?.classList.remove("cursor");
+    this.cursor = offset;
+    const line = this.lines.get(offset);
+    line?.classList.add("cursor");
+    this.listing.setAttribute("aria-activedescendant", line?.id ?? "");
+    if (line && show) this.reveal(line);
+  }
+
+  /* Looking */
+
+  /** @param {string | null} address */
+  lookAt(address) {
+    if (address !== null && parseAddress(address) === null && /^[\da-f]+$/i.test(address)) address = "0x" + address;
+    return this.act(() => this.request({ do: "look", frame: this.state.frame, address }, false));
+  }
+
+  /** @param {number} frame */
+  lookInto(frame) {
+    return this.act(() => this.request({ do: "look", frame, address: this.state.memory.wanted }));
+  }
+
+  /* Drawing */
+
+  /** @param {any} state @param {boolean} [follow] whether to show the code where it stands */
+  async draw(state, follow = true) {
+    this.state = state;
+    this.complain("");
+    this.title.textContent = state.title;
+    this.says.textContent = [state.unfinished ? "Stopped here; it goes on from here." : state.why, state.problem].filter(Boolean).join(" ");
+    this.says.classList.toggle("trap", state.trap);
+    this.explanation.replaceChildren(...explained(state.explanation));
+    this.drawPlace(state);
+    this.markRunning(false);
+    this.drawAnswer(state.output);
+    this.drawLists(state);
+    this.drawMemory(state.memory);
+    if (follow) await this.follow();
+    else this.drawMarks();
+  }
+
+  /** @param {any} state */
+  drawPlace({ step, first, last }) {
+    this.where.replaceChildren(h("b", null, step.toLocaleString("en")), h("span", null, ` of ${last.toLocaleString("en")}`));
+    this.slider.min = first;
+    this.slider.max = last;
+    if (this.wanted === null) this.slider.value = step;
+  }
+
+  /** @param {any} output */
+  drawAnswer(output) {
+    this.answer.hidden = !output;
+    if (!output) return;
+    if (output.error) this.answer.replaceChildren(h("p.problem", null, output.error));
+    else
+      this.answer.replaceChildren(
+        h("h3", null, output.length ? `The tool answers ${counted(output.length, "character")}` : "The tool answers an empty string"),
+        output.length ? h("pre.text", null, output.text + (output.length > output.text.length ? " …" : "")) : "",
+      );
+  }
+
+  /** @param {any} state */
+  drawLists({ stack, locals, labels, globals, frames, depth, frame, breakpoints }) {
+    const value = (/** @type {any} */ { name, type, text, changed }) => row(changed, h("span.name", null, name), h("span.type", null, type), h("span.value", null, text));
+    this.list("stack", stack, value, "empty");
+    this.list("locals", locals, value, "none");
+    this.list("globals", globals, value, "none");
+    this.list("labels", labels, (/** @type {any} */ { name, kind, arity, target, changed }) =>
+      row(changed, h("span.name", null, name), h("span.type", null, kind), h("button.link.value", { type: "button", title: "Where a branch to it goes on", onclick: () => this.mark(target, true) }, `→ ${hex(target)}`), arity ? h("small", null, `takes ${arity}`) : ""), "none");
+    this.list("frames", { rows: frames, more: depth - frames.length }, (/** @type {any} */ shown) =>
+      h("button.frame", { type: "button", "aria-current": shown.index === frame, title: shown.name, class: shown.changed ? "frame changed" : "frame", onclick: () => this.lookInto(shown.index) }, mark(shown.changed), h("b", null, shown.name), h("small", null, `${hex(shown.offset)} (${shown.parameters})`)), "nothing is running");
+    this.list("breakpoints", { rows: breakpoints, more: 0 }, (/** @type {any} */ point) =>
+      h("div.point", null,
+        h("span.dot-mark", { "aria-hidden": "true" }, "●"),
+        h("button.link", { type: "button", title: "Show it", onclick: () => this.showCode(point.function, point.offset) }, `${point.name} ${hex(point.offset)}`),
+        h("small", null, [point.text, point.condition && `if ${point.condition}`, point.hits && counted(point.hits, "stop")].filter(Boolean).join(" · ")),
+        h("button.quiet.remove", { type: "button", "aria-label": `Remove breakpoint ${point.number}`, title: "Remove", onclick: () => this.act(() => this.request({ do: "remove", number: point.number }, false)) }, "✕")), "click an instruction to set one");
+  }
+
+  /** @param {string} id @param {{rows: any[], more: number}} content @param {(entry: any) => HTMLElement} draw @param {string} nothing */
+  list(id, { rows: entries, more }, draw, nothing) {
+    /** @type {any} */ (this.lists)[id].list.replaceChildren(
+      ...entries.map(draw),
+      entries.length ? "" : h("span.note", null, nothing),
+      more ? h("span.note", null, `… ${counted(more, "more", "more")}`) : "",
+    );
+  }
+
+  /** @param {any} memory */
+  drawMemory(memory) {
+    this.memoryText.textContent = memory.problem ?? memory.text;
+    this.unpin.hidden = memory.wanted === null;
+    if (memory.wanted === null && document.activeElement !== this.address) this.address.value = "";
+    this.hex.replaceChildren(...rows(memory, this.element.clientWidth < 560 ? 8 : 16));
+  }
+
+  /** Show the code of the frame that is looked at. */
+  async follow() {
+    const { function: owner, offset } = this.state;
+    this.mark(-1);
+    if (owner === null) this.drawMarks();
+    else await this.showCode(owner, offset);
+  }
+
+  /** @param {number} owner @param {number | null} [offset] the instruction to show */
+  async showCode(owner, offset = null) {
+    const state = this.state;
+    if (this.code?.function !== owner || (offset !== null && !this.lines.has(offset))) {
+      const code = await this.ask({ do: "code", function: owner, offset });
+      // Another session, or a later place, has its own code.
+      if (this.state !== state || code.error) return;
+      this.drawCode(code);
+    }
+    this.drawMarks();
+    const line = this.lines.get(offset ?? -1);
+    if (line && offset !== state.offset) this.mark(offset ?? -1);
+    if (line) this.reveal(line);
+    else this.listing.scrollTop = 0;
+  }
+
+  /** @param {any} code */
+  drawCode(code) {
+    this.code = code;
+    this.lines.clear();
+    this.cursor = -1;
+    for (const [offset, depth, text] of code.lines) {
+      const line = h("div", { "data-at": offset, id: `line-${offset}`, role: "option" }, h("span.gutter", { "aria-hidden": "true" }), h("span.at", null, hex(offset)), "  ".repeat(Math.min(depth, DEEPEST)), wasmSpans(text));
+      this.lines.set(offset, line);
+    }
+    const { start, total, lines } = code;
+    this.listing.replaceChildren(
+      start > 0 ? h("p.note", null, `${counted(start, "instruction")} before these`) : "",
+      ...this.lines.values(),
+      start + lines.length < total ? h("p.note", null, `${counted(total - start - lines.length, "instruction")} after these`) : "",
+    );
+    this.functions.value = code.function;
+  }
+
+  /** Mark the instruction that is next, and those with a breakpoint. */
+  drawMarks() {
+    const { function: owner, offset, frame, breakpoints } = this.state;
+    const points = new Map(breakpoints.map((/** @type {any} */ point) => [point.offset, point]));
+    for (const [at, line] of this.lines) {
+      const here = this.code.function === owner && at === offset;
+      line.classList.toggle("here", here);
+      line.classList.toggle("waits", here && frame > 0);
+      const point = points.get(at);
+      line.classList.toggle("point", Boolean(point));
+      line.setAttribute("aria-selected", String(here));
+      line.title = point ? `Breakpoint ${point.number}` : "";
+    }
+    this.hereButton.disabled = owner === null;
+  }
+
+  /** Bring a line into the middle of the listing, unless it can be seen: the page stays where it is. @param {HTMLElement} line */
+  reveal(line) {
+    const { offsetTop, offsetHeight } = line;
+    const { scrollTop, clientHeight } = this.listing;
+    if (offsetTop < scrollTop + 2 * offsetHeight || offsetTop > scrollTop + clientHeight - 4 * offsetHeight) this.listing.scrollTop = offsetTop - clientHeight / 3;
+  }
+}
+
+/** @param {number} offset */
+const hex = (offset) => "0x" + offset.toString(16);
+
+/** What the last move changed is marked by a sign, too. @param {boolean} changed */
+const mark = (changed) => (changed ? h("i.mark", { title: "changed by the last move", role: "img", "aria-label": "changed" }, "●") : "");
+
+/** @param {boolean} changed @param {...any} cells */
+const row = (changed, ...cells) => h(changed ? "div.changed" : "div", null, mark(changed), ...cells);
+
+/** @param {string | null} explanation */
+function explained(explanation) {
+  if (!explanation) return [];
+  const [name, ...rest] = explanation.split(": ");
+  return [h("code", null, name), " ", rest.join(": ")];
+}
