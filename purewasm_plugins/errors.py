@@ -111,10 +111,11 @@ class ResourceLimitError(WasmError):
 
     Attributes:
         limit: the field of `ResourceLimits` that refused it.
-        requested, allowed: in the limit's own unit.
+        requested, allowed: in the limit's own unit; `allowed` is None where the machine has not so
+            much, whatever the limit.
     """
 
-    def __init__(self, limit: str, requested: int, allowed: int) -> None:
+    def __init__(self, limit: str, requested: int, allowed: int | None) -> None:
         super().__init__(limit, requested, allowed)
         self.limit = limit
         self.requested = requested
@@ -122,7 +123,14 @@ class ResourceLimitError(WasmError):
 
     def __str__(self) -> str:
         what = self.limit.replace("_", " ")
-        return f"the module asks for {self.requested} {what}, and the limit is {self.allowed}"
+        return f"the module asks for {self.requested} {what}, and {self.refusal}"
+
+    @property
+    def refusal(self) -> str:
+        """Why it was refused, in words."""
+        if self.allowed is None:
+            return "there is no room for them on this machine"
+        return f"the limit is {self.allowed}"
 
 
 class TrapReason(enum.Enum):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, NoReturn, Protocol
 
 from purewasm_plugins.engine.limits import Budget, ResourceLimits
@@ -151,6 +152,23 @@ def to_raw(type: ValType, value: Any) -> Any:
     return TO_RAW[type](value)
 
 
+@contextmanager
+def _room_for(limit: str, requested: int) -> Iterator[None]:
+    """Allocate inside of it.
+
+    Args:
+        limit, requested: what a `ResourceLimitError` says of it.
+
+    Raises:
+        ResourceLimitError: the machine has not so much. A Python of 32 bits counts to two gigabytes
+            only, and overflows beyond.
+    """
+    try:
+        yield
+    except (MemoryError, OverflowError):
+        raise ResourceLimitError(limit, requested, None) from None
+
+
 class Memory:
     """A linear memory (core specification, 4.2.8), little-endian, in pages of 64 KiB.
 
@@ -165,13 +183,15 @@ class Memory:
         """Allocate a memory of its minimal size.
 
         Raises:
-            ResourceLimitError: the type's minimum is over `limits.memory_pages`.
+            ResourceLimitError: the type's minimum is over `limits.memory_pages`, or more than the
+                machine has.
         """
         limits = limits or ResourceLimits()
         limits.check("memory_pages", type.limits.minimum)
         self.type = type
         #: The bytes, the host's region included. Grown in place, never replaced.
-        self.data = bytearray(type.limits.minimum * PAGE_SIZE)
+        with _room_for("memory_pages", type.limits.minimum):
+            self.data = bytearray(type.limits.minimum * PAGE_SIZE)
         #: What refused the last `memory.grow` that the module's own maximum would have allowed:
         #: "limit", or "host region" where only that was in the way; None if nothing was.
         self.refused: str | None = None
@@ -249,12 +269,14 @@ class Memory:
             self.refused = "limit" if after + host_pages > self._limit else "host region"
             return -1
         try:
-            if self._ceiling is None:
-                self.data.extend(bytes(pages * PAGE_SIZE))
-            else:
-                # The pages are there already; a host region, or a stray write, may have used them.
-                self.data[before * PAGE_SIZE : after * PAGE_SIZE] = bytes(pages * PAGE_SIZE)
-        except MemoryError:
+            with _room_for("memory_pages", after):
+                if self._ceiling is None:
+                    self.data.extend(bytes(pages * PAGE_SIZE))
+                else:
+                    # The pages are there already; a host region, or a stray write, may have used
+                    # them.
+                    self.data[before * PAGE_SIZE : after * PAGE_SIZE] = bytes(pages * PAGE_SIZE)
+        except ResourceLimitError:
             self.refused = "limit"
             return -1
         self._pages = after
@@ -281,7 +303,7 @@ class Memory:
             up, to the end of `data`.
 
         Raises:
-            ResourceLimitError: the region alone does not fit under the limit.
+            ResourceLimitError: the region alone does not fit under the limit, or into the machine.
         """
         wanted = math.ceil(size / PAGE_SIZE)
         highest = self._limit - wanted
@@ -291,23 +313,21 @@ class Memory:
         least = min(self._pages + reserve // 2, self.maximum, highest)
         if start is None or not least <= start <= highest:
             start = min(self._pages + reserve, self.maximum, highest)
-        self._ceiling = start
         self.extend_host_region(start * PAGE_SIZE + size)
+        self._ceiling = start
         return start * PAGE_SIZE
 
     def extend_host_region(self, end: int) -> None:
         """Make the host's region reach up to the offset `end`, or further; it does not move.
 
         Raises:
-            ResourceLimitError: it does not fit under the limit.
+            ResourceLimitError: it does not fit under the limit, or into the machine.
         """
         pages = math.ceil(end / PAGE_SIZE)
         if pages > self._limit:
             raise ResourceLimitError("memory_pages", pages, self._limit)
-        try:
+        with _room_for("memory_pages", pages):
             self.data.extend(bytes(max(0, pages * PAGE_SIZE - len(self.data))))
-        except MemoryError:
-            raise ResourceLimitError("memory_pages", pages, self._pages) from None
 
     def fill(self, offset: int, value: int, size: int) -> None:
         """`memory.fill` (4.4.7).
@@ -373,12 +393,14 @@ class Table:
         """Allocate a table of its minimal size, every entry `initial`.
 
         Raises:
-            ResourceLimitError: the type's minimum is over `limits.table_elements`.
+            ResourceLimitError: the type's minimum is over `limits.table_elements`, or more than
+                the machine has.
         """
         limits = limits or ResourceLimits()
         limits.check("table_elements", type.limits.minimum)
         self.type = type
-        self.elements: list[Any] = [to_raw(type.element, initial)] * type.limits.minimum
+        with _room_for("table_elements", type.limits.minimum):
+            self.elements: list[Any] = [to_raw(type.element, initial)] * type.limits.minimum
         self._limit = limits.table_elements
 
     def __len__(self) -> int:
@@ -422,7 +444,11 @@ class Table:
         before = len(self.elements)
         if count < 0 or before + count > self._allowed:
             return -1
-        self.elements.extend([value] * count)
+        try:
+            with _room_for("table_elements", before + count):
+                self.elements.extend([value] * count)
+        except ResourceLimitError:
+            return -1
         return before
 
     def fill(self, start: int, value: Any, count: int) -> None:

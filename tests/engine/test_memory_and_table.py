@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +20,7 @@ from purewasm_plugins import (
     TrapReason,
 )
 from purewasm_plugins.wasm.types import GlobalType, Limits, MemoryType, TableType, ValType
+from tests.conftest import assemble
 
 Start = Callable[..., Instance]
 
@@ -97,6 +100,54 @@ def test_grow(start: Start) -> None:
     with pytest.raises(ResourceLimitError):
         memory.grow(-1)
     assert module.size() == 3
+
+
+NO_ROOM = """
+import resource, sys
+from purewasm_plugins import ResourceLimitError, ResourceLimits, Table, instantiate
+from purewasm_plugins.wasm.types import Limits, TableType, ValType
+
+module, large = map(bytes.fromhex, sys.argv[2:])
+options = {"engine": sys.argv[1], "limits": ResourceLimits(memory_pages=None, table_elements=None)}
+exports = instantiate(module, **options).exports
+memory, grow = exports["memory"], exports["grow"]
+table = Table(TableType(ValType.FUNCREF, Limits(1, None)), limits=options["limits"])
+resource.setrlimit(resource.RLIMIT_AS, (600 << 20, 600 << 20))
+print("memory.grow", grow(30_000), grow(1), grow(0), memory.refused)
+print("table.grow", table.try_grow(1 << 30, None), len(table))
+for attempt in (
+    lambda: memory.host_region(1 << 31, 1),
+    lambda: instantiate(large, **options),
+    lambda: Table(TableType(ValType.FUNCREF, Limits(1 << 30, None)), limits=options["limits"]),
+):
+    try:
+        attempt()
+    except ResourceLimitError as error:
+        print(error)
+print("memory.grow", grow(1), memory.pages, len(memory.data) // 65536)
+"""
+
+
+def test_no_room_on_the_machine(engine: str) -> None:
+    """Without a limit of ours it is the machine that refuses, and nothing is half done then."""
+    pytest.importorskip("resource", reason="only Unix lets a process limit itself")
+    modules = [assemble(MODULE.format(limits=limits)).hex() for limits in ("1", "30000")]
+    done = subprocess.run(
+        [sys.executable, "-c", NO_ROOM, engine, *modules],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    refused = "and there is no room for them on this machine"
+    assert done.stdout.splitlines() == [
+        "memory.grow -1 1 2 limit",
+        "table.grow -1 1",
+        f"the module asks for 32771 memory pages, {refused}",
+        f"the module asks for 30000 memory pages, {refused}",
+        f"the module asks for 1073741824 table elements, {refused}",
+        "memory.grow 2 3 3",
+    ], done.stderr
 
 
 def test_memory_without_pages(start: Start) -> None:
