@@ -21,11 +21,14 @@ LAYERS: dict[str, set[str]] = {
     "records": set(),
     "errors": {"records"},
     "version": set(),
-    "tools": {"records", "errors"},
+    "json_text": set(),
+    "patterns": set(),
+    "schemas": {"json_text", "patterns"},
+    "tools": {"records", "errors", "schemas"},
     "cache": {"errors"},
     "wasm": {"records", "errors"},
     "engine": {"records", "errors", "version", "wasm"},
-    "plugin": {"records", "errors", "version", "tools", "cache", "wasm", "engine"},
+    "plugin": {"records", "errors", "version", "json_text", "tools", "cache", "wasm", "engine"},
     "": {"records", "errors", "version", "tools", "cache", "wasm", "engine", "plugin"},
 }
 _ALL = {*LAYERS}
@@ -54,6 +57,10 @@ OUTSIDE = {
     *("signal", "tempfile", "shutil", "logging", "urllib", "http", "ssl", "select", "ctypes"),
     *("concurrent", "_thread", "queue", "faulthandler", "locale", "random", "inspect"),
 }
+
+#: Who uses one of them all the same: the recursion limit is a state of the process's, so setting it
+#: takes a lock.
+NEEDED = {("engine/translator/stack.py", "threading")}
 
 
 class Imported(NamedTuple):
@@ -201,7 +208,9 @@ def test_no_io_and_no_threads(layer: str) -> None:
     wrong = [
         one.where
         for one in imports()
-        if one.layer == layer and one.name.partition(".")[0] in OUTSIDE
+        if one.layer == layer
+        and one.name.partition(".")[0] in OUTSIDE
+        and (one.path.relative_to(PACKAGE).as_posix(), one.name) not in NEEDED
     ]
     calls = [
         f"{path}:{node.lineno}: {ast.unparse(node)}"

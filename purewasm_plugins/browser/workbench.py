@@ -28,6 +28,7 @@ from purewasm_plugins.browser import describe
 from purewasm_plugins.browser.memory import MemoryView
 from purewasm_plugins.browser.observe import Observed, Observer
 from purewasm_plugins.engine.instantiate import engine_named
+from purewasm_plugins.json_text import read_json, write_json
 from purewasm_plugins.plugin.plugin import compile_module
 from purewasm_plugins.tools import schema_validator
 from purewasm_plugins.wasm import ValidModule
@@ -218,12 +219,15 @@ def _arguments(plugin: WasmPlugin, tool: int, arguments: Any) -> str:
     chosen = plugin.tools[tool]
     if isinstance(arguments, str):
         try:
-            arguments = json.loads(arguments)
+            arguments = read_json(arguments)
         except ValueError as error:
             raise InvalidArgumentsError(chosen.name, f"they are not JSON: {error}") from None
     if chosen.schema is not None:
         schema_validator(chosen.name, chosen.schema)(arguments)
-    return json.dumps(arguments, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    try:
+        return write_json(arguments)
+    except ValueError as error:
+        raise InvalidArgumentsError(chosen.name, f"they cannot be written: {error}") from None
 
 
 def _default_limits() -> dict[str, Any]:

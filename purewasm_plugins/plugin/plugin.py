@@ -258,7 +258,7 @@ class WasmPlugin:
                 self._session = session
                 details = (
                     f"the input is too long: memory would have {error.requested} pages with it,"
-                    f" and {error.refusal}"
+                    f" and the limit {error.limit} is {error.allowed}"
                 )
                 raise ToolExecutionError(label, details) from error
             except WasmError as error:
@@ -344,16 +344,11 @@ class RegisteredTool:
 
     def execute(self, arguments: Mapping[str, Any]) -> ToolResult:
         """Run the tool: on the string `input` where it has no schema, on JSON where it has one."""
-        import json
+        from purewasm_plugins.json_text import write_json
 
         name = self.definition.name
         try:
-            if self.tool.schema is None:
-                text = arguments["input"]
-            else:
-                text = json.dumps(
-                    dict(arguments), ensure_ascii=False, allow_nan=False, separators=(",", ":")
-                )
+            text = arguments["input"] if self.tool.schema is None else write_json(dict(arguments))
             output = self.plugin.execute_tool(self.tool.index, text)
         except (PluginError, ValueError) as error:
             return ToolResult(name, success=False, output="", error=str(error))
@@ -431,12 +426,12 @@ class _Session:
 
     def _schema(self, export: Function, index: int) -> Mapping[str, Any]:
         # Imported here: a plugin without schemas needs no JSON.
-        import json
+        from purewasm_plugins.json_text import read_json
 
         text = self._read(export, "plugin_tool_schema", index)
         try:
-            schema = json.loads(text)
-        except (ValueError, RecursionError) as error:
+            schema = read_json(text)
+        except ValueError as error:
             raise ToolExecutionError(
                 "plugin_tool_schema", f"the schema of tool {index} is not JSON: {error}"
             ) from None

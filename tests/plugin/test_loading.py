@@ -236,7 +236,7 @@ FAULTS = [
             "tool",
             "plugin_tool_schema",
         )
-        for text in ("", "{", "[]", "5", "null", "[" * 2000, "\\ff")
+        for text in ("", "{", "[]", "5", "null", "[" * 2000, "{\\22a\\22:NaN}", "\\ff")
     ),
 ]
 IDS = [fault.label for fault in FAULTS]

@@ -36,6 +36,10 @@ LEFT_OUT = ("tests/plugin/test_conformance.py", "tests/plugin/test_real_plugins.
 SUITES = {
     "engine": (["tests/engine"], 300),
     "plugin": (["tests/plugin", "tests/test_tools.py"], 200),
+    "schemas": (
+        ["tests/test_json_text.py", "tests/test_schemas.py", "tests/test_patterns.py"],
+        150,
+    ),
     "workbench": (["tests/browser/test_workbench.py", "tests/browser/test_real_plugins.py"], 30),
 }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import math
 import re
 import time
@@ -20,6 +19,7 @@ from purewasm_plugins.errors import (
     PluginError,
     WasmError,
 )
+from purewasm_plugins.json_text import read_json
 from purewasm_plugins.plugin import abi
 from purewasm_plugins.plugin.conformance import mends
 from purewasm_plugins.plugin.conformance.findings import Check, Status
@@ -204,8 +204,8 @@ class Running:
         if found.status is not Status.PASS:
             return None, Check(name, Status.FAIL, found.details, found.mend)
         try:
-            schema = json.loads(text)
-        except (ValueError, RecursionError) as error:
+            schema = read_json(text)
+        except ValueError as error:
             return None, Check(name, Status.FAIL, f"not JSON: {error}", mends.SCHEMA)
         if not isinstance(schema, dict):
             return None, Check(name, Status.FAIL, "not a JSON object", mends.SCHEMA)
