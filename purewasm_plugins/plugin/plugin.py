@@ -258,7 +258,7 @@ class WasmPlugin:
                 self._session = session
                 details = (
                     f"the input is too long: memory would have {error.requested} pages with it,"
-                    f" and the limit {error.limit} is {error.allowed}"
+                    f" and {error.refusal}"
                 )
                 raise ToolExecutionError(label, details) from error
             except WasmError as error:
