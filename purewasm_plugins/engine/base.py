@@ -291,8 +291,8 @@ class Memory:
         """Provide bytes for the host behind the module's pages.
 
         The module may still grow by `reserve` pages without reaching them, or as far as its own
-        maximum or the limit allow if that is less. An earlier region is given up; it stays where it
-        is while at least half of the reserve is left.
+        maximum, the limit or the machine allow if that is less. An earlier region is given up; it
+        stays where it is while at least half of the reserve is left.
 
         Args:
             size: bytes wanted.
@@ -313,7 +313,16 @@ class Memory:
         least = min(self._pages + reserve // 2, self.maximum, highest)
         if start is None or not least <= start <= highest:
             start = min(self._pages + reserve, self.maximum, highest)
-        self.extend_host_region(start * PAGE_SIZE + size)
+        while True:
+            try:
+                self.extend_host_region(start * PAGE_SIZE + size)
+                break
+            except ResourceLimitError:
+                # The machine has no room for so much: what it has is the limit.
+                if start == self._pages:
+                    raise
+                start = self._pages + (start - self._pages) // 2
+                self._limit = start + wanted
         self._ceiling = start
         return start * PAGE_SIZE
 

@@ -125,6 +125,8 @@ for attempt in (
     except ResourceLimitError as error:
         print(error)
 print("memory.grow", grow(1), memory.pages, len(memory.data) // 65536)
+region = memory.host_region(1000, 30_000) // 65536
+print("reserve", 3 < region < 9_000, grow(region - 3), grow(1), memory.refused)
 """
 
 
@@ -147,6 +149,7 @@ def test_no_room_on_the_machine(engine: str) -> None:
         f"the module asks for 30000 memory pages, {refused}",
         f"the module asks for 1073741824 table elements, {refused}",
         "memory.grow 2 3 3",
+        "reserve True 3 -1 limit",
     ], done.stderr
 
 
