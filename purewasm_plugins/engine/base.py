@@ -313,16 +313,18 @@ class Memory:
         least = min(self._pages + reserve // 2, self.maximum, highest)
         if start is None or not least <= start <= highest:
             start = min(self._pages + reserve, self.maximum, highest)
+        hoped = start
         while True:
             try:
                 self.extend_host_region(start * PAGE_SIZE + size)
                 break
             except ResourceLimitError:
-                # The machine has no room for so much: what it has is the limit.
                 if start == self._pages:
                     raise
                 start = self._pages + (start - self._pages) // 2
-                self._limit = start + wanted
+        if start < hoped:
+            # The machine has no room for more, and that is the limit from now on.
+            self._limit = start + wanted
         self._ceiling = start
         return start * PAGE_SIZE
 

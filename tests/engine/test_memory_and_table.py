@@ -145,7 +145,7 @@ def test_no_room_on_the_machine(engine: str) -> None:
     assert done.stdout.splitlines() == [
         "memory.grow -1 1 2 limit",
         "table.grow -1 1",
-        f"the module asks for 32771 memory pages, {refused}",
+        f"the module asks for 32770 memory pages, {refused}",
         f"the module asks for 30000 memory pages, {refused}",
         f"the module asks for 1073741824 table elements, {refused}",
         "memory.grow 2 3 3",
