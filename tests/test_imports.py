@@ -62,6 +62,10 @@ OUTSIDE = {
 #: takes a lock.
 NEEDED = {("engine/translator/stack.py", "threading")}
 
+#: Who uses one of them all the same: the recursion limit is a state of the process's, so setting it
+#: takes a lock.
+NEEDED = {("engine/translator/stack.py", "threading")}
+
 
 class Imported(NamedTuple):
     """One import: who, what, and where."""

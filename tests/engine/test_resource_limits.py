@@ -185,20 +185,6 @@ DOWN = """
 """
 
 
-#: Functions that an engine may let be active over the limit: the translator counts the frames of
-#: Python's stack, and leaves some for its helpers.
-SLACK = {"pywasm": 0, "translator": 16}
-
-
-@pytest.fixture
-def counts_frames_of_c(engine: str, request: pytest.FixtureRequest) -> None:
-    """Marks what the translator cannot yet do on CPython 3.11."""
-    if engine == "translator" and sys.version_info < (3, 12):
-        reason = "it counts Python's frames, and misses those of C that CPython 3.11 counts too"
-        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
-
-
-@pytest.mark.usefixtures("counts_frames_of_c")
 @pytest.mark.parametrize("depth", [1, 2, 10, 300, 1000])
 def test_call_depth_can_be_used_up(start: Start, depth: int) -> None:
     instance = start(DOWN, call_depth=depth)
@@ -206,25 +192,100 @@ def test_call_depth_can_be_used_up(start: Start, depth: int) -> None:
         instance.exports["down"](depth - 1)
 
 
-@pytest.mark.parametrize("depth", [2, 10, 300, 1000])
-def test_call_depth_is_enforced(start: Start, engine: str, depth: int) -> None:
+@pytest.mark.parametrize("depth", [0, 1, 2, 10, 300, 1000])
+def test_call_depth_is_enforced(start: Start, depth: int) -> None:
+    """The function that is one too many has used no fuel, and is in the backtrace."""
     instance = start(DOWN, call_depth=depth)
-    for more in (SLACK[engine], 10, 10_000):
-        if more >= SLACK[engine]:
-            with pytest.raises(Trap) as raised:
-                instance.exports["down"](depth + more)
-            assert type(raised.value) is Trap
-            assert raised.value.reason is TrapReason.CALL_STACK_EXHAUSTED
+    for more in (0, 1, 10_000):
+        with pytest.raises(Trap) as raised:
+            instance.exports["down"](depth + more)
+        assert type(raised.value) is Trap
+        assert raised.value.reason is TrapReason.CALL_STACK_EXHAUSTED
+        assert len(raised.value.frames) == depth + 1
+        assert instance.fuel_used == depth
 
 
-def test_call_depth_of_nothing(start: Start, engine: str, request: pytest.FixtureRequest) -> None:
-    if engine == "translator":
-        reason = "it has no way to count to none"
-        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
-    instance = start(DOWN, call_depth=0)
-    with pytest.raises(Trap) as raised:
-        instance.exports["down"](0)
-    assert raised.value.reason is TrapReason.CALL_STACK_EXHAUSTED
+#: Functions that call one after the other.
+CHAIN = 70
+DEPTHS = """
+(module
+  (type $down (func (param i32)))
+  (import "h" "f" (func $host (param i32)))
+  (table 1 funcref) (elem (i32.const 0) $indirect)
+  (func $down (export "down") (param i32)
+    (if (local.get 0) (then (call $down (i32.sub (local.get 0) (i32.const 1))))))
+  (func $indirect (export "indirect") (param i32)
+    (if (local.get 0)
+      (then (call_indirect (type $down) (i32.sub (local.get 0) (i32.const 1)) (i32.const 0)))))
+  (func $odd (export "each_other") (param i32)
+    (if (local.get 0) (then (call $even (i32.sub (local.get 0) (i32.const 1))))))
+  (func $even (param i32)
+    (if (local.get 0) (then (call $odd (i32.sub (local.get 0) (i32.const 1))))))
+  (func $spin (param i32)
+    (loop (br_if 0 (i32.gt_s (local.tee 0 (i32.sub (local.get 0) (i32.const 1))) (i32.const 0)))))
+  (func $between_loops (export "between_loops") (param i32)
+    (local i32)
+    (local.set 1 (i32.const 20))
+    (loop (br_if 0 (local.tee 1 (i32.sub (local.get 1) (i32.const 1)))))
+    (if (local.get 0) (then
+      (call $between_loops (i32.sub (local.get 0) (i32.const 1)))
+      (call $spin (i32.const 600)))))
+  (func $host_at_the_end (export "host_at_the_end") (param i32)
+    (if (local.get 0)
+      (then (call $host_at_the_end (i32.sub (local.get 0) (i32.const 1))))
+      (else (call $host (i32.const 0)))))
+  (func $and_again (export "and_again") (param i32)
+    (if (local.get 0) (then
+      (call $host (i32.sub (local.get 0) (i32.const 1)))
+      (call $and_again (i32.sub (local.get 0) (i32.const 1))))))
+"""
+DEPTHS += "".join(
+    f"""
+  (func $chain{n} (export "chain{n}") (param i32)
+    (if (local.get 0) (then (call $chain{n + 1} (i32.sub (local.get 0) (i32.const 1))))))"""
+    for n in range(CHAIN)
+)
+DEPTHS += f"(func $chain{CHAIN} (param i32)))"
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3, 7, 8, 9, 16, 33, 64])
+@pytest.mark.parametrize(
+    "function",
+    [
+        *("indirect", "each_other", "between_loops", "host_at_the_end", "and_again"),
+        # The first calls of many functions in each other.
+        "chain0",
+    ],
+)
+def test_call_depth_is_exact(start: Start, depth: int, function: str) -> None:
+    """However the calls are made, and whatever comes in between."""
+
+    def host(levels: int) -> None:
+        # Each call from outside has the whole depth.
+        instance.exports["down"](min(levels, depth - 1))
+
+    instance = start(DEPTHS, {"h": {"f": host}}, call_depth=depth)
+    for _ in range(2):
+        instance.exports[function](depth - 1)
+        with pytest.raises(Trap) as raised:
+            instance.exports[function](depth)
+        assert raised.value.reason is TrapReason.CALL_STACK_EXHAUSTED
+        assert len(raised.value.frames) == depth + 1
+
+
+def test_a_call_back_that_is_too_deep(start: Start) -> None:
+    """It is over, but the call that it is part of can go on: that one was not too deep."""
+    reasons: list[TrapReason] = []
+
+    def host(levels: int) -> None:
+        with pytest.raises(Trap) as raised:
+            instance.exports["down"](50)
+        reasons.append(raised.value.reason)
+
+    instance = start(DEPTHS, {"h": {"f": host}}, call_depth=50)
+    instance.exports["and_again"](49)
+    assert reasons == [TrapReason.CALL_STACK_EXHAUSTED] * 49
+    instance.exports["down"](49)
 
 
 def test_the_default_call_depth() -> None:

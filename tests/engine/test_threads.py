@@ -84,16 +84,9 @@ while spinner.is_alive():
 
 @pytest.mark.parametrize("depth", [10, 1000])
 def test_other_threads_keep_their_stack(
-    engine: str,
-    wat: Callable[[str], bytes],
-    request: pytest.FixtureRequest,
-    pytestconfig: pytest.Config,
-    depth: int,
+    engine: str, wat: Callable[[str], bytes], pytestconfig: pytest.Config, depth: int
 ) -> None:
     """While an instance with a small call stack runs, the rest of Python has all of its own."""
-    if engine == "translator" and depth < 1000:
-        reason = "it lowers Python's recursion limit, which is that of all threads"
-        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
     done = subprocess.run(
         [sys.executable, "-c", BESIDE, engine, str(depth), wat(MODULE).hex()],
         cwd=pytestconfig.rootpath,
@@ -120,13 +113,7 @@ def test_two_instances_at_once(start: Start) -> None:
     assert in_threads(*jobs) == []
 
 
-def test_the_recursion_limit_is_as_it_was(
-    start: Start, engine: str, request: pytest.FixtureRequest
-) -> None:
-    if engine == "translator":
-        # Not strict: it takes a switch between threads at the wrong moment.
-        reason = "two threads that set and restore Python's recursion limit undo each other's work"
-        request.applymarker(pytest.mark.xfail(reason=reason))
+def test_the_recursion_limit_is_as_it_was(start: Start) -> None:
     limit = sys.getrecursionlimit()
     instances = [start(MODULE, {"h": {"f": lambda: None}}, call_depth=n) for n in (30, 100, 300)]
 
@@ -140,13 +127,8 @@ def test_the_recursion_limit_is_as_it_was(
     assert sys.getrecursionlimit() == limit
 
 
-def test_a_host_function_has_stack_to_work_with(
-    start: Start, engine: str, request: pytest.FixtureRequest
-) -> None:
+def test_a_host_function_has_stack_to_work_with(start: Start) -> None:
     """However small the instance's own is."""
-    if engine == "translator" and sys.version_info < (3, 12):
-        reason = "it counts Python's frames, and misses those of C that CPython 3.11 counts too"
-        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
     found: list[int] = []
     imports = {"h": {"f": lambda: found.append(python_recursion(300))}}
     for depth in (1, 5, 100):

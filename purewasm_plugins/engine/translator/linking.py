@@ -19,12 +19,14 @@ from types import CodeType, FunctionType
 from typing import Any
 
 from purewasm_plugins.engine.base import CodeCache, Function, Global, Instance
+from purewasm_plugins.engine.limits import Budget
 from purewasm_plugins.engine.translator.backtraces import TRAPPING, Backtraces
 from purewasm_plugins.engine.translator.caching import ModuleCache
 from purewasm_plugins.engine.translator.function import private_globals
 from purewasm_plugins.engine.translator.metering import LARGEST_SLICE, SlicedBudget
 from purewasm_plugins.engine.translator.runtime import namespace
 from purewasm_plugins.engine.translator.source import compiled
+from purewasm_plugins.engine.translator.stack import height
 from purewasm_plugins.errors import Trap, TrapReason, WasmError
 from purewasm_plugins.wasm.opcodes import OPCODES
 from purewasm_plugins.wasm.types import FuncType, GlobalType
@@ -33,16 +35,11 @@ __all__ = ["Translator"]
 
 Entry = Callable[..., Any]
 
-#: Frames of Python that a call takes beside those of the generated functions: the helpers of the
-#: runtime, and the source of the budget's slices.
-_HELPERS = 8
-
-#: Frames that a host function, or the translation of a function, may use.
-_HOST_FRAMES = 1000
-
-#: The call depth where no limit is set: each call takes some hundred bytes, of the heap, and the
-#: backtrace of so deep a trap takes seconds to make.
-_UNLIMITED_DEPTH = 100_000
+#: What a call needs no more stack than, as long as it has not asked for more: for the units of a
+#: slice, and for what they call. `_SHALLOW` frames below it leave that much of `_LIMIT`, Python's
+#: own default, even where each was called through C and so counts thrice before Python 3.12.
+_SHALLOW = 100
+_LIMIT = 1000
 
 
 @functools.cache
@@ -50,6 +47,19 @@ def _vector_names() -> dict[str, str]:
     """What generated code calls the functions of vector instructions, and their mnemonics."""
     mnemonics = [opcode.mnemonic for opcode in OPCODES if opcode.code >> 8 == 0xFD]
     return {mnemonic.replace(".", "_"): mnemonic for mnemonic in mnemonics}
+
+
+@functools.cache
+def _stubs(params: int) -> Callable[..., Entry]:
+    """What makes the stub of a function with so many parameters.
+
+    Not one for any number, with `*arguments`: before Python 3.12 that is a call through C, and as
+    many functions as call each other for the first time would have to fit on the stack of C.
+    """
+    names = ", ".join([f"l{index}" for index in range(params)])
+    text = f"lambda begin, end, index: lambda {names}: end(begin(index)({names}))"
+    maker: Callable[..., Entry] = eval(text, {"__builtins__": {}})
+    return maker
 
 
 class Translator:
@@ -125,10 +135,8 @@ class _Linked:
         self._metered = metered
         self._translated: set[int] = set()
         self._backtraces = Backtraces(instance, space, metered)
-        self._bottom = 1
-        self._ceiling = 0
-        depth = instance.limits.call_depth
-        self._depth = _HELPERS + (_UNLIMITED_DEPTH if depth is None else depth)
+        #: How high Python's stack was at the last entry, by the number of those that were active.
+        self._heights = [0] * Budget.NESTING
         progress = instance.budget.progress
         self._budget = instance.budget = SlicedBudget(instance.limits)
         self._budget.progress = progress
@@ -141,7 +149,8 @@ class _Linked:
         for index, function in enumerate(instance.functions[: module.imported_functions]):
             space[f"f{index}"] = self.foreign(function)
         for index in range(module.imported_functions, len(instance.functions)):
-            space[f"f{index}"] = functools.partial(self._first_call, index)
+            make = _stubs(len(instance.functions[index].type.params))
+            space[f"f{index}"] = make(self._begin_first_call, self._end_first_call, index)
         if instance.memories:
             space["linear_memory"] = instance.memories[0]
             space["memory"] = instance.memories[0].data
@@ -169,10 +178,8 @@ class _Linked:
         """Whether a function has had its first call."""
         return index in self._translated
 
-    def _first_call(self, index: int, /, *arguments: Any) -> Any:
-        # Translating takes frames of its own, and may be asked for deep down.
-        limit = sys.getrecursionlimit()
-        sys.setrecursionlimit(limit + _HOST_FRAMES)
+    def _begin_first_call(self, index: int) -> FunctionType:
+        self._budget.reserve()
         # It makes many objects that live as long as it takes: looking through them for cycles
         # every 700 objects would be a sixth of the time.
         collecting = gc.isenabled()
@@ -186,8 +193,14 @@ class _Linked:
         finally:
             if collecting:
                 gc.enable()
-            sys.setrecursionlimit(limit)
-        return function(*arguments)
+        # The stub's frame stays below that of the function.
+        self._budget.floor += 1
+        return function
+
+    def _end_first_call(self, result: Any) -> Any:
+        # Where an exception leaves the stub instead, nothing of this entry is called any more.
+        self._budget.floor -= 1
+        return result
 
     def _translate(self, index: int) -> FunctionType:
         space = self.namespace
@@ -215,12 +228,8 @@ class _Linked:
         budget = self._budget
 
         def call(*arguments: Any) -> Any:
-            limit = sys.getrecursionlimit()
-            sys.setrecursionlimit(limit + _HOST_FRAMES)
-            try:
-                result = entry(*arguments)
-            finally:
-                sys.setrecursionlimit(limit)
+            budget.reserve()
+            result = entry(*arguments)
             # It may have called back and swallowed what ended it, or taken its time.
             if budget.lost is not None:
                 budget.check()
@@ -244,70 +253,58 @@ class _Linked:
         timeout = limits.timeout
         short = limits.fuel is not None and limits.fuel < LARGEST_SLICE
         cache = self._cache
-        get_limit, set_limit, get_frame = (
-            sys.getrecursionlimit,
-            sys.setrecursionlimit,
-            sys._getframe,
-        )
+        heights = self._heights
+        # Without slices, nobody would ask for more.
+        shallow = _SHALLOW if self._metered else 0
+        get_limit = sys.getrecursionlimit
 
         def entry(*arguments: Any) -> Any:
             if budget.nesting:
                 return self._nested(name, arguments)
-            # What `Budget.enter` does, without calls: this is what a call costs.
-            budget.nesting = 1
-            budget._looked = now = monotonic()
-            budget._deadline = None if timeout is None else now + timeout
-            budget._start = budget._given - length_hint(budget._slice)
-            budget._cancelled = False
-            if short:
-                budget.shorten()
-            limit = get_limit()
-            # How deep the caller's stack is has seldom changed: one look at where its bottom was.
-            bottom = self._bottom
             try:
-                if get_frame(bottom).f_back is not None:
-                    bottom = self._measure()
-            except ValueError:
-                bottom = self._measure()
-            self._ceiling = bottom + self._depth
-            set_limit(self._ceiling)
-            try:
+                budget.nesting = 1
+                heights[0] = budget.floor = bottom = height(heights[0])
+                if bottom > shallow or get_limit() < _LIMIT:
+                    budget.reserve()
+                # What `Budget.enter` does, without calls: this is what a call costs.
+                budget._looked = now = monotonic()
+                budget._deadline = None if timeout is None else now + timeout
+                budget._start = budget._given - length_hint(budget._slice)
+                budget._cancelled = False
+                budget.lost = None
+                if short:
+                    budget.shorten()
                 return space[name](*arguments)
             except BaseException as exception:
-                caught = exception
+                caught = self._rescued(exception)
             finally:
                 budget.nesting = 0
-                set_limit(limit)
                 if cache is not None and cache.added:
                     cache.flush()
-            raise self._rescued(caught) from None
+                if budget.reserved:
+                    budget.release()
+            raise caught from None
 
         return entry
-
-    def _measure(self) -> int:
-        """How many frames lie below the entry that calls this."""
-        frame = sys._getframe(1)
-        depth = 0
-        while frame.f_back is not None:
-            frame = frame.f_back
-            depth += 1
-        self._bottom = depth
-        return depth
 
     def _nested(self, name: str, arguments: tuple[Any, ...]) -> Any:
         """A call while another one of the same instance is active."""
         budget = self._budget
+        heights, nesting = self._heights, budget.nesting
+        outside = budget.floor, budget.reserved, budget._slice
         budget.enter()
-        limit = sys.getrecursionlimit()
         try:
-            sys.setrecursionlimit(self._ceiling + budget.nesting * _HELPERS * 4)
+            budget.reserved = False
+            heights[nesting] = budget.floor = height(heights[nesting])
+            budget.reserve()
             return self.namespace[name](*arguments)
         except BaseException as exception:
-            caught = exception
+            caught = self._rescued(exception)
         finally:
             budget.leave()
-            sys.setrecursionlimit(limit)
-        raise self._rescued(caught) from None
+            budget.release()
+            budget.resume(*outside)
+        raise caught from None
 
     def _rescued(self, exception: BaseException) -> BaseException:
         """What is to be raised for what generated code raised; the instance can be used again."""
@@ -316,7 +313,7 @@ class _Linked:
         if isinstance(exception, Exception):
             trap = self._backtraces.trap(exception)
         if budget.is_dead(exception):
-            if budget.nesting and isinstance(trap, Trap):
+            if budget.nesting > 1 and isinstance(trap, Trap):
                 # The loops of the calls outside still hold the iterator that died.
                 budget.lost = trap
             budget.renew()

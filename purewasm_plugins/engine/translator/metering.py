@@ -2,20 +2,30 @@
 
 Generated code meters itself with `for _ in budget:`, which costs next to nothing: `budget` chains
 slices, each a `repeat` of some units that CPython counts down in C. Between two slices fuel, the
-deadline and cancellation are looked at, and progress is reported. How large a slice is follows from
-how long the last one took.
+deadline, cancellation and the call depth are looked at, and progress is reported. How large a slice
+is follows from how long the last one took, and from how much deeper calls may still go: each takes
+a unit, so a slice is no larger than that.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from itertools import chain, repeat
 from operator import length_hint
 from time import monotonic
+from typing import NoReturn
 
 from purewasm_plugins.engine.base import HostException
 from purewasm_plugins.engine.limits import Budget, ResourceLimits
-from purewasm_plugins.errors import Cancelled, DeadlineExceeded, OutOfFuel, Trap
+from purewasm_plugins.engine.translator.stack import DEEPEST, PYTHON_STACK
+from purewasm_plugins.errors import (
+    Cancelled,
+    DeadlineExceeded,
+    OutOfFuel,
+    Trap,
+    TrapReason,
+)
 
 __all__ = ["SlicedBudget"]
 
@@ -33,6 +43,11 @@ class SlicedBudget(Budget):
         iterator: gives a value for each unit, or raises `Trap` where there is none left. Once it
             has raised it is dead, and would end a loop silently: `renew` makes another, and `check`
             says whether the running call has lost its own.
+        call_depth: functions that may be active at once, in one entry.
+        floor: frames on Python's stack that are no active function's: those below, and those that
+            helpers have in between.
+        reserved: whether Python's stack has been made large enough for the active entry. As long as
+            it has not, no slice is given, so calls go no deeper than what is left of the last one.
     """
 
     def __init__(self, limits: ResourceLimits) -> None:
@@ -42,6 +57,13 @@ class SlicedBudget(Budget):
         self._size = 16
         self._looked = 0.0
         self._ended = False
+        #: Units that may be given before the call depth has to be looked at.
+        self._room = 0
+        self._found = LARGEST_SLICE
+        self.floor = 0
+        self.reserved = False
+        depth = limits.call_depth
+        self.call_depth = DEEPEST if depth is None else min(depth, DEEPEST)
         super().__init__(limits)
         self.lost: Trap | None = None
         self.iterator: Iterator[None] = iter(())
@@ -75,18 +97,6 @@ class SlicedBudget(Budget):
         exhausted = isinstance(exception, RecursionError) and length_hint(self._slice) == 0
         return self._ended or exhausted
 
-    def begin(self) -> None:
-        """The outermost call begins."""
-        self._looked = now = monotonic()
-        timeout = self.limits.timeout
-        self._deadline = None if timeout is None else now + timeout
-        self._start = self._given - length_hint(self._slice)
-        self._cancelled = False
-        self.lost = None
-        fuel = self.limits.fuel
-        if fuel is not None and fuel < LARGEST_SLICE:
-            self.shorten()
-
     def shorten(self) -> None:
         """Give up what is left of a slice, so that the next unit looks around first.
 
@@ -109,9 +119,55 @@ class SlicedBudget(Budget):
         if self._deadline is not None and monotonic() >= self._deadline:
             self.shorten()
 
+    def reserve(self) -> None:
+        """Have Python's stack made large enough for what may come in the active entry."""
+        if not self.reserved:
+            PYTHON_STACK.reserve(self.floor, self.call_depth)
+            self.reserved = True
+
+    def release(self) -> None:
+        """The active entry ends."""
+        if self.reserved:
+            self.reserved = False
+            self._room = 0
+            PYTHON_STACK.release()
+
+    def resume(self, floor: int, reserved: bool, slice: Iterator[None]) -> None:
+        """Go on after a call back into the instance, with what there was before it."""
+        self.floor = floor
+        self.reserved = reserved
+        if slice is not self._slice:
+            # This one was measured for the stack of the call that is over.
+            self.shorten()
+
+    def _measure(self) -> int:
+        """How many units may be given before calls can be too deep; none where they are.
+
+        To walk down the stack costs a few nanoseconds for each frame, so this is not the largest
+        number, but what halving finds, from twice the last one on.
+        """
+        self.reserve()
+        depth = self.call_depth
+        # Where the stack is not even an eighth full, as nearly always, that is the first one.
+        room = min(2 * self._found, depth - depth // 8)
+        while room:
+            try:
+                # Two frames are this method's and its caller's.
+                sys._getframe(self.floor + depth - room + 3)
+            except ValueError:
+                break
+            room //= 2
+        self._found = room or 1
+        return room
+
     def _next_slice(self) -> Iterator[None]:
         # Whatever is raised here ends the iterator that asked.
         self._ended = True
+        room = self._room or self._measure()
+        if not room:
+            # It is the slice that raises: this call is too deep, but those outside of it can go on.
+            self._ended = False
+            return map(_exhausted, (None,))
         now = monotonic()
         used = self._given - self._start
         fuel = self.limits.fuel
@@ -128,6 +184,10 @@ class SlicedBudget(Budget):
             size = max(1, int(size * SHORTEST / elapsed))
         elif elapsed < SHORTEST and size < LARGEST_SLICE:
             size *= 2
+        if size > LARGEST_SLICE:
+            size = LARGEST_SLICE
+        if size > room:
+            size = room
         self._size = size
         if self.progress is not None:
             try:
@@ -136,7 +196,12 @@ class SlicedBudget(Budget):
                 raise HostException(exception) from None
         if fuel is not None and size > fuel - used:
             size = fuel - used
+        self._room = room - size
         self._given += size
         self._slice = repeat(None, size)
         self._ended = False
         return self._slice
+
+
+def _exhausted(_: None) -> NoReturn:
+    raise Trap(TrapReason.CALL_STACK_EXHAUSTED)
