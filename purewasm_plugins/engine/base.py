@@ -28,6 +28,8 @@ from purewasm_plugins.wasm.types import (
 #: Pages in the largest memory that 32-bit addresses reach.
 MAX_PAGES = 65536
 
+_PAGE_OF_ZEROS = bytes(PAGE_SIZE)
+
 
 class HostException(BaseException):
     """Carries what a host function raised through an engine, which must not mistake it for a trap.
@@ -268,17 +270,17 @@ class Memory:
             host_pages = len(self.data) // PAGE_SIZE - self._ceiling
             self.refused = "limit" if after + host_pages > self._limit else "host region"
             return -1
-        try:
-            with _room_for("memory_pages", after):
-                if self._ceiling is None:
+        if self._ceiling is None:
+            try:
+                with _room_for("memory_pages", after):
                     self.data.extend(bytes(pages * PAGE_SIZE))
-                else:
-                    # The pages are there already; a host region, or a stray write, may have used
-                    # them.
-                    self.data[before * PAGE_SIZE : after * PAGE_SIZE] = bytes(pages * PAGE_SIZE)
-        except ResourceLimitError:
-            self.refused = "limit"
-            return -1
+            except ResourceLimitError:
+                self.refused = "limit"
+                return -1
+        else:
+            # The pages are there already; a host region, or a stray write, may have used them.
+            for start in range(before * PAGE_SIZE, after * PAGE_SIZE, PAGE_SIZE):
+                self.data[start : start + PAGE_SIZE] = _PAGE_OF_ZEROS
         self._pages = after
         return before
 
