@@ -17,6 +17,7 @@ from purewasm_plugins.debugger import (
     DebuggerError,
     DebugSession,
     FrameView,
+    Line,
     Location,
     Stop,
     StopReason,
@@ -68,7 +69,8 @@ class Debugging:
         self._frame = 0
         #: What the page wants to see of memory: an expression; None for what is of interest.
         self._wanted: str | None = None
-        self._address: int | None = None
+        #: Where it looks if nothing is of interest: where it looked before, at first at the input.
+        self._address = self._session.address("local[1]")
         self._methods: Mapping[str, Callable[..., Answer]] = {
             "move": self.move,
             "go": self.go,
@@ -204,7 +206,7 @@ class Debugging:
             "unfinished": stop.reason is StopReason.LIMIT,
             "why": why(stop, session.program),
             "problem": None if stop.error is None else f"Its condition failed: {stop.error}",
-            "explanation": _explained(stop),
+            "explanation": self._explanation(stop),
             "output": self._output(),
             "frame": self._frame,
             "function": None if frame is None else frame.function,
@@ -213,6 +215,13 @@ class Debugging:
             "breakpoints": [self._breakpoint(p) for p in session.breakpoints.values()],
             **self._lists(frames, frame),
         }
+
+    def _explanation(self, stop: Stop) -> Answer | None:
+        """The next instruction, and what it does."""
+        if stop.function is None or stop.offset is None or stop.instruction is None:
+            return None
+        line = self._session.program.line(Location(stop.function, stop.offset))
+        return {"text": _code(line), "says": explain(stop.instruction.opcode)}
 
     def _output(self) -> Answer | None:
         """What the tool answered, once it has."""
@@ -278,7 +287,7 @@ class Debugging:
             "function": location.function,
             "offset": location.offset,
             "name": program.function_name(location.function),
-            "text": program.line(location).text.partition("  ;;")[0],
+            "text": _code(program.line(location)),
             "condition": None if point.condition is None else point.condition.text,
             "hits": point.hits,
         }
@@ -297,7 +306,7 @@ class Debugging:
                 answer["text"] = f"{self._wanted} is {self._address:#x}"
             except DebuggerError as error:
                 answer["problem"] = str(error)
-        address = self._address or 0
+        address = self._address
         if address >= total:
             answer["problem"] = f"Memory has no byte at {address:#x}: it ends at {total:#x}."
         start = max(0, min(address, total - 1) // _ROW * _ROW - _ROW)
@@ -317,11 +326,9 @@ class Debugging:
         return answer
 
 
-def _explained(stop: Stop) -> str | None:
-    """What the next instruction does."""
-    if stop.instruction is None:
-        return None
-    return f"{stop.instruction.opcode}: {explain(stop.instruction.opcode)}"
+def _code(line: Line) -> str:
+    """An instruction without the remark that tells blocks apart."""
+    return _cut(line.text.partition("  ;;")[0], 100)
 
 
 def _row(name: str, value: Value, changed: bool) -> Answer:

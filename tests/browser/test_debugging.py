@@ -93,7 +93,8 @@ def test_what_there_is_to_see(ask: Ask, open_call: Ask) -> None:
     assert state["frames"][0]["changed"]
     assert state["locals"]["rows"][0]["name"] == "$char"
     assert values(state, "locals") == ["112 0x70 'p'"]
-    assert state["explanation"].startswith("local.get: ")
+    assert state["explanation"]["text"] == "local.get $char"
+    assert state["explanation"]["says"].startswith("Pushes the value of the local")
     assert [label["kind"] for label in state["labels"]["rows"]] == ["function"]
     state = ask("move", move="step")
     assert changed(state, "stack") == ["0"]

@@ -35,7 +35,10 @@ export class DebugTab {
     this.lines = new Map();
     this.cursor = -1;
     this.acting = false;
+    this.running = false;
     this.stopping = false;
+    /** What is to be done next. @type {(() => Promise<any>) | null} */
+    this.next = null;
     /** The newest place that the slider asked for. @type {number | null} */
     this.wanted = null;
 
@@ -67,9 +70,10 @@ export class DebugTab {
     this.hereButton = h("button.quiet", { type: "button", title: "Show the instruction that is next", onclick: () => this.follow() }, "Back to ▶");
     this.listing = h("div.code.listing", { tabindex: "0", role: "listbox", "aria-label": "Instructions: the arrow keys move, Enter sets or removes a breakpoint", onkeydown: (/** @type {KeyboardEvent} */ event) => this.browse(event), onclick: (/** @type {MouseEvent} */ event) => this.click(event) });
 
+    /** What there is in lists: one section each. */
     const panel = (/** @type {string} */ id, /** @type {string} */ title) => {
       const list = h("div.rows", { "data-list": id });
-      return { section: h(`section.${id}`, null, h("h3", null, title), list), list };
+      return { section: h(`section.list-${id}`, null, h("h3", null, title), list), list };
     };
     this.lists = {
       stack: panel("stack", "Operand stack, topmost first"),
@@ -103,10 +107,10 @@ export class DebugTab {
       h("div.also", null, this.stopButton, h("button.quiet", { type: "button", "data-move": "restart", title: "Open the call as the form has it now", onclick: () => this.open() }, "Start over")),
       this.problem, this.answer,
       h("div.machine", null,
-        h("section.text", null, h("header", null, this.functions, this.hereButton), this.listing),
+        h("section.program", null, h("header", null, this.functions, this.hereButton), this.listing),
         h("div.side", null, stack.section, locals.section, globals.section),
         h("div.side", null, frames.section, labels.section, breakpoints.section)),
-      h("section.bytes", null,
+      h("section.linear", null,
         h("header", null, h("h3", null, "Memory"), this.memoryText,
           h("form", { onsubmit: (/** @type {Event} */ event) => { event.preventDefault(); this.lookAt(this.address.value.trim() || null); } }, this.address, h("button.quiet", { type: "submit" }, "Look"), this.unpin)),
         this.hex,
@@ -120,9 +124,9 @@ export class DebugTab {
 
   /** There is no session. @param {string} [reason] why, where that is to be said */
   close(reason) {
-    this.state = this.code = null;
-    this.wanted = null;
+    this.state = this.code = this.next = this.wanted = null;
     this.stopping = true;
+    this.markRunning(false);
     this.session.hidden = true;
     this.intro.hidden = false;
     this.introduce(reason);
@@ -146,7 +150,7 @@ export class DebugTab {
 
   async open() {
     if (this.acting) return this.stop();
-    this.acting = true;
+    this.markActing(true);
     try {
       const answer = await this.start();
       if (!answer) return;
@@ -159,7 +163,7 @@ export class DebugTab {
       await this.draw(answer);
       this.session.focus({ preventScroll: true });
     } finally {
-      this.acting = false;
+      this.markActing(false);
     }
   }
 
@@ -179,17 +183,34 @@ export class DebugTab {
     this.problem.textContent = text;
   }
 
-  /** Do something that changes the session, one thing at a time. @param {() => Promise<any>} work */
+  /**
+   * Do something with the session, one thing after the other: of what is asked for meanwhile, the
+   * newest is done; while a move takes long, nothing is.
+   * @param {() => Promise<any>} work
+   */
   async act(work) {
-    if (this.acting || !this.state) return;
-    this.acting = true;
-    this.stopping = false;
+    if (!this.state || this.running) return;
+    this.next = work;
+    if (this.acting) return;
+    this.markActing(true);
     try {
-      await work();
+      while (this.next && this.state) {
+        const now = this.next;
+        this.next = null;
+        this.stopping = false;
+        await now();
+        this.markRunning(false);
+      }
     } finally {
-      this.acting = false;
-      this.markRunning(false);
+      this.markActing(false);
     }
+  }
+
+  /** @param {boolean} on */
+  markActing(on) {
+    this.acting = on;
+    this.session.toggleAttribute("data-busy", on);
+    this.session.setAttribute("aria-busy", String(on));
   }
 
   /* Moves */
@@ -231,6 +252,7 @@ export class DebugTab {
 
   /** @param {boolean} on */
   markRunning(on) {
+    this.running = on;
     this.stopButton.hidden = !on;
     this.slider.disabled = on || !this.state || this.state.first === this.state.last;
     if (on) this.says.textContent = "Running …";
@@ -317,9 +339,10 @@ export class DebugTab {
     this.state = state;
     this.complain("");
     this.title.textContent = state.title;
-    this.says.textContent = [state.unfinished ? "Stopped here; it goes on from here." : state.why, state.problem].filter(Boolean).join(" ");
+    this.says.textContent = [state.unfinished ? "Stopped. Every move goes on from here." : state.why, state.problem].filter(Boolean).join(" ");
     this.says.classList.toggle("trap", state.trap);
-    this.explanation.replaceChildren(...explained(state.explanation));
+    const { text, says } = state.explanation ?? { text: "", says: "" };
+    this.explanation.replaceChildren(h("code", null, wasmSpans(text)), " ", says);
     this.drawPlace(state);
     this.markRunning(false);
     this.drawAnswer(state.output);
@@ -351,14 +374,15 @@ export class DebugTab {
 
   /** @param {any} state */
   drawLists({ stack, locals, labels, globals, frames, depth, frame, breakpoints }) {
-    const value = (/** @type {any} */ { name, type, text, changed }) => row(changed, h("span.name", null, name), h("span.type", null, type), h("span.value", null, text));
+    const value = (/** @type {any} */ { name, type, text, changed }) => row(changed, h("span.name", null, name), h("span.type", null, type), h("span.value", { title: text }, text));
     this.list("stack", stack, value, "empty");
     this.list("locals", locals, value, "none");
     this.list("globals", globals, value, "none");
     this.list("labels", labels, (/** @type {any} */ { name, kind, arity, target, changed }) =>
       row(changed, h("span.name", null, name), h("span.type", null, kind), h("button.link.value", { type: "button", title: "Where a branch to it goes on", onclick: () => this.mark(target, true) }, `→ ${hex(target)}`), arity ? h("small", null, `takes ${arity}`) : ""), "none");
-    this.list("frames", { rows: frames, more: depth - frames.length }, (/** @type {any} */ shown) =>
-      h("button.frame", { type: "button", "aria-current": shown.index === frame, title: shown.name, class: shown.changed ? "frame changed" : "frame", onclick: () => this.lookInto(shown.index) }, mark(shown.changed), h("b", null, shown.name), h("small", null, `${hex(shown.offset)} (${shown.parameters})`)), "nothing is running");
+    // Of a deep stack, those in the middle are left out.
+    this.list("frames", { rows: frames, more: depth - frames.length, at: frames.length / 2 }, (/** @type {any} */ shown) =>
+      h("button.frame", { type: "button", "aria-current": String(shown.index === frame), title: shown.name, class: shown.changed ? "frame changed" : "frame", onclick: () => this.lookInto(shown.index) }, mark(shown.changed), h("b", null, shown.name), h("small", null, `${hex(shown.offset)} (${shown.parameters})`)), "nothing is running");
     this.list("breakpoints", { rows: breakpoints, more: 0 }, (/** @type {any} */ point) =>
       h("div.point", null,
         h("span.dot-mark", { "aria-hidden": "true" }, "●"),
@@ -367,13 +391,12 @@ export class DebugTab {
         h("button.quiet.remove", { type: "button", "aria-label": `Remove breakpoint ${point.number}`, title: "Remove", onclick: () => this.act(() => this.request({ do: "remove", number: point.number }, false)) }, "✕")), "click an instruction to set one");
   }
 
-  /** @param {string} id @param {{rows: any[], more: number}} content @param {(entry: any) => HTMLElement} draw @param {string} nothing */
-  list(id, { rows: entries, more }, draw, nothing) {
-    /** @type {any} */ (this.lists)[id].list.replaceChildren(
-      ...entries.map(draw),
-      entries.length ? "" : h("span.note", null, nothing),
-      more ? h("span.note", null, `… ${counted(more, "more", "more")}`) : "",
-    );
+  /** @param {string} id @param {{rows: any[], more: number, at?: number}} content @param {(entry: any) => HTMLElement} draw @param {string} nothing */
+  list(id, { rows: entries, more, at = entries.length }, draw, nothing) {
+    const items = entries.map(draw);
+    if (more) items.splice(at, 0, h("span.note", null, `… ${counted(more, "more", "more")} …`));
+    if (!items.length) items.push(h("span.note", null, nothing));
+    /** @type {any} */ (this.lists)[id].list.replaceChildren(...items);
   }
 
   /** @param {any} memory */
@@ -458,10 +481,3 @@ const mark = (changed) => (changed ? h("i.mark", { title: "changed by the last m
 
 /** @param {boolean} changed @param {...any} cells */
 const row = (changed, ...cells) => h(changed ? "div.changed" : "div", null, mark(changed), ...cells);
-
-/** @param {string | null} explanation */
-function explained(explanation) {
-  if (!explanation) return [];
-  const [name, ...rest] = explanation.split(": ");
-  return [h("code", null, name), " ", rest.join(": ")];
-}

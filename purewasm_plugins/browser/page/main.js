@@ -331,7 +331,7 @@ async function debugCall() {
   if (job) return;
   showTab("debug");
   await debug.open();
-  byId("details").scrollIntoView({ block: "start", behavior: "smooth" });
+  debug.element.scrollIntoView({ block: "start", behavior: "smooth" });
 }
 
 /** @param {string} id */

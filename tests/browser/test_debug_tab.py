@@ -1,0 +1,358 @@
+"""The Debug tab in Chromium: calls walked through forwards and backwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.browser.test_page import FIXTURES, drop, pick, run
+
+Visit = Callable[..., Any]
+
+#: Everything that the tab shows of the machine; the step, and the code by what is marked in it.
+SHOWN = """() => {
+    const text = (selector) => [...document.querySelectorAll(selector)].map((e) => e.textContent);
+    return {
+        step: text(".debug .step b")[0],
+        here: text(".debug .listing .here")[0] ?? null,
+        function: document.querySelector(".debug .program select").value,
+        stack: text("[data-list=stack] .value"),
+        locals: text("[data-list=locals] .value"),
+        labels: text("[data-list=labels] .value"),
+        frames: text("[data-list=frames] b"),
+        globals: text("[data-list=globals] .value"),
+    };
+}"""
+
+
+@pytest.fixture(scope="module")
+def shared(visit: Visit) -> Any:
+    """One page for all of the tests."""
+    return visit(viewport={"width": 1280, "height": 900})
+
+
+@pytest.fixture
+def page(shared: Any) -> Iterator[Any]:
+    """The shared page; nothing may be thrown or logged in it."""
+    logged: list[str] = []
+
+    def note(message: Any) -> None:
+        logged.append(message.text)
+
+    shared.on("console", note)
+    yield shared
+    shared.remove_listener("console", note)
+    assert not shared.troubles
+    assert not logged
+
+
+def debug(page: Any, file: str, input: str | None = None) -> None:
+    """Pick a bundled plugin, and open the debugger on its first tool."""
+    pick(page, file)
+    page.wait_for_selector("#run:enabled")
+    if input is not None:
+        page.fill("#input", input)
+    page.click("#debug")
+    page.wait_for_selector(".debug .session:not([hidden]) .here")
+    wait_for_step(page, 0)
+
+
+def step(page: Any) -> int:
+    """Where the session stands."""
+    return int(page.inner_text(".debug .step b").replace(",", ""))
+
+
+def wait_for_step(page: Any, number: int) -> None:
+    page.wait_for_function(
+        "n => document.querySelector('.debug .step b')?.textContent === n.toLocaleString('en')"
+        " && !document.querySelector('.debug .session').hasAttribute('data-busy')",
+        arg=number,
+    )
+
+
+def said(page: Any, sentence: str) -> None:
+    """Wait for a sentence about why it stands still."""
+    page.wait_for_selector(f".debug .why:has-text('{sentence}')")
+    page.wait_for_selector(".debug .session:not([data-busy])")
+
+
+def move(page: Any, name: str) -> None:
+    page.click(f".debug [data-move='{name}']")
+    page.wait_for_selector(".debug .session:not([data-busy])")
+
+
+def slide(page: Any, number: int) -> None:
+    """Put the slider on a step."""
+    page.evaluate(
+        """n => { const slider = document.querySelector('.debug input[type=range]');
+            slider.value = n; slider.dispatchEvent(new Event('input')); }""",
+        number,
+    )
+    wait_for_step(page, number)
+
+
+def shown(page: Any) -> Any:
+    return page.evaluate(SHOWN)
+
+
+@pytest.mark.parametrize(
+    ("file", "input", "output"),
+    [("echo.wasm", "Hello", "Hello"), ("shout_rust.wasm", "hi", "HI")],
+)
+def test_step_by_step_forward_and_back(page: Any, file: str, input: str, output: str) -> None:
+    debug(page, file, input)
+    places = [shown(page)]
+    while len(places) < 25 and not page.is_visible(".debug .answer"):
+        move(page, "step")
+        wait_for_step(page, len(places))
+        places.append(shown(page))
+    # Something happened, and what did is marked.
+    assert len({place["here"] for place in places}) > 1
+    move(page, "run")
+    said(page, "The call has finished.")
+    assert page.inner_text(".debug .answer pre") == output
+    end = step(page)
+    # A step past the end: nothing is lost.
+    move(page, "step")
+    assert step(page) == end
+    slide(page, len(places) - 1)
+    for number in reversed(range(len(places) - 1)):
+        move(page, "back step")
+        wait_for_step(page, number)
+        assert shown(page) == places[number]
+    said(page, "At the start.")
+    move(page, "back step")
+    assert shown(page) == places[0]
+
+
+def test_what_changed_is_marked_by_colour_and_sign(page: Any) -> None:
+    debug(page, "shout_c.wasm", "ab")
+    while not page.query_selector(".debug .hex .writes"):
+        move(page, "step")
+    assert "it writes 1 byte at 0x" in page.inner_text(".debug .linear header")
+    move(page, "step")
+    (byte,) = page.locator(".debug .hex .bytes .changed").all_inner_texts()
+    assert bytes.fromhex(byte) == b"A"
+    while not page.query_selector("[data-list=stack] .changed"):
+        move(page, "step")
+    assert page.locator("[data-list=stack] .changed .mark").count() == 1
+    background = "e => getComputedStyle(e).backgroundColor"
+    marked = page.locator("[data-list=stack] .changed").first.evaluate(background)
+    plain = page.locator("[data-list=locals] > div:not(.changed)").first.evaluate(background)
+    assert marked != plain
+
+
+def test_a_breakpoint_by_a_click_there_and_back(page: Any) -> None:
+    debug(page, "shout_c.wasm", "abc")
+    page.click(".debug .listing div:has-text('i32.store8')")
+    page.wait_for_selector("[data-list=breakpoints] .point")
+    assert page.locator(".debug .listing .point").count() == 1
+    stops = []
+    for _ in range(3):
+        move(page, "run")
+        said(page, "Breakpoint 1.")
+        stops.append(shown(page))
+    assert "i32.store8" in stops[0]["here"]
+    for earlier in reversed(stops[:-1]):
+        move(page, "back run")
+        said(page, "Breakpoint 1.")
+        assert shown(page) == earlier
+    assert "stops" in page.inner_text("[data-list=breakpoints]")
+    # The same click removes it.
+    page.click(".debug .listing div:has-text('i32.store8')")
+    page.wait_for_selector("[data-list=breakpoints] .point", state="detached")
+    move(page, "run")
+    said(page, "The call has finished.")
+    assert page.inner_text(".debug .answer pre") == "ABC"
+
+
+def test_breakpoints_by_place_and_condition(page: Any) -> None:
+    debug(page, "shout_c.wasm", "abc")
+    place, condition = page.locator(".list-breakpoints input").all()
+    place.fill("nowhere")
+    place.press("Enter")
+    page.wait_for_selector(".debug .problem:has-text('no function has that name')")
+    place.fill("plugin_tool_execute:1")
+    condition.fill("if 1 +")
+    condition.press("Enter")
+    page.wait_for_selector(".debug .problem:has-text('1 +')")
+    condition.fill("if local[0] == 0")
+    condition.press("Enter")
+    page.wait_for_selector("[data-list=breakpoints] .point:has-text('if local[0] == 0')")
+    assert page.inner_text(".debug .session > .problem") == ""
+    page.click("[data-list=breakpoints] .remove")
+    page.wait_for_selector("[data-list=breakpoints] .point", state="detached")
+
+
+def test_the_slider_over_the_whole_history(page: Any) -> None:
+    debug(page, "shout_rust.wasm", "slide")
+    page.keyboard.press("c")
+    said(page, "The call has finished.")
+    end = step(page)
+    slider = page.locator(".debug input[type=range]")
+    assert slider.get_attribute("max") == str(end)
+    box = slider.bounding_box()
+    y = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + box["width"] - 8, y)
+    page.mouse.down()
+    for part in range(19, 4, -1):
+        page.mouse.move(box["x"] + box["width"] * part / 20, y)
+    page.mouse.up()
+    page.wait_for_function(
+        """() => { const slider = document.querySelector('.debug input[type=range]');
+            return slider.value === document.querySelector('.debug .step b')
+                .textContent.replaceAll(',', ''); }"""
+    )
+    page.wait_for_selector(".debug .session:not([data-busy])")
+    assert 0.2 * end < step(page) < 0.3 * end
+    middle = shown(page)
+    assert middle["here"]
+    slider.press("ArrowLeft")
+    wait_for_step(page, int(middle["step"].replace(",", "")) - 1)
+    slider.press("ArrowRight")
+    wait_for_step(page, int(middle["step"].replace(",", "")))
+    assert shown(page) == middle
+
+
+def test_with_the_keyboard_alone(page: Any) -> None:
+    pick(page, "shout_c.wasm")
+    page.wait_for_selector("#run:enabled")
+    page.fill("#input", "sno")
+    # Where one types, letters are letters.
+    page.press("#input", "s")
+    assert len(page.input_value("#input")) == 4
+    page.fill("#input", "xy")
+    page.focus("#debug")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".debug .session:not([hidden]) .here")
+    wait_for_step(page, 0)
+    for number in (1, 2, 3):
+        page.keyboard.press("s")
+        wait_for_step(page, number)
+    page.keyboard.press("Shift+S")
+    wait_for_step(page, 2)
+    page.keyboard.press("n")
+    wait_for_step(page, 3)
+    page.keyboard.press("Shift+N")
+    wait_for_step(page, 2)
+    page.keyboard.press("b")
+    page.wait_for_selector(".debug .listing .here.point")
+    page.focus(".debug .listing")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.wait_for_function("document.querySelectorAll('.debug .listing .point').length === 2")
+    page.keyboard.press("c")
+    said(page, "Breakpoint 2.")
+    page.keyboard.press("Shift+C")
+    said(page, "Breakpoint 1.")
+    wait_for_step(page, 2)
+    page.keyboard.press("o")
+    said(page, "Breakpoint 2.")
+    page.keyboard.press("Shift+O")
+    said(page, "At the start.")
+
+
+def test_an_endless_loop_is_stopped_and_the_session_stays(page: Any) -> None:
+    debug(page, "loop_forever.wasm")
+    for _ in range(3):
+        move(page, "step")
+    third = shown(page)
+    page.keyboard.press("c")
+    page.wait_for_selector(".debug [data-move=stop]:not([hidden])")
+    page.wait_for_function(
+        "document.querySelector('.debug .step b').textContent.replaceAll(',', '') > 10000"
+    )
+    # The page lives meanwhile: another tab, and back.
+    page.click("#details [data-id=interface]")
+    page.click("#details [data-id=debug]")
+    page.click(".debug [data-move=stop]")
+    said(page, "Stopped. Every move goes on from here.")
+    last = step(page)
+    move(page, "back step")
+    wait_for_step(page, last - 1)
+    slide(page, 3)
+    assert shown(page) == third
+    # The Escape key does the same, and another plugin can be picked in the middle of a run.
+    page.keyboard.press("c")
+    page.wait_for_selector(".debug [data-move=stop]:not([hidden])")
+    page.keyboard.press("Escape")
+    said(page, "Stopped.")
+    page.keyboard.press("c")
+    page.wait_for_selector(".debug [data-move=stop]:not([hidden])")
+    pick(page, "echo.wasm")
+    page.wait_for_selector("#run:enabled")
+    assert run(page)
+
+
+def test_a_trap_and_the_frames(page: Any) -> None:
+    debug(page, "recurse_forever.wasm")
+    page.keyboard.press("c")
+    page.wait_for_selector(".debug .why.trap:has-text('call stack exhausted')")
+    page.wait_for_selector(".debug .session:not([data-busy])")
+    assert "more" in page.inner_text("[data-list=frames]")
+    page.locator("[data-list=frames] .frame").last.click()
+    page.wait_for_selector(".debug .listing .waits")
+    assert page.locator("[data-list=frames] [aria-current=true] b").inner_text() == (
+        "plugin_tool_execute"
+    )
+    debug(page, "trap_division.wasm")
+    page.keyboard.press("c")
+    page.wait_for_selector(".debug .why.trap:has-text('integer divide by zero')")
+    assert "i32.div_s" in page.inner_text(".debug .listing .here")
+    move(page, "back step")
+    assert not page.query_selector(".debug .why.trap")
+
+
+def test_memory_at_an_expression(page: Any) -> None:
+    debug(page, "shout_c.wasm", "memory")
+    assert "memory" in "".join(page.locator(".debug .hex .text").all_inner_texts())
+    box = page.locator(".debug .linear input")
+    box.fill("local[1] + 2")
+    box.press("Enter")
+    page.wait_for_selector(".debug .linear header:has-text('local[1] + 2 is 0x')")
+    box.fill("nonsense")
+    box.press("Enter")
+    page.wait_for_selector(".debug .session > .problem:has-text('nonsense')")
+    page.click(".debug button:has-text('Follow the call')")
+    page.wait_for_selector(".debug button:has-text('Follow the call')", state="hidden")
+
+
+def test_what_cannot_be_debugged(page: Any) -> None:
+    drop(page, "missing.wasm", (FIXTURES / "wat/missing_execute.wasm").read_bytes())
+    page.wait_for_selector('#plugin[data-file="missing.wasm"]')
+    page.click("#details [data-id=debug]")
+    page.wait_for_selector(".debug .intro:has-text('could not be loaded as a plugin')")
+    pick(page, "text.wasm")
+    page.wait_for_selector("#run:enabled")
+    page.click("#plugin [role=tab]:has-text('sort_lines')")
+    page.evaluate("document.getElementById('field-0').value = 'a\\0b'")
+    page.click("#details [data-id=debug]")
+    page.click(".debug .intro button")
+    page.wait_for_selector(".debug .session:not([hidden]) .here, .debug .intro .problem")
+    debug(page, "echo.wasm", "fine")
+
+
+def test_a_run_that_is_stopped_ends_the_session_with_a_word(page: Any) -> None:
+    debug(page, "loop_forever.wasm")
+    page.click("#run")
+    page.wait_for_selector("#stop:not([hidden])")
+    page.click("#stop")
+    page.wait_for_selector(".debug .intro .problem:has-text('was ended')")
+    page.wait_for_selector("#status[data-state=ready]")
+    page.wait_for_selector("#run:enabled")
+    page.click(".debug .intro button")
+    page.wait_for_selector(".debug .session:not([hidden]) .here")
+
+
+def test_on_a_phone_in_the_dark(visit: Visit) -> None:
+    phone = visit(viewport={"width": 390, "height": 844}, color_scheme="dark", has_touch=True)
+    debug(phone, "shout_rust.wasm", "hi")
+    for _ in range(5):
+        phone.tap(".debug [data-move=step]")
+        phone.wait_for_selector(".debug .session:not([data-busy])")
+    wait_for_step(phone, 5)
+    assert phone.evaluate("document.documentElement.scrollWidth") <= 390
+    assert not phone.troubles
+    phone.close()
