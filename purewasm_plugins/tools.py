@@ -9,7 +9,7 @@ import enum
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, NoReturn, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from purewasm_plugins.errors import DuplicateToolError, InvalidArgumentsError, ToolNotFoundError
 from purewasm_plugins.records import Record
@@ -120,7 +120,7 @@ class ToolRegistry:
 
     def __init__(self) -> None:
         self._tools: dict[str, ToolImpl] = {}
-        self._validators: dict[str, Callable[[Any], Any]] = {}
+        self._validators: dict[str, Callable[[Any], None]] = {}
 
     def register(self, tool: ToolImpl, *, replace: bool = False) -> None:
         """Add a tool.
@@ -142,7 +142,7 @@ class ToolRegistry:
             DuplicateToolError, InvalidArgumentsError: as `register` does.
         """
         added: dict[str, ToolImpl] = {}
-        validators: dict[str, Callable[[Any], Any]] = {}
+        validators: dict[str, Callable[[Any], None]] = {}
         for tool in tools:
             definition = tool.definition
             name = definition.name
@@ -218,50 +218,29 @@ class ToolRegistry:
         return await asyncio.to_thread(self.execute, call)
 
 
-def schema_validator(tool: str, schema: Mapping[str, Any]) -> Callable[[Any], Any]:
+def schema_validator(tool: str, schema: Mapping[str, Any]) -> Callable[[Any], None]:
     """A function that raises `InvalidArgumentsError` for arguments that a JSON Schema forbids.
 
-    A schema may come from a stranger: references to other documents are not followed.
+    A schema may come from a stranger: it opens no other document, and what checking takes is
+    bounded.
 
     Raises:
-        InvalidArgumentsError: this is no JSON Schema.
+        InvalidArgumentsError: this is no JSON Schema, or uses what is not supported.
     """
-    # Imported here: it takes longer to import than the rest of the package.
-    import fastjsonschema
+    # Imported here: a plugin's first answer does not wait for it.
+    from purewasm_plugins.schemas import Schema
 
     try:
-        validate = fastjsonschema.compile(
-            dict(schema), handlers=_NoOtherDocuments(), use_default=False
-        )
-    except Exception as exception:
-        # The schema decides what code is generated: whatever fails on the way is its fault.
-        raise InvalidArgumentsError(tool, f"its JSON Schema is invalid: {exception}") from exception
+        checked = Schema(schema)
+    except ValueError as error:
+        raise InvalidArgumentsError(tool, f"its JSON Schema is invalid: {error}") from None
 
     def validator(arguments: Any) -> None:
         try:
-            validate(arguments if not isinstance(arguments, Mapping) else dict(arguments))
-        except fastjsonschema.JsonSchemaException as exception:
-            details = str(exception).replace("data", "arguments", 1)
-            raise InvalidArgumentsError(tool, details) from None
-        except RecursionError:
-            details = "the arguments, or the schema, are nested too deep"
-            raise InvalidArgumentsError(tool, details) from None
-        except Exception as exception:
-            # Generated code again: a `multipleOf` of zero, a key that is no string.
-            details = f"they cannot be validated: {type(exception).__name__}: {exception}"
-            raise InvalidArgumentsError(tool, details) from exception
+            checked.check(
+                dict(arguments) if isinstance(arguments, Mapping) else arguments, "arguments"
+            )
+        except ValueError as error:
+            raise InvalidArgumentsError(tool, str(error)) from None
 
     return validator
-
-
-class _NoOtherDocuments(dict[str, Callable[[str], Any]]):
-    """The handlers of `$ref` to another document: for every URI scheme, one that refuses."""
-
-    def __contains__(self, scheme: object) -> bool:
-        return True
-
-    def __missing__(self, scheme: str) -> Callable[[str], Any]:
-        def refuse(uri: str) -> NoReturn:
-            raise ValueError(f"it refers to another document, {uri}")
-
-        return refuse

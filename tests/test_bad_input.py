@@ -73,7 +73,7 @@ class Witness:
                 with suppress(PluginError):
                     assert isinstance(plugin.execute_tool(listed.index, text), str)
             registry = ToolRegistry()
-            # One is enough, and writing the validator of each schema takes its time.
+            # One is enough.
             for tool in plugin.registrable_tools()[:1]:
                 registry.register(tool)
                 registry.execute(ToolCall(tool.definition.name, {"input": "x"}))

@@ -43,7 +43,6 @@ LAYERS |= {
 #: Who may import what is neither ours nor Python's own.
 THIRD_PARTY = {
     "pywasm": ("engine/interpreter.py", "debugger/"),
-    "fastjsonschema": ("tools.py",),
     "click": ("cli/",),
     "rich": ("cli/",),
     # Python in Pyodide: the bridge to the page.
@@ -57,10 +56,6 @@ OUTSIDE = {
     *("signal", "tempfile", "shutil", "logging", "urllib", "http", "ssl", "select", "ctypes"),
     *("concurrent", "_thread", "queue", "faulthandler", "locale", "random", "inspect"),
 }
-
-#: Who uses one of them all the same: the recursion limit is a state of the process's, so setting it
-#: takes a lock.
-NEEDED = {("engine/translator/stack.py", "threading")}
 
 #: Who uses one of them all the same: the recursion limit is a state of the process's, so setting it
 #: takes a lock.

@@ -313,9 +313,11 @@ def test_a_schema_that_never_ends() -> None:
         ({"properties": {"a": {"multipleOf": 0}}}, {"a": 1}),
         ({"patternProperties": {"^a": {}}}, {1: 2}),
         ({"properties": {"a": {"multipleOf": 0.1}}}, {"a": float("inf")}),
+        ({"properties": {"a": {"pattern": "^(a+)+$"}}}, {"a": "a" * 1000 + "!"}),
+        ({"propertyNames": {"pattern": "^(a|a)*$"}}, {"a" * 1000 + "!": 1}),
     ],
 )
-def test_a_schema_that_its_own_validator_trips_over(schema: dict[str, Any], arguments: Any) -> None:
+def test_arguments_that_are_hard_to_check(schema: dict[str, Any], arguments: Any) -> None:
     tool = Tool("name", schema)
     registry = registry_of(tool)
     with pytest.raises(InvalidArgumentsError):
@@ -328,7 +330,7 @@ hostile = st.text("ab\"'\\{}()\n\r\0%#$;:= é\ud800", max_size=12)
 
 @given(hostile, hostile, hostile)
 def test_a_schema_cannot_inject_code(name: str, key: str, value: str) -> None:
-    """fastjsonschema writes Python source with the schema's strings in it."""
+    """Whatever strings a schema has, they are strings."""
     schema = {
         "title": name,
         "type": "object",

@@ -16,6 +16,7 @@ from purewasm_plugins import (
     ToolCall,
     ToolCategory,
     ToolDefinition,
+    ToolExecutionError,
     ToolImpl,
     ToolNotFoundError,
     ToolRegistry,
@@ -149,7 +150,8 @@ def test_arguments_that_json_cannot_write(load: Load) -> None:
         assert result.error
     endless: list[Any] = []
     endless.append(endless)
-    assert not registry.execute(ToolCall("search", {"query": "x", "more": endless})).success
+    with pytest.raises(InvalidArgumentsError, match="nested too deep"):
+        registry.execute(ToolCall("search", {"query": "x", "more": endless}))
 
 
 def test_tools_go_on_working_after_a_trap(load: Load) -> None:
@@ -262,3 +264,14 @@ def test_calls_in_line_where_there_are_no_threads(
         assert result.output == "logged"
         assert result.duration_ms is not None
     assert seen == [threading.get_ident()] * 2
+
+
+@pytest.mark.parametrize("text", ["[" * 60_000, '{"const":' * 6_000])
+def test_a_schema_nested_too_deep(load: Load, wat: Wat, plugin_text: Text, text: str) -> None:
+    """Read without looking at that first, it would end Pyodide."""
+    escaped = text.replace('"', "\\22")
+    extra = f"""(data (i32.const 1000) "{escaped}\\00")
+      (func (export "plugin_tool_schema") (param i32) (result i32) i32.const 1000)"""
+    with pytest.raises(ToolExecutionError, match="not JSON: nested too deep") as raised:
+        load(wat(plugin_text(extra=extra)))
+    assert raised.value.tool == "plugin_tool_schema"
