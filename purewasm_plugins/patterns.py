@@ -91,6 +91,7 @@ class Pattern:
 
     Attributes:
         text: the expression.
+        size: of its program.
     """
 
     def __init__(self, text: str) -> None:
@@ -105,7 +106,7 @@ class Pattern:
         if self._position < len(text):
             raise self._error("unbalanced ')'")
         self._program = (*code, (_Op.MATCH, None))
-        self._cost = sum(1 + len(argument) if op is _Op.CHARACTER else 1 for op, argument in code)
+        self.size = sum(1 + len(argument) if op is _Op.CHARACTER else 1 for op, argument in code)
         self._known: dict[tuple[_State, str], _State] = {}
 
     def search(self, text: str, spend: Callable[[int], None]) -> bool:
@@ -122,7 +123,7 @@ class Pattern:
             key = (state, character)
             moved = self._known.get(key)
             if moved is None:
-                spend(1 + self._cost // 4)
+                spend(1 + self.size // 4)
                 moved = (self._moved(*state, character), _in(character, _WORD))
                 if len(self._known) >= _MAX_KNOWN:
                     self._known.clear()

@@ -22,6 +22,10 @@ __all__ = ["Schema"]
 #: What checking one value may take: a step is a schema applied, or a value looked at, some 2 µs.
 MAX_STEPS = 1_000_000
 
+#: Characters of a schema as compact JSON, and operations of all its patterns. An agent reads it.
+MAX_SIZE = 1_000_000
+MAX_OPERATIONS = 50_000
+
 _TOO_DEEP = "they, or the schema, are nested too deep"
 
 
@@ -59,12 +63,16 @@ class Schema:
         Raises:
             ValueError: it is none, or uses what is not supported; in words.
         """
+        text = write_json(dict(schema))
+        if len(text) > MAX_SIZE:
+            raise ValueError(f"it has more than {MAX_SIZE} characters")
         # A copy, which nobody else can change.
-        self._root = read_json(write_json(dict(schema)))
+        self._root = read_json(text)
         #: By `$ref`.
         self.targets: dict[str, Any] = {}
         #: By its text.
         self.patterns: dict[str, Pattern] = {}
+        self._operations = 0
         # A schema is looked at once, however often it is referred to.
         seen: set[int] = set()
         waiting: list[Any] = [self._root]
@@ -83,9 +91,9 @@ class Schema:
                         raise ValueError(message)
                     waiting += keyword.parts(argument)
                     if name == "pattern":
-                        self.patterns[argument] = Pattern(argument)
+                        self._read_patterns((argument,))
                     elif name == "patternProperties":
-                        self.patterns |= {text: Pattern(text) for text in argument}
+                        self._read_patterns(argument)
                     elif name == "$ref":
                         target = self.targets[argument] = self._found(argument)
                         waiting.append(target)
@@ -105,6 +113,14 @@ class Schema:
             _Check(self).apply(self._root, value, name)
         except RecursionError:
             raise ValueError(_TOO_DEEP) from None
+
+    def _read_patterns(self, texts: Iterable[str]) -> None:
+        for text in texts:
+            if text not in self.patterns:
+                self.patterns[text] = Pattern(text)
+                self._operations += self.patterns[text].size
+                if self._operations > MAX_OPERATIONS:
+                    raise ValueError("its patterns are too large together")
 
     def _found(self, reference: str) -> Any:
         """The part that a reference is to."""

@@ -165,8 +165,10 @@ def test_messages_end() -> None:
         {"const": object()},
         {1: 2},
         {"properties": {"a": {"items": {"not": {"type": 5}}}}},
+        {"description": "x" * 1_000_000},
+        {"patternProperties": {f"(a{{1000}}){{4}}{n}": {} for n in range(20)}},
     ],
-    ids=str,
+    ids=lambda schema: str(schema)[:60],
 )
 def test_what_is_no_schema(schema: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"\w"):
