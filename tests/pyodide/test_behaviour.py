@@ -26,10 +26,16 @@ sys.stdout.flush()
 status
 """
 
-#: Left out: the first checks plugins as `purewasm check` does, with inputs of many megabytes, and
+#: Left out: the debugger's terminal, which is `click`, `rich` and a terminal, none of them there;
+#: random calls walked through step by step, twice, which take minutes; of the others, the first checks plugins as `purewasm check` does, with inputs of many megabytes, and
 #: takes half an hour there and two gigabytes, beyond which Pyodide is not to be trusted; the second
 #: compares with wasmtime, which is native. Real plugins are in the suite of the workbench.
-LEFT_OUT = ("tests/plugin/test_conformance.py", "tests/plugin/test_real_plugins.py")
+LEFT_OUT = (
+    "tests/plugin/test_conformance.py",
+    "tests/plugin/test_real_plugins.py",
+    "tests/debugger/test_terminal.py",
+    "tests/debugger/test_properties.py",
+)
 
 #: What runs there, and how many tests must have passed at least: a run that collects nothing passes
 #: nothing. The reference implementation of a test is a process of its own or native: not there.
@@ -41,6 +47,7 @@ SUITES = {
         150,
     ),
     "workbench": (["tests/browser/test_workbench.py", "tests/browser/test_real_plugins.py"], 30),
+    "debugger": (["tests/debugger", "tests/browser/test_debugging.py"], 100),
 }
 
 
