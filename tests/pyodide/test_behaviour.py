@@ -26,10 +26,10 @@ sys.stdout.flush()
 status
 """
 
-#: Left out: the debugger's terminal, which is `click`, `rich` and a terminal, none of them there;
-#: random calls walked through step by step, twice, which take minutes; of the others, the first checks plugins as `purewasm check` does, with inputs of many megabytes, and
+#: Left out: the first checks plugins as `purewasm check` does, with inputs of many megabytes, and
 #: takes half an hour there and two gigabytes, beyond which Pyodide is not to be trusted; the second
-#: compares with wasmtime, which is native. Real plugins are in the suite of the workbench.
+#: compares with wasmtime, which is native. Real plugins are in the suite of the workbench. The third
+#: is about a terminal, and there is none; the last walks through random calls, which takes minutes.
 LEFT_OUT = (
     "tests/plugin/test_conformance.py",
     "tests/plugin/test_real_plugins.py",
