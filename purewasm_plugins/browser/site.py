@@ -32,14 +32,17 @@ PYODIDE_FILES = (
 PYODIDE_SIZE = 13_500_000
 
 #: The distributions that run in the page beside this package.
-REQUIREMENTS = ("pywasm", "fastjsonschema")
+REQUIREMENTS = ("pywasm",)
 
 PAGE = Path(__file__).parent / "page"
 
 _PACKAGE = Path(purewasm_plugins.__file__).parent
 
 #: Of this package, what nobody needs inside the page.
-_LEFT_OUT = ("browser/page", "browser/plugins", "browser/screenshot.webp", "cli", "__main__.py")
+_LEFT_OUT = (
+    *("browser/page", "browser/plugins", "browser/screenshot.webp", "browser/debug.webp"),
+    *("cli", "__main__.py"),
+)
 
 
 class SiteError(Exception):

@@ -83,7 +83,7 @@ def test_the_archives_are_enough_to_run_a_plugin(site: Site, tmp_path: Path) -> 
     program = (
         "import json, sys; sys.path.insert(0, sys.argv[1])\n"
         "from purewasm_plugins.browser.workbench import Workbench\n"
-        "import purewasm_plugins, pywasm, fastjsonschema\n"
+        "import purewasm_plugins, pywasm\n"
         "bench = Workbench()\n"
         "bench.load(sys.stdin.buffer.read())\n"
         "print(bench.run(0, 'hello')['output'], purewasm_plugins.__file__)\n"

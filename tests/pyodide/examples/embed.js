@@ -1,7 +1,7 @@
 import { loadPyodide } from "https://cdn.jsdelivr.net/pyodide/v314.0.7/full/pyodide.mjs";
 
 const pyodide = await loadPyodide();
-for (const name of ["purewasm_plugins", "pywasm", "fastjsonschema"]) {
+for (const name of ["purewasm_plugins", "pywasm"]) {
   const archive = await fetch(`python/${name}.zip`);
   pyodide.unpackArchive(await archive.arrayBuffer(), "zip");
 }
