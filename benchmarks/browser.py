@@ -2,7 +2,7 @@
 
 It needs what the tests in a browser need: `sh tests/pyodide/setup.sh` installs it. What is timed is
 what a visitor waits for: the page's own worker in Chromium, and the same module under Node.
-`--screenshot FILE` takes the picture of the page instead.
+`--screenshot FILE` takes a picture of the page instead, `--debug-screenshot FILE` of its debugger.
 """
 
 from __future__ import annotations
@@ -156,16 +156,49 @@ def take_screenshot(target: Path) -> None:
         opened.evaluate("scrollTo(0, 0)")
         opened.hover(".code div:nth-child(22)")
         opened.wait_for_timeout(500)
-        picture = base64.b64encode(opened.screenshot()).decode()
-        # The browser itself makes a small file of it.
-        smaller = opened.evaluate(AS_WEBP, f"data:image/png;base64,{picture}")
+        save(opened, target)
+
+
+def take_debug_screenshot(target: Path) -> None:
+    """The page in the middle of the story that the README tells of `buggy_shout.wasm`."""
+    with page(viewport={"width": 1280, "height": 960}) as opened:
+        opened.wait_for_selector("#plugin:not([hidden])")
+        opened.set_input_files("#file", str(ROOT / "fixtures/wat/buggy_shout.wasm"))
+        opened.wait_for_selector('#plugin[data-file="buggy_shout.wasm"]')
+        opened.fill("#input", "pizza")
+        opened.click("#debug")
+        opened.wait_for_selector(".debug .listing .here")
+        store = ".debug .listing div:has-text('i32.store8')"
+        opened.click(store)
+        for stop in range(1, 5):
+            opened.keyboard.press("c")
+            opened.wait_for_selector(f"[data-list=breakpoints]:has-text('{stop} stop')")
+        opened.keyboard.press("Shift+C")
+        opened.wait_for_selector(".debug .hex .changed")
+        opened.wait_for_timeout(1500)
+        opened.focus(".debug .session")
+        opened.evaluate("document.getElementById('details').scrollIntoView()")
+        opened.evaluate("scrollBy(0, -62)")
+        opened.hover(".brand")
+        opened.wait_for_timeout(500)
+        save(opened, target)
+
+
+def save(opened: Any, target: Path) -> None:
+    """What is to be seen of a page, as a file that the browser itself has made small."""
+    picture = base64.b64encode(opened.screenshot()).decode()
+    smaller = opened.evaluate(AS_WEBP, f"data:image/png;base64,{picture}")
     target.write_bytes(base64.b64decode(smaller.partition(",")[2]))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.browser", description=__doc__)
     parser.add_argument("--screenshot", type=Path, metavar="FILE")
+    parser.add_argument("--debug-screenshot", type=Path, metavar="FILE")
     options = parser.parse_args()
+    if options.debug_screenshot:
+        take_debug_screenshot(options.debug_screenshot)
+        return
     if options.screenshot:
         take_screenshot(options.screenshot)
         return

@@ -201,14 +201,13 @@ class Workbench:
             raise PluginError("there is no plugin to debug: load one first")
         if input is None:
             input = _arguments(plugin, tool, arguments)
-        self._debugger = None
-        # As in `load`: the session before this one holds an instance.
-        gc.collect()
         # Imported here: the page starts without it.
         from purewasm_plugins.browser.debugging import Debugging
 
         debugging = Debugging(plugin, tool, input)
         self._debugger = debugging.handle
+        # As in `load`: the session before this one held an instance.
+        gc.collect()
         return {**debugging.state(), "functions": debugging.functions()}
 
 

@@ -276,7 +276,11 @@ def test_an_input_that_cannot_be_passed(ask: Ask, open_call: Ask) -> None:
     error = open_call("echo", "a\0b")["error"]
     assert error["type"] == "ToolExecutionError"
     assert "open one first" in ask("move", move="step")["error"]["message"]
-    assert open_call("echo", "fine")["step"] == 0
+    open_call("echo", "fine")
+    state = ask("move", move="step")
+    assert ask("open", tool=0, input="a\0b")["error"]["type"] == "ToolExecutionError"
+    # The session before it goes on.
+    assert ask("look") == state
 
 
 @pytest.mark.parametrize("name", ["trap_on_load", "imports_wasi", "missing_execute", "invalid"])

@@ -154,7 +154,8 @@ export class DebugTab {
     try {
       const answer = await this.start();
       if (!answer) return;
-      if (answer.error) return this.close(answer.error.message);
+      // The session before this one goes on, if there is one.
+      if (answer.error) return this.state ? this.complain(answer.error.message) : this.close(answer.error.message);
       this.intro.hidden = true;
       this.session.hidden = false;
       this.code = null;
