@@ -330,6 +330,9 @@ def trap_in(linked: Linked, trap: Trap) -> Trap:
     frames: list[StackFrame] = []
     end = len(stack.label)
     for frame in reversed(stack.frame[1:]):
+        if frame.label >= end:
+            # Python's stack ended before the function had even got the label of its body.
+            continue
         label = stack.label[end - 1]
         index = stack.label[frame.label].instr.function
         end = frame.label

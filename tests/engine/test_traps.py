@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -292,6 +294,32 @@ def test_recursion_from_deep_inside_python(start: Start) -> None:
         assert down(500) == 500
     assert 500 in ends
     assert ends <= {500, TrapReason.CALL_STACK_EXHAUSTED}
+
+
+def test_recursion_from_the_end_of_pythons_stack(start: Start) -> None:
+    """Where Python has next to nothing left, what ends a call is that, and no other exception."""
+    text = """(module
+      (func (export "run") (result i32) (block (loop (br_if 1 (i32.const 1)))) (i32.const 7)))"""
+    ends: set[object] = set()
+
+    def descend(levels: int, run: Callable[[], object]) -> None:
+        if levels:
+            descend(levels - 1, run)
+            return
+        try:
+            ends.add(run())
+        except Trap as trap:
+            ends.add(trap.reason)
+
+    limit = sys.getrecursionlimit()
+    for levels in range(limit - 300, limit + 10):
+        run = start(text).exports["run"]
+        with contextlib.suppress(RecursionError):
+            descend(levels, run)
+        assert run() == 7
+    assert 7 in ends
+    assert ends <= {7, TrapReason.CALL_STACK_EXHAUSTED}
+    assert sys.getrecursionlimit() == limit
 
 
 @pytest.mark.parametrize(

@@ -46,8 +46,12 @@ class _PythonStack:
         """
         with self._lock:
             limit = sys.getrecursionlimit()
-            if not self._reservations and limit != self._raised:
-                self._usual = self._raised = limit
+            if not self._reservations:
+                if limit != self._raised:
+                    self._usual = limit
+                # Refused where this thread is so deep that `release` could not.
+                sys.setrecursionlimit(self._usual)
+                limit = self._raised = self._usual
             # Frames below may have been called through C, which before Python 3.12 counts as well:
             # the usual limit is there for that. A function's first call takes two frames.
             needed = self._usual + height + 2 * calls + _HOST_FRAMES
@@ -68,7 +72,7 @@ class _PythonStack:
             try:
                 sys.setrecursionlimit(self._usual)
             except RecursionError:
-                # This thread is as deep as that: the next one to release will.
+                # This thread got so deep by what another one needed; the next call will.
                 return
             self._raised = self._usual
 

@@ -1,0 +1,186 @@
+"""Python's recursion limit under the translator: raised where it must be, and given back."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from typing import Any
+
+import pytest
+
+from purewasm_plugins import Instance, ResourceLimits, Trap, TrapReason
+from purewasm_plugins.engine import instantiate
+from purewasm_plugins.engine.translator import Translator
+
+Wat = Callable[[str], bytes]
+
+DOWN = """
+(module
+  (import "h" "f" (func $host))
+  (func $down (export "down") (param i32) (result i32)
+    (if (result i32) (local.get 0)
+      (then (i32.add (i32.const 1) (call $down (i32.sub (local.get 0) (i32.const 1)))))
+      (else (call $host) (i32.const 0))))
+  (func (export "host_and_down") (param i32) (result i32)
+    (call $host) (call $down (local.get 0))))
+"""
+
+
+@pytest.fixture
+def limit() -> Iterator[int]:
+    """Python's recursion limit, which is the same after the test."""
+    limit = sys.getrecursionlimit()
+    yield limit
+    after = sys.getrecursionlimit()
+    sys.setrecursionlimit(limit)
+    assert after == limit
+
+
+def start(wat: Wat, host: Callable[[], Any] = lambda: None, **limits: Any) -> Instance:
+    return instantiate(
+        wat(DOWN), {"h": {"f": host}}, engine="translator", limits=ResourceLimits(**limits)
+    )
+
+
+@pytest.mark.parametrize("depth", [0, 1, 10, 1000, 50_000, None])
+def test_it_is_never_lower_and_given_back(wat: Wat, limit: int, depth: int | None) -> None:
+    seen: list[int] = []
+    instance = start(wat, lambda: seen.append(sys.getrecursionlimit()), call_depth=depth)
+    for levels in (0, 9, 900, 40_000, 200_000):
+        with (
+            nullcontext() if levels < (100_000 if depth is None else depth) else pytest.raises(Trap)
+        ):
+            assert instance.exports["down"](levels) == levels
+        assert sys.getrecursionlimit() == limit
+    assert all(one >= limit for one in seen)
+    assert bool(seen) == (depth != 0)
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_it_is_given_back_whatever_a_host_function_raises(
+    wat: Wat, limit: int, error: type[BaseException]
+) -> None:
+    def host() -> None:
+        raise error
+
+    instance = start(wat, host)
+    for _ in range(3):
+        with pytest.raises(error):
+            instance.exports["down"](700)
+        assert sys.getrecursionlimit() == limit
+
+
+def test_what_a_host_function_sets_stays(wat: Wat, limit: int) -> None:
+    wanted = limit + 77_777
+    instance = start(wat, lambda: sys.setrecursionlimit(wanted))
+    assert instance.exports["down"](500) == 500
+    assert sys.getrecursionlimit() == wanted
+    assert instance.exports["host_and_down"](500) == 500
+    assert sys.getrecursionlimit() == wanted
+    sys.setrecursionlimit(limit)
+    assert start(wat).exports["down"](500) == 500
+
+
+def test_the_first_call_to_end_leaves_it_to_the_other(wat: Wat, limit: int) -> None:
+    """One thread's call begins and ends while another's waits, and then needs what it had."""
+    deep_waits, shallow_is_over = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        deep_waits.set()
+        assert shallow_is_over.wait(30)
+        host[0] = lambda: None
+
+    host: list[Callable[[], None]] = [wait]
+    deep = start(wat, lambda: host[0](), call_depth=20_000)
+    shallow = start(wat)
+    results: list[int] = []
+    thread = threading.Thread(target=lambda: results.append(deep.exports["host_and_down"](19_990)))
+    thread.start()
+    assert deep_waits.wait(30)
+    assert shallow.exports["down"](900) == 900
+    assert sys.getrecursionlimit() > limit
+    shallow_is_over.set()
+    thread.join()
+    assert results == [19_990]
+
+
+def test_a_host_function_deep_down_has_stack_of_its_own(wat: Wat, limit: int) -> None:
+    def recursion(levels: int) -> int:
+        return levels and 1 + recursion(levels - 1)
+
+    found: list[int] = []
+    instance = start(wat, lambda: found.append(recursion(900)))
+    assert instance.exports["down"](999) == 999
+    assert found == [900]
+
+
+def test_calls_back_have_the_depth_each(wat: Wat, limit: int) -> None:
+    """Sixty-three in each other, as many as there may be."""
+    levels = iter(range(63))
+
+    def host() -> None:
+        if next(levels, None) is not None:
+            assert instance.exports["down"](900) == 900
+
+    instance = start(wat, host)
+    assert instance.exports["down"](900) == 900
+    assert next(levels, None) is None
+
+
+def test_without_a_budget_there_is_a_limit_still(wat: Wat, limit: int) -> None:
+    engine = Translator(metered=False)
+    limits = ResourceLimits(call_depth=2000)
+    instance = instantiate(wat(DOWN), {"h": {"f": lambda: None}}, engine=engine, limits=limits)
+    assert instance.exports["down"](1999) == 1999
+    with pytest.raises(Trap) as raised:
+        instance.exports["down"](20_000)
+    assert raised.value.reason is TrapReason.CALL_STACK_EXHAUSTED
+
+
+#: On the stack of a thread that is small: calls that go through C would end the process.
+SMALL_STACK = """
+import sys, threading
+from purewasm_plugins import ResourceLimits, Trap, instantiate
+
+def run():
+    limits = ResourceLimits(call_depth=None)
+    chain, down = (bytes.fromhex(text) for text in sys.argv[1:])
+    instance = instantiate(chain, limits=limits)
+    print(instance.exports["first"](5))
+    down = instantiate(down, {"h": {"f": lambda: None}}, limits=limits).exports["down"]
+    print(down(99_999))
+    for levels in (100_000, 2_000_000):
+        try:
+            down(levels)
+        except Trap as trap:
+            print(trap.reason, len(trap.frames))
+
+threading.stack_size(512 * 1024)
+thread = threading.Thread(target=run)
+thread.start()
+thread.join()
+"""
+
+
+def test_calls_take_no_stack_of_c(wat: Wat, pytestconfig: pytest.Config) -> None:
+    """However many there are, and even where all of them are the first of their function."""
+    count = 1500
+    functions = [
+        f"(func $f{n} (param i32) (result i32) (call $f{n + 1} (local.get 0)))"
+        for n in range(count)
+    ]
+    chain = f"""(module {"".join(functions)} (func $f{count} (param i32) (result i32) (local.get 0))
+                  (export "first" (func $f0)))"""
+    done = subprocess.run(
+        [sys.executable, "-c", SMALL_STACK, wat(chain).hex(), wat(DOWN).hex()],
+        cwd=pytestconfig.rootpath,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    exhausted = "call stack exhausted 100001"
+    assert done.stdout.splitlines() == ["5", "99999", exhausted, exhausted]
