@@ -158,11 +158,11 @@ class _Contents:
         )
 
 
-def _section_content(data: bytes, position: int) -> Span:
+def _section_content(data: bytes, position: int) -> tuple[int, int]:
     size, start = read_unsigned(data, position)
     if size > len(data) - start:
         raise DecodeError("length out of bounds", position)
-    return Span(start, start + size)
+    return start, start + size
 
 
 def _custom_section(data: bytes, position: int, contents: _Contents) -> int:
@@ -424,7 +424,10 @@ def _code_section(data: bytes, position: int, contents: _Contents) -> int:
         if end - body_start > limits.MAX_FUNCTION_SIZE:
             message = f"function body larger than {limits.MAX_FUNCTION_SIZE} bytes"
             raise DecodeError(message, position)
-        locals_, position = _vector(data, body_start, _locals, limits.MAX_LOCALS, "locals")
+        locals_: tuple[tuple[int, ValType], ...] = ()
+        position = body_start + 1
+        if data[body_start:position] != b"\0":
+            locals_, position = _vector(data, body_start, _locals, limits.MAX_LOCALS, "locals")
         if locals_ and sum(count for count, _ in locals_) > limits.MAX_LOCALS:
             raise DecodeError(f"too many locals: {limits.MAX_LOCALS} at most", body_start)
         if position > end:

@@ -18,9 +18,9 @@ from typing import Any, NamedTuple
 from purewasm_plugins.errors import DecodeError, ValidationError, WasmError
 from purewasm_plugins.wasm.control import Recorder
 from purewasm_plugins.wasm.implementation_limits import (
+    BYTES_PER_OPERAND_CHECK,
     MAX_NESTED_BLOCKS,
     MAX_OPERAND_CHECKS,
-    MAX_OPERAND_CHECKS_PER_BYTE,
     MAX_OPERANDS,
 )
 from purewasm_plugins.wasm.instructions import read_immediates, read_opcode
@@ -141,7 +141,7 @@ class FunctionValidator:
         self.module = module
         self._declared = declared_references
         self._effects = dict(EFFECTS)
-        checks = MAX_OPERAND_CHECKS + len(module.data) * MAX_OPERAND_CHECKS_PER_BYTE
+        checks = MAX_OPERAND_CHECKS + len(module.data) // BYTES_PER_OPERAND_CHECK
         if again:
             checks = sys.maxsize
         self._empty = OperandStack(checks)

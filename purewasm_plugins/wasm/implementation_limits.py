@@ -44,7 +44,8 @@ MAX_OPERANDS = 100_000
 """Operands of a function that are on the stack at a time."""
 
 MAX_OPERAND_CHECKS = 300_000
-MAX_OPERAND_CHECKS_PER_BYTE = 2
-"""Operands that the validator looks at one by one: so many, and so many more for each byte of the
-module. An instruction of two bytes can call for two thousand, a thousand parameters and as many
-results, and would do so for ever new combinations of them if there were no limit."""
+BYTES_PER_OPERAND_CHECK = 4
+"""Operands that the validator looks at one by one: so many, and one more for each so many bytes of
+the module. An instruction of two bytes can call for two thousand, a thousand parameters and as many
+results, and would do so for ever new combinations of them if there were no limit. Modules of six
+megabytes from compilers need a thousand in all."""

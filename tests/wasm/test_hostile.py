@@ -48,19 +48,21 @@ def wide_calls() -> bytes:
     )
 
 
-def wide_blocks() -> bytes:
+def wide_blocks(types: int, times: int) -> bytes:
     """Each block has a type of its own, with a thousand parameters and results."""
     wide = [
         b"\x60"
         + vector([b"\x7f", b"\x7e", b"\x7d", b"\x7c"][n >> i % 8 & 3] for i in range(999)) * 2
-        for n in range(100)
+        for n in range(types)
     ]
     content = (
-        b"\0\0" + b"".join(b"\x02" + signed(n) + b"\0\x0b\0" for n in range(100)) * 5 + b"\x0b"
+        b"\0\0"
+        + b"".join(b"\x02" + signed(n) + b"\0\x0b\0" for n in range(types)) * times
+        + b"\x0b"
     )
     return module(
         section(1, vector([*wide, b"\x60\0\0"])),
-        section(3, vector([unsigned(100)])),
+        section(3, vector([unsigned(types)])),
         section(10, vector([unsigned(len(content)) + content])),
     )
 
@@ -138,7 +140,16 @@ HOSTILE: dict[str, tuple[bytes, type[WasmError] | None, str]] = {
         "",
     ),
     "calls with 1000 operands": (wide_calls(), ValidationError, "too many operands in all"),
-    "blocks with 1000 operands": (wide_blocks(), ValidationError, "too many operands in all"),
+    "blocks with 1000 operands": (
+        wide_blocks(types=100, times=5),
+        ValidationError,
+        "too many operands in all",
+    ),
+    "blocks with 1000 operands, of 300 types": (
+        wide_blocks(types=300, times=1),
+        ValidationError,
+        "too many operands in all",
+    ),
 }
 
 
