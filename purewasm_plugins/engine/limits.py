@@ -31,9 +31,9 @@ class ResourceLimits(Record):
             costs one unit, and so does every start of a loop's body: its first, and one for each
             branch back to it. Calling a host function costs nothing.
         timeout: seconds that one call from outside may take.
-        call_depth: functions of the module that may be active at once. The pywasm engine has a
-            bound of its own at 1023, and the translator at 100 000; that one may let up to eight
-            more be active, the frames that it keeps for its own helpers.
+        call_depth: functions of the module that may be active at once. A call that a host function
+            makes back into the instance counts from one again. The pywasm engine has a bound of its
+            own at 1023, and the translator at 100 000, or 5 000 inside Pyodide.
         table_elements: entries that a table may have, at first or grown, as with `memory_pages`.
         output_bytes: length of the longest string that is read from a plugin.
     """

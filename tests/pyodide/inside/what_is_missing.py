@@ -24,7 +24,6 @@ REFUSALS = {
 #: What a test's name may hold -> why it cannot run.
 NAMES = {
     "_in_a_thread": "there are no threads in Pyodide",
-    "test_endless_recursion_without_a_limit[translator": "calls without a limit end Pyodide itself",
 }
 
 #: Tests between two collections.
