@@ -76,6 +76,7 @@ class Debugging:
             "go": self.go,
             "add": self.add,
             "toggle": self.toggle,
+            "watch": self.watch,
             "remove": self.remove,
             "look": self.look,
             "code": self.code,
@@ -144,8 +145,26 @@ class Debugging:
             self._session.add_breakpoint(f"{offset:#x}")
         return self.state()
 
+    def watch(self, address: str) -> Answer:
+        """Stop after a write to a byte of memory; or no more, where that is asked for again.
+
+        Args:
+            address: an expression.
+
+        Raises:
+            ExpressionError, LocationError: it is none, or no byte of memory.
+        """
+        session = self._session
+        start = session.address(address)
+        points = [p for p in session.watchpoints.values() if p.start == start]
+        for point in points:
+            session.remove(point.number)
+        if not points:
+            session.watch_memory(start)
+        return self.state()
+
     def remove(self, number: int) -> Answer:
-        """Forget a breakpoint.
+        """Forget a breakpoint or a watchpoint.
 
         Raises:
             DebuggerError: there is none of that number.
@@ -213,6 +232,10 @@ class Debugging:
             "offset": None if frame is None else frame.offset,
             "memory": self._memory(),
             "breakpoints": [self._breakpoint(p) for p in session.breakpoints.values()],
+            "watchpoints": [
+                {"number": point.number, "address": point.start, "hits": point.hits}
+                for point in session.watchpoints.values()
+            ],
             **self._lists(frames, frame),
         }
 
@@ -315,6 +338,8 @@ class Debugging:
         for access in session.accesses():
             kind = "writes" if access.is_write else "reads"
             marks.append((kind, access.address, access.address + access.size))
+        for point in session.watchpoints.values():
+            marks.append(("watched", point.start, point.start + point.size))
         answer["start"] = start
         answer["total"] = total
         answer["hex"] = session.read_memory(start, max(end - start, 0)).hex()

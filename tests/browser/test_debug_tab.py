@@ -74,7 +74,7 @@ def wait_for_step(page: Any, number: int) -> None:
 
 def said(page: Any, sentence: str) -> None:
     """Wait for a sentence about why it stands still."""
-    page.wait_for_selector(f".debug .why:has-text('{sentence}')")
+    page.wait_for_selector(f'.debug .why:has-text("{sentence}")')
     page.wait_for_selector(".debug .session:not([data-busy])")
 
 
@@ -317,6 +317,20 @@ def test_memory_at_an_expression(page: Any) -> None:
     page.wait_for_selector(".debug .session > .problem:has-text('nonsense')")
     page.click(".debug button:has-text('Follow the call')")
     page.wait_for_selector(".debug button:has-text('Follow the call')", state="hidden")
+
+
+def test_who_wrote_a_byte(page: Any) -> None:
+    debug(page, "shout_c.wasm", "abc")
+    page.keyboard.press("c")
+    said(page, "The call has finished.")
+    page.click(".debug .hex .text b.changed >> nth=1")
+    page.wait_for_selector("[data-list=breakpoints] .point:has-text('memory 0x')")
+    page.keyboard.press("Shift+C")
+    said(page, "went from 62 'b' to 42 'B'")
+    assert "i32.store8" in page.inner_text(".debug .listing .here")
+    assert page.locator(".debug .hex .bytes .watched.writes").count() == 1
+    page.click("[data-list=breakpoints] .remove")
+    page.wait_for_selector("[data-list=breakpoints] .point", state="detached")
 
 
 def test_what_cannot_be_debugged(page: Any) -> None:

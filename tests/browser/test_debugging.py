@@ -153,6 +153,22 @@ def test_breakpoints(ask: Ask, open_call: Ask) -> None:
     assert ask("remove", number=2)["breakpoints"] == []
 
 
+def test_a_watched_byte_tells_who_wrote_it(ask: Ask, open_call: Ask) -> None:
+    open_call("buggy_shout", "pizza")
+    ask("move", move="run")
+    state = ask("watch", address="stack[-1] + 2")
+    assert [point["address"] for point in state["watchpoints"]] == [0x402]
+    assert memory_marks(state, "watched") == [(0x402, 0x403)]
+    state = ask("move", move="back run")
+    assert state["step"] == 78
+    assert "memory at 0x402 went from 00 to 7a 'z' in step 78" in state["why"]
+    assert memory_marks(state, "writes") == [(0x402, 0x403)]
+    assert "in step 78" in ask("move", move="run")["why"]
+    assert ask("watch", address="0x402")["watchpoints"] == []
+    for wrong in ("", "0xffffffff", "nothing"):
+        assert ask("watch", address=wrong)["error"]["message"]
+
+
 @pytest.mark.parametrize(
     ("request_", "message"),
     [

@@ -81,7 +81,7 @@ export class DebugTab {
       labels: panel("labels", "Labels, innermost first"),
       frames: panel("frames", "Call stack, innermost first"),
       globals: panel("globals", "Globals"),
-      breakpoints: panel("breakpoints", "Breakpoints"),
+      breakpoints: panel("breakpoints", "Breakpoints and watched bytes"),
     };
     this.place = /** @type {any} */ (h("input", { "aria-label": "Where to stop", placeholder: "function, function:3, 0x1f4", spellcheck: "false", autocapitalize: "off" }));
     this.condition = /** @type {any} */ (h("input", { "aria-label": "Condition", placeholder: "if local.i == 7", spellcheck: "false", autocapitalize: "off" }));
@@ -92,8 +92,8 @@ export class DebugTab {
     this.address = /** @type {any} */ (h("input", { "aria-label": "Address of memory", placeholder: "0x400, stack[-1], local.input", spellcheck: "false", autocapitalize: "off" }));
     this.unpin = h("button.quiet", { type: "button", title: "Show what the next instruction touches", onclick: () => this.lookAt(null) }, "Follow the call");
     this.memoryText = h("span.note", null);
-    this.hex = h("div.hex", { tabindex: "0", role: "group", "aria-label": "Bytes of memory" });
-    const legend = [["reads", "about to be read"], ["writes", "about to be written"], ["changed", "changed by the last move"]];
+    this.hex = h("div.hex", { tabindex: "0", role: "group", "aria-label": "Bytes of memory", title: "Click a byte to stop where it is written", onclick: (/** @type {MouseEvent} */ event) => this.clickByte(event) });
+    const legend = [["reads", "about to be read"], ["writes", "about to be written"], ["changed", "changed by the last move"], ["watched", "watched: a click on a byte"]];
 
     const { stack, locals, labels, frames, globals, breakpoints } = this.lists;
     this.session = h("div.session", { tabindex: "-1" },
@@ -112,7 +112,8 @@ export class DebugTab {
         h("div.side", null, frames.section, labels.section, breakpoints.section)),
       h("section.linear", null,
         h("header", null, h("h3", null, "Memory"), this.memoryText,
-          h("form", { onsubmit: (/** @type {Event} */ event) => { event.preventDefault(); this.lookAt(this.address.value.trim() || null); } }, this.address, h("button.quiet", { type: "submit" }, "Look"), this.unpin)),
+          h("form", { onsubmit: (/** @type {Event} */ event) => { event.preventDefault(); this.lookAt(this.address.value.trim() || null); } }, this.address, h("button.quiet", { type: "submit" }, "Look"),
+            h("button.quiet", { type: "button", title: "Stop where the byte there is written; again, and no more", onclick: () => this.watch(this.address.value) }, "Watch"), this.unpin)),
         this.hex,
         h("p.legend", null, legend.map(([kind, text]) => h("span", { style: `--swatch: var(--${kind})` }, text)))),
       h("p.note.keys", null, ...MOVES.flatMap(({ key, text }) => [h("kbd", null, key), ` ${text.toLowerCase()} `]),
@@ -299,6 +300,21 @@ export class DebugTab {
     this.toggle(this.cursor);
   }
 
+  /** @param {string} address */
+  watch(address) {
+    return this.act(() => this.request({ do: "watch", address }, false));
+  }
+
+  /** @param {MouseEvent} event */
+  clickByte(event) {
+    const byte = /** @type {HTMLElement} */ (event.target).closest("b");
+    const line = byte?.closest(".line");
+    if (!byte?.parentElement || !line || !getSelection()?.isCollapsed) return;
+    const column = [...byte.parentElement.children].indexOf(byte);
+    const before = [...this.hex.children].indexOf(line) * byte.parentElement.children.length;
+    this.watch(hex(this.state.memory.start + before + column));
+  }
+
   /** Keys in the listing. @param {KeyboardEvent} event */
   browse(event) {
     const offsets = [...this.lines.keys()];
@@ -374,7 +390,7 @@ export class DebugTab {
   }
 
   /** @param {any} state */
-  drawLists({ stack, locals, labels, globals, frames, depth, frame, breakpoints }) {
+  drawLists({ stack, locals, labels, globals, frames, depth, frame, breakpoints, watchpoints }) {
     const value = (/** @type {any} */ { name, type, text, changed }) => row(changed, h("span.name", null, name), h("span.type", null, type), h("span.value", { title: text }, text));
     this.list("stack", stack, value, "empty");
     this.list("locals", locals, value, "none");
@@ -384,12 +400,18 @@ export class DebugTab {
     // Of a deep stack, those in the middle are left out.
     this.list("frames", { rows: frames, more: depth - frames.length, at: frames.length / 2 }, (/** @type {any} */ shown) =>
       h("button.frame", { type: "button", "aria-current": String(shown.index === frame), title: shown.name, class: shown.changed ? "frame changed" : "frame", onclick: () => this.lookInto(shown.index) }, mark(shown.changed), h("b", null, shown.name), h("small", null, `${hex(shown.offset)} (${shown.parameters})`)), "nothing is running");
-    this.list("breakpoints", { rows: breakpoints, more: 0 }, (/** @type {any} */ point) =>
-      h("div.point", null,
-        h("span.dot-mark", { "aria-hidden": "true" }, "●"),
-        h("button.link", { type: "button", title: "Show it", onclick: () => this.showCode(point.function, point.offset) }, `${point.name} ${hex(point.offset)}`),
-        h("small", null, [point.text, point.condition && `if ${point.condition}`, point.hits && counted(point.hits, "stop")].filter(Boolean).join(" · ")),
-        h("button.quiet.remove", { type: "button", "aria-label": `Remove breakpoint ${point.number}`, title: "Remove", onclick: () => this.act(() => this.request({ do: "remove", number: point.number }, false)) }, "✕")), "click an instruction to set one");
+    this.list("breakpoints", { rows: [...breakpoints, ...watchpoints], more: 0 }, (point) => this.point(point), "click an instruction, or a byte");
+  }
+
+  /** What the session stops for. @param {any} point a breakpoint, or a watchpoint: that has an address */
+  point(point) {
+    const watched = point.address !== undefined;
+    const show = () => (watched ? this.lookAt(hex(point.address)) : this.showCode(point.function, point.offset));
+    return h("div.point", null,
+      h("span.dot-mark", { "aria-hidden": "true" }, watched ? "◆" : "●"),
+      h("button.link", { type: "button", title: "Show it", onclick: show }, watched ? `memory ${hex(point.address)}` : `${point.name} ${hex(point.offset)}`),
+      h("small", null, [point.text, point.condition && `if ${point.condition}`, point.hits && counted(point.hits, "stop")].filter(Boolean).join(" · ")),
+      h("button.quiet.remove", { type: "button", "aria-label": `Remove ${point.number}`, title: "Remove", onclick: () => this.act(() => this.request({ do: "remove", number: point.number }, false)) }, "✕"));
   }
 
   /** @param {string} id @param {{rows: any[], more: number, at?: number}} content @param {(entry: any) => HTMLElement} draw @param {string} nothing */

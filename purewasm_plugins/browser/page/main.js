@@ -462,6 +462,9 @@ function connectPage() {
     root.dataset.theme = dark ? "light" : "dark";
     remember("theme", root.dataset.theme);
   };
+  // What sticks to the top of the window sticks to the bar, which may take two lines.
+  const bar = /** @type {HTMLElement} */ (document.querySelector(".bar"));
+  new ResizeObserver(() => root.style.setProperty("--bar", `${bar.offsetHeight}px`)).observe(bar);
   byId("share").onclick = share;
   byId("engine").onchange = reload;
   byId("limits").querySelector("form").onsubmit = (/** @type {Event} */ event) => event.preventDefault();
