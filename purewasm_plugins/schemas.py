@@ -172,6 +172,8 @@ class _Check:
         try:
             self.apply(part, value, place)
         except Mismatch:
+            # Coming back by an exception takes as long.
+            self.spend(3)
             return False
         return True
 
