@@ -63,6 +63,8 @@ class Schema:
         Raises:
             ValueError: it is none, or uses what is not supported; in words.
         """
+        if not isinstance(schema, Mapping):
+            raise ValueError(f"{_shown(schema)} stands where a schema must")
         text = write_json(dict(schema))
         if len(text) > MAX_SIZE:
             raise ValueError(f"it has more than {MAX_SIZE} characters")

@@ -128,6 +128,8 @@ def test_messages_end() -> None:
 @pytest.mark.parametrize(
     "schema",
     [
+        None,
+        ["type"],
         {"type": "any"},
         {"type": [5]},
         {"enum": {}},
@@ -170,7 +172,7 @@ def test_messages_end() -> None:
     ],
     ids=lambda schema: str(schema)[:60],
 )
-def test_what_is_no_schema(schema: dict[str, Any]) -> None:
+def test_what_is_no_schema(schema: Any) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         Schema(schema)
 
