@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -342,6 +344,13 @@ def test_the_lines_of_a_long_function(
     assert part["start"] + len(part["lines"]) == part["total"]
     assert last["offset"] in [offset for offset, _, _ in part["lines"]]
     assert ask("code", function=999)["lines"] == []
+
+
+def test_the_page_starts_without_the_debugger() -> None:
+    program = "import sys, purewasm_plugins.browser.workbench; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert "purewasm_plugins.browser.describe" in done.stdout
+    assert "purewasm_plugins.debugger" not in done.stdout
 
 
 def test_a_rust_plugin_forward_and_back(ask: Ask, open_call: Ask) -> None:
