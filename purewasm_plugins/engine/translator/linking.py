@@ -279,10 +279,12 @@ class _Linked:
                 caught = self._rescued(exception)
             finally:
                 budget.nesting = 0
-                if cache is not None and cache.added:
-                    cache.flush()
-                if budget.reserved:
-                    budget.release()
+                try:
+                    if cache is not None and cache.added:
+                        cache.flush()
+                finally:
+                    if budget.reserved:
+                        budget.release()
             raise caught from None
 
         return entry

@@ -59,7 +59,8 @@ class SlicedBudget(Budget):
         self._ended = False
         #: Units that may be given before the call depth has to be looked at.
         self._room = 0
-        self._found = LARGEST_SLICE
+        #: How many functions are active, as far as is known.
+        self._active = 1
         self.floor = 0
         self.reserved = False
         depth = limits.call_depth
@@ -143,22 +144,24 @@ class SlicedBudget(Budget):
     def _measure(self) -> int:
         """How many units may be given before calls can be too deep; none where they are.
 
-        To walk down the stack costs a few nanoseconds for each frame, so this is not the largest
-        number, but what halving finds, from twice the last one on.
+        It is known exactly while the number of active functions is what it was found to be, which
+        in a loop it is. Else a guess is enough that is not too low: to look that far down the stack
+        costs a few nanoseconds for each frame.
         """
         self.reserve()
-        depth = self.call_depth
-        # Where the stack is not even an eighth full, as nearly always, that is the first one.
-        room = min(2 * self._found, depth - depth // 8)
-        while room:
-            try:
-                # Two frames are this method's and its caller's.
-                sys._getframe(self.floor + depth - room + 3)
-            except ValueError:
-                break
-            room //= 2
-        self._found = room or 1
-        return room
+        depth, active = self.call_depth, self._active
+        try:
+            # Two frames are this method's and its caller's, and the outermost has the number zero.
+            while sys._getframe(self.floor + active + 1).f_back is not None:
+                if active >= depth:
+                    return 0
+                active += (depth - active + 1) // 2
+        except ValueError:
+            # A little lower the next time, so that it gets there.
+            self._active = max(active - 1 - active // 16, 1)
+            return depth - active + 2
+        self._active = active
+        return depth - active + 1
 
     def _next_slice(self) -> Iterator[None]:
         # Whatever is raised here ends the iterator that asked.
