@@ -35,9 +35,10 @@ __all__ = ["Translator"]
 
 Entry = Callable[..., Any]
 
-#: What a call needs no more stack than, as long as it has not asked for more: for the units of a
-#: slice, and for what they call. `_SHALLOW` frames below it leave that much of `_LIMIT`, Python's
-#: own default, even where each was called through C and so counts thrice before Python 3.12.
+#: A call from outside starts with what its predecessor left of a slice, 512 units at most, and has
+#: the stack reserved only when it needs more. So many frames below it leave room for that under the
+#: limit that is Python's default, even where each was called through C, and so counts as three
+#: before Python 3.12.
 _SHALLOW = 100
 _LIMIT = 1000
 
