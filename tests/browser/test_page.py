@@ -149,8 +149,22 @@ def test_a_plugin_that_takes_all_memory(page: Any) -> None:
     echo_works(page)
 
 
-def test_a_plugin_that_ends_python_itself(page: Any) -> None:
-    """Its schema is nested so deep that Pyodide's own stack gives in, where nobody checks it."""
+def test_python_itself_ends(page: Any) -> None:
+    """An error of the browser that Python cannot catch, such as the end of its stack."""
+    pick(page, "echo.wasm")
+    page.wait_for_selector("#run:enabled")
+    # The second one, if it is there, is the spare.
+    worker = page.workers[0]
+    worker.evaluate("() => { performance.now = () => { throw new RangeError('no stack'); }; }")
+    page.click("#run")
+    shown = failure(page)
+    assert "took the whole of Python down" in shown
+    assert "no stack" in shown
+    page.wait_for_selector("#status[data-state=ready]")
+    echo_works(page)
+
+
+def test_a_schema_nested_without_end(page: Any) -> None:
     text = (FIXTURES / "wat/with_schema.wat").read_text().replace("(memory", "(memory $m", 1)
     deep = "[" * 200_000
     text = text.replace('(memory $m (export "memory") 1)', '(memory $m (export "memory") 5)')
@@ -158,7 +172,7 @@ def test_a_plugin_that_ends_python_itself(page: Any) -> None:
     text = re.sub(r'\(data \(i32.const 768\) "[^"]*"\)', f'(data (i32.const 1024) "{deep}")', text)
     text = text.replace("(i32.const 768) (i32.const 512)", "(i32.const 1024) (i32.const 1024)")
     drop(page, "deep.wasm", bytes(wasmtime.wat2wasm(text)))
-    failure(page)
+    assert "nested too deep" in failure(page)
     echo_works(page)
 
 
