@@ -67,7 +67,7 @@ class Workbench:
             JSON: what the method returned, or `{"error": {…}}`.
         """
         try:
-            asked = json.loads(request)
+            asked = _read(request)
             params = asked.get("params") or {}
             if data is not None:
                 params["data"] = bytes(data)
@@ -209,6 +209,15 @@ class Workbench:
         # As in `load`: the session before this one held an instance.
         gc.collect()
         return {**debugging.state(), "functions": debugging.functions()}
+
+
+def _read(request: str) -> dict[str, Any]:
+    """A request, in which arguments may be nested as a person made them."""
+    try:
+        asked: dict[str, Any] = read_json(request)
+    except ValueError as error:
+        raise PluginError(f"that cannot be passed on: {error}") from None
+    return asked
 
 
 def _arguments(plugin: WasmPlugin, tool: int, arguments: Any) -> str:

@@ -102,6 +102,19 @@ def test_a_tool_with_a_schema(ask: Ask, load: Ask) -> None:
         assert refused["output"] is None
 
 
+@pytest.mark.parametrize("levels", [300, 100_000])
+def test_arguments_nested_too_deep(ask: Ask, load: Ask, levels: int) -> None:
+    """As the values that a form makes, and as text."""
+    load("with_schema")
+    deep = "[" * levels + "]" * levels
+    request = f'{{"method": "run", "params": {{"tool": 0, "arguments": {{"query": {deep}}}}}}}'
+    answer = json.loads(Workbench().handle(request))
+    assert "nested too deep: 200 levels" in answer["error"]["message"]
+    answer = ask("run", tool=0, arguments=f'{{"query": {deep}}}')
+    assert "nested too deep: 200 levels" in answer["error"]["message"]
+    assert ask("run", tool=0, arguments={"query": "x"})["output"] == '{"query":"x"}'
+
+
 def test_a_trap_is_worded_and_the_next_call_works(ask: Ask, load: Ask) -> None:
     load("recurse_forever")
     for _ in range(2):
