@@ -21,7 +21,12 @@ class Seat {
       this.worker.onmessage = ({ data }) => {
         if (data.progress) onprogress(data.progress);
         else if (data.ready) resolve(data.ready);
-        else if (data.failed) reject(new Error(data.failed));
+        else if (data.failed) {
+          // What is still being fetched must not go on talking of its progress.
+          this.worker.onmessage = null;
+          this.worker.terminate();
+          reject(new Error(data.failed));
+        }
         else this.settle(data);
       };
       this.worker.onerror = (event) => {
