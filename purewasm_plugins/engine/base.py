@@ -154,6 +154,11 @@ def to_raw(type: ValType, value: Any) -> Any:
     return TO_RAW[type](value)
 
 
+#: What Python raises where there is no room. One of 32 bits counts to two gigabytes only, and
+#: overflows beyond.
+_NO_ROOM = (MemoryError, OverflowError)
+
+
 @contextmanager
 def _room_for(limit: str, requested: int) -> Iterator[None]:
     """Allocate inside of it.
@@ -162,12 +167,11 @@ def _room_for(limit: str, requested: int) -> Iterator[None]:
         limit, requested: what a `ResourceLimitError` says of it.
 
     Raises:
-        ResourceLimitError: the machine has not so much. A Python of 32 bits counts to two gigabytes
-            only, and overflows beyond.
+        ResourceLimitError: the machine has not so much.
     """
     try:
         yield
-    except (MemoryError, OverflowError):
+    except _NO_ROOM:
         raise ResourceLimitError(limit, requested, None) from None
 
 
@@ -272,9 +276,8 @@ class Memory:
             return -1
         if self._ceiling is None:
             try:
-                with _room_for("memory_pages", after):
-                    self.data.extend(bytes(pages * PAGE_SIZE))
-            except ResourceLimitError:
+                self.data.extend(bytes(pages * PAGE_SIZE))
+            except _NO_ROOM:
                 self.refused = "limit"
                 return -1
         else:
@@ -458,9 +461,8 @@ class Table:
         if count < 0 or before + count > self._allowed:
             return -1
         try:
-            with _room_for("table_elements", before + count):
-                self.elements.extend([value] * count)
-        except ResourceLimitError:
+            self.elements.extend([value] * count)
+        except _NO_ROOM:
             return -1
         return before
 
