@@ -78,6 +78,12 @@ def said(page: Any, sentence: str) -> None:
     page.wait_for_selector(".debug .session:not([data-busy])")
 
 
+def enter(field: Any, text: str) -> None:
+    """Type a text, and send it off."""
+    field.fill(text)
+    field.press("Enter")
+
+
 def move(page: Any, name: str) -> None:
     page.click(f".debug [data-move='{name}']")
     page.wait_for_selector(".debug .session:not([data-busy])")
@@ -171,15 +177,12 @@ def test_a_breakpoint_by_a_click_there_and_back(page: Any) -> None:
 def test_breakpoints_by_place_and_condition(page: Any) -> None:
     debug(page, "shout_c.wasm", "abc")
     place, condition = page.locator(".list-breakpoints input").all()
-    place.fill("nowhere")
-    place.press("Enter")
+    enter(place, "nowhere")
     page.wait_for_selector(".debug .problem:has-text('no function has that name')")
     place.fill("plugin_tool_execute:1")
-    condition.fill("if 1 +")
-    condition.press("Enter")
+    enter(condition, "if 1 +")
     page.wait_for_selector(".debug .problem:has-text('1 +')")
-    condition.fill("if local[0] == 0")
-    condition.press("Enter")
+    enter(condition, "if local[0] == 0")
     page.wait_for_selector("[data-list=breakpoints] .point:has-text('if local[0] == 0')")
     assert page.inner_text(".debug .session > .problem") == ""
     page.click("[data-list=breakpoints] .remove")
@@ -309,11 +312,9 @@ def test_memory_at_an_expression(page: Any) -> None:
     debug(page, "shout_c.wasm", "memory")
     assert "memory" in "".join(page.locator(".debug .hex .text").all_inner_texts())
     box = page.locator(".debug .linear input")
-    box.fill("local[1] + 2")
-    box.press("Enter")
+    enter(box, "local[1] + 2")
     page.wait_for_selector(".debug .linear header:has-text('local[1] + 2 is 0x')")
-    box.fill("nonsense")
-    box.press("Enter")
+    enter(box, "nonsense")
     page.wait_for_selector(".debug .session > .problem:has-text('nonsense')")
     page.click(".debug button:has-text('Follow the call')")
     page.wait_for_selector(".debug button:has-text('Follow the call')", state="hidden")
