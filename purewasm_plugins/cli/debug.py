@@ -7,7 +7,7 @@ import io
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import click
@@ -72,19 +72,7 @@ def debug(
     title = f"{os.path.basename(plugin)}  {tool}({visible(text, 40)!r})"
     screen = Screen(console(), session, title)
     screen.stop(session.stop)
-    prompt = Commands(session, screen)
-    for line in commands or ():
-        _do(prompt, screen, session, line)
-    while not prompt.ended:
-        try:
-            line = _read_line(prompt, screen)
-        except KeyboardInterrupt:
-            # Ctrl-C at the prompt gives up the line, not the session.
-            click.echo()
-            continue
-        except EOFError:
-            break
-        _do(prompt, screen, session, line)
+    _converse(session, screen, commands or ())
 
 
 def tool_input(input: str | None, input_file: Any) -> str:
@@ -154,22 +142,60 @@ def _completion(prompt: Commands) -> Iterator[None]:
         readline.set_completer(before)
 
 
-def _do(prompt: Commands, screen: Screen, session: DebugSession, line: str) -> None:
-    """Do a command; Ctrl-C in it stops the plugin at its next instruction."""
+def _converse(session: DebugSession, screen: Screen, first: Iterable[str]) -> None:
+    """Do commands, those of a file first, until the user leaves."""
+    prompt = Commands(session, screen)
+    reading = False
 
     def interrupt(*_: object) -> None:
+        # At the prompt, Ctrl-C gives up the line; in a command, it stops the plugin.
+        if reading:
+            raise KeyboardInterrupt
         session.interrupt()
 
-    before = None
-    with contextlib.suppress(ValueError):
+    with _on_interrupt(interrupt):
+        for line in first:
+            _do(prompt, screen, line)
+        while not prompt.ended:
+            try:
+                reading = True
+                try:
+                    line = _read_line(prompt, screen)
+                finally:
+                    reading = False
+            except KeyboardInterrupt:
+                click.echo()
+                continue
+            except EOFError:
+                break
+            _do(prompt, screen, line)
+
+
+@contextlib.contextmanager
+def _on_interrupt(handler: Callable[..., None]) -> Iterator[None]:
+    """Have Ctrl-C call a handler, even where whoever started this process has it ignored.
+
+    That is so for what a script starts in the background; its terminal's user presses Ctrl-C
+    all the same.
+    """
+    try:
+        before = signal.signal(signal.SIGINT, handler)
+    except ValueError:
         # Not in the main thread, there are no signals to be had.
-        before = signal.signal(signal.SIGINT, interrupt)
+        yield
+        return
+    try:
+        yield
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGINT, before)
+
+
+def _do(prompt: Commands, screen: Screen, line: str) -> None:
     try:
         prompt.run(line)
     except Refused as refused:
         screen.console.print(visible(str(refused), 1000), style="red")
     finally:
-        if before is not None:
-            signal.signal(signal.SIGINT, before)
         with contextlib.suppress(io.UnsupportedOperation):
             sys.stdout.flush()

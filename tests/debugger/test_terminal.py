@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -30,7 +32,9 @@ COMMAND = ["-m", "purewasm_plugins", "debug"]
 class Terminal:
     """A debugger at a terminal, and what it has printed."""
 
-    def __init__(self, *arguments: str, columns: int = 100) -> None:
+    def __init__(
+        self, *arguments: str, columns: int = 100, interrupts: signal.Handlers = signal.SIG_DFL
+    ) -> None:
         environment = {"TERM": "xterm", "PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)}
         self.child = pexpect.spawn(
             sys.executable,
@@ -40,6 +44,8 @@ class Terminal:
             dimensions=(40, columns),
             timeout=30,
             cwd=str(ROOT),
+            # What the process inherits; a shell has it ignored in the background.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, interrupts),
         )
         self.child.expect(PROMPT)
         self.first = self.shown()
@@ -60,8 +66,8 @@ def debug() -> Iterator[Callable[..., Terminal]]:
     """`debug(plugin, tool, input)`: a terminal with the debugger in it."""
     opened = []
 
-    def debug(name: str, *arguments: str, columns: int = 100) -> Terminal:
-        opened.append(Terminal(str(WAT / f"{name}.wasm"), *arguments, columns=columns))
+    def debug(name: str, *arguments: str, **options: Any) -> Terminal:
+        opened.append(Terminal(str(WAT / f"{name}.wasm"), *arguments, **options))
         return opened[-1]
 
     yield debug
@@ -104,10 +110,11 @@ def test_an_empty_line_repeats(debug: Callable[..., Terminal]) -> None:
     assert "step 1 of 2" in terminal("rs")
 
 
+@pytest.mark.parametrize("interrupts", [signal.SIG_DFL, signal.SIG_IGN])
 def test_ctrl_c_stops_an_endless_loop_and_gives_the_prompt_back(
-    debug: Callable[..., Terminal],
+    debug: Callable[..., Terminal], interrupts: signal.Handlers
 ) -> None:
-    terminal = debug("loop_forever", "0", "x")
+    terminal = debug("loop_forever", "0", "x", interrupts=interrupts)
     terminal.child.sendline("c")
     terminal.child.expect("c\r\n")
     with pytest.raises(pexpect.TIMEOUT):
@@ -116,7 +123,9 @@ def test_ctrl_c_stops_an_endless_loop_and_gives_the_prompt_back(
     terminal.child.expect(PROMPT)
     assert "Interrupted." in terminal.shown()
     assert "▶" in terminal("s")
+    # The terminal forgets what it has not yet handed on when it sees Ctrl-C.
     terminal.child.send("half a li")
+    terminal.child.expect("half a li")
     terminal.child.sendintr()
     terminal.child.expect(PROMPT)
     assert "step" in terminal("rs")
