@@ -59,7 +59,8 @@ def debug(
 
     TOOL is the tool's name, or else its index, and INPUT the text that it works on. The commands
     are those of pdb and gdb, and 'help' lists them: 's' runs one instruction, 'rs' takes it back,
-    'c' runs on, 'b' sets a breakpoint. They are read from the terminal, or from a pipe.
+    'c' runs on, 'b' sets a breakpoint. They are read from the terminal, or from a pipe. The time
+    limit is for loading the plugin: while one steps, no clock runs, and Ctrl-C stops it.
 
     \b
     Examples:

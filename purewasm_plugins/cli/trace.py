@@ -24,7 +24,7 @@ from purewasm_plugins.debugger import (
     trace as traced,
 )
 from purewasm_plugins.engine import ResourceLimits
-from purewasm_plugins.errors import PluginError
+from purewasm_plugins.errors import DeadlineExceeded, PluginError
 
 #: Operands of a line, and levels of the tree of calls that are indented.
 _OPERANDS, _INDENTED = 6, 40
@@ -74,20 +74,27 @@ def trace(
     session = open_session(loaded, tool, tool_input(input, input_file), _NO_HISTORY)
     try:
         if only_calls:
-            lines = _calls(session, limit, as_json)
+            lines = _calls(session, limit, limits.timeout, as_json)
         else:
-            lines = _steps(session, function, limit, as_json)
+            lines = _steps(session, function, limit, limits.timeout, as_json)
         for line in lines:
             click.echo(line)
     except DebuggerError as error:
         raise Failure(str(error), Exit.USAGE) from error
+    except DeadlineExceeded as error:
+        message = f"{error} after {session.step_number:,} instructions; --timeout gives it more"
+        raise Failure(message, Exit.TOOL) from error
     _end(session)
 
 
 def _steps(
-    session: DebugSession, function: str | None, limit: int | None, as_json: bool
+    session: DebugSession,
+    function: str | None,
+    limit: int | None,
+    timeout: float | None,
+    as_json: bool,
 ) -> Iterator[str]:
-    for step in traced(session, function=function, limit=limit):
+    for step in traced(session, function=function, limit=limit, timeout=timeout):
         yield json.dumps(_step_object(session, step)) if as_json else _step_line(session, step)
 
 
@@ -113,8 +120,10 @@ def _step_object(session: DebugSession, step: TraceStep) -> dict[str, Any]:
     }
 
 
-def _calls(session: DebugSession, limit: int | None, as_json: bool) -> Iterator[str]:
-    for event in calls(session, limit=limit):
+def _calls(
+    session: DebugSession, limit: int | None, timeout: float | None, as_json: bool
+) -> Iterator[str]:
+    for event in calls(session, limit=limit, timeout=timeout):
         yield json.dumps(_call_object(event)) if as_json else _call_line(event)
 
 
@@ -151,7 +160,7 @@ def _plain(value: Any) -> Any:
 
 
 def _end(session: DebugSession) -> None:
-    """Say on standard error how the call ended, if it did.
+    """Say on standard error how the call ended, or that it was left.
 
     Raises:
         Failure: it did not end well.
@@ -166,5 +175,7 @@ def _end(session: DebugSession) -> None:
         output = session.output
     except PluginError as error:
         raise Failure(str(error), Exit.TOOL) from error
-    if output is not None:
+    if not session.finished:
+        click.echo(f"left after {session.step_number:,} instructions: --limit", err=True)
+    elif output is not None:
         click.echo(f"the tool answers: {visible(output, 200)}", err=True)

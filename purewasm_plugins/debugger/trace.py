@@ -6,6 +6,7 @@ memory as a whole. The session moves along.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -15,6 +16,10 @@ from purewasm_plugins.debugger import effects, views
 from purewasm_plugins.debugger.program import Location
 from purewasm_plugins.debugger.session import DebugSession
 from purewasm_plugins.debugger.stops import Stop
+from purewasm_plugins.errors import DeadlineExceeded
+
+#: Instructions between two looks at the clock.
+_PERIOD = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,11 @@ class CallEvent:
 
 
 def trace(
-    session: DebugSession, *, function: str | int | None = None, limit: int | None = None
+    session: DebugSession,
+    *,
+    function: str | int | None = None,
+    limit: int | None = None,
+    timeout: float | None = None,
 ) -> Iterator[TraceStep]:
     """Run on and yield each instruction.
 
@@ -70,17 +79,20 @@ def trace(
         session: it ends where the call ends, or at the limit.
         function: only instructions of this one.
         limit: how many to yield at most.
+        timeout: seconds that it may take, with what is done between two of them.
 
     Raises:
         LocationError: there is no such function.
+        DeadlineExceeded: the time is over; the session stands where it came to.
     """
     program = session.program
+    deadline = _deadline(timeout)
     only = None if function is None else program.function(function)
     count = 0
     stop = session.stop
     while stop.function is not None and (limit is None or count < limit):
         before, depth = stop, session.depth - 1
-        ending = session.tick()
+        ending = _tick(session, deadline)
         if ending is not None and ending.function is not None:
             return
         stop = session.stop
@@ -96,17 +108,33 @@ def trace(
             )
 
 
-def calls(session: DebugSession, *, limit: int | None = None) -> Iterator[CallEvent]:
+def _deadline(timeout: float | None) -> float | None:
+    return None if timeout is None else time.monotonic() + timeout
+
+
+def _tick(session: DebugSession, deadline: float | None) -> Stop | None:
+    if deadline is not None and session.step_number % _PERIOD == 0 and time.monotonic() >= deadline:
+        raise DeadlineExceeded
+    return session.tick()
+
+
+def calls(
+    session: DebugSession, *, limit: int | None = None, timeout: float | None = None
+) -> Iterator[CallEvent]:
     """Run on and yield each call of a function, and each return.
 
     Args:
         session: it ends where the call ends, or at the limit.
         limit: how many to yield at most.
+        timeout: seconds that it may take, with what is done between two of them.
+
+    Raises:
+        DeadlineExceeded: the time is over; the session stands where it came to.
     """
-    yield from islice(_calls(session), limit)
+    yield from islice(_calls(session, _deadline(timeout)), limit)
 
 
-def _calls(session: DebugSession) -> Iterator[CallEvent]:
+def _calls(session: DebugSession, deadline: float | None) -> Iterator[CallEvent]:
     stop = session.stop
     if stop.function is None:
         return
@@ -119,7 +147,7 @@ def _calls(session: DebugSession) -> Iterator[CallEvent]:
         outside = _outside(session, before) if effects.calls(opcode) else None
         if outside is not None:
             yield outside
-        ending = session.tick()
+        ending = _tick(session, deadline)
         if ending is not None and ending.function is not None:
             return
         stop = session.stop

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -133,6 +134,7 @@ def test_the_command_trace() -> None:
         *("0", "plugin_tool_execute", "0x00108", "i32.const", "1024", "[1024]")
     ]
     assert len(result.stdout.splitlines()) == 3
+    assert result.stderr == "left after 3 instructions: --limit\n"
     result = run("trace", BUGGY, "shout", "o", "--calls")
     assert result.stdout.splitlines()[1:3] == ["  capital(111)", "  = 79  (capital)"]
     assert result.stderr == "the tool answers: O\n"
@@ -146,6 +148,14 @@ def test_the_command_trace_where_something_is_wrong() -> None:
     result = run("trace", str(WAT / "trap_division.wasm"), "0", "x")
     assert (result.returncode, len(result.stdout.splitlines())) == (4, 2)
     assert result.stderr.startswith("purewasm: trap: integer divide by zero\n")
+    endless = ("trace", str(WAT / "loop_forever.wasm"), "0", "x", "--timeout", "0.2")
+    for options in (("--function", "plugin_name"), ("--calls",)):
+        result = run(*endless, *options)
+        assert result.returncode == 4
+        assert re.fullmatch(
+            r"purewasm: deadline exceeded after [\d,]+ instructions; --timeout gives it more\n",
+            result.stderr,
+        )
     result = run("trace", BUGGY, "shout", "x", "--function", "nothing")
     assert (result.returncode, result.stdout) == (2, "")
     assert "no function has that name" in result.stderr
