@@ -558,12 +558,13 @@ class DebugSession:
         return views.changes(self._execution.before, self._execution.take())
 
     def evaluate(self, expression: str) -> Any:
-        """The value of an expression where the machine stands.
+        """The value of an expression where the machine stands; of memory, a copy.
 
         Raises:
             ExpressionError: it is none, or has no value here.
         """
-        return Expression(expression).evaluate(views.scope(self._linked, self.program))
+        value = Expression(expression).evaluate(views.scope(self._linked, self.program))
+        return bytes(value) if isinstance(value, bytearray) else value
 
     def address(self, expression: str) -> int:
         """The address that an expression gives where the machine stands.
