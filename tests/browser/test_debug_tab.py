@@ -303,7 +303,7 @@ def test_a_trap_and_the_frames(page: Any) -> None:
     debug(page, "trap_division.wasm")
     page.keyboard.press("c")
     page.wait_for_selector(".debug .why.trap:has-text('integer divide by zero')")
-    assert "i32.div_s" in page.inner_text(".debug .listing .here")
+    assert "i32.div_s" in page.text_content(".debug .listing .here")
     move(page, "back step")
     assert not page.query_selector(".debug .why.trap")
 
@@ -328,7 +328,7 @@ def test_who_wrote_a_byte(page: Any) -> None:
     page.wait_for_selector("[data-list=breakpoints] .point:has-text('memory 0x')")
     page.keyboard.press("Shift+C")
     said(page, "went from 62 'b' to 42 'B'")
-    assert "i32.store8" in page.inner_text(".debug .listing .here")
+    assert "i32.store8" in page.text_content(".debug .listing .here")
     assert page.locator(".debug .hex .bytes .watched.writes").count() == 1
     page.click("[data-list=breakpoints] .remove")
     page.wait_for_selector("[data-list=breakpoints] .point", state="detached")
