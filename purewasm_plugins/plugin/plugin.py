@@ -8,6 +8,7 @@ fresh one.
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 from collections.abc import Callable, Mapping
@@ -47,6 +48,10 @@ from purewasm_plugins.wasm.implementation_limits import MAX_MODULE_SIZE
 
 #: The environment variable that names a cache directory.
 CACHE_VARIABLE = "PUREWASM_CACHE"
+
+#: Bytes of memory in instances thrown away after which they are collected. An instance and its
+#: functions refer to each other, and Python, which counts objects, does not see how large they are.
+_COLLECT_AFTER = 64 * 1024 * 1024
 
 #: JSON Schema of the arguments of a tool that gives none: its input, as it is.
 DEFAULT_SCHEMA: Mapping[str, Any] = {
@@ -128,6 +133,8 @@ class WasmPlugin:
         #: What the running call runs in.
         self._active: _Session | None = None
         self._reserve = LEAST_RESERVE
+        #: Bytes of memory in the instances thrown away since the last collection.
+        self._thrown_away = 0
         session = self._open()
         self.name = session.string("plugin_name")
         self.version = session.string("plugin_version")
@@ -267,7 +274,9 @@ class WasmPlugin:
                 raise carrier.exception from None
             finally:
                 self._running = False
-                self._active = None
+                active, self._active = self._active, None
+                if active is not None and active is not self._session:
+                    self._thrown_away += len(active.memory.data)
 
     def register_into_registry(self, registry: ToolRegistry, *, prefix: str | None = None) -> None:
         """Register every tool of the plugin, or none where one cannot be registered.
@@ -302,6 +311,9 @@ class WasmPlugin:
 
     def _ready(self) -> _Session:
         if self._session is None:
+            if self._thrown_away > _COLLECT_AFTER:
+                gc.collect()
+                self._thrown_away = 0
             self._session = self._open()
         return self._session
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -304,6 +306,24 @@ def test_after_a_trap_the_instance_is_a_fresh_one(load: Load) -> None:
     assert plugin.execute_tool("count", "") == "1"
     assert plugin.instance is not instance
     assert plugin.tools == load("trap_then_state").tools
+
+
+def test_instances_thrown_away_do_not_fill_the_memory(load: Load, wat: Wat) -> None:
+    text = (WAT / "trap_division.wat").read_text()
+    assert '"memory") 1)' in text
+    plugin = load(wat(text.replace('"memory") 1)', '"memory") 640)')))
+    instances = []
+    # Python collects when it has made many objects, and these are few.
+    gc.disable()
+    try:
+        for _ in range(12):
+            instances.append(weakref.ref(plugin.instance))
+            with pytest.raises(ToolExecutionError, match="divide by zero"):
+                plugin.execute_tool(0, "x")
+        alive = sum(instance() is not None for instance in instances)
+    finally:
+        gc.enable()
+    assert alive <= 4, "40 MiB each"
 
 
 def test_an_exception_of_a_host_function(load: Load) -> None:
