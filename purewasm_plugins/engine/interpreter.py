@@ -8,7 +8,8 @@ is asked, and then calls itself a `nop`. Steps stand for
 - what pywasm leaves out: fuel, deadlines and the call depth, at every start of a body (`Meter`);
 - what reaches outside one module: calls of imported functions, tables, references, segments;
 - what pywasm bounds wrongly: `memory.grow`, which it caps at 1 024 pages, and `memory.fill`, which
-  writes byte by byte where nobody meters it.
+  writes byte by byte where nobody meters it;
+- what pywasm leaves to chance: which of two NaNs a sum or a product keeps.
 
 The input is a linked instance; the output the raw entry of each of its functions. A body is turned
 into pywasm's nested lists when its function is first called.
@@ -170,19 +171,31 @@ class Located(pywasm.Inst):
 
 
 class Step(pywasm.Inst):
-    """An instruction that does its work when pywasm asks what it is."""
+    """An instruction that does its work when pywasm asks what it is.
 
-    def __init__(self, instruction: Instruction | None, action: Callable[[], None]) -> None:
+    Attributes:
+        instruction: what it stands for; None where it only meters.
+        action: the work.
+        rest: the opcode of what pywasm then does.
+    """
+
+    def __init__(
+        self,
+        instruction: Instruction | None,
+        action: Callable[[], None],
+        rest: int = pywasm.opcode.nop,
+    ) -> None:
         # Not super().__init__: it would assign `opcode`.
         self.instruction = instruction
         self.action = action
+        self.rest = rest
         self.args: list[Any] = []
 
     @property
     def opcode(self) -> int:
-        """Do the work, and be a `nop`."""
+        """Do the work, and be the rest."""
         self.action()
-        return int(pywasm.opcode.nop)
+        return self.rest
 
 
 class Body(list[pywasm.Inst]):
@@ -377,10 +390,12 @@ def build_body(linked: Linked, index: int, code: Code, steps: Steps) -> Body:
                     break
             case _:
                 action = steps.action(instruction)
-                if action is not None:
-                    current.append(Step(instruction, action))
-                else:
+                if action is None:
                     current.append(_located(instruction))
+                elif mnemonic in _COMMUTATIVE:
+                    current.append(Step(instruction, action, _pywasm_code(instruction.opcode)))
+                else:
+                    current.append(Step(instruction, action))
     return body
 
 
@@ -454,13 +469,16 @@ class Steps:
         return ()
 
     def action(self, instruction: Instruction) -> Callable[[], None] | None:
-        """What a step does in the place of an instruction; None where pywasm runs it itself."""
+        """What a step does in the place of an instruction, or before it; None for no step."""
         mnemonic, immediates = instruction.opcode.mnemonic, instruction.immediates
         if mnemonic == "call":
             if immediates[0] >= self.instance.module.module.imported_functions:
                 return None
             function = self.instance.functions[immediates[0]]
             return lambda: self.call_outside(function)
+        if mnemonic in _COMMUTATIVE:
+            lanes = _COMMUTATIVE[mnemonic]
+            return lambda: self._keep_first_nans(lanes)
         if mnemonic not in _STEPS:
             return None
         method = getattr(self, "_" + mnemonic.replace(".", "_"))
@@ -488,6 +506,27 @@ class Steps:
             self._push(results[0], result)
         elif results:
             values.extend(map(value_instance, results, result))
+
+    def _keep_first_nans(self, lanes: struct.Struct) -> None:
+        """Where both operands are NaNs, make the second one the first.
+
+        CPython's `+` and `*` keep the first one's bits where they have run often with floats, else
+        the second one's: without this, a debugger's replay would not be one.
+        """
+        values = self.machine.stack.value
+        second = lanes.unpack_from(values[-1].data)
+        for number in second:
+            if number != number:
+                break
+        else:
+            return
+        kept = bytearray(values[-1].data)
+        size = lanes.size // len(second)
+        first = lanes.unpack_from(values[-2].data)
+        for start, a, b in zip(range(0, lanes.size, size), first, second, strict=True):
+            if a != a and b != b:
+                kept[start : start + size] = values[-2].data[start : start + size]
+        values[-1] = pywasm.ValInst(values[-1].type, kept)
 
     def _call_indirect(self, type: int, table: int) -> None:
         index = self._pop()
@@ -555,6 +594,18 @@ class Steps:
     def _data_drop(self, segment: int) -> None:
         self.instance.data_segments[segment] = b""
 
+
+#: The instructions whose operands CPython may take in either order, and the lanes of an operand.
+_COMMUTATIVE = {
+    f"{shape}.{operation}": lanes
+    for shape, lanes in (
+        ("f32", struct.Struct("<f")),
+        ("f64", _F64),
+        ("f32x4", struct.Struct("<4f")),
+        ("f64x2", struct.Struct("<2d")),
+    )
+    for operation in ("add", "mul")
+}
 
 #: The instructions that a step stands for, beside `call` of an imported function.
 _STEPS = frozenset(

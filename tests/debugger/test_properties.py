@@ -195,4 +195,5 @@ def test_breakpoints_everywhere_stop_at_every_step(seed: int) -> None:
     backwards = []
     while (stop := session.resume_back()).reason is StopReason.BREAKPOINT:
         backwards.append(stop.step)
-    assert backwards[::-1] == [0, *(step for step in steps if step < last)]
+    # One that traps at once leaves nothing to go back over.
+    assert backwards[::-1] == ([0, *(step for step in steps if step < last)] if last else [])
