@@ -116,13 +116,13 @@ class Expression:
             self._check(node)
 
     def evaluate(self, scope: Scope) -> Any:
-        """The value of the expression in a scope.
+        """The value of the expression in a scope; of memory as a whole, a copy.
 
         Raises:
             ExpressionError: it has none.
         """
         try:
-            return _Evaluation(scope).value(self._tree)
+            return _copied(_Evaluation(scope).value(self._tree))
         except ExpressionError as error:
             raise ExpressionError(self.text, error.details) from None
         except ZeroDivisionError:
@@ -283,14 +283,22 @@ class _Evaluation:
         return bytes(memory[address:end]).decode("utf-8", "replace")
 
 
+def _copied(value: Any) -> Any:
+    """A value of its own: memory goes on changing."""
+    if isinstance(value, tuple):
+        return tuple(map(_copied, value))
+    return bytes(value) if isinstance(value, bytearray) else value
+
+
 def _refuse(name: str) -> Any:
     raise ExpressionError("", f"'{name}' is a function: write {name}(…)")
 
 
 def _binary(op: ast.operator, left: Any, right: Any) -> Any:
     numbers = isinstance(left, (int, float)) and isinstance(right, (int, float))
-    if not numbers and not isinstance(op, ast.Add):
-        # "x" * 10**9 and "%1000000000d" % 1 would be ways to fill the memory.
+    whole_memory = isinstance(left, bytearray) or isinstance(right, bytearray)
+    if not numbers and (whole_memory or not isinstance(op, ast.Add)):
+        # "x" * 10**9, "%1000000000d" % 1, memory + memory would be ways to fill the memory.
         raise ExpressionError("", "only numbers can be calculated with")
     if isinstance(op, (ast.LShift, ast.Mult)) and numbers:
         bits = sum(v.bit_length() for v in (left, right) if isinstance(v, int))

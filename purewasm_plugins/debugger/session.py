@@ -558,13 +558,12 @@ class DebugSession:
         return views.changes(self._execution.before, self._execution.take())
 
     def evaluate(self, expression: str) -> Any:
-        """The value of an expression where the machine stands; of memory, a copy.
+        """The value of an expression where the machine stands.
 
         Raises:
             ExpressionError: it is none, or has no value here.
         """
-        value = Expression(expression).evaluate(views.scope(self._linked, self.program))
-        return bytes(value) if isinstance(value, bytearray) else value
+        return Expression(expression).evaluate(views.scope(self._linked, self.program))
 
     def address(self, expression: str) -> int:
         """The address that an expression gives where the machine stands.

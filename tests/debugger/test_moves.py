@@ -423,11 +423,6 @@ def test_an_expression_for_an_address(session: DebugSession) -> None:
             session.address(wrong)
 
 
-def test_memory_as_a_value_is_a_copy(session: DebugSession) -> None:
-    memory = session.evaluate("memory")
-    assert isinstance(memory, bytes)
-
-
 def test_what_a_move_changed(session: DebugSession) -> None:
     session.step()
     assert session.changes().labels == {1}

@@ -197,7 +197,7 @@ SCOPE = Scope(
     {0: 7, "n": 7, 1: -1, "p": -65535},
     [1, 2, 3],
     {0: 1.5, "g": 1.5},
-    bytes(range(16)) + b"text\0" + bytes(65536),
+    bytearray(bytes(range(16)) + b"text\0" + bytes(65536)),
 )
 
 
@@ -221,6 +221,7 @@ SCOPE = Scope(
         ("min(stack), max(stack)", (1, 3)),
         ("hex(abs(local[1]))", "0x1"),
         ("local.n in (1, 7)", True),
+        ("len(memory), 't' in string(16), b'ext' in memory", (65557, True, True)),
     ],
 )
 def test_expressions(expression: str, value: object) -> None:
@@ -246,6 +247,8 @@ def test_expressions(expression: str, value: object) -> None:
         "f'{local}'",
         "'a' * 10**9",
         "'%1000000000d' % 1",
+        "memory + memory",
+        "b'' + memory",
         "1 << 10**9",
         "memory[0:1 << 30]",
         "memory[1 << 40]",
@@ -272,6 +275,13 @@ def test_expressions(expression: str, value: object) -> None:
 def test_what_no_expression_can_do(expression: str) -> None:
     with pytest.raises(ExpressionError):
         Expression(expression).evaluate(SCOPE)
+
+
+def test_memory_as_a_value_is_a_copy() -> None:
+    whole, (inside,) = Expression("memory, (memory,)").evaluate(SCOPE)
+    assert whole == inside == SCOPE.memory
+    assert isinstance(whole, bytes)
+    assert isinstance(inside, bytes)
 
 
 def test_a_bad_condition_sets_no_breakpoint(session: DebugSession) -> None:
