@@ -123,7 +123,8 @@ def test_ctrl_c_stops_an_endless_loop_and_gives_the_prompt_back(
     terminal.child.expect(PROMPT)
     assert "Interrupted." in terminal.shown()
     assert "▶" in terminal("s")
-    # The terminal forgets what it has not yet handed on when it sees Ctrl-C.
+    # Not both at once: Python's prompt hears of an interrupt only while it waits for a key, and the
+    # terminal forgets what it has not handed on.
     terminal.child.send("half a li")
     terminal.child.expect("half a li")
     terminal.child.sendintr()
