@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,11 @@ def engine(request: pytest.FixtureRequest) -> str:
 def other_engine(request: pytest.FixtureRequest) -> str:
     """The engine of a second instance, where two of them work together."""
     return str(request.param)
+
+
+def heed_interrupts() -> None:
+    """For `preexec_fn`: a shell that starts something in the background has it ignore them."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @functools.cache

@@ -179,12 +179,10 @@ def _on_interrupt(handler: Callable[..., None]) -> Iterator[None]:
     That is so for what a script starts in the background; its terminal's user presses Ctrl-C
     all the same.
     """
-    try:
-        before = signal.signal(signal.SIGINT, handler)
-    except ValueError:
+    before = None
+    with contextlib.suppress(ValueError):
         # Not in the main thread, there are no signals to be had.
-        yield
-        return
+        before = signal.signal(signal.SIGINT, handler)
     try:
         yield
     finally:

@@ -74,9 +74,9 @@ def trace(
     session = open_session(loaded, tool, tool_input(input, input_file), _NO_HISTORY)
     try:
         if only_calls:
-            lines = _calls(session, limit, limits.timeout, as_json)
+            lines = _calls(session, limit, as_json)
         else:
-            lines = _steps(session, function, limit, limits.timeout, as_json)
+            lines = _steps(session, function, limit, as_json)
         for line in lines:
             click.echo(line)
     except DebuggerError as error:
@@ -88,12 +88,9 @@ def trace(
 
 
 def _steps(
-    session: DebugSession,
-    function: str | None,
-    limit: int | None,
-    timeout: float | None,
-    as_json: bool,
+    session: DebugSession, function: str | None, limit: int | None, as_json: bool
 ) -> Iterator[str]:
+    timeout = session.instance.limits.timeout
     for step in traced(session, function=function, limit=limit, timeout=timeout):
         yield json.dumps(_step_object(session, step)) if as_json else _step_line(session, step)
 
@@ -120,10 +117,8 @@ def _step_object(session: DebugSession, step: TraceStep) -> dict[str, Any]:
     }
 
 
-def _calls(
-    session: DebugSession, limit: int | None, timeout: float | None, as_json: bool
-) -> Iterator[str]:
-    for event in calls(session, limit=limit, timeout=timeout):
+def _calls(session: DebugSession, limit: int | None, as_json: bool) -> Iterator[str]:
+    for event in calls(session, limit=limit, timeout=session.instance.limits.timeout):
         yield json.dumps(_call_object(event)) if as_json else _call_line(event)
 
 

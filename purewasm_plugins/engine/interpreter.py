@@ -17,6 +17,7 @@ into pywasm's nested lists when its function is first called.
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -389,13 +390,7 @@ def build_body(linked: Linked, index: int, code: Code, steps: Steps) -> Body:
                 else:
                     break
             case _:
-                action = steps.action(instruction)
-                if action is None:
-                    current.append(_located(instruction))
-                elif mnemonic in _COMMUTATIVE:
-                    current.append(Step(instruction, action, _pywasm_code(instruction.opcode)))
-                else:
-                    current.append(Step(instruction, action))
+                current.append(steps.step(instruction) or _located(instruction))
     return body
 
 
@@ -468,21 +463,22 @@ class Steps:
         """What stands for an `else` or `end`: nothing, as the lists end there."""
         return ()
 
-    def action(self, instruction: Instruction) -> Callable[[], None] | None:
-        """What a step does in the place of an instruction, or before it; None for no step."""
+    def step(self, instruction: Instruction) -> Step | None:
+        """The step that stands for an instruction; None where pywasm alone runs it."""
         mnemonic, immediates = instruction.opcode.mnemonic, instruction.immediates
         if mnemonic == "call":
             if immediates[0] >= self.instance.module.module.imported_functions:
                 return None
             function = self.instance.functions[immediates[0]]
-            return lambda: self.call_outside(function)
+            return Step(instruction, lambda: self.call_outside(function))
         if mnemonic in _COMMUTATIVE:
             lanes = _COMMUTATIVE[mnemonic]
-            return lambda: self._keep_first_nans(lanes)
+            rest = _pywasm_code(instruction.opcode)
+            return Step(instruction, lambda: self._keep_first_nans(lanes), rest)
         if mnemonic not in _STEPS:
             return None
         method = getattr(self, "_" + mnemonic.replace(".", "_"))
-        return lambda: method(*immediates)
+        return Step(instruction, lambda: method(*immediates))
 
     def _pop(self) -> Any:
         return raw_value(self.machine.stack.value.pop())
@@ -515,16 +511,13 @@ class Steps:
         """
         values = self.machine.stack.value
         second = lanes.unpack_from(values[-1].data)
-        for number in second:
-            if number != number:
-                break
-        else:
+        if not any(map(math.isnan, second)):
             return
         kept = bytearray(values[-1].data)
         size = lanes.size // len(second)
         first = lanes.unpack_from(values[-2].data)
         for start, a, b in zip(range(0, lanes.size, size), first, second, strict=True):
-            if a != a and b != b:
+            if math.isnan(a) and math.isnan(b):
                 kept[start : start + size] = values[-2].data[start : start + size]
         values[-1] = pywasm.ValInst(values[-1].type, kept)
 

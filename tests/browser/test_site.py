@@ -28,6 +28,7 @@ from purewasm_plugins.browser.site import (
     SiteError,
     packed_distribution,
 )
+from tests.conftest import heed_interrupts
 
 ROOT = Path(__file__).parents[2]
 
@@ -184,13 +185,12 @@ def test_what_the_command_cannot_do_is_one_line(server: PlaygroundServer, tmp_pa
 
 def test_the_command_serves() -> None:
     command = [sys.executable, "-m", "purewasm_plugins", "playground", "--port", "0"]
-    # A shell that starts something in the background lets it ignore the signal.
     process = subprocess.Popen(
         [*command, "--no-browser"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=heed_interrupts,
     )
     try:
         assert process.stdout is not None

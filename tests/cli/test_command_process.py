@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import heed_interrupts
+
 PathOf = Callable[[str], str]
 
 
@@ -64,12 +66,11 @@ def test_an_interrupt(path: PathOf) -> None:
         print("ready", flush=True)
         sys.exit(main())
     """
-    # A shell that starts something in the background lets it ignore the signal.
     process = subprocess.Popen(
         [sys.executable, "-c", code, "run", path("loop_forever"), "0", ""],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=heed_interrupts,
     )
     if process.stdout is None:
         pytest.fail("there is no pipe")
