@@ -11,7 +11,7 @@ import click
 from purewasm_plugins.cli.exits import Exit, Failure
 from purewasm_plugins.cli.loading import load_plugin
 from purewasm_plugins.cli.options import limit_options, plugin_argument
-from purewasm_plugins.cli.output import console, show_table, visible
+from purewasm_plugins.cli.output import console, instructions, show_table, visible
 from purewasm_plugins.debugger import CoverageEngine, FunctionCoverage, report
 from purewasm_plugins.engine import ResourceLimits
 from purewasm_plugins.errors import ToolExecutionError, WasmError
@@ -97,7 +97,7 @@ def _lines(function: FunctionCoverage) -> Iterator[str]:
 
 def _row(function: FunctionCoverage) -> tuple[str, ...]:
     if not function.ran:
-        return (function.name, "never ran", "", _counted(function.total))
+        return (function.name, "never ran", "", instructions(function.total))
     return (
         function.name,
         _percent(function.ran, function.total),
@@ -111,11 +111,7 @@ def _calls(function: FunctionCoverage) -> str:
 
 
 def _share(function: FunctionCoverage) -> str:
-    return f"{function.ran} of {_counted(function.total)}"
-
-
-def _counted(total: int) -> str:
-    return f"{total} instruction{'s' * (total != 1)}"
+    return f"{function.ran} of {instructions(function.total)}"
 
 
 def _totals(functions: Sequence[FunctionCoverage]) -> tuple[int, int]:

@@ -43,6 +43,11 @@ def visible(text: str, limit: int = SHOWN) -> str:
     return shown if len(text) <= limit else f"{shown}... ({len(text)} characters)"
 
 
+def instructions(count: int) -> str:
+    """So many instructions, in words."""
+    return f"{count} instruction{'s' * (count != 1)}"
+
+
 def print_error(message: str) -> None:
     """Say on standard error what went wrong, in a line."""
     click.echo(f"purewasm: {visible(message, 1000)}", err=True)

@@ -12,7 +12,7 @@ from purewasm_plugins.cli.debug import open_session, tool_input
 from purewasm_plugins.cli.exits import Exit, Failure
 from purewasm_plugins.cli.loading import load_plugin
 from purewasm_plugins.cli.options import limit_options, plugin_argument
-from purewasm_plugins.cli.output import visible
+from purewasm_plugins.cli.output import instructions, visible
 from purewasm_plugins.debugger import (
     CallEvent,
     DebuggerError,
@@ -82,7 +82,7 @@ def trace(
     except DebuggerError as error:
         raise Failure(str(error), Exit.USAGE) from error
     except DeadlineExceeded as error:
-        message = f"{error} after {session.step_number:,} instructions; --timeout gives it more"
+        message = f"{error} after {instructions(session.step_number)}; --timeout gives it more"
         raise Failure(message, Exit.TOOL) from error
     _end(session)
 
@@ -171,6 +171,6 @@ def _end(session: DebugSession) -> None:
     except PluginError as error:
         raise Failure(str(error), Exit.TOOL) from error
     if not session.finished:
-        click.echo(f"left after {session.step_number:,} instructions: --limit", err=True)
+        click.echo(f"left after {instructions(session.step_number)}: --limit", err=True)
     elif output is not None:
         click.echo(f"the tool answers: {visible(output, 200)}", err=True)

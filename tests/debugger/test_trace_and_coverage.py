@@ -135,6 +135,8 @@ def test_the_command_trace() -> None:
     ]
     assert len(result.stdout.splitlines()) == 3
     assert result.stderr == "left after 3 instructions: --limit\n"
+    result = run("trace", BUGGY, "shout", "z", "--limit", "1")
+    assert result.stderr == "left after 1 instruction: --limit\n"
     result = run("trace", BUGGY, "shout", "o", "--calls")
     assert result.stdout.splitlines()[1:3] == ["  capital(111)", "  = 79  (capital)"]
     assert result.stderr == "the tool answers: O\n"
