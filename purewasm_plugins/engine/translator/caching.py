@@ -16,7 +16,7 @@ from purewasm_plugins.version import VERSION
 __all__ = ["ModuleCache"]
 
 #: Changes with every change of what the translator writes between two versions.
-FORMAT = 1
+FORMAT = 2
 
 
 class ModuleCache:

@@ -255,9 +255,10 @@ def _read(analysis: Analysis, instructions: Iterable[Instruction]) -> list[_Bran
 def _classify(analysis: Analysis, branches: list[_Branch], flattened: bool) -> None:
     order = list(analysis.constructs.values())
     for construct in order:
-        # Falling out of this one also leaves the blocks whose ends follow at once.
+        # Falling out of this one also leaves the blocks whose ends follow at once, if it hands them
+        # no results: a branch that is a `break` has none for them.
         parent = construct.parent
-        if parent is not None and parent.kind != "function":
+        if parent is not None and parent.kind != "function" and construct.type is None:
             after = construct.end + 1
             if parent.end == after or parent.otherwise == after:
                 construct.reaches = parent.reaches

@@ -67,8 +67,9 @@ class Expression:
         effects: `TRAPS`, `READS` and `CALLS`, as far as they hold.
         reads: which variables it reads, a bit for each.
         size: how many nodes it has.
-        step: where it is a variable plus or minus a small constant: the condition under which the
-            sum needs no mask, in small ints only, which CPython compares fastest.
+        step: where it is a variable of as many bits plus or minus a small constant: the width, and
+            the condition under which the sum needs no mask, in small ints only, which CPython
+            compares fastest.
         inverse: the text of its logical negation, at the precedence of a comparison, where there
             is one shorter than `not`.
     """
@@ -104,7 +105,7 @@ class Expression:
         self.reads = reads
         self.size = size
         self.inverse = inverse
-        self.step: str | None = None
+        self.step: tuple[int, str] | None = None
 
     @property
     def value(self) -> int | None:

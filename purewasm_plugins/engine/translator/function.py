@@ -215,15 +215,14 @@ def _call_indirect(writer: Writer, immediates: tuple[Any, ...]) -> None:
     type_index, table = immediates
     type = writer.module.types[type_index]
     canonical = writer.module.types.index(type)
-    # Python looks the function up first and evaluates the operands after it.
-    count = len(type.params) + 1
-    if any(operand.effects for operand in writer.stack[-count:]):
-        for height in range(len(writer.stack) - count, len(writer.stack)):
-            writer.spill(height)
     selector = writer.pop_unsigned()
+    callee = writer.state(
+        f"signature{canonical}[elements{table}[{selector.text}]]",
+        len(type.params),
+        selector.effects | TRAPS | READS,
+    )
     operands = writer.take_typed(type.params)
-    callee = f"signature{canonical}[elements{table}[{selector.text}]]"
-    _finish_call(writer, type, callee, [*operands], selector)
+    _finish_call(writer, type, callee, operands, selector)
 
 
 def _finish_call(

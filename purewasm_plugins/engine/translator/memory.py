@@ -118,19 +118,16 @@ def _store(function: str, bits: int) -> Handler:
     return handler
 
 
-def _order(writer: Writer) -> None:
-    """An assignment evaluates its right side first; the operand below must come before it."""
-    below, top = writer.stack[-2:]
-    if below.effects and top.effects:
-        writer.spill(len(writer.stack) - 2)
+def _assign(writer: Writer, value: Expression, container: str, offset: int) -> None:
+    """Put a value where the topmost operand says: Python evaluates the value first."""
+    text = writer.state(value.text, 1, value.effects)
+    index = _address(writer, offset)
+    target = writer.trace(f"{container}[{index.text}]")
+    writer.statement(f"{target} = {text}")
 
 
 def _store8(writer: Writer, immediates: tuple[Any, ...]) -> None:
-    _order(writer)
-    value = writer.pop_unsigned(8)
-    address = _address(writer, immediates[1])
-    target = writer.trace(f"memory[{address.text}]")
-    writer.statement(f"{target} = {value.text}")
+    _assign(writer, writer.pop_unsigned(8), "memory", immediates[1])
 
 
 def _store_f32(writer: Writer, immediates: tuple[Any, ...]) -> None:
@@ -172,7 +169,7 @@ def _memory_copy(writer: Writer, immediates: tuple[Any, ...]) -> None:
 
 
 def _memory_init(writer: Writer, immediates: tuple[Any, ...]) -> None:
-    segment = opaque(f"data_segments[{immediates[0]}]")
+    segment = opaque(writer.state(f"data_segments[{immediates[0]}]", 3))
     _call_statement(writer, "memory_init", opaque("linear_memory"), segment, *_three(writer))
 
 
@@ -190,11 +187,7 @@ def _table_get(writer: Writer, immediates: tuple[Any, ...]) -> None:
 
 
 def _table_set(writer: Writer, immediates: tuple[Any, ...]) -> None:
-    _order(writer)
-    value = writer.pop()
-    index = writer.pop_unsigned()
-    target = writer.trace(f"elements{immediates[0]}[{index.text}]")
-    writer.statement(f"{target} = {value.text}")
+    _assign(writer, writer.pop(), f"elements{immediates[0]}", 0)
 
 
 def _table_size(writer: Writer, immediates: tuple[Any, ...]) -> None:
@@ -221,7 +214,7 @@ def _table_copy(writer: Writer, immediates: tuple[Any, ...]) -> None:
 
 
 def _table_init(writer: Writer, immediates: tuple[Any, ...]) -> None:
-    segment = opaque(f"element_segments[{immediates[0]}]")
+    segment = opaque(writer.state(f"element_segments[{immediates[0]}]", 3))
     table = opaque(f"table{immediates[1]}")
     _call_statement(writer, "table_init", table, segment, *_three(writer))
 
@@ -256,7 +249,10 @@ def _vector_load(opcode: Opcode, size: int) -> Handler:
     name = opcode.mnemonic.replace(".", "_")
 
     def handler(writer: Writer, immediates: tuple[Any, ...]) -> None:
-        rest = writer.take(len(opcode.params or ()) - 1)
+        others = len(opcode.params or ()) - 1
+        position = len(writer.stack) - others - 1
+        writer.state("memory", others, writer.stack[position].effects | _HEAP)
+        rest = writer.take(others)
         address = _address(writer, immediates[1])
         read = opaque(
             writer.trace(f"{function}(memory, {address.text})") + "[0]", address, effects=_HEAP

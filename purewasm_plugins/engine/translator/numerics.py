@@ -91,9 +91,10 @@ def _add(bits: int) -> Binary:
                 return a
             operator, b = ("+", constant(value)) if value > 0 else ("-", constant(-value))
             result = binary(a, operator, b, ADD, a.low + value, a.high + value)
-            if a.size == 1 and not a.effects and a.low == 0 and -_SMALL_STEP < value < _SMALL_STEP:
+            plain = a.size == 1 and not a.effects and a.low == 0 and a.high <= _mask(bits)
+            if plain and -_SMALL_STEP < value < _SMALL_STEP:
                 least = f"< {_SMALL - _SMALL_STEP:#x}" if value > 0 else f">= {-value}"
-                result.step = f"{a.text} {least}"
+                result.step = bits, f"{a.text} {least}"
             return result
         b = wide_enough(b, bits)
         return binary(a, "+", b, ADD, a.low + b.low, a.high + b.high)

@@ -309,6 +309,23 @@ class Writer:
         self.write(f"s{height}{', =' if comma else ' ='} {text}")
         self.push(Expression(f"s{height}", ATOM, low, high, 0, bit))
 
+    def state(self, text: str, before: int, effects: int = READS) -> str:
+        """Name state that an instruction reads or writes when it has all of its operands.
+
+        Python comes to the name before it evaluates operands whose texts stand behind it: those
+        that may trap or change the state are evaluated now.
+
+        Args:
+            text: a segment, an element, a byte of memory, or an expression that reads such.
+            before: how many of the topmost operands stand behind it.
+            effects: those of `text`.
+        """
+        after = _AFTER[effects]
+        for index in range(len(self.stack) - before, len(self.stack)):
+            if self.stack[index].effects & after:
+                self.spill(index)
+        return text
+
     def statement(self, text: str) -> None:
         """A statement that changes what others can see."""
         self.make_way(CALLS)
@@ -334,12 +351,11 @@ class Writer:
         type = self.locals[index]
         operand = self.stack.pop()
         if type in _HIGHEST and index not in self._signed:
-            step = operand.step if self.repeats else None
-            bare = operand.text
-            operand = unsigned(operand, 32 if type is ValType.I32 else 64)
-            if step is not None and operand.text != bare:
+            bare, step, bits = operand.text, operand.step, integer_bits(type)
+            operand = unsigned(operand, bits)
+            if self.repeats and step is not None and step[0] == bits and operand.text != bare:
                 # A counter seldom leaves the small ints, where comparing is cheaper than masking.
-                operand.text = f"{bare} if {step} else {operand.text}"
+                operand.text = f"{bare} if {step[1]} else {operand.text}"
         bit = 1 << index
         name = self.names[index]
         text = operand.text
