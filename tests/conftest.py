@@ -14,6 +14,7 @@ import wasmtime
 from hypothesis import HealthCheck, settings
 
 from purewasm_plugins import Instance, ResourceLimits, WasmPlugin, instantiate
+from purewasm_plugins.engine.translator import Translator
 
 ROOT = Path(__file__).parents[1]
 
@@ -25,6 +26,16 @@ settings.register_profile("ci", settings.get_profile("default"), derandomize=Tru
 settings.register_profile("quick", settings.get_profile("ci"), max_examples=10)
 settings.register_profile("thorough", settings.get_profile("default"), max_examples=1000)
 settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--audited", action="store_true", help="check each claim of the translator's while it runs"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    Translator.audited = config.getoption("--audited")
 
 
 #: Every engine, by name. What takes the fixture `engine` runs once on each.

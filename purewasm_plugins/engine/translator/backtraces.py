@@ -33,10 +33,13 @@ TRAPPING = (
 class Backtraces:
     """Finds the instructions of one instance that tracebacks go through."""
 
-    def __init__(self, instance: Instance, namespace: dict[str, Any], metered: bool) -> None:
+    def __init__(
+        self, instance: Instance, namespace: dict[str, Any], metered: bool, audited: bool
+    ) -> None:
         self._instance = instance
         self._namespace = namespace
         self._metered = metered
+        self._audited = audited
         self._positions: dict[int, list[list[Position]]] = {}
 
     def trap(self, exception: Exception) -> Trap | None:
@@ -72,7 +75,8 @@ class Backtraces:
         index = int(code.co_name[1:])
         positions = self._positions.get(index)
         if positions is None:
-            positions = positions_of(self._instance.module.module, index, metered=self._metered)
+            module = self._instance.module.module
+            positions = positions_of(module, index, metered=self._metered, audited=self._audited)
             self._positions[index] = positions
         if not 0 < line <= len(positions):
             return None

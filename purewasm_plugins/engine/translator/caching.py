@@ -26,9 +26,11 @@ class ModuleCache:
         added: how many functions are not in the cache yet.
     """
 
-    def __init__(self, cache: CodeCache, instance: Instance, metered: bool) -> None:
+    def __init__(
+        self, cache: CodeCache, instance: Instance, metered: bool, audited: bool
+    ) -> None:
         self._cache = cache
-        self._key = module_key(instance.module.module.data, metered)
+        self._key = module_key(instance.module.module.data, metered, audited)
         self._codes: dict[int, bytes] = {}
         self.added = 0
         content = cache.get(self._key)
@@ -68,12 +70,13 @@ def _read(content: bytes) -> dict[int, bytes]:
     return codes if isinstance(codes, dict) else {}
 
 
-def module_key(data: bytes, metered: bool) -> str:
+def module_key(data: bytes, metered: bool, audited: bool) -> str:
     """The key of a module's code: everything that shapes it."""
     # Imported here: it takes a while, and without a cache nobody needs it.
     import hashlib
     from importlib.util import MAGIC_NUMBER
 
     digest = hashlib.sha256(data)
-    digest.update(repr((VERSION, FORMAT, MAGIC_NUMBER, sys.version_info[:3], metered)).encode())
+    shape = (VERSION, FORMAT, MAGIC_NUMBER, sys.version_info[:3], metered, audited)
+    digest.update(repr(shape).encode())
     return digest.hexdigest()

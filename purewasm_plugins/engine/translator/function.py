@@ -47,6 +47,7 @@ def function_lines(
     naming: Naming | None = None,
     located: bool = False,
     metered: bool = True,
+    writes: type[Writer] = Writer,
 ) -> list[Line]:
     """The lines of the Python function that a function of a valid module becomes.
 
@@ -56,45 +57,44 @@ def function_lines(
         naming: what things are called.
         located: whether to mark the text of what may trap with the offset of its instruction.
         metered: whether it uses fuel.
+        writes: the class of what writes it; tests have it audited.
     """
     code = module.functions[index - module.imported_functions]
     body = list(instructions(module.data, code.body))
-    try:
-        return _lines(module, index, body, naming or Naming(), located, metered, False)
-    except TooDeep:
-        return _lines(module, index, body, naming or Naming(), located, metered, True)
-
-
-def _lines(
-    module: Module,
-    index: int,
-    body: list[Instruction],
-    naming: Naming,
-    located: bool,
-    metered: bool,
-    flattened: bool,
-) -> list[Line]:
-    code = module.functions[index - module.imported_functions]
-    type = module.types[code.type_index]
-    locals = list(type.params)
+    function_type = module.types[code.type_index]
+    locals = list(function_type.params)
     for count, local in code.locals:
         locals += [local] * count
-    writer = Writer(module, type, locals, naming, located=located, metered=metered)
-    writer.offset = code.body.start
-    writer.private_globals = private_globals(module)
+
+    def written(flattened: bool) -> list[Line]:
+        writer = writes(
+            module, function_type, locals, naming or Naming(), located=located, metered=metered
+        )
+        writer.offset = code.body.start
+        return _lines(writer, index, body, flattened)
+
+    try:
+        return written(False)
+    except TooDeep:
+        return written(True)
+
+
+def _lines(writer: Writer, index: int, body: list[Instruction], flattened: bool) -> list[Line]:
+    writer.private_globals = private_globals(writer.module)
     analysis = analyse(body, flattened)
     blocks = Blocks(writer, analysis)
+    start = writer.offset
     blocks.begin()
-    begun = 1 if metered else 0
+    begun = 1 if writer.metered else 0
     _translate(writer, blocks, analysis.instructions)
-    params = ", ".join(writer.names[: len(type.params)])
-    head = [Line(0, f"def {naming.function(index)}({params}):", code.body.start)]
+    params = ", ".join(writer.names[: len(writer.type.params)])
+    head = [f"def {writer.naming.function(index)}({params}):"]
     if writer.assigned_globals:
-        names = [naming.variable(number) for number in sorted(writer.assigned_globals)]
-        head.append(Line(1, f"global {', '.join(names)}", code.body.start))
-    start = [Line(1, text, code.body.start) for text in writer.initial_locals()]
+        names = [writer.naming.variable(number) for number in sorted(writer.assigned_globals)]
+        head.append(f"global {', '.join(names)}")
     lines = writer.lines
-    lines[:] = head + lines[:begun] + start + lines[begun:]
+    lines[begun:begun] = [Line(1, text, start) for text in writer.initial_locals()]
+    lines[:0] = [Line(min(level, 1), text, start) for level, text in enumerate(head)]
     return [line for line in lines if line.text is not None]
 
 
@@ -187,8 +187,10 @@ def _global_text(writer: Writer, index: int) -> str:
 def _global_get(writer: Writer, immediates: tuple[Any, ...]) -> None:
     index = immediates[0]
     type = writer.module.global_types[index]
-    effects = READS if type.mutable else 0
-    writer.push(writer.value(type.value, _global_text(writer, index), effects))
+    text = _global_text(writer, index)
+    if type.mutable:
+        text = writer.state(text)
+    writer.push(writer.value(type.value, text, READS if type.mutable else 0))
 
 
 def _global_set(writer: Writer, immediates: tuple[Any, ...]) -> None:

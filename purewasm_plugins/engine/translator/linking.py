@@ -68,6 +68,9 @@ class Translator:
 
     name = "translator"
 
+    #: Whether what is translated checks each claim of the translator's; tests turn it on.
+    audited = False
+
     def __init__(self, *, cache: CodeCache | None = None, metered: bool = True) -> None:
         """Choose how functions are translated.
 
@@ -80,8 +83,10 @@ class Translator:
 
     def link(self, instance: Instance) -> Sequence[Entry]:
         """The entry of each function that the instance's module defines; see `Engine`."""
-        cache = None if self._cache is None else ModuleCache(self._cache, instance, self._metered)
-        return _Linked(instance, cache, self._metered).entries()
+        cache = None
+        if self._cache is not None:
+            cache = ModuleCache(self._cache, instance, self._metered, self.audited)
+        return _Linked(instance, cache, self._metered, self.audited).entries()
 
 
 class _NamespaceGlobal(Global):
@@ -129,13 +134,16 @@ class _Signature(dict[Function | None, Entry]):
 class _Linked:
     """An instance, its namespace and its budget."""
 
-    def __init__(self, instance: Instance, cache: ModuleCache | None, metered: bool) -> None:
+    def __init__(
+        self, instance: Instance, cache: ModuleCache | None, metered: bool, audited: bool
+    ) -> None:
         self.instance = instance
         self.namespace = space = namespace()
         self._cache = cache
         self._metered = metered
+        self._audited = audited
         self._translated: set[int] = set()
-        self._backtraces = Backtraces(instance, space, metered)
+        self._backtraces = Backtraces(instance, space, metered, audited)
         #: How high Python's stack was at the last entry, by the number of those that were active.
         self._heights = [0] * Budget.NESTING
         progress = instance.budget.progress
@@ -158,6 +166,10 @@ class _Linked:
         for index, table in enumerate(instance.tables):
             space[f"table{index}"] = table
             space[f"elements{index}"] = table.elements
+        if self._audited:
+            from purewasm_plugins.engine.translator.audit import NAMES
+
+            space.update(NAMES)
         private = private_globals(module)
         for index, cell in enumerate(instance.globals):
             if index in private:
@@ -209,7 +221,8 @@ class _Linked:
         if self._cache is not None:
             code = self._cache.get(index)
         if code is None:
-            code = compiled(self.instance.module.module, index, metered=self._metered)
+            module = self.instance.module.module
+            code = compiled(module, index, metered=self._metered, audited=self._audited)
             if self._cache is not None:
                 self._cache.add(index, code)
         for name in code.co_names:

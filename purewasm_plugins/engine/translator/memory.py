@@ -109,9 +109,7 @@ def _load_f32(writer: Writer, immediates: tuple[Any, ...]) -> None:
 
 def _store(function: str, bits: int) -> Handler:
     def handler(writer: Writer, immediates: tuple[Any, ...]) -> None:
-        value = writer.pop()
-        if bits:
-            value = unsigned(value, bits)
+        value = writer.pop_unsigned(bits) if bits else writer.pop()
         address = _address(writer, immediates[1])
         writer.statement(writer.trace(f"{function}(memory, {address.text}, {value.text})"))
 
@@ -120,10 +118,10 @@ def _store(function: str, bits: int) -> Handler:
 
 def _assign(writer: Writer, value: Expression, container: str, offset: int) -> None:
     """Put a value where the topmost operand says: Python evaluates the value first."""
-    text = writer.state(value.text, 1, value.effects)
+    writer.overtake(1, value.effects)
     index = _address(writer, offset)
     target = writer.trace(f"{container}[{index.text}]")
-    writer.statement(f"{target} = {text}")
+    writer.statement(f"{target} = {value.text}")
 
 
 def _store8(writer: Writer, immediates: tuple[Any, ...]) -> None:
@@ -141,7 +139,8 @@ def _store_f32(writer: Writer, immediates: tuple[Any, ...]) -> None:
 
 
 def _memory_size(writer: Writer, immediates: tuple[Any, ...]) -> None:
-    writer.push(Expression("memory_pages(linear_memory)", ATOM, 0, 65536, READS))
+    text = writer.state("memory_pages(linear_memory)")
+    writer.push(Expression(text, ATOM, 0, 65536, READS))
 
 
 def _call_statement(writer: Writer, function: str, *operands: Expression) -> None:
@@ -191,7 +190,8 @@ def _table_set(writer: Writer, immediates: tuple[Any, ...]) -> None:
 
 
 def _table_size(writer: Writer, immediates: tuple[Any, ...]) -> None:
-    writer.push(Expression(f"len(elements{immediates[0]})", ATOM, 0, 0xFFFFFFFF, READS))
+    text = writer.state(f"len(elements{immediates[0]})")
+    writer.push(Expression(text, ATOM, 0, 0xFFFFFFFF, READS))
 
 
 def _table_grow(writer: Writer, immediates: tuple[Any, ...]) -> None:
@@ -251,7 +251,7 @@ def _vector_load(opcode: Opcode, size: int) -> Handler:
     def handler(writer: Writer, immediates: tuple[Any, ...]) -> None:
         others = len(opcode.params or ()) - 1
         position = len(writer.stack) - others - 1
-        writer.state("memory", others, writer.stack[position].effects | _HEAP)
+        writer.overtake(others, writer.stack[position].effects | _HEAP)
         rest = writer.take(others)
         address = _address(writer, immediates[1])
         read = opaque(

@@ -7,7 +7,7 @@ columns of which line belong to which instruction, for `backtraces`; `translate`
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from types import CodeType
 
 from purewasm_plugins.engine.translator.expressions import CLOSE, MIDDLE, OPEN
@@ -33,14 +33,44 @@ def _indented(line: Line) -> str:
     return f"{' ' * (4 * line.indent)}{line.text}"
 
 
+def _audited(lines: list[Line]) -> Iterator[Line]:
+    for line in lines:
+        yield line
+        name = (line.text or "").partition(" =")[0].rstrip(",")
+        for text in line.after:
+            yield Line(line.indent, text.replace("{}", name), line.offset)
+
+
 def source_of(lines: Iterable[Line]) -> str:
     """The source text of some lines."""
     return "\n".join([_indented(line) for line in lines]) + "\n"
 
 
-def compiled(module: Module, index: int, *, metered: bool = True) -> CodeType:
-    """The code object of the Python function that a WebAssembly function becomes."""
-    source = source_of(function_lines(module, index, metered=metered))
+def _lines(
+    module: Module, index: int, *, metered: bool, audited: bool, located: bool = False
+) -> Iterable[Line]:
+    """The lines of a function, with what is checked behind each where they are audited."""
+    if not audited:
+        return function_lines(module, index, located=located, metered=metered)
+    # Imported here: tests alone have functions audited.
+    from purewasm_plugins.engine.translator.audit import AuditedWriter
+
+    lines = function_lines(module, index, located=located, metered=metered, writes=AuditedWriter)
+    return _audited(lines)
+
+
+def compiled(
+    module: Module, index: int, *, metered: bool = True, audited: bool = False
+) -> CodeType:
+    """The code object of the Python function that a WebAssembly function becomes.
+
+    Args:
+        module: a valid module.
+        index: of a function that it defines, imported ones counted.
+        metered: whether it uses fuel.
+        audited: whether it checks what the translator claims; see `audit`.
+    """
+    source = source_of(_lines(module, index, metered=metered, audited=audited))
     outer = compile(source, FILE_NAME.format(index), "exec", dont_inherit=True, optimize=0)
     for constant in outer.co_consts:
         if isinstance(constant, CodeType):
@@ -48,13 +78,15 @@ def compiled(module: Module, index: int, *, metered: bool = True) -> CodeType:
     raise WasmError(f"function {index} was translated to no function")
 
 
-def positions_of(module: Module, index: int, *, metered: bool = True) -> list[list[Position]]:
+def positions_of(
+    module: Module, index: int, *, metered: bool = True, audited: bool = False
+) -> list[list[Position]]:
     """For each line of `source_of`, what in it may trap.
 
     Translating is deterministic, so the function is translated once more, with marks: no trap, no
     cost. The positions of a line are in the order of their ends: inner ones come first.
     """
-    lines = function_lines(module, index, located=True, metered=metered)
+    lines = _lines(module, index, metered=metered, audited=audited, located=True)
     return [_positions(_indented(line)) for line in lines]
 
 

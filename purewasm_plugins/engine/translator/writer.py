@@ -24,7 +24,7 @@ from purewasm_plugins.engine.translator.expressions import (
 from purewasm_plugins.wasm.module import Module
 from purewasm_plugins.wasm.types import FuncType, ValType
 
-__all__ = ["DEFAULTS", "Naming", "TooDeep", "Writer", "as_value", "integer_bits"]
+__all__ = ["AFTER", "DEFAULTS", "Naming", "TooDeep", "Writer", "as_value", "integer_bits"]
 
 #: What nesting needs a function to be written flattened.
 MOST_INDENTED = 90
@@ -47,14 +47,14 @@ DEFAULTS: dict[ValType, str] = {
 _HIGHEST = {ValType.I32: (1 << 32) - 1, ValType.I64: (1 << 64) - 1}
 
 #: What each mask of effects must not overtake; see `Writer.make_way`.
-_AFTER = [0] * 8
+AFTER = [0] * 8
 for _effects in range(8):
     if _effects & CALLS:
-        _AFTER[_effects] = TRAPS | READS | CALLS
+        AFTER[_effects] = TRAPS | READS | CALLS
     elif _effects & TRAPS:
-        _AFTER[_effects] = TRAPS | CALLS
+        AFTER[_effects] = TRAPS | CALLS
     elif _effects & READS:
-        _AFTER[_effects] = CALLS
+        AFTER[_effects] = CALLS
 
 
 class TooDeep(Exception):
@@ -87,12 +87,23 @@ class Naming:
         return f"g{index}"
 
 
-class Line:
-    """A line of source; `text` is None where it turned out not to be needed."""
+_NOTHING: list[str] = []
 
-    __slots__ = ("indent", "offset", "text")
+
+class Line:
+    """A line of source.
+
+    Attributes:
+        indent: levels of indentation.
+        text: None where it turned out not to be needed.
+        offset: of the instruction that it comes from.
+        after: of an audited function, what is checked behind it; `{}` is the variable it assigns.
+    """
+
+    __slots__ = ("after", "indent", "offset", "text")
 
     def __init__(self, indent: int, text: str | None, offset: int) -> None:
+        self.after: list[str] = _NOTHING
         self.indent = indent
         self.text = text
         self.offset = offset
@@ -240,7 +251,7 @@ class Writer:
             effects: those of the statement.
             variable: the bit of the variable that it assigns.
         """
-        after = _AFTER[effects]
+        after = AFTER[effects]
         if not (after or variable):
             return
         stack = self.stack
@@ -268,7 +279,7 @@ class Writer:
         if operand.text == name:
             return
         bit = 1 << len(self.locals) + index
-        after = _AFTER[operand.effects]
+        after = AFTER[operand.effects]
         for below in range(min(self._settled, index), index):
             other = stack[below]
             if other.effects & after or (other.reads & bit and other.text != f"s{below}"):
@@ -309,7 +320,7 @@ class Writer:
         self.write(f"s{height}{', =' if comma else ' ='} {text}")
         self.push(Expression(f"s{height}", ATOM, low, high, 0, bit))
 
-    def state(self, text: str, before: int, effects: int = READS) -> str:
+    def state(self, text: str, before: int = 0, effects: int = READS) -> str:
         """Name state that an instruction reads or writes when it has all of its operands.
 
         Python comes to the name before it evaluates operands whose texts stand behind it: those
@@ -320,11 +331,15 @@ class Writer:
             before: how many of the topmost operands stand behind it.
             effects: those of `text`.
         """
-        after = _AFTER[effects]
-        for index in range(len(self.stack) - before, len(self.stack)):
+        self.overtake(before, effects)
+        return text
+
+    def overtake(self, count: int, effects: int) -> None:
+        """Python evaluates something before the topmost operands: those that come first go now."""
+        after = AFTER[effects]
+        for index in range(len(self.stack) - count, len(self.stack)):
             if self.stack[index].effects & after:
                 self.spill(index)
-        return text
 
     def statement(self, text: str) -> None:
         """A statement that changes what others can see."""
