@@ -26,9 +26,7 @@ class ModuleCache:
         added: how many functions are not in the cache yet.
     """
 
-    def __init__(
-        self, cache: CodeCache, instance: Instance, metered: bool, audited: bool
-    ) -> None:
+    def __init__(self, cache: CodeCache, instance: Instance, metered: bool, audited: bool) -> None:
         self._cache = cache
         self._key = module_key(instance.module.module.data, metered, audited)
         self._codes: dict[int, bytes] = {}

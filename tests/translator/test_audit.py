@@ -1,0 +1,112 @@
+"""Audited translation finds each kind of false claim, and names the instruction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from purewasm_plugins import Function, instantiate
+from purewasm_plugins.engine.translator import Translator, numerics
+from purewasm_plugins.engine.translator.audit import FalseClaim
+from purewasm_plugins.engine.translator.expressions import ATOM, Expression
+from purewasm_plugins.engine.translator.writer import Writer
+
+Wat = Callable[[str], bytes]
+
+
+@pytest.fixture(autouse=True)
+def audited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Translator, "audited", True)
+
+
+def run(data: bytes, *arguments: int) -> object:
+    function = instantiate(data).exports["f"]
+    assert isinstance(function, Function)
+    return function(*arguments)
+
+
+def test_a_true_claim(wat: Wat) -> None:
+    data = wat("""(module (func (export "f") (param i32) (result i32)
+      (i32.shr_u (i32.clz (local.get 0)) (i32.const 1))))""")
+    assert run(data, 1) == 15
+
+
+@pytest.mark.parametrize("high", [7, 30])
+def test_a_bound(high: int, wat: Wat, monkeypatch: pytest.MonkeyPatch) -> None:
+    def build(operand: Expression) -> Expression:
+        return Expression(f"clz32({operand.text})", ATOM, 0, high, reads=operand.reads, size=2)
+
+    monkeypatch.setitem(numerics.NUMERIC, "i32.clz", numerics.Row(build, 1))
+    data = wat("""(module (func (export "f") (param i32) (result i32)
+      (i32.shr_u (i32.clz (local.get 0)) (i32.const 1))))""")
+    assert run(data, 0x80000000) == 0
+    with pytest.raises(FalseClaim, match=rf"i32.clz at byte 0x\w+: 31 is not i32 from 0 to {high}"):
+        run(data, 1)
+
+
+def test_a_type(wat: Wat, monkeypatch: pytest.MonkeyPatch) -> None:
+    def build(a: Expression, b: Expression) -> Expression:
+        return Expression(f"{a.text} * {b.text}", ATOM, reads=a.reads | b.reads, size=3)
+
+    monkeypatch.setitem(numerics.NUMERIC, "f32.mul", numerics.Row(build, 2))
+    data = wat("""(module (func (export "f") (param f32) (result f32)
+      (f32.mul (local.get 0) (local.get 0))))""")
+    with pytest.raises(FalseClaim, match=r"f32.mul at byte 0x\w+: .* is not f32"):
+        run(data, 0.1)  # type: ignore[arg-type]
+
+
+#: Code whose operands wait for something that they must not see, and who is named.
+OVERTAKEN = {
+    "a segment": (
+        "(memory.init $d (i32.const 0) (i32.const 0) (call $four))",
+        r"call at byte 0x\w+ is evaluated after memory.init",
+    ),
+    "a lane": (
+        "(drop (v128.load8_lane 0 (i32.const 0) (call $vector)))",
+        r"call at byte 0x\w+ is evaluated after v128.load8_lane",
+    ),
+    "an element": (
+        "(call_indirect (param i32) (call $four) (i32.const 0))",
+        r"call at byte 0x\w+ is evaluated after call_indirect",
+    ),
+}
+
+
+@pytest.mark.parametrize("code", OVERTAKEN)
+def test_state_before_its_operands(code: str, wat: Wat, monkeypatch: pytest.MonkeyPatch) -> None:
+    body, message = OVERTAKEN[code]
+    data = wat(f"""(module (memory 1) (data $d "abcd") (table 1 funcref)
+      (elem (i32.const 0) func $one) (func $one (param i32))
+      (func $four (result i32) i32.const 4) (func $vector (result v128) v128.const i64x2 0 0)
+      (func (export "f") {body}))""")
+    run(data)
+    monkeypatch.setattr(Writer, "overtake", lambda self, count, effects: None)
+    with pytest.raises(FalseClaim, match=message):
+        run(data)
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("local.get 0 (local.set 0 (i32.const 1))", r"local.set at byte .* reads an older l0"),
+        (
+            "global.get $g (global.set $g (i32.const 1))",
+            r"global.get at byte 0x\w+ is evaluated after global.set",
+        ),
+    ],
+)
+def test_an_operand_that_waits(
+    code: str, message: str, wat: Wat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = wat(f"""(module (global $g (mut i32) (i32.const 0))
+      (func (export "f") (param i32) (result i32) {code}))""")
+    assert run(data, 7) in (7, 0)
+
+    def make_way(self: Writer, effects: int, variable: int = 0) -> None:
+        pass
+
+    monkeypatch.setattr(Writer, "make_way", make_way)
+    monkeypatch.setattr(Writer, "spill", lambda *arguments, **options: None)
+    with pytest.raises(FalseClaim, match=message):
+        run(data, 7)
