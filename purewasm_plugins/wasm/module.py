@@ -131,6 +131,22 @@ class Module(Record, slots=False):
         return imported + tuple(code.type_index for code in self.functions)
 
     @cached_property
+    def canonical_types(self) -> tuple[int, ...]:
+        """For each type, the index of the first that is equal to it."""
+        first: dict[FuncType, int] = {}
+        return tuple(first.setdefault(type, index) for index, type in enumerate(self.types))
+
+    @cached_property
+    def private_globals(self) -> frozenset[int]:
+        """The mutable globals that nobody outside of an instance can reach."""
+        exported = {e.index for e in self.exports if e.kind is ExternKind.GLOBAL}
+        return frozenset(
+            index
+            for index, type in enumerate(self.global_types)
+            if type.mutable and index >= self.imported_globals and index not in exported
+        )
+
+    @cached_property
     def table_types(self) -> tuple[TableType, ...]:
         """The type of every table, imported ones first."""
         imported = tuple(i.type for i in self.imports if isinstance(i.type, TableType))

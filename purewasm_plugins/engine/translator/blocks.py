@@ -43,6 +43,8 @@ _RESULT_TYPES = {type: FuncType((), (type,)) for type in ValType}
 
 #: From this many different targets on, a `br_table` into segments looks `pc` up.
 _TABLE_FROM = 4
+#: A `br_table` of more ranges than this looks up which of its different targets is meant.
+_MOST_RANGES = 64
 
 
 class _Loop:
@@ -67,7 +69,7 @@ class _Open:
         height: of the operand stack below its parameters.
         loop: the Python loop that branches to it leave or begin again, if it has one.
         indent, nesting: those outside of it.
-        saved: the operands that the `else` starts with.
+        saved: the parameters that the `else` starts with.
         live: whether execution can reach the `else`.
     """
 
@@ -209,7 +211,7 @@ class Blocks:
         opened = self._note(construct, type, height, loop)
         opened.indent, opened.nesting = indent, nesting
         if decision is not None:
-            opened.saved = list(writer.stack)
+            opened.saved = writer.stack[height:]
             if region is not None:
                 otherwise = construct.end if construct.otherwise is None else construct.otherwise
                 writer.write(f"if {self._when(decision, False)}:")
@@ -222,7 +224,7 @@ class Blocks:
         """What skips the `else` that is not there: the parameters are the results."""
         if opened.construct.otherwise is not None:
             return []
-        return self._moves(opened.height, opened.type.results, list(self.writer.stack))
+        return self._moves(opened.height, opened.type.results, self.writer.stack)
 
     def otherwise(self) -> None:
         """`else`."""
@@ -241,7 +243,7 @@ class Blocks:
             writer.shallower()
             writer.write("else:")
             writer.deeper()
-        writer.stack[:] = []
+        del writer.stack[opened.height :]
         for operand in opened.saved:
             writer.push(operand)
         writer.live = True
@@ -488,10 +490,16 @@ class Blocks:
         selector = writer.pop()
         writer.settle_effects()
         region = self._lookup_region(targets) if not types else None
+        ranges = _ranges(targets)
         if region is not None:
             self._branch_by_lookup(targets, selector, region)
+        elif len(ranges) <= _MOST_RANGES:
+            self._branch_by_ranges(ranges, selector, types)
         else:
-            self._branch_by_ranges(_ranges(targets), selector, types)
+            numbers = {target: number for number, target in enumerate(dict.fromkeys(targets))}
+            self._look_up("label", [numbers[target] for target in targets], selector)
+            ranges = [(number, target) for number, target in enumerate(numbers, 1)]
+            self._branch_by_ranges(ranges, Expression("label"), types)
         writer.live = False
 
     def _lookup_region(self, targets: list[Target]) -> Region | None:
@@ -516,16 +524,18 @@ class Blocks:
     def _branch_by_lookup(
         self, targets: list[Target], selector: Expression, region: Region
     ) -> None:
-        writer = self.writer
         numbers = [self._number(region, target) for target in targets]
-        default = numbers.pop()
-        variable = self._segments[region].variable
-        table = f"({', '.join(map(str, numbers))},)"
-        writer.write(
-            f"{variable} = {table}[{selector.text}] "
-            f"if {selector.text} < {len(numbers)} else {default}"
-        )
+        self._look_up(self._segments[region].variable, numbers, selector)
         self._write_all(self._leave(self._segments[region].loop, "continue"))
+
+    def _look_up(self, variable: str, numbers: list[int], selector: Expression) -> None:
+        """Assign the number that the selector chooses: the last is that of the default."""
+        *chosen, default = numbers
+        table = f"({', '.join(map(str, chosen))},)"
+        self.writer.write(
+            f"{variable} = {table}[{selector.text}] "
+            f"if {selector.text} < {len(chosen)} else {default}"
+        )
 
     def _number(self, region: Region, target: Target) -> int:
         """The number of the part of a SEGMENTS statement that goes on at a target."""

@@ -19,12 +19,23 @@ block (`flattened`): `pc` takes it anywhere, and what nests less than that is as
 from __future__ import annotations
 
 import enum
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from purewasm_plugins.wasm.instructions import Instruction
 
-__all__ = ["Bounds", "Construct", "Region", "Style", "analyse", "loop_bounds"]
+__all__ = ["Bounds", "Construct", "Region", "Style", "analyse", "local_bit", "loop_bounds"]
+
+#: Sets of locals have so many bits. Those that share one count as one, which costs an assignment,
+#: or the bounds of a value: sets of ever so many bits would cost more.
+LOCAL_BITS = 1024
+
+
+def local_bit(index: int) -> int:
+    """The bit of a local in a set of them."""
+    return 1 << index % LOCAL_BITS
+
 
 #: How many `if`s in each other a NEST may take: each is a level of indentation.
 _NESTED_IFS = 4
@@ -77,7 +88,7 @@ class Construct:
         branches: how many branches lead to its label.
         exits: how many branches out of a block that ends with this loop are a `break` of it.
         falls: whether execution can reach its `end` without a branch.
-        assigned: a bit for each local that is set inside it.
+        assigned: the bits of the locals that are set inside it; see `local_bit`.
         back: of a loop, a `br_if` that begins it again: its index, and the construct it stands in.
         leaves: least depth of a construct that a branch from inside it leads to.
         height: how many statements its body has in each other.
@@ -206,7 +217,7 @@ def _read(analysis: Analysis, instructions: Iterable[Instruction]) -> list[_Bran
         match mnemonic:
             case "local.set" | "local.tee":
                 local = instruction.immediates[0]
-                current.assigned |= 1 << local
+                current.assigned |= local_bit(local)
                 analysis.sets.setdefault(local, []).append((len(kept), current))
             case "block" | "loop" | "if":
                 construct = Construct(mnemonic, instruction.immediates[0], current, len(kept))
@@ -487,10 +498,13 @@ def _step(analysis: Analysis, loop: Construct, local: int) -> int | None:
     if loop.back is None:
         return None
     branch, source = loop.back
-    sets = [place for place in analysis.sets.get(local, ()) if loop.start < place[0] < loop.end]
-    if len(sets) != 1 or sets[0][0] > branch or sets[0][0] - 3 <= loop.start:
+    sets = analysis.sets.get(local, [])
+    first, after = (bisect_left(sets, (place,)) for place in (loop.start, loop.end))  # type: ignore[type-var]
+    if after - first != 1:
         return None
-    position, around = sets[0]
+    position, around = sets[first]
+    if position > branch or position - 3 <= loop.start:
+        return None
     # Whoever comes to the branch has come by there exactly once: no arm of an `if` and no other
     # loop holds one of them.
     reached = source is around

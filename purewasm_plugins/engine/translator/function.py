@@ -33,9 +33,9 @@ from purewasm_plugins.engine.translator.writer import Line, Naming, TooDeep, Wri
 from purewasm_plugins.engine.values import f32_from_bits, f64_from_bits
 from purewasm_plugins.wasm.instructions import Instruction, instructions
 from purewasm_plugins.wasm.module import Module
-from purewasm_plugins.wasm.types import ExternKind, FuncType
+from purewasm_plugins.wasm.types import FuncType
 
-__all__ = ["function_lines", "private_globals"]
+__all__ = ["function_lines"]
 
 Handler = Callable[[Writer, tuple[Any, ...]], None]
 
@@ -80,7 +80,6 @@ def function_lines(
 
 
 def _lines(writer: Writer, index: int, body: list[Instruction], flattened: bool) -> list[Line]:
-    writer.private_globals = private_globals(writer.module)
     analysis = analyse(body, flattened)
     blocks = Blocks(writer, analysis)
     start = writer.offset
@@ -167,19 +166,9 @@ def _local_tee(writer: Writer, immediates: tuple[Any, ...]) -> None:
     writer.tee_local(immediates[0])
 
 
-def private_globals(module: Module) -> frozenset[int]:
-    """The mutable globals that nobody outside of an instance can reach."""
-    exported = {e.index for e in module.exports if e.kind is ExternKind.GLOBAL}
-    return frozenset(
-        index
-        for index, type in enumerate(module.global_types)
-        if type.mutable and index >= module.imported_globals and index not in exported
-    )
-
-
 def _global_text(writer: Writer, index: int) -> str:
     """An immutable global, or one that only this module reaches, is a Python global."""
-    if not writer.module.global_types[index].mutable or index in writer.private_globals:
+    if not writer.module.global_types[index].mutable or index in writer.module.private_globals:
         return writer.naming.variable(index)
     return f"global{index}.raw"
 
@@ -216,7 +205,7 @@ def _call_indirect(writer: Writer, immediates: tuple[Any, ...]) -> None:
     """The function is found by its type's dictionary: a miss is a trap, or another instance's."""
     type_index, table = immediates
     type = writer.module.types[type_index]
-    canonical = writer.module.types.index(type)
+    canonical = writer.module.canonical_types[type_index]
     selector = writer.pop_unsigned()
     callee = writer.state(
         f"signature{canonical}[elements{table}[{selector.text}]]",

@@ -22,7 +22,6 @@ from purewasm_plugins.engine.base import CodeCache, Function, Global, Instance
 from purewasm_plugins.engine.limits import Budget
 from purewasm_plugins.engine.translator.backtraces import TRAPPING, Backtraces
 from purewasm_plugins.engine.translator.caching import ModuleCache
-from purewasm_plugins.engine.translator.function import private_globals
 from purewasm_plugins.engine.translator.metering import LARGEST_SLICE, SlicedBudget
 from purewasm_plugins.engine.translator.runtime import namespace
 from purewasm_plugins.engine.translator.source import compiled
@@ -170,7 +169,7 @@ class _Linked:
             from purewasm_plugins.engine.translator.audit import NAMES
 
             space.update(NAMES)
-        private = private_globals(module)
+        private = module.private_globals
         for index, cell in enumerate(instance.globals):
             if index in private:
                 instance.globals[index] = _NamespaceGlobal(cell.type, cell.raw, space, f"g{index}")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from purewasm_plugins.engine.translator.control import Bounds
+from purewasm_plugins.engine.translator.control import LOCAL_BITS, Bounds, local_bit
 from purewasm_plugins.engine.translator.expressions import (
     ATOM,
     CALLS,
@@ -55,6 +55,11 @@ for _effects in range(8):
         AFTER[_effects] = TRAPS | CALLS
     elif _effects & READS:
         AFTER[_effects] = CALLS
+
+
+def _slot_bit(height: int) -> int:
+    """The bit of the variable of a height, in a set of variables; see `local_bit`."""
+    return 1 << LOCAL_BITS + height % LOCAL_BITS
 
 
 class TooDeep(Exception):
@@ -152,18 +157,18 @@ class Writer:
         self._fresh: tuple[int, int] = (-1, -1)
         self.names = [naming.local(index) for index in range(len(locals))]
         self._plain = [
-            Expression(name, ATOM, 0, _HIGHEST.get(type, 0), 0, 1 << index)
+            Expression(name, ATOM, 0, _HIGHEST.get(type, 0), 0, local_bit(index))
             for index, (name, type) in enumerate(zip(self.names, locals, strict=True))
         ]
         #: What a `local.get` pushes: with the bounds of the value that was set last.
         self._known = list(self._plain)
-        self._narrowed: set[int] = set()
+        #: The locals whose bounds are closer than those of their types, by their bits.
+        self._narrowed: dict[int, set[int]] = {}
+        self._narrowed_bits = 0
         #: Counters that are kept as signed ints while their loop runs.
         self._signed: set[int] = set()
         self._touched = bytearray(len(locals))
         self._set_first: set[int] = set()
-        #: Mutable globals that only this module can reach.
-        self.private_globals: frozenset[int] = frozenset()
         #: Globals that are assigned, which Python wants declared.
         self.assigned_globals: set[int] = set()
 
@@ -242,7 +247,7 @@ class Writer:
     def slot(self, height: int, type: ValType | None = None) -> Expression:
         """The variable that holds the operand at a height."""
         high = 0 if type is None else _HIGHEST.get(type, 0)
-        return Expression(f"s{height}", ATOM, 0, high, 0, 1 << len(self.locals) + height)
+        return Expression(f"s{height}", ATOM, 0, high, 0, _slot_bit(height))
 
     def make_way(self, effects: int, variable: int = 0) -> None:
         """Evaluate the operands that must come before a statement.
@@ -278,7 +283,7 @@ class Writer:
         name = f"s{index}"
         if operand.text == name:
             return
-        bit = 1 << len(self.locals) + index
+        bit = _slot_bit(index)
         after = AFTER[operand.effects]
         for below in range(min(self._settled, index), index):
             other = stack[below]
@@ -314,7 +319,7 @@ class Writer:
         The operands that it was made of have been taken.
         """
         height = len(self.stack)
-        bit = 1 << len(self.locals) + height
+        bit = _slot_bit(height)
         self.make_way(effects, bit)
         self._fresh = (len(self.lines), height)
         self.write(f"s{height}{', =' if comma else ' ='} {text}")
@@ -371,7 +376,7 @@ class Writer:
             if self.repeats and step is not None and step[0] == bits and operand.text != bare:
                 # A counter seldom leaves the small ints, where comparing is cheaper than masking.
                 operand.text = f"{bare} if {step[1]} else {operand.text}"
-        bit = 1 << index
+        bit = local_bit(index)
         name = self.names[index]
         text = operand.text
         if text != name:
@@ -386,7 +391,7 @@ class Writer:
         self._know(index, operand.low, operand.high)
 
     def _is_read(self, variable: int) -> bool:
-        return any(operand.reads & variable for operand in self.stack)
+        return any(operand.reads & variable for operand in self.stack[self._settled :])
 
     def tee_local(self, index: int) -> None:
         """`local.tee`."""
@@ -402,10 +407,20 @@ class Writer:
         plain = self._plain[index]
         if low > plain.low or high < plain.high:
             self._known[index] = Expression(plain.text, ATOM, low, high, 0, plain.reads)
-            self._narrowed.add(index)
-        elif index in self._narrowed:
-            self._known[index] = plain
-            self._narrowed.discard(index)
+            bit = local_bit(index)
+            self._narrowed_bits |= bit
+            self._narrowed.setdefault(bit, set()).add(index)
+        else:
+            self._widen(index)
+
+    def _widen(self, index: int) -> None:
+        """Of a local, only what its type says is known."""
+        if self._known[index] is self._plain[index]:
+            return
+        self._known[index] = self._plain[index]
+        narrowed = self._narrowed.get(local_bit(index))
+        if narrowed is not None:
+            narrowed.discard(index)
 
     def bounds(self, index: int) -> tuple[int, int]:
         """Those of a local, here."""
@@ -413,8 +428,14 @@ class Writer:
         return known.low, known.high
 
     def narrowed(self, assigned: int) -> list[int]:
-        """Which of some locals have bounds closer than those of their types."""
-        return sorted(index for index in self._narrowed if assigned >> index & 1)
+        """Which of some locals, by their bits, have bounds closer than those of their types."""
+        found: list[int] = []
+        bits = self._narrowed_bits & assigned
+        while bits:
+            bit = bits & -bits
+            bits ^= bit
+            found += self._narrowed[bit]
+        return sorted(found)
 
     def count(self, bounds: list[Bounds]) -> list[tuple[Bounds, Expression]]:
         """Believe the bounds of locals until a loop ends; what is returned is for `discount`."""
@@ -444,16 +465,15 @@ class Writer:
     def discount(self, before: list[tuple[Bounds, Expression]]) -> None:
         """The loop has ended."""
         for bound, plain in before:
-            self._plain[bound.local] = self._known[bound.local] = plain
-            self._narrowed.discard(bound.local)
+            self._plain[bound.local] = plain
+            self._widen(bound.local)
             self._signed.discard(bound.local)
 
     def forget(self, assigned: int) -> None:
-        """Forget the bounds of locals: they may have been set on the way here."""
-        if self._narrowed:
-            for index in [index for index in self._narrowed if assigned >> index & 1]:
-                self._known[index] = self._plain[index]
-                self._narrowed.discard(index)
+        """Forget the bounds of locals, by their bits: they may have been set on the way here."""
+        for index in self.narrowed(assigned):
+            self._widen(index)
+        self._narrowed_bits &= ~assigned
 
     def forget_all(self) -> None:
         """Forget the bounds of all locals."""
