@@ -499,7 +499,7 @@ def _step(analysis: Analysis, loop: Construct, local: int) -> int | None:
         return None
     branch, source = loop.back
     sets = analysis.sets.get(local, [])
-    first, after = (bisect_left(sets, (place,)) for place in (loop.start, loop.end))  # type: ignore[type-var]
+    first, after = (bisect_left(sets, (place,)) for place in (loop.start, loop.end))
     if after - first != 1:
         return None
     position, around = sets[first]

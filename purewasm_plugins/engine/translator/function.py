@@ -8,7 +8,8 @@ here.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 from purewasm_plugins.engine.translator import memory
@@ -29,7 +30,14 @@ from purewasm_plugins.engine.translator.expressions import (
     spelled,
 )
 from purewasm_plugins.engine.translator.numerics import NUMERIC, Row
-from purewasm_plugins.engine.translator.writer import Line, Naming, TooDeep, Writer
+from purewasm_plugins.engine.translator.writer import (
+    ANY_EFFORT,
+    Effort,
+    Line,
+    Naming,
+    TooDeep,
+    Writer,
+)
 from purewasm_plugins.engine.values import f32_from_bits, f64_from_bits
 from purewasm_plugins.wasm.instructions import Instruction, instructions
 from purewasm_plugins.wasm.module import Module
@@ -38,6 +46,9 @@ from purewasm_plugins.wasm.types import FuncType
 __all__ = ["function_lines"]
 
 Handler = Callable[[Writer, tuple[Any, ...]], None]
+
+#: Instructions between two looks at the limits.
+_PERIOD = 256
 
 
 def function_lines(
@@ -48,6 +59,7 @@ def function_lines(
     located: bool = False,
     metered: bool = True,
     writes: type[Writer] = Writer,
+    effort: Effort = ANY_EFFORT,
 ) -> list[Line]:
     """The lines of the Python function that a function of a valid module becomes.
 
@@ -58,9 +70,16 @@ def function_lines(
         located: whether to mark the text of what may trap with the offset of its instruction.
         metered: whether it uses fuel.
         writes: the class of what writes it; tests have it audited.
+        effort: what it may take.
+
+    Raises:
+        ResourceLimitError: it would become more Python than `effort` allows.
+        Trap: `effort` says that the call has to end.
     """
     code = module.functions[index - module.imported_functions]
-    body = list(instructions(module.data, code.body))
+    # Hardly any instruction becomes less text than it is itself.
+    effort.check(code.body.end - code.body.start)
+    body = list(_watched(instructions(module.data, code.body), effort))
     function_type = module.types[code.type_index]
     locals = list(function_type.params)
     for count, local in code.locals:
@@ -68,7 +87,13 @@ def function_lines(
 
     def written(flattened: bool) -> list[Line]:
         writer = writes(
-            module, function_type, locals, naming or Naming(), located=located, metered=metered
+            module,
+            function_type,
+            locals,
+            naming or Naming(),
+            located=located,
+            metered=metered,
+            effort=effort,
         )
         writer.offset = code.body.start
         return _lines(writer, index, body, flattened)
@@ -80,7 +105,7 @@ def function_lines(
 
 
 def _lines(writer: Writer, index: int, body: list[Instruction], flattened: bool) -> list[Line]:
-    analysis = analyse(body, flattened)
+    analysis = analyse(_watched(body, writer.effort), flattened)
     blocks = Blocks(writer, analysis)
     start = writer.offset
     blocks.begin()
@@ -97,8 +122,16 @@ def _lines(writer: Writer, index: int, body: list[Instruction], flattened: bool)
     return [line for line in lines if line.text is not None]
 
 
+def _watched(body: Iterable[Instruction], effort: Effort) -> Iterator[Instruction]:
+    """The instructions; the limits are looked at now and then."""
+    remaining = iter(body)
+    while some := list(islice(remaining, _PERIOD)):
+        effort.look(0.0)
+        yield from some
+
+
 def _translate(writer: Writer, blocks: Blocks, body: list[Instruction]) -> None:
-    for index, (offset, opcode, immediates) in enumerate(body):
+    for index, (offset, opcode, immediates) in enumerate(_watched(body, writer.effort)):
         writer.offset = offset
         mnemonic = opcode.mnemonic
         # In the order of how many there are in compiled code: the first is every fourth.

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from time import monotonic
 from types import CodeType
 
 from purewasm_plugins.engine.translator.expressions import CLOSE, MIDDLE, OPEN
 from purewasm_plugins.engine.translator.function import function_lines
-from purewasm_plugins.engine.translator.writer import Line, Naming
+from purewasm_plugins.engine.translator.writer import ANY_EFFORT, Effort, Line, Naming, Writer
 from purewasm_plugins.errors import WasmError
 from purewasm_plugins.wasm import ValidModule
 from purewasm_plugins.wasm.module import Module
@@ -47,20 +48,34 @@ def source_of(lines: Iterable[Line]) -> str:
 
 
 def _lines(
-    module: Module, index: int, *, metered: bool, audited: bool, located: bool = False
+    module: Module,
+    index: int,
+    *,
+    metered: bool,
+    audited: bool,
+    effort: Effort,
+    located: bool = False,
 ) -> Iterable[Line]:
     """The lines of a function, with what is checked behind each where they are audited."""
-    if not audited:
-        return function_lines(module, index, located=located, metered=metered)
-    # Imported here: tests alone have functions audited.
-    from purewasm_plugins.engine.translator.audit import AuditedWriter
+    writes = Writer
+    if audited:
+        # Imported here: tests alone have functions audited.
+        from purewasm_plugins.engine.translator.audit import AuditedWriter
 
-    lines = function_lines(module, index, located=located, metered=metered, writes=AuditedWriter)
-    return _audited(lines)
+        writes = AuditedWriter
+    lines = function_lines(
+        module, index, located=located, metered=metered, writes=writes, effort=effort
+    )
+    return _audited(lines) if audited else lines
 
 
 def compiled(
-    module: Module, index: int, *, metered: bool = True, audited: bool = False
+    module: Module,
+    index: int,
+    *,
+    metered: bool = True,
+    audited: bool = False,
+    effort: Effort = ANY_EFFORT,
 ) -> CodeType:
     """The code object of the Python function that a WebAssembly function becomes.
 
@@ -69,8 +84,18 @@ def compiled(
         index: of a function that it defines, imported ones counted.
         metered: whether it uses fuel.
         audited: whether it checks what the translator claims; see `audit`.
+        effort: what it may take. CPython's compiler cannot be interrupted: it is not begun where
+            twice the time that writing took does not remain.
+
+    Raises:
+        ResourceLimitError: it would become more Python than `effort` allows.
+        Trap: `effort` says that the call has to end.
     """
-    source = source_of(_lines(module, index, metered=metered, audited=audited))
+    began = monotonic()
+    lines = _lines(module, index, metered=metered, audited=audited, effort=effort)
+    source = source_of(lines)
+    del lines
+    effort.look(2 * (monotonic() - began))
     outer = compile(source, FILE_NAME.format(index), "exec", dont_inherit=True, optimize=0)
     for constant in outer.co_consts:
         if isinstance(constant, CodeType):
@@ -79,14 +104,19 @@ def compiled(
 
 
 def positions_of(
-    module: Module, index: int, *, metered: bool = True, audited: bool = False
+    module: Module,
+    index: int,
+    *,
+    metered: bool = True,
+    audited: bool = False,
+    effort: Effort = ANY_EFFORT,
 ) -> list[list[Position]]:
     """For each line of `source_of`, what in it may trap.
 
     Translating is deterministic, so the function is translated once more, with marks: no trap, no
     cost. The positions of a line are in the order of their ends: inner ones come first.
     """
-    lines = _lines(module, index, metered=metered, audited=audited, located=True)
+    lines = _lines(module, index, metered=metered, audited=audited, effort=effort, located=True)
     return [_positions(_indented(line)) for line in lines]
 
 

@@ -8,7 +8,9 @@ that it be evaluated. Then it is put in the variable of its height, `s0`, `s1` a
 
 from __future__ import annotations
 
-from typing import Any
+import sys
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from purewasm_plugins.engine.translator.control import LOCAL_BITS, Bounds, local_bit
 from purewasm_plugins.engine.translator.expressions import (
@@ -21,10 +23,21 @@ from purewasm_plugins.engine.translator.expressions import (
     traced,
     unsigned,
 )
+from purewasm_plugins.errors import ResourceLimitError
 from purewasm_plugins.wasm.module import Module
 from purewasm_plugins.wasm.types import FuncType, ValType
 
-__all__ = ["AFTER", "DEFAULTS", "Naming", "TooDeep", "Writer", "as_value", "integer_bits"]
+__all__ = [
+    "AFTER",
+    "ANY_EFFORT",
+    "DEFAULTS",
+    "Effort",
+    "Naming",
+    "TooDeep",
+    "Writer",
+    "as_value",
+    "integer_bits",
+]
 
 #: What nesting needs a function to be written flattened.
 MOST_INDENTED = 90
@@ -92,6 +105,34 @@ class Naming:
         return f"g{index}"
 
 
+def _go_on(seconds: float) -> None:
+    pass
+
+
+class Effort(NamedTuple):
+    """What translating a function may take.
+
+    Attributes:
+        characters: of Python, indentation aside; None for any number.
+        look: called now and then with the seconds that will pass until the next time; raises what
+            ends the call.
+    """
+
+    characters: int | None = None
+    look: Callable[[float], None] = _go_on
+
+    def check(self, characters: int) -> None:
+        """Refuse to write so many characters.
+
+        Raises:
+            ResourceLimitError: they are too many.
+        """
+        if self.characters is not None and characters > self.characters:
+            raise ResourceLimitError("translated_characters", characters, self.characters)
+
+
+ANY_EFFORT = Effort()
+
 _NOTHING: list[str] = []
 
 
@@ -119,6 +160,8 @@ class Writer:
 
     Attributes:
         module, type: the function's module and its type.
+        effort: what writing it may take.
+        characters: how many have been written.
         lines: what has been written.
         indent: levels of indentation of the next line.
         stack: the operands.
@@ -135,6 +178,7 @@ class Writer:
         *,
         located: bool,
         metered: bool,
+        effort: Effort,
     ) -> None:
         self.module = module
         self.type = type
@@ -142,6 +186,9 @@ class Writer:
         self.naming = naming
         self.located = located
         self.metered = metered
+        self.effort = effort
+        self.characters = 0
+        self._most_characters = sys.maxsize if effort.characters is None else effort.characters
         self.lines: list[Line] = []
         self.indent = 1
         self.stack: list[Expression] = []
@@ -175,7 +222,14 @@ class Writer:
     # Lines
 
     def write(self, text: str) -> None:
-        """A line of source at the present indentation."""
+        """A line of source at the present indentation.
+
+        Raises:
+            ResourceLimitError: the function is longer than `effort` allows.
+        """
+        self.characters += len(text)
+        if self.characters > self._most_characters:
+            self.effort.check(self.characters)
         self.lines.append(Line(self.indent, text, self.offset))
 
     def reserve(self) -> Line:
