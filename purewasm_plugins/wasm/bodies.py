@@ -13,6 +13,8 @@ instruction, less than two calls of a Python function, which is why it is writte
 from __future__ import annotations
 
 import sys
+from bisect import bisect_right
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 from purewasm_plugins.errors import DecodeError, ValidationError, WasmError
@@ -165,6 +167,9 @@ class FunctionValidator:
         self._short_shapes = {0x40: self._shape(FuncType())}
         for type_ in ValType:
             self._short_shapes[type_] = self._shape(FuncType((), (type_,)))
+        #: Where each group of locals that a function declares ends, and which function that is.
+        self._declared_by: Code | None = None
+        self._ends: list[int] = []
         self._locals: dict[tuple[_Types, tuple[tuple[int, ValType], ...]], _LocalAccess] = {}
 
     def signature(self, params: _Types, results: _Types) -> Effect:
@@ -503,7 +508,7 @@ class FunctionValidator:
         i32 = ValType.I32
         match opcode.immediates:
             case Immediates.LOCAL:
-                type_ = _local_type(params, code, immediates[0])
+                type_ = self._local_type(params, code, immediates[0])
                 match opcode.mnemonic:
                     case "local.get":
                         return signature((), (type_,))
@@ -594,6 +599,18 @@ class FunctionValidator:
             raise ValidationError(f"unknown elem segment {index}")
         return self.module.elements[index].type
 
+    def _local_type(self, params: _Types, code: Code, index: int) -> ValType:
+        """The type of any local, parameters counted, without a list of them all."""
+        if index < len(params):
+            return params[index]
+        if self._declared_by is not code:
+            self._declared_by = code
+            self._ends = list(accumulate(count for count, _ in code.locals))
+        group = bisect_right(self._ends, index - len(params))
+        if group == len(self._ends):
+            raise ValidationError(f"unknown local {index}")
+        return code.locals[group][1]
+
     def _data_segment(self, index: int) -> None:
         count = self.module.data_count
         if count is None and self.module.data_segments:
@@ -601,15 +618,3 @@ class FunctionValidator:
             raise DecodeError("data count section required", len(self.module.data))
         if count is None or index >= count:
             raise ValidationError(f"unknown data segment {index}")
-
-
-def _local_type(params: _Types, code: Code, index: int) -> ValType:
-    """The type of any local, parameters counted, without a list of them all."""
-    if index < len(params):
-        return params[index]
-    rest = index - len(params)
-    for count, type_ in code.locals:
-        if rest < count:
-            return type_
-        rest -= count
-    raise ValidationError(f"unknown local {index}")

@@ -168,17 +168,22 @@ class Analysis:
         self.sets: dict[int, list[tuple[int, Construct]]] = {}
 
 
-def analyse(instructions: Iterable[Instruction], flattened: bool = False) -> Analysis:
+def analyse(
+    instructions: Iterable[Instruction],
+    flattened: bool = False,
+    look: Callable[[], None] = lambda: None,
+) -> Analysis:
     """Read a function's body, and decide how each of its constructs is written.
 
     Args:
         instructions: those of the body, valid.
         flattened: whether to write as segments what would nest too deep.
+        look: called now and then, to look at the limits.
     """
     body = Construct("function", None, None, -1)
     analysis = Analysis(body)
     branches = _read(analysis, instructions)
-    _classify(analysis, branches, flattened)
+    _classify(analysis, branches, flattened, look)
     return analysis
 
 
@@ -263,7 +268,9 @@ def _read(analysis: Analysis, instructions: Iterable[Instruction]) -> list[_Bran
     return branches
 
 
-def _classify(analysis: Analysis, branches: list[_Branch], flattened: bool) -> None:
+def _classify(
+    analysis: Analysis, branches: list[_Branch], flattened: bool, look: Callable[[], None]
+) -> None:
     order = list(analysis.constructs.values())
     for construct in order:
         # Falling out of this one also leaves the blocks whose ends follow at once, if it hands them
@@ -274,12 +281,14 @@ def _classify(analysis: Analysis, branches: list[_Branch], flattened: bool) -> N
             if parent.end == after or parent.otherwise == after:
                 construct.reaches = parent.reaches
 
+    look()
     # A branch out of a block that ends where a loop does is a `break` of the loop.
     loop_around: dict[Construct, Construct | None] = {analysis.body: None}
     for construct in order:
         around = loop_around[construct.parent] if construct.parent is not None else None
         is_loop = construct.kind == "loop" and construct.branches
         loop_around[construct] = construct if is_loop else around
+    look()
     resolved: list[tuple[Construct, Construct, str]] = []
     for source, target, mnemonic, index in branches:
         exits = target.kind != "loop"
@@ -309,6 +318,7 @@ def _classify(analysis: Analysis, branches: list[_Branch], flattened: bool) -> N
         if construct.parent is not None:
             construct.parent.leaves = min(construct.parent.leaves, construct.leaves)
 
+    look()
     # Which `br_if`s have nothing but INLINE constructs between them and their target.
     anchor: dict[Construct, Construct] = {analysis.body: analysis.body}
     for construct in order:
@@ -337,8 +347,10 @@ def _classify(analysis: Analysis, branches: list[_Branch], flattened: bool) -> N
             construct.style = Style.NEST
         else:
             construct.style = Style.ONCE
+    look()
     if flattened:
         _flatten(analysis, order)
+    look()
     _find_switches(order)
 
 

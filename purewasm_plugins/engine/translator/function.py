@@ -105,7 +105,8 @@ def function_lines(
 
 
 def _lines(writer: Writer, index: int, body: list[Instruction], flattened: bool) -> list[Line]:
-    analysis = analyse(_watched(body, writer.effort), flattened)
+    look = writer.effort.look
+    analysis = analyse(_watched(body, writer.effort), flattened, lambda: look(0.0))
     blocks = Blocks(writer, analysis)
     start = writer.offset
     blocks.begin()
