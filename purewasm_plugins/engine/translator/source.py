@@ -1,15 +1,19 @@
 """Lines to source text, and source text to a code object; and the readable listing.
 
-What enters are the lines of one function. `source_of` joins them; `positions_of` also says which
-columns of which line belong to which instruction, for `backtraces`; `translate` is for people.
+What enters are the lines of one function. `compiled` joins them and compiles that; it also says
+which columns of which line belong to which instruction, for `backtraces`. `translate` is for
+people.
 """
 
 from __future__ import annotations
 
 import re
+from array import array
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from time import monotonic
 from types import CodeType
+from typing import NamedTuple
 
 from purewasm_plugins.engine.translator.expressions import CLOSE, MIDDLE, OPEN
 from purewasm_plugins.engine.translator.function import function_lines
@@ -19,15 +23,12 @@ from purewasm_plugins.wasm import ValidModule
 from purewasm_plugins.wasm.module import Module
 from purewasm_plugins.wasm.names import Names, read_names
 
-__all__ = ["FILE_NAME", "Position", "compiled", "positions_of", "translate"]
+__all__ = ["FILE_NAME", "Compiled", "compiled", "offset_at", "translate"]
 
 #: What the code objects of generated functions call their file.
 FILE_NAME = "<wasm function {}>"
 
 _MARKS = re.compile(f"{OPEN}([0-9]+){MIDDLE}|{CLOSE}")
-
-#: First column, last column, offset of the instruction.
-Position = tuple[int, int, int]
 
 
 def _indented(line: Line) -> str:
@@ -47,26 +48,16 @@ def source_of(lines: Iterable[Line]) -> str:
     return "\n".join([_indented(line) for line in lines]) + "\n"
 
 
-def _lines(
-    module: Module,
-    index: int,
-    *,
-    metered: bool,
-    audited: bool,
-    effort: Effort,
-    located: bool = False,
-) -> Iterable[Line]:
-    """The lines of a function, with what is checked behind each where they are audited."""
-    writes = Writer
-    if audited:
-        # Imported here: tests alone have functions audited.
-        from purewasm_plugins.engine.translator.audit import AuditedWriter
+class Compiled(NamedTuple):
+    """A translated function.
 
-        writes = AuditedWriter
-    lines = function_lines(
-        module, index, located=located, metered=metered, writes=writes, effort=effort
-    )
-    return _audited(lines) if audited else lines
+    Attributes:
+        code: of the Python function.
+        positions: where the instructions that may trap stand in its source; see `offset_at`.
+    """
+
+    code: CodeType
+    positions: bytes
 
 
 def compiled(
@@ -76,8 +67,8 @@ def compiled(
     metered: bool = True,
     audited: bool = False,
     effort: Effort = ANY_EFFORT,
-) -> CodeType:
-    """The code object of the Python function that a WebAssembly function becomes.
+) -> Compiled:
+    """What a WebAssembly function becomes.
 
     Args:
         module: a valid module.
@@ -92,46 +83,68 @@ def compiled(
         Trap: `effort` says that the call has to end.
     """
     began = monotonic()
-    lines = _lines(module, index, metered=metered, audited=audited, effort=effort)
-    source = source_of(lines)
+    writes = Writer
+    if audited:
+        # Imported here: tests alone have functions audited.
+        from purewasm_plugins.engine.translator.audit import AuditedWriter
+
+        writes = AuditedWriter
+    lines = function_lines(
+        module, index, located=True, metered=metered, writes=writes, effort=effort
+    )
+    positions = array("I")
+    source = source_of(_unmarked(_audited(lines) if audited else lines, positions))
     del lines
     effort.look(2 * (monotonic() - began))
     outer = compile(source, FILE_NAME.format(index), "exec", dont_inherit=True, optimize=0)
     for constant in outer.co_consts:
         if isinstance(constant, CodeType):
-            return constant
+            return Compiled(constant, positions.tobytes())
     raise WasmError(f"function {index} was translated to no function")
 
 
-def positions_of(
-    module: Module,
-    index: int,
-    *,
-    metered: bool = True,
-    audited: bool = False,
-    effort: Effort = ANY_EFFORT,
-) -> list[list[Position]]:
-    """For each line of `source_of`, what in it may trap.
+def _unmarked(lines: Iterable[Line], positions: array[int]) -> Iterator[Line]:
+    """The lines without marks; for each pair of them, appends line, columns and offset."""
+    for number, line in enumerate(lines, 1):
+        text = line.text or ""
+        if CLOSE in text:
+            parts: list[str] = []
+            open_: list[tuple[int, int]] = []
+            column, end = 4 * line.indent, 0
+            for mark in _MARKS.finditer(text):
+                column += mark.start() - end
+                parts.append(text[end : mark.start()])
+                end = mark.end()
+                if mark.group(1) is not None:
+                    open_.append((column, int(mark.group(1))))
+                else:
+                    start, offset = open_.pop()
+                    positions.extend((number, start, column, offset))
+            parts.append(text[end:])
+            line.text = "".join(parts)
+        yield line
 
-    Translating is deterministic, so the function is translated once more, with marks: no trap, no
-    cost. The positions of a line are in the order of their ends: inner ones come first.
+
+def offset_at(positions: bytes, line: int, columns: tuple[int, int] | None) -> int | None:
+    """The offset of the innermost instruction that may trap at some place of a function's source.
+
+    Args:
+        positions: those of the function.
+        line: from 1 on.
+        columns: where the place begins and ends, if that is known.
     """
-    lines = _lines(module, index, metered=metered, audited=audited, effort=effort, located=True)
-    return [_positions(_indented(line)) for line in lines]
-
-
-def _positions(text: str) -> list[Position]:
-    found: list[Position] = []
-    open_: list[tuple[int, int]] = []
-    removed = 0
-    for mark in _MARKS.finditer(text):
-        column = mark.start() - removed
-        removed += mark.end() - mark.start()
-        if mark.group(1) is not None:
-            open_.append((column, int(mark.group(1))))
-        else:
-            start, offset = open_.pop()
-            found.append((start, column, offset))
+    table = array("I", positions)
+    first = bisect_left(range(len(table) // 4), line, key=lambda row: table[4 * row])
+    found: int | None = None
+    # Inner ones end first.
+    for row in range(first, len(table) // 4):
+        number, start, end, offset = table[4 * row : 4 * row + 4]
+        if number != line:
+            break
+        if columns is not None and start <= columns[0] and columns[1] <= end:
+            return offset
+        if found is None:
+            found = offset
     return found
 
 
