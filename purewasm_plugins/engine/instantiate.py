@@ -16,7 +16,6 @@ from purewasm_plugins.engine.base import (
     Extern,
     Function,
     Global,
-    HostException,
     Instance,
     Memory,
     Table,
@@ -91,7 +90,7 @@ def instantiate(
     limits = limits or ResourceLimits()
     valid = _valid(data_or_module)
     module = valid.module
-    imported = _match_imports(module, imports or {})
+    imported = _match_imports(module, {} if imports is None else imports)
     _check_declared_sizes(module, limits)
 
     instance = Instance(valid, limits)
@@ -107,7 +106,10 @@ def instantiate(
         for index, code in enumerate(module.functions, first)
     ]
     instance.functions += defined
-    instance.tables += [Table(type, limits=limits) for type in module.tables]
+    own_tables: list[Table] = []
+    for type in module.tables:
+        own_tables.append(Table(type, limits=limits, beside=own_tables))
+    instance.tables += own_tables
     instance.memories += [Memory(type, limits) for type in module.memories]
     for entry in module.globals:
         cell = Global(entry.type)
@@ -116,8 +118,10 @@ def instantiate(
     instance.element_segments = [
         [_element(instance, item) for item in segment.items] for segment in module.elements
     ]
+    # Views: the bytes are there already.
+    data = memoryview(module.data)
     instance.data_segments = [
-        module.data[segment.init.start : segment.init.end] for segment in module.data_segments
+        data[segment.init.start : segment.init.end] for segment in module.data_segments
     ]
     instance.exports = Exports({e.name: _exported(instance, e) for e in module.exports})
     for function, code_entry in zip(defined, chosen.link(instance), strict=True):
@@ -125,10 +129,7 @@ def instantiate(
 
     _apply_segments(instance)
     if module.start is not None:
-        try:
-            instance.functions[module.start].entry()
-        except HostException as carrier:
-            raise carrier.exception from None
+        instance.functions[module.start]()
     return instance
 
 
@@ -186,8 +187,9 @@ def _matches(wanted: ExternType, given: Any) -> tuple[bool, str]:
 def _check_declared_sizes(module: Module, limits: ResourceLimits) -> None:
     for memory in module.memories:
         limits.check("memory_pages", memory.limits.minimum)
-    for table in module.tables:
-        limits.check("table_elements", table.limits.minimum)
+    limits.check("table_elements", sum(table.limits.minimum for table in module.tables))
+    kept = [segment.items for segment in module.elements if segment.mode != "declarative"]
+    limits.check("table_elements", sum(map(len, kept)))
 
 
 def _evaluate(instance: Instance, expression: Span) -> Any:

@@ -497,7 +497,9 @@ class Steps:
         arguments = [raw_value(value) for value in values[first:]]
         del values[first:]
         result = function.entry(*arguments)
+        # It may have called back and swallowed what ended it, or taken its time.
         self.budget.check()
+        self.budget.check_limits()
         if len(results) == 1:
             self._push(results[0], result)
         elif results:
@@ -552,37 +554,37 @@ class Steps:
 
     def _table_grow(self, table: int) -> None:
         count = self._pop()
-        before = self.instance.tables[table].try_grow(count, self._pop())
+        before = self.instance.tables[table].try_grow(count, self._pop(), self.budget.spend)
         self._push(ValType.I32, before & 0xFFFFFFFF)
 
     def _table_fill(self, table: int) -> None:
-        self.instance.tables[table].fill(*self._pop_three())
+        self.instance.tables[table].fill(*self._pop_three(), self.budget.spend)
 
     def _table_copy(self, destination: int, source: int) -> None:
         tables = self.instance.tables
-        tables[destination].copy(tables[source], *self._pop_three())
+        tables[destination].copy(tables[source], *self._pop_three(), self.budget.spend)
 
     def _table_init(self, segment: int, table: int) -> None:
         references = self.instance.element_segments[segment]
-        self.instance.tables[table].init(references, *self._pop_three())
+        self.instance.tables[table].init(references, *self._pop_three(), self.budget.spend)
 
     def _elem_drop(self, segment: int) -> None:
         self.instance.element_segments[segment] = []
 
     def _memory_grow(self, memory: int) -> None:
-        before = self.instance.memories[memory].try_grow(self._pop())
+        before = self.instance.memories[memory].try_grow(self._pop(), self.budget.spend)
         self._push(ValType.I32, before & 0xFFFFFFFF)
 
     def _memory_fill(self, memory: int) -> None:
-        self.instance.memories[memory].fill(*self._pop_three())
+        self.instance.memories[memory].fill(*self._pop_three(), self.budget.spend)
 
     def _memory_copy(self, destination: int, source: int) -> None:
         # One memory: core 2.0 has no more.
-        self.instance.memories[destination].copy(*self._pop_three())
+        self.instance.memories[destination].copy(*self._pop_three(), self.budget.spend)
 
     def _memory_init(self, segment: int, memory: int) -> None:
         content = self.instance.data_segments[segment]
-        self.instance.memories[memory].init(content, *self._pop_three())
+        self.instance.memories[memory].init(content, *self._pop_three(), self.budget.spend)
 
     def _data_drop(self, segment: int) -> None:
         self.instance.data_segments[segment] = b""

@@ -147,6 +147,7 @@ class _Linked:
         instance, space = self.instance, self.namespace
         module = instance.module.module
         space["budget"] = self._budget.iterator
+        space["spend"] = self._budget.spend
         for index, function in enumerate(instance.functions[: module.imported_functions]):
             space[f"f{index}"] = self.foreign(function)
         for index in range(module.imported_functions, len(instance.functions)):
