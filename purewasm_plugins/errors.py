@@ -136,7 +136,7 @@ class ResourceLimitError(WasmError):
 
 
 class TrapReason(enum.Enum):
-    """Why execution stopped; the values are the wording of the specification's test suite."""
+    """Why execution stopped; in the wording of the specification's test suite, where it has one."""
 
     UNREACHABLE = "unreachable"
     OUT_OF_BOUNDS_MEMORY_ACCESS = "out of bounds memory access"
@@ -151,10 +151,8 @@ class TrapReason(enum.Enum):
     OUT_OF_FUEL = "out of fuel"
     DEADLINE_EXCEEDED = "deadline exceeded"
     CANCELLED = "cancelled"
-    OUT_OF_MEMORY = "out of memory: Python has no room for what the call needs"
-    MEMORY_IN_USE = (
-        "the memory cannot grow: the host holds a memoryview of its data, which has to be released"
-    )
+    OUT_OF_MEMORY = "out of memory"
+    MEMORY_IN_USE = "the memory cannot grow while the host holds a memoryview of its data"
 
     def __str__(self) -> str:
         return self.value

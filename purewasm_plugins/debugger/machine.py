@@ -110,10 +110,10 @@ class Meter(Budget):
             raise OutOfFuel
         self.fuel_used += units
 
-    def check_limits(self, units: int = 0) -> None:
-        """See `Budget.check_limits`."""
+    def check_deadline(self) -> None:
+        """See `Budget.check_deadline`."""
         if not self.stepped:
-            super().check_limits(units)
+            super().check_deadline()
 
 
 class DebugEngine(Interpreter):

@@ -403,8 +403,14 @@ class Memory:
         Raises:
             Trap: out of bounds; nothing was written.
         """
-        self._end(offset, size)
-        self._fill(offset, value, size, spend)
+        end = self._end(offset, size)
+        if size <= BYTES_PER_UNIT:
+            # Most are small: an iterator would take as long as all the rest.
+            if size and spend is not None:
+                spend(1)
+            self.data[offset:end] = bytes((value & 0xFF,)) * size
+        else:
+            self._fill(offset, value, size, spend)
 
     def _fill(self, offset: int, value: int, size: int, spend: Spend | None) -> None:
         data, filling = self.data, b""
@@ -419,8 +425,13 @@ class Memory:
         Raises:
             Trap: out of bounds; nothing was written.
         """
-        self._end(source, size)
-        self._end(destination, size)
+        source_end = self._end(source, size)
+        end = self._end(destination, size)
+        if size <= BYTES_PER_UNIT:
+            if size and spend is not None:
+                spend(1)
+            self.data[destination:end] = self.data[source:source_end]
+            return
         # A slice of a bytearray is a copy; from view to view CPython moves, overlapping or not.
         with memoryview(self.data) as view:
             for start, end in pieces(size, BYTES_PER_UNIT, spend, backwards=source < destination):
@@ -457,7 +468,9 @@ class Memory:
 
     def _end(self, offset: int, size: int) -> int:
         end = offset + size
-        if offset < 0 or size < 0 or (end > self.size and not self._in_host_region(offset, end)):
+        if offset < 0 or size < 0:
+            raise Trap(TrapReason.OUT_OF_BOUNDS_MEMORY_ACCESS)
+        if end > self._pages * PAGE_SIZE and not self._in_host_region(offset, end):
             raise Trap(TrapReason.OUT_OF_BOUNDS_MEMORY_ACCESS)
         return end
 
@@ -560,8 +573,9 @@ class Table:
         except _NO_ROOM:
             return -1
         finally:
-            if not complete:
-                del elements[before:]
+            while not complete and len(elements) > before:
+                # Few at a time: a list copies what it lets go.
+                del elements[max(before, len(elements) - ELEMENTS_PER_UNIT) :]
         return before
 
     def fill(self, start: int, value: Any, count: int, spend: Spend | None = None) -> None:

@@ -198,6 +198,16 @@ class Budget:
         elif fuel is not None and self.fuel_used + units > fuel:
             self.fuel_used = fuel
             self.lost = OutOfFuel()
-        elif self._deadline is not None and time.monotonic() >= self._deadline:
-            self.lost = DeadlineExceeded()
+        else:
+            self.check_deadline()
         self.check()
+
+    def check_deadline(self) -> None:
+        """Look at the clock, after what may have taken its time.
+
+        Raises:
+            DeadlineExceeded
+        """
+        if self._deadline is not None and time.monotonic() >= self._deadline:
+            self.lost = DeadlineExceeded()
+            self.check()

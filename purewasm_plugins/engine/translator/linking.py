@@ -235,7 +235,7 @@ class _Linked:
             # It may have called back and swallowed what ended it, or taken its time.
             if budget.lost is not None:
                 budget.check()
-            budget.hurry()
+            budget.check_deadline()
             return result
 
         return call

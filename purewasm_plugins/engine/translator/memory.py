@@ -161,6 +161,7 @@ def _memory_grow(writer: Writer, immediates: tuple[Any, ...]) -> None:
     pages = writer.pop_unsigned()
     memory = opaque("linear_memory")
     result = call("memory_grow", memory, pages, *_paid(writer), effects=_HEAP | CALLS)
+    result.text = writer.trace(result.text)
     result.high = 0xFFFFFFFF
     writer.push(result)
 
@@ -212,6 +213,7 @@ def _table_grow(writer: Writer, immediates: tuple[Any, ...]) -> None:
     table = opaque(f"table{immediates[0]}")
     operands = (table, value, unsigned(count, 32), *_paid(writer))
     result = call("table_grow", *operands, effects=_HEAP | CALLS)
+    result.text = writer.trace(result.text)
     result.high = 0xFFFFFFFF
     writer.push(result)
 

@@ -106,7 +106,10 @@ class SlicedBudget(Budget):
 
     def spend(self, units: int = 1) -> None:
         """See `Budget.spend`: units that are used at once come out of the same slice."""
-        missing = units - len(list(islice(self._slice, units)))
+        if units == 1:
+            missing = next(self._slice, 1) or 0
+        else:
+            missing = units - len(list(islice(self._slice, units)))
         if missing:
             self.check_limits(missing)
             self._given += missing
@@ -115,11 +118,6 @@ class SlicedBudget(Budget):
         """Make the running call trap at its next function entry or loop start."""
         self._cancelled = True
         self.shorten()
-
-    def hurry(self) -> None:
-        """Have the next unit look around if time has run out: a host function may have slept."""
-        if self._deadline is not None and monotonic() >= self._deadline:
-            self.shorten()
 
     def reserve(self) -> None:
         """Have Python's stack made large enough for what may come in the active entry."""
