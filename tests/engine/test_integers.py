@@ -29,11 +29,9 @@ MNEMONICS = [
 def edges(type: ValType) -> list[int]:
     """Signed values: those next to where something changes."""
     bits = BITS[type]
-    near_powers = [
-        (1 << power) + more for power in (7, 8, 15, 16, 31, 32, bits - 1) for more in (-1, 0, 1)
-    ]
-    values = {0, 1, 2, 3, 10, bits - 1, bits, bits + 1, *near_powers}
     half = 1 << bits - 1
+    values = {0, 1, 3, bits - 1, bits, half - 1, half}
+    values |= {1 << power for power in (7, 15, 31)} | {half // 2 + 5}
     return sorted(
         {(sign * value + half) % (2 * half) - half for value in values for sign in (1, -1)}
     )
