@@ -22,7 +22,7 @@ from purewasm_plugins.engine.base import (
 )
 from purewasm_plugins.engine.limits import ResourceLimits
 from purewasm_plugins.engine.values import f32_from_bits, f64_from_bits
-from purewasm_plugins.errors import LinkError, WasmError
+from purewasm_plugins.errors import LinkError, OutOfMemory, WasmError
 from purewasm_plugins.wasm import Module, ValidModule, load, validate
 from purewasm_plugins.wasm.instructions import instructions
 from purewasm_plugins.wasm.module import Export, Import, Span
@@ -85,14 +85,28 @@ def instantiate(
         LinkError: an import is missing or does not match its declaration.
         ResourceLimitError: the module declares more than the limits allow.
         Trap: a segment does not fit, or the start function trapped.
+        OutOfMemory: Python has no room for the instance.
     """
     chosen = engine_named(engine)
     limits = limits or ResourceLimits()
     valid = _valid(data_or_module)
-    module = valid.module
-    imported = _match_imports(module, {} if imports is None else imports)
-    _check_declared_sizes(module, limits)
+    imported = _match_imports(valid.module, {} if imports is None else imports)
+    _check_declared_sizes(valid.module, limits)
+    try:
+        instance = _allocated(valid, imported, chosen, limits)
+        _apply_segments(instance)
+    except MemoryError:
+        raise OutOfMemory from None
+    if valid.module.start is not None:
+        instance.functions[valid.module.start]()
+    return instance
 
+
+def _allocated(
+    valid: ValidModule, imported: list[Extern], engine: Engine, limits: ResourceLimits
+) -> Instance:
+    """An instance to which nothing has happened yet."""
+    module = valid.module
     instance = Instance(valid, limits)
     instance.functions = [extern for extern in imported if isinstance(extern, Function)]
     instance.tables = [extern for extern in imported if isinstance(extern, Table)]
@@ -124,12 +138,8 @@ def instantiate(
         data[segment.init.start : segment.init.end] for segment in module.data_segments
     ]
     instance.exports = Exports({e.name: _exported(instance, e) for e in module.exports})
-    for function, code_entry in zip(defined, chosen.link(instance), strict=True):
+    for function, code_entry in zip(defined, engine.link(instance), strict=True):
         function.entry = code_entry
-
-    _apply_segments(instance)
-    if module.start is not None:
-        instance.functions[module.start]()
     return instance
 
 

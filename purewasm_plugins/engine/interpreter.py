@@ -218,19 +218,25 @@ class Body(list[pywasm.Inst]):
 class _Expression:
     """What pywasm calls `FuncDesc.expr`: made when it is first looked at."""
 
+    __slots__ = ("_body", "_code", "_index", "_linked")
+
     def __init__(self, linked: Linked, index: int, code: Code) -> None:
-        self._make: Callable[[], Body] = lambda: linked.build_body(index, code)
+        self._linked = linked
+        self._index = index
+        self._code = code
         self._body: Body | None = None
 
     @property
     def data(self) -> Body:
         if self._body is None:
-            self._body = self._make()
+            self._body = self._linked.build_body(self._index, self._code)
         return self._body
 
 
 class _LazyBody:
     """What pywasm calls a `FuncDesc`."""
+
+    __slots__ = ("expr", "locals", "type")
 
     def __init__(self, linked: Linked, index: int, code: Code) -> None:
         self.type = code.type_index

@@ -3,7 +3,7 @@
 The numbers are those of the WebAssembly JavaScript API, which browsers agree on, so a module that
 we refuse for its size is one that nobody loads. They bound what a module can make its reader spend;
 what it can make an instance spend is `ResourceLimits`. A million of each thing is too much for
-Python objects, so the number of functions and some sums have smaller limits of our own.
+Python objects, so some numbers are smaller, and there are limits on sums.
 """
 
 from __future__ import annotations
@@ -13,12 +13,16 @@ MAX_MODULE_SIZE = 1 << 30
 
 MAX_TYPES = 1_000_000
 MAX_FUNCTIONS = 50_000
-"""The API's number is a million; a function takes an instance one to two kilobytes."""
+"""The API has a million; a function takes an instance more than a kilobyte."""
 
 MAX_IMPORTS = 1_000_000
 MAX_EXPORTS = 1_000_000
-MAX_GLOBALS = 1_000_000
-MAX_TABLES = 100_000
+MAX_GLOBALS = 100_000
+"""The API has a million; a global takes an instance half a kilobyte."""
+
+MAX_TABLES = 1_000
+"""The API has a hundred thousand; a table that grows looks at how large the others are."""
+
 MAX_MEMORIES = 100_000
 MAX_DATA_SEGMENTS = 100_000
 MAX_ELEMENT_SEGMENTS = 10_000_000

@@ -260,6 +260,16 @@ def test_no_room_for_a_call(start: Start, monkeypatch: pytest.MonkeyPatch) -> No
     assert isinstance(raised.value, Trap)
 
 
+def test_no_room_for_an_instance(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_room(*arguments: Any) -> None:
+        raise MemoryError
+
+    # By its name the function of that name would be found.
+    monkeypatch.setattr(sys.modules["purewasm_plugins.engine.instantiate"], "Global", no_room)
+    with pytest.raises(OutOfMemory):
+        start("(module (global i32 (i32.const 0)))")
+
+
 def test_a_memory_error_of_a_host_function_is_its_own(start: Start) -> None:
     def host() -> None:
         raise MemoryError("mine")
