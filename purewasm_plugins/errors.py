@@ -24,8 +24,10 @@ __all__ = [
     "InvalidArgumentsError",
     "LinkError",
     "LocationError",
+    "MemoryInUse",
     "MissingExportError",
     "OutOfFuel",
+    "OutOfMemory",
     "PluginError",
     "ResourceLimitError",
     "StackFrame",
@@ -134,7 +136,7 @@ class ResourceLimitError(WasmError):
 
 
 class TrapReason(enum.Enum):
-    """Why execution stopped; the values are the wording of the specification's test suite."""
+    """Why execution stopped; in the wording of the specification's test suite, where it has one."""
 
     UNREACHABLE = "unreachable"
     OUT_OF_BOUNDS_MEMORY_ACCESS = "out of bounds memory access"
@@ -149,6 +151,8 @@ class TrapReason(enum.Enum):
     OUT_OF_FUEL = "out of fuel"
     DEADLINE_EXCEEDED = "deadline exceeded"
     CANCELLED = "cancelled"
+    OUT_OF_MEMORY = "out of memory"
+    MEMORY_IN_USE = "the memory cannot grow while the host holds a memoryview of its data"
 
     def __str__(self) -> str:
         return self.value
@@ -238,6 +242,28 @@ class Cancelled(Trap):
     def __init__(
         self,
         reason: TrapReason = TrapReason.CANCELLED,
+        frames: tuple[StackFrame, ...] = (),
+    ) -> None:
+        super().__init__(reason, frames)
+
+
+class OutOfMemory(Trap):
+    """Python had no room for what the call needed, under whatever limit."""
+
+    def __init__(
+        self,
+        reason: TrapReason = TrapReason.OUT_OF_MEMORY,
+        frames: tuple[StackFrame, ...] = (),
+    ) -> None:
+        super().__init__(reason, frames)
+
+
+class MemoryInUse(Trap):
+    """A memory had to grow while the host held a `memoryview` of its `data`: release it first."""
+
+    def __init__(
+        self,
+        reason: TrapReason = TrapReason.MEMORY_IN_USE,
         frames: tuple[StackFrame, ...] = (),
     ) -> None:
         super().__init__(reason, frames)

@@ -99,15 +99,21 @@ class Meter(Budget):
 
     stepped = False
 
-    def spend(self) -> None:
+    def spend(self, units: int = 1) -> None:
         """See `Budget.spend`."""
         if not self.stepped:
-            super().spend()
+            super().spend(units)
             return
         fuel = self.limits.fuel
-        if fuel is not None and self.fuel_used >= fuel:
+        if fuel is not None and self.fuel_used + units > fuel:
+            self.fuel_used = fuel
             raise OutOfFuel
-        self.fuel_used += 1
+        self.fuel_used += units
+
+    def check_deadline(self) -> None:
+        """See `Budget.check_deadline`."""
+        if not self.stepped:
+            super().check_deadline()
 
 
 class DebugEngine(Interpreter):

@@ -115,7 +115,7 @@ class Snapshot:
     globals: tuple[Any, ...]
     tables: tuple[tuple[Any, ...], ...]
     elements: tuple[list[Any], ...]
-    data: tuple[bytes, ...]
+    data: tuple[bytes | memoryview, ...]
     fuel_used: int
 
     def cost(self, neighbour: Snapshot | None) -> int:

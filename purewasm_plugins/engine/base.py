@@ -12,9 +12,23 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn, Protocol
 
-from purewasm_plugins.engine.limits import Budget, ResourceLimits
+from purewasm_plugins.engine.limits import (
+    BYTES_PER_UNIT,
+    ELEMENTS_PER_UNIT,
+    Budget,
+    ResourceLimits,
+    Spend,
+    pieces,
+)
 from purewasm_plugins.engine.values import DEFAULT, FROM_RAW, TO_RAW
-from purewasm_plugins.errors import ResourceLimitError, Trap, TrapReason, WasmError
+from purewasm_plugins.errors import (
+    MemoryInUse,
+    OutOfMemory,
+    ResourceLimitError,
+    Trap,
+    TrapReason,
+    WasmError,
+)
 from purewasm_plugins.wasm import ValidModule
 from purewasm_plugins.wasm.types import (
     PAGE_SIZE,
@@ -27,8 +41,6 @@ from purewasm_plugins.wasm.types import (
 
 #: Pages in the largest memory that 32-bit addresses reach.
 MAX_PAGES = 65536
-
-_PAGE_OF_ZEROS = bytes(PAGE_SIZE)
 
 
 class HostException(BaseException):
@@ -96,6 +108,7 @@ class Function:
             TypeError: the number or the type of the arguments is wrong.
             ValueError: an argument does not fit its type.
             Trap: execution was aborted.
+            OutOfMemory: Python had no room for what execution took.
         """
         type = self.type
         if len(arguments) != len(type.params):
@@ -107,6 +120,8 @@ class Function:
             result = self.entry(*raw)
         except HostException as carrier:
             raise carrier.exception from None
+        except MemoryError:
+            raise OutOfMemory from None
         if len(type.results) == 1:
             return FROM_RAW[type.results[0]](result)
         if not type.results:
@@ -168,15 +183,21 @@ def _room_for(limit: str, requested: int) -> Iterator[None]:
 
     Raises:
         ResourceLimitError: the machine has not so much.
+        MemoryInUse: it was a memory that should grow, and the host holds a view of it.
     """
     try:
         yield
     except _NO_ROOM:
         raise ResourceLimitError(limit, requested, None) from None
+    except BufferError:
+        raise MemoryInUse from None
 
 
 class Memory:
     """A linear memory (core specification, 4.2.8), little-endian, in pages of 64 KiB.
+
+    A host may look at `data` through a `memoryview`. While it keeps one, the memory cannot grow:
+    release the view before control goes back to the module.
 
     A host may keep pages of its own behind those of the module (`host_region`): `pages` and
     `memory.size` do not count them, and `memory.grow` never reaches them. Loads and stores do: an
@@ -254,6 +275,7 @@ class Memory:
 
         Raises:
             ResourceLimitError: the memory's maximum or the limit of its instance forbids it.
+            MemoryInUse: the host holds a view of `data`.
         """
         before = self.try_grow(pages)
         if before < 0:
@@ -261,8 +283,16 @@ class Memory:
             raise ResourceLimitError("memory_pages", self._pages + pages, allowed)
         return before
 
-    def try_grow(self, pages: int) -> int:
-        """What `memory.grow` does (core specification, 4.4.7): the size before, or -1."""
+    def try_grow(self, pages: int, spend: Spend | None = None) -> int:
+        """What `memory.grow` does (core specification, 4.4.7): the size before, or -1.
+
+        Args:
+            pages: how many to add.
+            spend: pays for them, piece after piece; what it raises leaves the memory as it was.
+
+        Raises:
+            MemoryInUse: the host holds a view of `data`.
+        """
         before, after = self._pages, self._pages + pages
         if pages < 0 or after > self.maximum:
             return -1
@@ -270,22 +300,38 @@ class Memory:
             if after > self._limit:
                 self.refused = "limit"
                 return -1
+            if not self._extend(after, spend):
+                self.refused = "limit"
+                return -1
         elif after > self._ceiling:
             host_pages = len(self.data) // PAGE_SIZE - self._ceiling
             self.refused = "limit" if after + host_pages > self._limit else "host region"
             return -1
-        if self._ceiling is None:
-            try:
-                self.data.extend(bytes(pages * PAGE_SIZE))
-            except _NO_ROOM:
-                self.refused = "limit"
-                return -1
         else:
             # The pages are there already; a host region, or a stray write, may have used them.
-            for start in range(before * PAGE_SIZE, after * PAGE_SIZE, PAGE_SIZE):
-                self.data[start : start + PAGE_SIZE] = _PAGE_OF_ZEROS
+            self._fill(self.size, 0, pages * PAGE_SIZE, spend)
         self._pages = after
         return before
+
+    def _extend(self, pages: int, spend: Spend | None) -> bool:
+        """Make `data` so many pages long, the new ones zeros, and tell whether there was room.
+
+        In pieces: the zeros of all of them at once would take as much again.
+        """
+        data, before = self.data, len(self.data)
+        complete = False
+        try:
+            for start, end in pieces(pages * PAGE_SIZE - before, BYTES_PER_UNIT, spend):
+                data.extend(bytes(end - start))
+            complete = True
+        except _NO_ROOM:
+            pass
+        except BufferError:
+            raise MemoryInUse from None
+        finally:
+            if not complete:
+                del data[before:]
+        return complete
 
     def undo_grow(self, pages: int) -> None:
         """Take the number of pages that the memory had or will have at another moment, for a
@@ -338,33 +384,67 @@ class Memory:
 
         Raises:
             ResourceLimitError: it does not fit under the limit, or into the machine.
+            MemoryInUse: the host holds a view of `data`.
         """
         pages = math.ceil(end / PAGE_SIZE)
         if pages > self._limit:
             raise ResourceLimitError("memory_pages", pages, self._limit)
-        with _room_for("memory_pages", pages):
-            self.data.extend(bytes(max(0, pages * PAGE_SIZE - len(self.data))))
+        if not self._extend(pages, None):
+            raise ResourceLimitError("memory_pages", pages, None)
 
-    def fill(self, offset: int, value: int, size: int) -> None:
+    def fill(self, offset: int, value: int, size: int, spend: Spend | None = None) -> None:
         """`memory.fill` (4.4.7).
+
+        Args:
+            offset, value, size: the operands.
+            spend: pays for it, piece after piece; what it raises leaves the rest as it was. The
+                same for `copy` and `init`.
 
         Raises:
             Trap: out of bounds; nothing was written.
         """
-        # Checked before the bytes are made: a refused fill may ask for four gigabytes.
         end = self._end(offset, size)
-        self.data[offset:end] = bytes((value & 0xFF,)) * size
+        if size <= BYTES_PER_UNIT:
+            # Most are small: an iterator would take as long as all the rest.
+            if size and spend is not None:
+                spend(1)
+            self.data[offset:end] = bytes((value & 0xFF,)) * size
+        else:
+            self._fill(offset, value, size, spend)
 
-    def copy(self, destination: int, source: int, size: int) -> None:
+    def _fill(self, offset: int, value: int, size: int, spend: Spend | None) -> None:
+        data, filling = self.data, b""
+        for start, end in pieces(size, BYTES_PER_UNIT, spend):
+            if len(filling) != end - start:
+                filling = bytes((value & 0xFF,)) * (end - start)
+            data[offset + start : offset + end] = filling
+
+    def copy(self, destination: int, source: int, size: int, spend: Spend | None = None) -> None:
         """`memory.copy` (4.4.7).
 
         Raises:
             Trap: out of bounds; nothing was written.
         """
         source_end = self._end(source, size)
-        self.data[destination : self._end(destination, size)] = self.data[source:source_end]
+        end = self._end(destination, size)
+        if size <= BYTES_PER_UNIT:
+            if size and spend is not None:
+                spend(1)
+            self.data[destination:end] = self.data[source:source_end]
+            return
+        # A slice of a bytearray is a copy; from view to view CPython moves, overlapping or not.
+        with memoryview(self.data) as view:
+            for start, end in pieces(size, BYTES_PER_UNIT, spend, backwards=source < destination):
+                view[destination + start : destination + end] = view[source + start : source + end]
 
-    def init(self, segment: bytes, destination: int, source: int, size: int) -> None:
+    def init(
+        self,
+        segment: bytes | memoryview,
+        destination: int,
+        source: int,
+        size: int,
+        spend: Spend | None = None,
+    ) -> None:
         """`memory.init` (4.4.7) from the bytes of a data segment.
 
         Raises:
@@ -372,7 +452,10 @@ class Memory:
         """
         if source + size > len(segment):
             raise Trap(TrapReason.OUT_OF_BOUNDS_MEMORY_ACCESS)
-        self.data[destination : self._end(destination, size)] = segment[source : source + size]
+        self._end(destination, size)
+        data = self.data
+        for start, end in pieces(size, BYTES_PER_UNIT, spend):
+            data[destination + start : destination + end] = segment[source + start : source + end]
 
     def extent(self, offset: int) -> int:
         """The end of the stretch of memory that an offset lies in: the module's pages, or the
@@ -385,7 +468,9 @@ class Memory:
 
     def _end(self, offset: int, size: int) -> int:
         end = offset + size
-        if offset < 0 or size < 0 or (end > self.size and not self._in_host_region(offset, end)):
+        if offset < 0 or size < 0:
+            raise Trap(TrapReason.OUT_OF_BOUNDS_MEMORY_ACCESS)
+        if end > self._pages * PAGE_SIZE and not self._in_host_region(offset, end):
             raise Trap(TrapReason.OUT_OF_BOUNDS_MEMORY_ACCESS)
         return end
 
@@ -401,22 +486,37 @@ class Memory:
 class Table:
     """A table of references (core specification, 4.2.7)."""
 
-    __slots__ = ("_limit", "elements", "type")
+    __slots__ = ("_limit", "_sharing", "elements", "type")
 
     def __init__(
-        self, type: TableType, initial: Any = None, limits: ResourceLimits | None = None
+        self,
+        type: TableType,
+        initial: Any = None,
+        limits: ResourceLimits | None = None,
+        *,
+        beside: Sequence[Table] = (),
     ) -> None:
         """Allocate a table of its minimal size, every entry `initial`.
 
+        Args:
+            type: what it is to be.
+            initial: None, or a border value of its element type.
+            limits: of which it takes `table_elements`; None for the defaults.
+            beside: tables that share the limit with it.
+
         Raises:
-            ResourceLimitError: the type's minimum is over `limits.table_elements`, or more than
-                the machine has.
+            ResourceLimitError: with those beside it, the type's minimum is over
+                `limits.table_elements`, or more than the machine has.
         """
         limits = limits or ResourceLimits()
-        limits.check("table_elements", type.limits.minimum)
+        #: The elements of all tables that share the limit.
+        self._sharing: list[list[Any]] = beside[0]._sharing if beside else []
+        minimum = type.limits.minimum
+        limits.check("table_elements", sum(map(len, self._sharing)) + minimum)
         self.type = type
-        with _room_for("table_elements", type.limits.minimum):
-            self.elements: list[Any] = [to_raw(type.element, initial)] * type.limits.minimum
+        with _room_for("table_elements", minimum):
+            self.elements: list[Any] = [to_raw(type.element, initial)] * minimum
+        self._sharing.append(self.elements)
         self._limit = limits.table_elements
 
     def __len__(self) -> int:
@@ -455,37 +555,69 @@ class Table:
             raise ResourceLimitError("table_elements", len(self) + count, self._allowed)
         return before
 
-    def try_grow(self, count: int, value: Any) -> int:
-        """What `table.grow` does (4.4.6): the number of entries before, or -1."""
-        before = len(self.elements)
+    def try_grow(self, count: int, value: Any, spend: Spend | None = None) -> int:
+        """What `table.grow` does (4.4.6): the number of entries before, or -1.
+
+        Args:
+            count, value: the operands.
+            spend: pays for it, piece after piece; what it raises leaves the table as it was.
+        """
+        elements, before = self.elements, len(self.elements)
         if count < 0 or before + count > self._allowed:
             return -1
+        complete = False
         try:
-            self.elements.extend([value] * count)
+            for start, end in pieces(count, ELEMENTS_PER_UNIT, spend):
+                elements.extend([value] * (end - start))
+            complete = True
         except _NO_ROOM:
             return -1
+        finally:
+            while not complete and len(elements) > before:
+                # Few at a time: a list copies what it lets go.
+                del elements[max(before, len(elements) - ELEMENTS_PER_UNIT) :]
         return before
 
-    def fill(self, start: int, value: Any, count: int) -> None:
+    def fill(self, start: int, value: Any, count: int, spend: Spend | None = None) -> None:
         """`table.fill` (4.4.6).
+
+        Args:
+            start, value, count: the operands.
+            spend: pays for it, piece after piece; what it raises leaves the rest as it was. The
+                same for `copy` and `init`.
 
         Raises:
             Trap: out of bounds; nothing was written.
         """
-        end = self._end(start, count)
-        self.elements[start:end] = [value] * count
+        self._end(start, count)
+        for first, end in pieces(count, ELEMENTS_PER_UNIT, spend):
+            self.elements[start + first : start + end] = [value] * (end - first)
 
-    def copy(self, source: Table, destination: int, start: int, count: int) -> None:
+    def copy(
+        self,
+        source: Table,
+        destination: int,
+        start: int,
+        count: int,
+        spend: Spend | None = None,
+    ) -> None:
         """`table.copy` (4.4.6) from `source`, which may be this table.
 
         Raises:
             Trap: out of bounds; nothing was written.
         """
-        source_end = source._end(start, count)
-        end = self._end(destination, count)
-        self.elements[destination:end] = source.elements[start:source_end]
+        source._end(start, count)
+        self._end(destination, count)
+        self._move(source.elements, destination, start, count, spend)
 
-    def init(self, segment: Sequence[Any], destination: int, start: int, count: int) -> None:
+    def init(
+        self,
+        segment: Sequence[Any],
+        destination: int,
+        start: int,
+        count: int,
+        spend: Spend | None = None,
+    ) -> None:
         """`table.init` (4.4.6) from the references of an element segment.
 
         Raises:
@@ -493,17 +625,37 @@ class Table:
         """
         if start + count > len(segment):
             raise Trap(TrapReason.OUT_OF_BOUNDS_TABLE_ACCESS)
-        self.elements[destination : self._end(destination, count)] = segment[start : start + count]
+        self._end(destination, count)
+        self._move(segment, destination, start, count, spend)
+
+    def _move(
+        self,
+        source: Sequence[Any],
+        destination: int,
+        start: int,
+        count: int,
+        spend: Spend | None,
+    ) -> None:
+        # What is moved may overlap what it is moved to.
+        backwards = start < destination
+        for first, end in pieces(count, ELEMENTS_PER_UNIT, spend, backwards=backwards):
+            moved = source[start + first : start + end]
+            self.elements[destination + first : destination + end] = moved
 
     @property
     def _allowed(self) -> int:
-        bounds = (self.type.limits.maximum, self._limit, 0xFFFFFFFF)
-        return min(bound for bound in bounds if bound is not None)
+        """Entries that this table may have."""
+        bounds = [0xFFFFFFFF]
+        if self.type.limits.maximum is not None:
+            bounds.append(self.type.limits.maximum)
+        if self._limit is not None:
+            others = sum(map(len, self._sharing)) - len(self.elements)
+            bounds.append(self._limit - others)
+        return min(bounds)
 
-    def _end(self, start: int, count: int) -> int:
+    def _end(self, start: int, count: int) -> None:
         if start < 0 or start + count > len(self.elements):
             raise Trap(TrapReason.OUT_OF_BOUNDS_TABLE_ACCESS)
-        return start + count
 
     def __repr__(self) -> str:
         return f"<Table of {len(self)} {self.type.element}>"
@@ -579,7 +731,7 @@ class Instance:
         exports: name to `Function`, `Memory`, `Table` or `Global`.
         functions, tables, memories, globals: by index, imported ones first.
         element_segments: the references of each; an empty list once dropped.
-        data_segments: the bytes of each; empty once dropped.
+        data_segments: the bytes of each, views of the module's; empty once dropped.
         budget: what meters its calls.
     """
 
@@ -592,7 +744,7 @@ class Instance:
         self.memories: list[Memory] = []
         self.globals: list[Global] = []
         self.element_segments: list[list[Any]] = []
-        self.data_segments: list[bytes] = []
+        self.data_segments: list[bytes | memoryview] = []
         self.budget = Budget(limits)
 
     @property

@@ -16,14 +16,13 @@ from purewasm_plugins.engine.base import (
     Extern,
     Function,
     Global,
-    HostException,
     Instance,
     Memory,
     Table,
 )
 from purewasm_plugins.engine.limits import ResourceLimits
 from purewasm_plugins.engine.values import f32_from_bits, f64_from_bits
-from purewasm_plugins.errors import LinkError, WasmError
+from purewasm_plugins.errors import LinkError, OutOfMemory, WasmError
 from purewasm_plugins.wasm import Module, ValidModule, load, validate
 from purewasm_plugins.wasm.instructions import instructions
 from purewasm_plugins.wasm.module import Export, Import, Span
@@ -86,14 +85,28 @@ def instantiate(
         LinkError: an import is missing or does not match its declaration.
         ResourceLimitError: the module declares more than the limits allow.
         Trap: a segment does not fit, or the start function trapped.
+        OutOfMemory: Python has no room for the instance.
     """
     chosen = engine_named(engine)
     limits = limits or ResourceLimits()
     valid = _valid(data_or_module)
-    module = valid.module
-    imported = _match_imports(module, imports or {})
-    _check_declared_sizes(module, limits)
+    imported = _match_imports(valid.module, {} if imports is None else imports)
+    _check_declared_sizes(valid.module, limits)
+    try:
+        instance = _allocated(valid, imported, chosen, limits)
+        _apply_segments(instance)
+    except MemoryError:
+        raise OutOfMemory from None
+    if valid.module.start is not None:
+        instance.functions[valid.module.start]()
+    return instance
 
+
+def _allocated(
+    valid: ValidModule, imported: list[Extern], engine: Engine, limits: ResourceLimits
+) -> Instance:
+    """An instance to which nothing has happened yet."""
+    module = valid.module
     instance = Instance(valid, limits)
     instance.functions = [extern for extern in imported if isinstance(extern, Function)]
     instance.tables = [extern for extern in imported if isinstance(extern, Table)]
@@ -107,7 +120,10 @@ def instantiate(
         for index, code in enumerate(module.functions, first)
     ]
     instance.functions += defined
-    instance.tables += [Table(type, limits=limits) for type in module.tables]
+    own_tables: list[Table] = []
+    for type in module.tables:
+        own_tables.append(Table(type, limits=limits, beside=own_tables))
+    instance.tables += own_tables
     instance.memories += [Memory(type, limits) for type in module.memories]
     for entry in module.globals:
         cell = Global(entry.type)
@@ -116,19 +132,14 @@ def instantiate(
     instance.element_segments = [
         [_element(instance, item) for item in segment.items] for segment in module.elements
     ]
+    # Views: the bytes are there already.
+    data = memoryview(module.data)
     instance.data_segments = [
-        module.data[segment.init.start : segment.init.end] for segment in module.data_segments
+        data[segment.init.start : segment.init.end] for segment in module.data_segments
     ]
     instance.exports = Exports({e.name: _exported(instance, e) for e in module.exports})
-    for function, code_entry in zip(defined, chosen.link(instance), strict=True):
+    for function, code_entry in zip(defined, engine.link(instance), strict=True):
         function.entry = code_entry
-
-    _apply_segments(instance)
-    if module.start is not None:
-        try:
-            instance.functions[module.start].entry()
-        except HostException as carrier:
-            raise carrier.exception from None
     return instance
 
 
@@ -186,8 +197,9 @@ def _matches(wanted: ExternType, given: Any) -> tuple[bool, str]:
 def _check_declared_sizes(module: Module, limits: ResourceLimits) -> None:
     for memory in module.memories:
         limits.check("memory_pages", memory.limits.minimum)
-    for table in module.tables:
-        limits.check("table_elements", table.limits.minimum)
+    limits.check("table_elements", sum(table.limits.minimum for table in module.tables))
+    kept = [segment.items for segment in module.elements if segment.mode != "declarative"]
+    limits.check("table_elements", sum(map(len, kept)))
 
 
 def _evaluate(instance: Instance, expression: Span) -> Any:

@@ -9,6 +9,7 @@ is asked, and then calls itself a `nop`. Steps stand for
 - what reaches outside one module: calls of imported functions, tables, references, segments;
 - what pywasm bounds wrongly: `memory.grow`, which it caps at 1 024 pages, and `memory.fill`, which
   writes byte by byte where nobody meters it;
+- what pywasm computes wrongly: `i64.div_u`, which traps where the quotient is 2**63 or more;
 - what pywasm leaves to chance: which of two NaNs a sum or a product keeps.
 
 The input is a linked instance; the output the raw entry of each of its functions. A body is turned
@@ -34,10 +35,16 @@ from purewasm_plugins.wasm.module import Code
 from purewasm_plugins.wasm.opcodes import Opcode
 from purewasm_plugins.wasm.types import FuncType, ValType
 
-#: Locals of a function from which on it is looked at how many all active functions have, and how
-#: many that may be: some hundred megabytes.
-_MANY_LOCALS = 256
-_MOST_LOCALS = 500_000
+#: Operands, labels and locals that active functions may have together when another one begins. Each
+#: is an object of up to 250 bytes here, and a function may come to 150 000 more.
+_MOST_HELD = 100_000
+
+#: Locals of a function from which on those of all active functions are counted at its calls.
+_MANY_LOCALS = 64
+
+#: Bytes of a function's body between two looks at the clock, where nothing else looks: some
+#: milliseconds.
+_STRETCH = 4096
 
 _U32 = struct.Struct("<I")
 _U64 = struct.Struct("<Q")
@@ -73,10 +80,12 @@ class Linked:
     Attributes:
         machine: its store holds just this instance; addresses are the module's indices.
         entries: the raw entry of every function that the module defines.
+        held_outside: what the calls hold that the active one is nested in; see `held`.
     """
 
     def __init__(self, instance: Instance) -> None:
         self.instance = instance
+        self.held_outside = 0
         self.machine = pywasm.Machine()
         self.frame_module = pywasm.ModuleInst()
         module = instance.module.module
@@ -104,8 +113,9 @@ class Linked:
 
         def entry(*arguments: Any) -> Any:
             budget.enter()
-            machine, stack = self.machine, self.machine.stack
+            machine, stack, outside = self.machine, self.machine.stack, self.held_outside
             try:
+                self.held_outside += held(stack)
                 self.start_call(index, arguments)
                 machine.evaluate()
                 return pop_results(machine, type)
@@ -116,7 +126,7 @@ class Linked:
             except RecursionError:
                 raise trap_in(self, Trap(TrapReason.CALL_STACK_EXHAUSTED)) from None
             finally:
-                machine.stack = stack
+                machine.stack, self.held_outside = stack, outside
                 budget.leave()
 
         return entry
@@ -208,19 +218,25 @@ class Body(list[pywasm.Inst]):
 class _Expression:
     """What pywasm calls `FuncDesc.expr`: made when it is first looked at."""
 
+    __slots__ = ("_body", "_code", "_index", "_linked")
+
     def __init__(self, linked: Linked, index: int, code: Code) -> None:
-        self._make: Callable[[], Body] = lambda: linked.build_body(index, code)
+        self._linked = linked
+        self._index = index
+        self._code = code
         self._body: Body | None = None
 
     @property
     def data(self) -> Body:
         if self._body is None:
-            self._body = self._make()
+            self._body = self._linked.build_body(self._index, self._code)
         return self._body
 
 
 class _LazyBody:
     """What pywasm calls a `FuncDesc`."""
+
+    __slots__ = ("expr", "locals", "type")
 
     def __init__(self, linked: Linked, index: int, code: Code) -> None:
         self.type = code.type_index
@@ -314,6 +330,11 @@ def _function_type(type: FuncType) -> pywasm.FuncType:
     )
 
 
+def held(stack: pywasm.core.Stack) -> int:
+    """How many operands, labels and locals are on a stack."""
+    return len(stack.value) + len(stack.label) + sum(len(at.locals.data) for at in stack.frame)
+
+
 def pop_results(machine: pywasm.Machine, type: FuncType) -> Any:
     """The results of a call that `Linked.start_call` began and that has come to its end."""
     values = [raw_value(value) for value in machine.stack.value]
@@ -362,13 +383,20 @@ def build_body(linked: Linked, index: int, code: Code, steps: Steps) -> Body:
 
     Not recursive: compilers nest blocks deeper than Python nests calls.
     """
-    held = sum(count for count, _ in code.locals)
-    enter = steps.enter_function if held <= _MANY_LOCALS else steps.enter_large_function
+    many = sum(count for count, _ in code.locals) > _MANY_LOCALS
+    enter = steps.enter_large_function if many else steps.enter_function
     body = Body((Step(None, enter),))
     body.function = index
     current: list[pywasm.Inst] = body
     enclosing: list[list[pywasm.Inst]] = []
-    for instruction in instructions(linked.instance.module.module.data, code.body):
+    decoded = instructions(linked.instance.module.module.data, code.body)
+    looked = code.body.start
+    for instruction in decoded:
+        if instruction.offset - looked > _STRETCH:
+            # Now, and whenever the body is run.
+            looked = instruction.offset
+            steps.look_at_the_clock()
+            current.append(Step(None, steps.look_at_the_clock))
         mnemonic = instruction.opcode.mnemonic
         match mnemonic:
             case "block" | "loop" | "if":
@@ -437,6 +465,7 @@ class Steps:
     """The work of the steps of one instance; each `_name` is the instruction's with underscores."""
 
     def __init__(self, linked: Linked) -> None:
+        self.linked = linked
         self.machine = linked.machine
         self.instance = linked.instance
         self.budget = linked.instance.budget
@@ -445,16 +474,23 @@ class Steps:
         self.frames = None if depth is None else depth + 1
 
     def enter_function(self) -> None:
-        if self.frames is not None and len(self.machine.stack.frame) > self.frames:
+        stack = self.machine.stack
+        if self.frames is not None and len(stack.frame) > self.frames:
+            raise Trap(TrapReason.CALL_STACK_EXHAUSTED)
+        if self.linked.held_outside + len(stack.value) + len(stack.label) > _MOST_HELD:
             raise Trap(TrapReason.CALL_STACK_EXHAUSTED)
         self.budget.spend()
 
     def enter_large_function(self) -> None:
         """A few bytes of a module declare fifty thousand locals, and each is an object here."""
-        frames = self.machine.stack.frame
-        if sum(len(frame.locals.data) for frame in frames) > _MOST_LOCALS:
+        if self.linked.held_outside + held(self.machine.stack) > _MOST_HELD:
             raise Trap(TrapReason.CALL_STACK_EXHAUSTED)
         self.enter_function()
+
+    def look_at_the_clock(self) -> None:
+        """See `Budget.check_deadline`; a body may also be built while no call runs."""
+        if self.budget.nesting:
+            self.budget.check_deadline()
 
     def start_loop(self) -> None:
         self.budget.spend()
@@ -497,7 +533,9 @@ class Steps:
         arguments = [raw_value(value) for value in values[first:]]
         del values[first:]
         result = function.entry(*arguments)
+        # It may have called back and swallowed what ended it, or taken its time.
         self.budget.check()
+        self.budget.check_deadline()
         if len(results) == 1:
             self._push(results[0], result)
         elif results:
@@ -520,6 +558,12 @@ class Steps:
             if math.isnan(a) and math.isnan(b):
                 kept[start : start + size] = values[-2].data[start : start + size]
         values[-1] = pywasm.ValInst(values[-1].type, kept)
+
+    def _i64_div_u(self) -> None:
+        divisor, dividend = self._pop(), self._pop()
+        if divisor == 0:
+            raise Trap(TrapReason.INTEGER_DIVIDE_BY_ZERO)
+        self._push(ValType.I64, dividend // divisor)
 
     def _call_indirect(self, type: int, table: int) -> None:
         index = self._pop()
@@ -552,37 +596,37 @@ class Steps:
 
     def _table_grow(self, table: int) -> None:
         count = self._pop()
-        before = self.instance.tables[table].try_grow(count, self._pop())
+        before = self.instance.tables[table].try_grow(count, self._pop(), self.budget.spend)
         self._push(ValType.I32, before & 0xFFFFFFFF)
 
     def _table_fill(self, table: int) -> None:
-        self.instance.tables[table].fill(*self._pop_three())
+        self.instance.tables[table].fill(*self._pop_three(), self.budget.spend)
 
     def _table_copy(self, destination: int, source: int) -> None:
         tables = self.instance.tables
-        tables[destination].copy(tables[source], *self._pop_three())
+        tables[destination].copy(tables[source], *self._pop_three(), self.budget.spend)
 
     def _table_init(self, segment: int, table: int) -> None:
         references = self.instance.element_segments[segment]
-        self.instance.tables[table].init(references, *self._pop_three())
+        self.instance.tables[table].init(references, *self._pop_three(), self.budget.spend)
 
     def _elem_drop(self, segment: int) -> None:
         self.instance.element_segments[segment] = []
 
     def _memory_grow(self, memory: int) -> None:
-        before = self.instance.memories[memory].try_grow(self._pop())
+        before = self.instance.memories[memory].try_grow(self._pop(), self.budget.spend)
         self._push(ValType.I32, before & 0xFFFFFFFF)
 
     def _memory_fill(self, memory: int) -> None:
-        self.instance.memories[memory].fill(*self._pop_three())
+        self.instance.memories[memory].fill(*self._pop_three(), self.budget.spend)
 
     def _memory_copy(self, destination: int, source: int) -> None:
         # One memory: core 2.0 has no more.
-        self.instance.memories[destination].copy(*self._pop_three())
+        self.instance.memories[destination].copy(*self._pop_three(), self.budget.spend)
 
     def _memory_init(self, segment: int, memory: int) -> None:
         content = self.instance.data_segments[segment]
-        self.instance.memories[memory].init(content, *self._pop_three())
+        self.instance.memories[memory].init(content, *self._pop_three(), self.budget.spend)
 
     def _data_drop(self, segment: int) -> None:
         self.instance.data_segments[segment] = b""
@@ -604,6 +648,7 @@ _COMMUTATIVE = {
 _STEPS = frozenset(
     (
         "call_indirect",
+        "i64.div_u",
         "ref.func",
         "table.get",
         "table.set",

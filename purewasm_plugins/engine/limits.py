@@ -7,8 +7,9 @@ instructions, whether it may go on.
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from purewasm_plugins.errors import (
     Cancelled,
@@ -29,12 +30,15 @@ class ResourceLimits(Record):
             pages count too. `memory.grow` beyond it answers -1; declaring more is refused.
         fuel: units that one call from outside may use. Entering a function that a module defines
             costs one unit, and so does every start of a loop's body: its first, and one for each
-            branch back to it. Calling a host function costs nothing.
+            branch back to it. `memory.fill`, `memory.copy`, `memory.init` and a `memory.grow` that
+            succeeds cost one for each started 4 KiB, the same instructions on tables one for each
+            started 1024 elements. Calling a host function costs nothing.
         timeout: seconds that one call from outside may take.
         call_depth: functions of the module that may be active at once. A call that a host function
             makes back into the instance counts from one again. The pywasm engine has a bound of its
             own at 1023, and the translator at 100 000, or 5 000 inside Pyodide.
-        table_elements: entries that a table may have, at first or grown, as with `memory_pages`.
+        table_elements: entries that the tables of an instance may have together, at first or grown,
+            as with `memory_pages`; and references that its element segments may hold together.
         output_bytes: length of the longest string that is read from a plugin.
     """
 
@@ -48,8 +52,15 @@ class ResourceLimits(Record):
     def __post_init__(self) -> None:
         for name in self.__match_args__:
             value = getattr(self, name)
-            if value is not None and value < 0:
+            if value is None:
+                continue
+            allowed, wanted = ((int, float), "a number") if name == "timeout" else (int, "an int")
+            if not isinstance(value, allowed) or isinstance(value, bool):
+                raise TypeError(f"the limit {name} must be {wanted} or None: {value!r}")
+            if value < 0:
                 raise ValueError(f"the limit {name} must not be negative: {value}")
+            if name == "timeout" and not value <= sys.float_info.max:
+                raise ValueError(f"the limit {name} must be finite; None lifts it: {value}")
 
     def check(self, limit: str, requested: int) -> None:
         """Refuse what is over the limit of that name.
@@ -60,6 +71,39 @@ class ResourceLimits(Record):
         allowed = getattr(self, limit)
         if allowed is not None and requested > allowed:
             raise ResourceLimitError(limit, requested, allowed)
+
+
+#: What one unit of fuel stands for in an instruction that moves many bytes or table elements.
+BYTES_PER_UNIT = 4096
+ELEMENTS_PER_UNIT = 1024
+
+#: Units between two looks at the limits in such an instruction: 1 MiB, less than a millisecond.
+_UNITS_PER_PIECE = 256
+
+#: Uses that many units of fuel, or raises the trap that ends the call.
+Spend = Callable[[int], None]
+
+
+def pieces(
+    size: int, per_unit: int, spend: Spend | None, *, backwards: bool = False
+) -> Iterator[tuple[int, int]]:
+    """Cut the work of one instruction into pieces, each paid for before it is done.
+
+    Args:
+        size: the whole, in bytes or elements.
+        per_unit: how much of it costs a unit.
+        spend: pays; None where the host itself does the work.
+        backwards: whether the last piece comes first.
+
+    Returns:
+        The start and the end of each piece.
+    """
+    starts = range(0, size, per_unit * _UNITS_PER_PIECE)
+    for start in reversed(starts) if backwards else starts:
+        end = min(start + starts.step, size)
+        if spend is not None:
+            spend((end - start + per_unit - 1) // per_unit)
+        yield start, end
 
 
 class Budget:
@@ -85,7 +129,8 @@ class Budget:
         self._next_check = 0
         self._deadline: float | None = None
         self._cancelled = False
-        self._trap: Callable[[], Trap] | None = None
+        #: What has ended the running call.
+        self.lost: Trap | None = None
 
     def enter(self) -> None:
         """A call from outside the instance begins.
@@ -100,7 +145,7 @@ class Budget:
             self.fuel_used = 0
             self._next_check = 0
             self._cancelled = False
-            self._trap = None
+            self.lost = None
         elif self.nesting >= self.NESTING:
             raise Trap(TrapReason.CALL_STACK_EXHAUSTED)
         else:
@@ -116,15 +161,18 @@ class Budget:
         self._cancelled = True
         self._next_check = 0
 
-    def spend(self) -> None:
-        """Use one unit of fuel.
+    def spend(self, units: int = 1) -> None:
+        """Use units of fuel, and look at the limits now and then.
 
         Raises:
             OutOfFuel, DeadlineExceeded, Cancelled
         """
-        if self.fuel_used >= self._next_check:
-            self._look_around()
-        self.fuel_used += 1
+        if self.fuel_used + units > self._next_check:
+            self.check_limits(units)
+            self._next_check = self.fuel_used + self._PERIOD
+            if self.limits.fuel is not None:
+                self._next_check = min(self._next_check, self.limits.fuel)
+        self.fuel_used += units
 
     def check(self) -> None:
         """Raise again what has ended this call: a host function that swallowed it must not hide it.
@@ -132,18 +180,34 @@ class Budget:
         Raises:
             OutOfFuel, DeadlineExceeded, Cancelled
         """
-        if self._trap is not None:
-            raise self._trap()
+        if self.lost is not None:
+            raise type(self.lost)(self.lost.reason)
 
-    def _look_around(self) -> None:
+    def check_limits(self, units: int = 0) -> None:
+        """Look at the limits.
+
+        Args:
+            units: of fuel that are about to be used. Where so many are not left, all are used.
+
+        Raises:
+            OutOfFuel, DeadlineExceeded, Cancelled
+        """
         fuel = self.limits.fuel
         if self._cancelled:
-            self._trap = Cancelled
-        elif fuel is not None and self.fuel_used >= fuel:
-            self._trap = OutOfFuel
-        elif self._deadline is not None and time.monotonic() >= self._deadline:
-            self._trap = DeadlineExceeded
+            self.lost = Cancelled()
+        elif fuel is not None and self.fuel_used + units > fuel:
+            self.fuel_used = fuel
+            self.lost = OutOfFuel()
+        else:
+            self.check_deadline()
         self.check()
-        self._next_check = self.fuel_used + self._PERIOD
-        if fuel is not None:
-            self._next_check = min(self._next_check, fuel)
+
+    def check_deadline(self) -> None:
+        """Look at the clock, after what may have taken its time.
+
+        Raises:
+            DeadlineExceeded
+        """
+        if self._deadline is not None and time.monotonic() >= self._deadline:
+            self.lost = DeadlineExceeded()
+            self.check()

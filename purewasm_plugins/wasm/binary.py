@@ -132,6 +132,30 @@ class _Contents:
     def __init__(self) -> None:
         self.custom_sections: list[CustomSection] = []
         self.sections: list[Section] = []
+        self._totals: dict[str, int] = {}
+
+    def add(self, count: int, what: str, maximum: int, position: int) -> None:
+        """Count things of which the whole module may have a number.
+
+        Raises:
+            DecodeError: there are more.
+        """
+        total = self._totals[what] = self._totals.get(what, 0) + count
+        if total > maximum:
+            raise DecodeError(f"too many {what} in all: {maximum} at most", position)
+
+    def define(self, count: int, position: int) -> None:
+        """Count definitions; see `implementation_limits.MAX_DEFINITIONS`."""
+        self.add(count, "definitions", limits.MAX_DEFINITIONS, position)
+
+    def definitions(
+        self, data: bytes, position: int, read: _Reader[_Item], maximum: int, what: str
+    ) -> tuple[tuple[_Item, ...], int]:
+        """What a section defines."""
+        count, _ = read_unsigned(data, position)
+        if count <= maximum:
+            self.define(count, position)
+        return _vector(data, position, read, maximum, what)
 
     def module(self, data: bytes) -> Module:
         if len(self.functions) != len(self.function_types):
@@ -170,6 +194,7 @@ def _custom_section(data: bytes, position: int, contents: _Contents) -> int:
     name, after_name = read_name(data, start)
     if after_name > end:
         raise DecodeError("unexpected end of section or function", end)
+    contents.define(1, position)
     contents.custom_sections.append(CustomSection(name, Span(after_name, end)))
     contents.sections.append(Section("custom", Span(start, end)))
     return end
@@ -301,7 +326,7 @@ def _expression(data: bytes, position: int) -> tuple[Span, int]:
     return Span(start, position), position
 
 
-def _element_segment(data: bytes, position: int) -> tuple[ElementSegment, int]:
+def _element_segment(data: bytes, position: int, contents: _Contents) -> tuple[ElementSegment, int]:
     start = position
     flags, position = read_unsigned(data, position)
     if flags > 7:
@@ -322,12 +347,15 @@ def _element_segment(data: bytes, position: int) -> tuple[ElementSegment, int]:
             if kind:
                 raise DecodeError("malformed element kind", position)
             position = after
-    maximum = limits.MAX_TABLE_ELEMENTS
+    count, _ = read_unsigned(data, position)
+    contents.add(count, "items", limits.MAX_ITEMS, position)
+    if expressions:
+        contents.define(count, position)
     items: tuple[int, ...] | tuple[Span, ...]
     if expressions:
-        items, position = _vector(data, position, _expression, maximum, "items")
+        items, position = _vector(data, position, _expression, limits.MAX_ITEMS, "items")
     else:
-        items, position = _vector(data, position, read_unsigned, maximum, "items")
+        items, position = _vector(data, position, read_unsigned, limits.MAX_ITEMS, "items")
     return ElementSegment(mode, table, offset, type_, items), position
 
 
@@ -357,41 +385,55 @@ def _locals(data: bytes, position: int) -> tuple[tuple[int, ValType], int]:
 
 
 def _type_section(data: bytes, position: int, contents: _Contents) -> int:
-    contents.types, position = _vector(data, position, _function_type, limits.MAX_TYPES, "types")
+    def read(data: bytes, position: int) -> tuple[FuncType, int]:
+        type_, after = _function_type(data, position)
+        values = len(type_.params) + len(type_.results)
+        contents.add(values, "parameters and results", limits.MAX_TYPE_VALUES, position)
+        return type_, after
+
+    contents.types, position = contents.definitions(data, position, read, limits.MAX_TYPES, "types")
     return position
 
 
 def _import_section(data: bytes, position: int, contents: _Contents) -> int:
-    contents.imports, position = _vector(data, position, _import, limits.MAX_IMPORTS, "imports")
+    contents.imports, position = contents.definitions(
+        data, position, _import, limits.MAX_IMPORTS, "imports"
+    )
     return position
 
 
 def _function_section(data: bytes, position: int, contents: _Contents) -> int:
-    contents.function_types, position = _vector(
+    contents.function_types, position = contents.definitions(
         data, position, read_unsigned, limits.MAX_FUNCTIONS, "functions"
     )
     return position
 
 
 def _table_section(data: bytes, position: int, contents: _Contents) -> int:
-    contents.tables, position = _vector(data, position, _table_type, limits.MAX_TABLES, "tables")
+    contents.tables, position = contents.definitions(
+        data, position, _table_type, limits.MAX_TABLES, "tables"
+    )
     return position
 
 
 def _memory_section(data: bytes, position: int, contents: _Contents) -> int:
-    contents.memories, position = _vector(
+    contents.memories, position = contents.definitions(
         data, position, _memory_type, limits.MAX_MEMORIES, "memories"
     )
     return position
 
 
 def _global_section(data: bytes, position: int, contents: _Contents) -> int:
-    contents.globals, position = _vector(data, position, _global, limits.MAX_GLOBALS, "globals")
+    contents.globals, position = contents.definitions(
+        data, position, _global, limits.MAX_GLOBALS, "globals"
+    )
     return position
 
 
 def _export_section(data: bytes, position: int, contents: _Contents) -> int:
-    contents.exports, position = _vector(data, position, _export, limits.MAX_EXPORTS, "exports")
+    contents.exports, position = contents.definitions(
+        data, position, _export, limits.MAX_EXPORTS, "exports"
+    )
     return position
 
 
@@ -401,8 +443,11 @@ def _start_section(data: bytes, position: int, contents: _Contents) -> int:
 
 
 def _element_section(data: bytes, position: int, contents: _Contents) -> int:
-    contents.elements, position = _vector(
-        data, position, _element_segment, limits.MAX_ELEMENT_SEGMENTS, "element segments"
+    def read(data: bytes, position: int) -> tuple[ElementSegment, int]:
+        return _element_segment(data, position, contents)
+
+    contents.elements, position = contents.definitions(
+        data, position, read, limits.MAX_ELEMENT_SEGMENTS, "element segments"
     )
     return position
 
@@ -428,8 +473,10 @@ def _code_section(data: bytes, position: int, contents: _Contents) -> int:
         position = body_start + 1
         if data[body_start:position] != b"\0":
             locals_, position = _vector(data, body_start, _locals, limits.MAX_LOCALS, "locals")
-        if locals_ and sum(count for count, _ in locals_) > limits.MAX_LOCALS:
-            raise DecodeError(f"too many locals: {limits.MAX_LOCALS} at most", body_start)
+        if locals_:
+            contents.define(len(locals_), body_start)
+            if sum(count for count, _ in locals_) > limits.MAX_LOCALS:
+                raise DecodeError(f"too many locals: {limits.MAX_LOCALS} at most", body_start)
         if position > end:
             raise DecodeError("unexpected end of section or function", end)
         functions.append(Code(type_index, locals_, Span(position, end)))
@@ -439,7 +486,7 @@ def _code_section(data: bytes, position: int, contents: _Contents) -> int:
 
 
 def _data_section(data: bytes, position: int, contents: _Contents) -> int:
-    contents.data_segments, position = _vector(
+    contents.data_segments, position = contents.definitions(
         data, position, _data_segment, limits.MAX_DATA_SEGMENTS, "data segments"
     )
     return position

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from purewasm_plugins.errors import DecodeError
 from purewasm_plugins.records import Record
+from purewasm_plugins.wasm.implementation_limits import MAX_NAMES
 from purewasm_plugins.wasm.module import Module
 from purewasm_plugins.wasm.primitives import read_byte, read_name, read_unsigned
 
@@ -49,47 +50,55 @@ class Names(Record):
     notes: tuple[str, ...] = ()
 
 
-def _association(
-    data: bytes, position: int, end: int, read: Callable[[bytes, int, int], tuple[_Item, int]]
-) -> tuple[dict[int, _Item], int]:
-    """A vector of an index and what belongs to it; the first one counts if there are two."""
-    found: dict[int, _Item] = {}
-    count, position = read_unsigned(data, position)
-    for _ in range(count):
-        if position >= end:
-            raise DecodeError("unexpected end of section or function", end)
-        index, position = read_unsigned(data, position)
-        item, position = read(data, position, end)
-        found.setdefault(index, item)
-    return found, position
+class _Content:
+    """What the subsections hold, and how many more names and lists of names are read."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._left = MAX_NAMES
+
+    def _association(
+        self, position: int, end: int, read: Callable[[int, int], tuple[_Item, int]]
+    ) -> tuple[dict[int, _Item], int]:
+        """A vector of an index and what belongs to it; the first one counts if there are two."""
+        found: dict[int, _Item] = {}
+        start = position
+        count, position = read_unsigned(self._data, position)
+        for _ in range(count):
+            if position >= end:
+                raise DecodeError("unexpected end of section or function", end)
+            if not self._left:
+                raise DecodeError(f"too many names: {MAX_NAMES} at most", start)
+            self._left -= 1
+            index, position = read_unsigned(self._data, position)
+            item, position = read(position, end)
+            found.setdefault(index, item)
+        return found, position
+
+    def name(self, position: int, end: int) -> tuple[str, int]:
+        return read_name(self._data, position)
+
+    def name_map(self, position: int, end: int) -> tuple[dict[int, str], int]:
+        return self._association(position, end, self.name)
+
+    def indirect_name_map(self, position: int, end: int) -> tuple[IndirectNameMap, int]:
+        return self._association(position, end, self.name_map)
 
 
-def _name(data: bytes, position: int, end: int) -> tuple[str, int]:
-    return read_name(data, position)
-
-
-def _name_map(data: bytes, position: int, end: int) -> tuple[dict[int, str], int]:
-    return _association(data, position, end, _name)
-
-
-def _indirect_name_map(data: bytes, position: int, end: int) -> tuple[IndirectNameMap, int]:
-    return _association(data, position, end, _name_map)
-
-
-_Reader = Callable[[bytes, int, int], tuple[object, int]]
+_Reader = Callable[[_Content, int, int], tuple[object, int]]
 
 #: By subsection id: the field of `Names`, and what reads it.
 _SUBSECTIONS: dict[int, tuple[str, _Reader]] = {
-    0: ("module", _name),
-    1: ("functions", _name_map),
-    2: ("locals", _indirect_name_map),
-    3: ("labels", _indirect_name_map),
-    4: ("types", _name_map),
-    5: ("tables", _name_map),
-    6: ("memories", _name_map),
-    7: ("globals", _name_map),
-    8: ("elements", _name_map),
-    9: ("data", _name_map),
+    0: ("module", _Content.name),
+    1: ("functions", _Content.name_map),
+    2: ("locals", _Content.indirect_name_map),
+    3: ("labels", _Content.indirect_name_map),
+    4: ("types", _Content.name_map),
+    5: ("tables", _Content.name_map),
+    6: ("memories", _Content.name_map),
+    7: ("globals", _Content.name_map),
+    8: ("elements", _Content.name_map),
+    9: ("data", _Content.name_map),
 }
 
 
@@ -104,6 +113,7 @@ def read_names(module: Module) -> Names:
 def _read(data: bytes, position: int, end: int) -> Names:
     found: dict[str, object] = {}
     notes = []
+    content = _Content(data)
     while position < end:
         try:
             identifier, after = read_byte(data, position)
@@ -118,7 +128,7 @@ def _read(data: bytes, position: int, end: int) -> Names:
         if known is not None:
             name, read = known
             try:
-                item, after = read(data, start, start + size)
+                item, after = read(content, start, start + size)
             except DecodeError as error:
                 notes.append(f"the names of {name} are malformed: {error}")
             else:

@@ -1,7 +1,8 @@
 """Fuel, counted exactly as `ResourceLimits` says, the same on every engine.
 
 Entering a function that a module defines costs one unit, and so does every start of a loop's body.
-Calling a host function costs nothing.
+What moves many bytes or table elements costs one for each started 4 KiB or 1024 elements. Calling a
+host function costs nothing.
 """
 
 from __future__ import annotations
@@ -70,6 +71,20 @@ def _fib_calls(n: int) -> int:
     return 1 if n < 2 else 1 + _fib_calls(n - 1) + _fib_calls(n - 2)
 
 
+def bulk(instruction: str, size: int) -> str:
+    """A function that runs an instruction from 0 to 0, over so many bytes or elements."""
+    first = {"memory.init": "0", "table.init": "0 0"}.get(instruction, "")
+    second = "(ref.null func)" if instruction == "table.fill" else "(i32.const 0)"
+    return f"""(memory 80) (table 900000 funcref) (data "{"a" * 20480}")
+      (elem funcref {"(ref.null func)" * 5120})
+      (func (export "run")
+        ({instruction} {first} (i32.const 0) {second} (i32.const {size})))"""
+
+
+def grow(instruction: str) -> str:
+    return f'(memory 1) (table 1 funcref) (func (export "run") (drop {instruction}))'
+
+
 #: name, functions, arguments, units
 CASES: list[tuple[str, str, tuple[int, ...], int]] = [
     ("empty function", '(func (export "run"))', (), 1),
@@ -99,6 +114,27 @@ CASES: list[tuple[str, str, tuple[int, ...], int]] = [
     ("loop with a parameter, around", LOOP_WITH_VALUES, (500,), 1 + 501),
     ("br_table among blocks", SWITCH, (0,), 1 + 3),
     ("recursion", FIB, (9,), _fib_calls(9)),
+    *(
+        (f"{instruction} of {size}", bulk(instruction, size), (), 1 + units)
+        for instruction, per_unit in (
+            *((name, 4096) for name in ("memory.fill", "memory.copy", "memory.init")),
+            *((name, 1024) for name in ("table.fill", "table.copy", "table.init")),
+        )
+        for size, units in ((0, 0), (1, 1), (per_unit, 1), (per_unit + 1, 2), (5 * per_unit, 5))
+    ),
+    # More than one look at the limits.
+    ("memory.fill of 5 MiB", bulk("memory.fill", 5 << 20), (), 1 + 5 * 256),
+    ("memory.copy of 5 MiB", bulk("memory.copy", 5 << 20), (), 1 + 5 * 256),
+    ("table.fill of 900 000", bulk("table.fill", 900_000), (), 1 + 879),
+    ("table.copy of 900 000", bulk("table.copy", 900_000), (), 1 + 879),
+    ("memory.grow by 0", grow("(memory.grow (i32.const 0))"), (), 1),
+    ("memory.grow by 1", grow("(memory.grow (i32.const 1))"), (), 1 + 16),
+    ("memory.grow by 100", grow("(memory.grow (i32.const 100))"), (), 1 + 1600),
+    ("memory.grow that is refused", grow("(memory.grow (i32.const 2000))"), (), 1),
+    ("table.grow by 0", grow("(table.grow 0 (ref.null func) (i32.const 0))"), (), 1),
+    ("table.grow by 1024", grow("(table.grow 0 (ref.null func) (i32.const 1024))"), (), 1 + 1),
+    ("table.grow by 1025", grow("(table.grow 0 (ref.null func) (i32.const 1025))"), (), 1 + 2),
+    ("table.grow that is refused", grow("(table.grow 0 (ref.null func) (i32.const -1))"), (), 1),
     (
         "host functions",
         """(func $f (call $host)) (func (export "run")
@@ -249,14 +285,61 @@ def test_a_host_function_that_swallows_the_end_of_another_instance(start: Start)
     assert instance.fuel_used == 2
 
 
-def test_memory_instructions_cost_nothing_but_stay_bounded(start: Start) -> None:
-    """`memory.fill` is one instruction however long: the size of memory is what bounds it."""
+@pytest.mark.parametrize("fuel", [0, 1, 255, 256, 257, 511, 512, 513, 1000, 2000])
+@pytest.mark.parametrize("instruction", ["memory.fill", "memory.copy"])
+def test_where_fuel_ends_inside_of_an_instruction(
+    start: Start, instruction: str, fuel: int
+) -> None:
+    """What was paid for has been done, in pieces of 1 MiB; nothing else, on each engine alike."""
+    half = 0x800000
     instance = start(
-        """(module (memory 4)
-             (func (export "run") (memory.fill (i32.const 0) (i32.const 1) (i32.const 262144))))"""
+        f"""(module (memory (export "memory") 256)
+              (func (export "run")
+                ({instruction} (i32.const {half}) (i32.const 0) (i32.const {half}))))""",
+        fuel=fuel + 1,
     )
-    instance.exports["run"]()
-    assert instance.fuel_used == 1
+    memory = instance.exports["memory"]
+    memory.data[half:] = b"9" * half
+    with pytest.raises(OutOfFuel) as raised:
+        instance.exports["run"]()
+    assert [frame.name for frame in raised.value.frames] == ["run"]
+    assert instance.fuel_used == fuel + 1
+    assert memory.data.count(0) == half + fuel // 256 * 0x100000
+
+
+def test_an_instruction_out_of_bounds_costs_nothing(start: Start) -> None:
+    instance = start(
+        """(module (memory 1) (table 1 funcref)
+             (func (export "fill") (memory.fill (i32.const 1) (i32.const 1) (i32.const 65536)))
+             (func (export "copy") (memory.copy (i32.const 0) (i32.const 1) (i32.const 65536)))
+             (func (export "table") (table.copy (i32.const 0) (i32.const 0) (i32.const 2))))"""
+    )
+    for name in ("fill", "copy", "table"):
+        with pytest.raises(Trap):
+            instance.exports[name]()
+        assert instance.fuel_used == 1
+
+
+def test_a_host_function_cannot_hide_what_ended_a_long_instruction(start: Start) -> None:
+    """No loop and no function starts after it: the end is seen where the host function returns."""
+
+    def host() -> None:
+        with pytest.raises(OutOfFuel):
+            instance.exports["fill"]()
+
+    instance = start(
+        """(module (import "h" "f" (func $host)) (memory 80)
+             (global $after (export "after") (mut i32) (i32.const 0))
+             (func (export "fill") (memory.fill (i32.const 0) (i32.const 1) (i32.const 0x400000)))
+             (func (export "run") (call $host) (global.set $after (i32.const 1))))""",
+        {"h": {"f": host}},
+        fuel=500,
+    )
+    for _ in range(2):
+        with pytest.raises(OutOfFuel):
+            instance.exports["run"]()
+        assert instance.exports["after"].value == 0
+        assert instance.fuel_used == 500
 
 
 def test_cancelled_has_precedence_over_nothing_else(start: Start) -> None:

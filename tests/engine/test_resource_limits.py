@@ -305,7 +305,13 @@ def test_the_default_call_depth() -> None:
         ("(table 1000001 funcref)", {}, ("table_elements", 1000001, 1000000)),
         ("(table 10000000 externref)", {}, ("table_elements", 10000000, 1000000)),
         ("(table 3 funcref)", {"table_elements": 2}, ("table_elements", 3, 2)),
-        ("(table 2 funcref) (table 3 funcref)", {"table_elements": 2}, ("table_elements", 3, 2)),
+        ("(table 2 funcref) (table 3 funcref)", {"table_elements": 2}, ("table_elements", 5, 2)),
+        ("(table 600000 funcref)" * 50, {}, ("table_elements", 30_000_000, 1_000_000)),
+        (
+            "(elem funcref (ref.null func) (ref.null func)) (elem externref (ref.null extern))",
+            {"table_elements": 2},
+            ("table_elements", 3, 2),
+        ),
     ],
 )
 def test_too_much_declared(

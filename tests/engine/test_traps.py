@@ -196,6 +196,8 @@ def test_every_reason_is_tried() -> None:
         TrapReason.OUT_OF_FUEL,
         TrapReason.DEADLINE_EXCEEDED,
         TrapReason.CANCELLED,
+        TrapReason.OUT_OF_MEMORY,
+        TrapReason.MEMORY_IN_USE,
     }
     assert {reason for _, reason in TRAPS} | elsewhere == set(TrapReason)
 

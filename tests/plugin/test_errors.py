@@ -22,8 +22,10 @@ from purewasm_plugins.errors import (
     InvalidArgumentsError,
     LinkError,
     LocationError,
+    MemoryInUse,
     MissingExportError,
     OutOfFuel,
+    OutOfMemory,
     PluginError,
     ResourceLimitError,
     StackFrame,
@@ -89,6 +91,12 @@ CASES: list[tuple[Exception, dict[str, object], str]] = [
     ),
     (DeadlineExceeded(), {"reason": TrapReason.DEADLINE_EXCEEDED}, "deadline exceeded"),
     (Cancelled(), {"reason": TrapReason.CANCELLED}, "cancelled"),
+    (OutOfMemory(), {"reason": TrapReason.OUT_OF_MEMORY}, "out of memory"),
+    (
+        MemoryInUse(),
+        {"reason": TrapReason.MEMORY_IN_USE},
+        "the memory cannot grow while the host holds a memoryview of its data",
+    ),
     (PluginError("anything"), {}, "anything"),
     (
         CompileError("unexpected end"),
@@ -161,6 +169,8 @@ BASES = {
     OutOfFuel: Trap,
     DeadlineExceeded: Trap,
     Cancelled: Trap,
+    OutOfMemory: Trap,
+    MemoryInUse: Trap,
     PluginError: Exception,
     CompileError: PluginError,
     InstantiateError: PluginError,
@@ -236,5 +246,7 @@ def test_the_wording_is_that_of_the_specification_s_test_suite() -> None:
         "out of fuel",
         "deadline exceeded",
         "cancelled",
+        "out of memory",
+        "the memory cannot grow while the host holds a memoryview of its data",
     ]
     assert all(str(reason) == reason.value for reason in TrapReason)

@@ -99,6 +99,41 @@ HOSTILE: dict[str, tuple[bytes, type[WasmError] | None, str]] = {
     "4 billion exports": (module(section(7, MOST)), DecodeError, "too many exports"),
     "4 billion items": (module(section(9, b"\x01\x01\0" + MOST)), DecodeError, "too many items"),
     "4 billion data segments": (module(section(11, MOST)), DecodeError, "too many data segments"),
+    "60 000 functions": (module(section(3, vector([b"\0"] * 60_000))), DecodeError, "too many fun"),
+    "270 000 definitions": (
+        module(
+            section(1, vector([b"\x60\0\0"] * 90_000)),
+            section(6, vector([b"\x7f\0\x41\0\x0b"] * 90_000)),
+            section(9, vector([b"\x01\0\0"] * 90_000)),
+        ),
+        DecodeError,
+        "too many definitions in all",
+    ),
+    "260 000 custom sections": (
+        module(section(0, b"\0") * 260_000),
+        DecodeError,
+        "too many definitions in all",
+    ),
+    "270 000 groups of locals": (
+        with_functions(*[vector([b"\0\x7f"] * 45_000) + b"\x0b"] * 6),
+        DecodeError,
+        "too many definitions in all",
+    ),
+    "260 000 items that are expressions": (
+        module(section(9, vector([b"\x05\x70" + vector([b"\xd0\x70\x0b"] * 130_000)] * 2))),
+        DecodeError,
+        "too many definitions in all",
+    ),
+    "2 100 000 items": (
+        module(section(9, vector([b"\x01\0" + vector([b"\0"] * 700_000)] * 3))),
+        DecodeError,
+        "too many items in all",
+    ),
+    "2 200 000 parameters and results": (
+        module(section(1, vector([b"\x60" + vector([b"\x7f"] * 1000) * 2] * 1100))),
+        DecodeError,
+        "too many parameters and results in all",
+    ),
     "4 billion labels": (body(b"\0\x0e" + MOST), DecodeError, "too many labels"),
     "a name of 4 GiB": (module(section(0, MOST)), DecodeError, "length out of bounds"),
     "a function of 8 MB": (

@@ -73,6 +73,19 @@ def test_what_is_malformed_is_left_out(malformed: bytes, note: str) -> None:
     assert found.startswith(note)
 
 
+def test_too_many_names() -> None:
+    """All maps count, and those inside of maps."""
+    one = unsigned(0) + name("")
+    locals = vector([unsigned(function) + vector([one]) for function in range(100_000)])
+    labels = vector([unsigned(0) + vector([one] * 100_000)])
+    names = names_of(FUNCTIONS, section(2, locals), section(3, labels))
+    assert names.functions == {3: "three"}
+    assert len(names.locals) == 100_000
+    assert names.labels == {}
+    (note,) = names.notes
+    assert note.startswith("the names of labels are malformed: too many names")
+
+
 def test_unknown_subsections_mean_nothing() -> None:
     names = names_of(section(99, b"whatever"), FUNCTIONS)
     assert (names.functions, names.notes) == ({3: "three"}, ())

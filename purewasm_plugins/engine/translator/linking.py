@@ -154,6 +154,7 @@ class _Linked:
         instance, space = self.instance, self.namespace
         module = instance.module.module
         space["budget"] = self._budget.iterator
+        space["spend"] = self._budget.spend
         for index, function in enumerate(instance.functions[: module.imported_functions]):
             space[f"f{index}"] = self.foreign(function)
         for index in range(module.imported_functions, len(instance.functions)):
@@ -246,7 +247,7 @@ class _Linked:
             # It may have called back and swallowed what ended it, or taken its time.
             if budget.lost is not None:
                 budget.check()
-            budget.hurry()
+            budget.check_deadline()
             return result
 
         return call

@@ -143,14 +143,21 @@ def _memory_size(writer: Writer, immediates: tuple[Any, ...]) -> None:
     writer.push(Expression(text, ATOM, 0, 65536, READS))
 
 
+def _paid(writer: Writer) -> tuple[Expression, ...]:
+    """The last argument of what costs more the longer it works: what pays for it."""
+    return (opaque("spend"),) if writer.metered else ()
+
+
 def _call_statement(writer: Writer, function: str, *operands: Expression) -> None:
-    texts = ", ".join([operand.text for operand in operands])
+    texts = ", ".join([operand.text for operand in (*operands, *_paid(writer))])
     writer.statement(writer.trace(f"{function}({texts})"))
 
 
 def _memory_grow(writer: Writer, immediates: tuple[Any, ...]) -> None:
     pages = writer.pop_unsigned()
-    result = call("memory_grow", opaque("linear_memory"), pages, effects=_HEAP | CALLS)
+    memory = opaque("linear_memory")
+    result = call("memory_grow", memory, pages, *_paid(writer), effects=_HEAP | CALLS)
+    result.text = writer.trace(result.text)
     result.high = 0xFFFFFFFF
     writer.push(result)
 
@@ -197,7 +204,9 @@ def _table_size(writer: Writer, immediates: tuple[Any, ...]) -> None:
 def _table_grow(writer: Writer, immediates: tuple[Any, ...]) -> None:
     value, count = writer.take(2)
     table = opaque(f"table{immediates[0]}")
-    result = call("table_grow", table, value, unsigned(count, 32), effects=_HEAP | CALLS)
+    operands = (table, value, unsigned(count, 32), *_paid(writer))
+    result = call("table_grow", *operands, effects=_HEAP | CALLS)
+    result.text = writer.trace(result.text)
     result.high = 0xFFFFFFFF
     writer.push(result)
 

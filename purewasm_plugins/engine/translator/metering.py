@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from itertools import chain, repeat
+from itertools import chain, islice, repeat
 from operator import length_hint
 from time import monotonic
 from typing import NoReturn
@@ -66,7 +66,6 @@ class SlicedBudget(Budget):
         depth = limits.call_depth
         self.call_depth = DEEPEST if depth is None else min(depth, DEEPEST)
         super().__init__(limits)
-        self.lost: Trap | None = None
         self.iterator: Iterator[None] = iter(())
         self.renew()
 
@@ -105,20 +104,20 @@ class SlicedBudget(Budget):
         """
         self._given -= len(list(self._slice))
 
-    def check(self) -> None:
-        """Raise again what has ended the running call: whoever swallowed it must not hide it."""
-        if self.lost is not None:
-            raise type(self.lost)(self.lost.reason)
+    def spend(self, units: int = 1) -> None:
+        """See `Budget.spend`: units that are used at once come out of the same slice."""
+        if units == 1:
+            missing = next(self._slice, 1) or 0
+        else:
+            missing = units - len(list(islice(self._slice, units)))
+        if missing:
+            self.check_limits(missing)
+            self._given += missing
 
     def cancel(self) -> None:
         """Make the running call trap at its next function entry or loop start."""
         self._cancelled = True
         self.shorten()
-
-    def hurry(self) -> None:
-        """Have the next unit look around if time has run out: a host function may have slept."""
-        if self._deadline is not None and monotonic() >= self._deadline:
-            self.shorten()
 
     def reserve(self) -> None:
         """Have Python's stack made large enough for what may come in the active entry."""

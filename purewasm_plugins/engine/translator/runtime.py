@@ -14,6 +14,7 @@ from struct import Struct
 from typing import Any, NoReturn
 
 from purewasm_plugins.engine.base import Memory, Table
+from purewasm_plugins.engine.limits import Spend
 from purewasm_plugins.engine.values import (
     f32_from_bits,
     f32_to_bits,
@@ -258,14 +259,14 @@ def store_f32_nan(memory: bytearray, address: int, value: float) -> None:
     _store_u32(memory, address, f32_to_bits(value))
 
 
-def memory_grow(memory: Memory, pages: int) -> int:
+def memory_grow(memory: Memory, pages: int, spend: Spend | None = None) -> int:
     """`memory.grow`."""
-    return memory.try_grow(pages) & _U32
+    return memory.try_grow(pages, spend) & _U32
 
 
-def table_grow(table: Table, value: Any, count: int) -> int:
+def table_grow(table: Table, value: Any, count: int, spend: Spend | None = None) -> int:
     """`table.grow`."""
-    return table.try_grow(count, value) & _U32
+    return table.try_grow(count, value, spend) & _U32
 
 
 def drop_segment(segments: list[Any], index: int) -> None:
