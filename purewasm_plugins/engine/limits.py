@@ -157,7 +157,8 @@ class Budget:
         self.nesting -= 1
 
     def cancel(self) -> None:
-        """Make the running call trap at its next function entry or loop start."""
+        """Make the running call trap where it next enters a function, starts a loop or is back from a
+        host function."""
         self._cancelled = True
         self._next_check = 0
 

@@ -10,7 +10,7 @@ import pytest
 
 from purewasm_plugins import PluginError, instantiate
 from purewasm_plugins.cache import DirectoryCache
-from purewasm_plugins.engine.translator import Translator, linking
+from purewasm_plugins.engine.translator import Translator, caching
 
 Wat = Callable[[str], bytes]
 
@@ -29,7 +29,7 @@ def test_functions_are_translated_once(
     cache = DirectoryCache(tmp_path / "cache")
     assert call(wat(MODULE), cache, "a") == 1
     assert call(wat(MODULE), cache, "b") == 2
-    monkeypatch.setattr(linking, "compiled", None)
+    monkeypatch.setattr(caching, "compiled", None)
     assert call(wat(MODULE), cache, "a") == 1
     assert call(wat(MODULE), cache, "b") == 2
 
