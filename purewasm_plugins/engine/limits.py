@@ -157,8 +157,9 @@ class Budget:
         self.nesting -= 1
 
     def cancel(self) -> None:
-        """Make the running call trap where it next enters a function, starts a loop or is back from a
-        host function."""
+        """Make the running call trap where it next enters a function or starts a loop, or where a
+        host function returns to it.
+        """
         self._cancelled = True
         self._next_check = 0
 

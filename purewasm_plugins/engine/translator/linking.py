@@ -41,6 +41,10 @@ Entry = Callable[..., Any]
 _SHALLOW = 100
 _LIMIT = 1000
 
+#: What a call has lost when Python had no room: that may have ended the iterator that meters, the
+#: only exception that does. Calls outside of it must not go on, and the next one makes another.
+_NO_ROOM = OutOfMemory()
+
 #: Variables and operands that a function's frame has room for, each in some fifty bytes with its
 #: value. With more than the first number they are counted, and all that are active at once may have
 #: the second: with that, and 1000 calls of functions that have fewer, a plugin has some 60 MB.
@@ -294,7 +298,8 @@ class _Linked:
                 return self._nested(name, arguments)
             try:
                 budget.nesting = 1
-                budget.lost = None
+                if budget.lost is not None:
+                    self._recover()
                 budget._cancelled = budget.reserved = False
                 budget._room = 0
                 heights[0] = budget.floor = bottom = height(heights[0])
@@ -311,6 +316,8 @@ class _Linked:
                 return space[name](*arguments)
             except BaseException as exception:
                 budget.slots = 0
+                if exception.__class__ is MemoryError:
+                    budget.lost = _NO_ROOM
                 caught = self._rescued(exception)
             finally:
                 budget.nesting = 0
@@ -336,6 +343,8 @@ class _Linked:
             budget.reserve()
             return self.namespace[name](*arguments)
         except BaseException as exception:
+            if exception.__class__ is MemoryError:
+                budget.lost = _NO_ROOM
             caught = self._rescued(exception)
         finally:
             # Nothing is called here, so that a signal's handler cannot come in between.
@@ -346,16 +355,16 @@ class _Linked:
                 dropped += budget._slice
         raise caught from None
 
-    def _rescued(self, exception: BaseException) -> BaseException:
-        """What is to be raised for what generated code raised; the instance can be used again."""
+    def _recover(self) -> None:
+        """Forget what ended the call before."""
         budget = self._budget
-        if isinstance(exception, MemoryError):
-            # The one exception that may have ended the iterator: a few bytes were not to be had.
-            if budget.nesting > 1:
-                # The loops of the calls outside still hold it.
-                budget.lost = OutOfMemory()
+        if budget.lost is _NO_ROOM:
             budget.renew()
             self.namespace["budget"] = budget.iterator
+        budget.lost = None
+
+    def _rescued(self, exception: BaseException) -> BaseException:
+        """What is to be raised for what generated code raised."""
         trap = self._backtraces.trap(exception) if isinstance(exception, Exception) else None
         if trap is None:
             return exception

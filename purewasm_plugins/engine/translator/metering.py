@@ -75,6 +75,7 @@ class SlicedBudget(Budget):
         self._given = 0
         self._start = 0
         self._slice: Iterator[None] = repeat(None, 0)
+        self._pair: list[Iterator[None]] = [_Between(self._next_slice), self._slice]
         self.dropped: list[None] = []
         self._size = 16
         self._looked = 0.0
@@ -107,14 +108,12 @@ class SlicedBudget(Budget):
         return self._deadline
 
     def renew(self) -> None:
-        """Make a new iterator, which goes on with the fuel of the one before.
+        """Make a new iterator, which goes on where the one before was.
 
         Where a chain's source raises, the chain is over, and it ends loops without a word. What it
         passes on may raise. So the source here is one that runs no Python code: again and again it
         gives the two items of a list, and the first of them puts the next slice in second place.
         """
-        self.shorten()
-        self._pair: list[Iterator[None]] = [_Between(self._next_slice), self._slice]
         self.iterator: Iterator[None] = chain.from_iterable(chain.from_iterable(repeat(self._pair)))
 
     def shorten(self) -> None:
@@ -138,8 +137,9 @@ class SlicedBudget(Budget):
             self._given += missing
 
     def cancel(self) -> None:
-        """Make the running call trap where it next enters a function, starts a loop or is back from a
-        host function."""
+        """Make the running call trap where it next enters a function or starts a loop, or where a
+        host function returns to it.
+        """
         self._cancelled = True
         self.shorten()
 
