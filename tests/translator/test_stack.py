@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -14,6 +15,7 @@ import pytest
 from purewasm_plugins import Instance, ResourceLimits, Trap, TrapReason
 from purewasm_plugins.engine import instantiate
 from purewasm_plugins.engine.translator import Translator
+from purewasm_plugins.engine.translator.stack import PYTHON_STACK
 
 Wat = Callable[[str], bytes]
 
@@ -138,6 +140,121 @@ def test_without_a_budget_there_is_a_limit_still(wat: Wat, limit: int) -> None:
     with pytest.raises(Trap) as raised:
         instance.exports["down"](20_000)
     assert raised.value.reason is TrapReason.CALL_STACK_EXHAUSTED
+
+
+#: Each instance calls the next through a host function.
+CHAIN = """
+import sys, threading
+from purewasm_plugins import Trap, instantiate
+from purewasm_plugins.wasm import load
+
+module = load(bytes.fromhex(sys.argv[1]))
+
+def link(following):
+    host = (lambda n: n) if following is None else following.exports["run"]
+    return instantiate(module, {"h": {"f": lambda n: host(n)}})
+
+chain = [link(None)]
+while len(chain) < 9000:
+    chain.append(link(chain[-1]))
+
+def run():
+    for count in (60, 9000, 9000, 60):
+        try:
+            print(chain[count - 1].exports["run"](5))
+        except Trap as trap:
+            print(trap.reason, 60 < len(trap.frames) < 200)
+    print(sys.getrecursionlimit())
+
+run()
+threading.stack_size(512 * 1024)
+thread = threading.Thread(target=run)
+thread.start()
+thread.join()
+"""
+
+
+def test_a_chain_of_instances_ends(wat: Wat, pytestconfig: pytest.Config) -> None:
+    """Calls through host functions take C's stack: there is one ceiling for all instances."""
+    module = """(module (import "h" "f" (func $f (param i32) (result i32)))
+        (func (export "run") (param i32) (result i32)
+          (i32.add (i32.const 1) (call $f (local.get 0)))))"""
+    done = subprocess.run(
+        [sys.executable, "-c", CHAIN, wat(module).hex()],
+        cwd=pytestconfig.rootpath,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    exhausted = "call stack exhausted True"
+    expected = ["65", exhausted, exhausted, "65", "1000"]
+    assert done.stdout.splitlines() == expected * 2
+
+
+def test_what_was_not_released_is_forgotten(wat: Wat, limit: int) -> None:
+    """A signal's handler may raise in front of the release."""
+    instance = start(wat)
+    instance.budget.nesting = 1
+    PYTHON_STACK.reserve(instance.budget, 5000, 1000)  # type: ignore[arg-type]
+    assert sys.getrecursionlimit() > limit
+    instance.budget.nesting = 0
+    assert start(wat).exports["down"](500) == 500
+
+
+#: The child of a fork has one thread only, and none of the others' calls.
+FORK = """
+import os, sys, threading
+from purewasm_plugins import instantiate
+from purewasm_plugins.engine.translator.stack import PYTHON_STACK
+
+running, over = threading.Event(), threading.Event()
+
+def wait():
+    running.set()
+    over.wait(30)
+
+data = bytes.fromhex(sys.argv[1])
+waiting = instantiate(data, {"h": {"f": wait}}).exports["host_and_down"]
+thread = threading.Thread(target=waiting, args=(900,))
+thread.start()
+running.wait(30)
+down = instantiate(data, {"h": {"f": lambda: None}}).exports["down"]
+limits = []
+
+def fork():
+    with PYTHON_STACK._lock:
+        locked.set()
+        forked.wait(30)
+
+locked, forked = threading.Event(), threading.Event()
+holder = threading.Thread(target=fork)
+holder.start()
+locked.wait(30)
+child = os.fork()
+if not child:
+    print(down(900), sys.getrecursionlimit(), len(PYTHON_STACK._holders), flush=True)
+    os._exit(0)
+forked.set()
+print(os.waitpid(child, 0)[1])
+over.set()
+thread.join()
+holder.join()
+print(down(900), sys.getrecursionlimit())
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")
+def test_a_forked_child(wat: Wat, pytestconfig: pytest.Config) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FORK, wat(DOWN).hex()],
+        cwd=pytestconfig.rootpath,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout.splitlines() == ["900 1000 0", "0", "900 1000"], done.stderr
 
 
 #: On the stack of a thread that is small: calls that go through C would end the process.

@@ -23,9 +23,9 @@ DEEPEST = 100_000 if _ON_THE_HEAP else 5_000
 #: Frames that a host function, or the translation of a function, may use.
 _HOST_FRAMES = 1000
 
-#: Calls into instances that one thread may have in each other: each takes some kilobytes of the
-#: stack of C before Python 3.12, where a call from a call's arguments is made through C.
-_MOST_ENTRIES = 150
+#: Calls into instances that one thread may have in each other. With host functions in between each
+#: takes two kilobytes of the stack of C before Python 3.12; a thread has 256 at least.
+_MOST_ENTRIES = 100
 
 
 class Holder(Protocol):
