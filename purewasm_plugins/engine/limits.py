@@ -36,7 +36,9 @@ class ResourceLimits(Record):
         timeout: seconds that one call from outside may take.
         call_depth: functions of the module that may be active at once. A call that a host function
             makes back into the instance counts from one again. The pywasm engine has a bound of its
-            own at 1023, and the translator at 100 000, or 5 000 inside Pyodide.
+            own at 1023, and the translator at 100 000, or 5 000 inside Pyodide. Functions with more
+            than 256 variables may have a million of them active, and calls into instances that host
+            functions make in each other may be 100 in a thread.
         table_elements: entries that the tables of an instance may have together, at first or grown,
             as with `memory_pages`; and references that its element segments may hold together.
         output_bytes: length of the longest string that is read from a plugin.

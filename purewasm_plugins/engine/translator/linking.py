@@ -45,11 +45,11 @@ _LIMIT = 1000
 #: only exception that does. Calls outside of it must not go on, and the next one makes another.
 _NO_ROOM = OutOfMemory()
 
-#: Variables and operands that a function's frame has room for, each in some fifty bytes with its
-#: value. With more than the first number they are counted, and all that are active at once may have
-#: the second: with that, and 1000 calls of functions that have fewer, a plugin has some 60 MB.
-_MANY_SLOTS = 512
-_MOST_SLOTS = 700_000
+#: Variables and operands that a function's frame has room for, each in some forty bytes with its
+#: value. Functions with more than the first number are counted while they are active, and may have
+#: the second together: with 1000 others beside them, a plugin's frames take 50 MB.
+_MANY_SLOTS = 256
+_MOST_SLOTS = 1_000_000
 
 
 @functools.cache
