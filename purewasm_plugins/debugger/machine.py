@@ -110,10 +110,10 @@ class Meter(Budget):
             raise OutOfFuel
         self.fuel_used += units
 
-    def check_deadline(self) -> None:
+    def check_deadline(self, seconds: float = 0.0) -> None:
         """See `Budget.check_deadline`."""
         if not self.stepped:
-            super().check_deadline()
+            super().check_deadline(seconds)
 
 
 class DebugEngine(Interpreter):

@@ -535,7 +535,7 @@ class Steps:
         result = function.entry(*arguments)
         # It may have called back and swallowed what ended it, or taken its time.
         self.budget.check()
-        self.budget.check_deadline()
+        self.budget.check_limits()
         if len(results) == 1:
             self._push(results[0], result)
         elif results:

@@ -36,9 +36,14 @@ class ResourceLimits(Record):
         timeout: seconds that one call from outside may take.
         call_depth: functions of the module that may be active at once. A call that a host function
             makes back into the instance counts from one again. The pywasm engine has a bound of its
-            own at 1023, and the translator at 100 000, or 5 000 inside Pyodide.
+            own at 1023, and the translator at 100 000, or 5 000 inside Pyodide. Functions with more
+            than 256 variables may have a million of them active, and calls into instances that host
+            functions make in each other may be 100 in a thread.
         table_elements: entries that the tables of an instance may have together, at first or grown,
             as with `memory_pages`; and references that its element segments may hold together.
+        translated_characters: characters of Python that the translator may write for one function
+            of the module, before its first call. So many take it half a second and 64 MiB; compiled
+            code becomes four or five for each of its bytes.
         output_bytes: length of the longest string that is read from a plugin.
     """
 
@@ -47,6 +52,7 @@ class ResourceLimits(Record):
     timeout: float | None = 30.0
     call_depth: int | None = 1000
     table_elements: int | None = 1_000_000
+    translated_characters: int | None = 400_000
     output_bytes: int | None = 16 * 1024 * 1024
 
     def __post_init__(self) -> None:
@@ -157,7 +163,9 @@ class Budget:
         self.nesting -= 1
 
     def cancel(self) -> None:
-        """Make the running call trap at its next function entry or loop start."""
+        """Make the running call trap where it next enters a function or starts a loop, or where a
+        host function returns to it.
+        """
         self._cancelled = True
         self._next_check = 0
 
@@ -183,11 +191,12 @@ class Budget:
         if self.lost is not None:
             raise type(self.lost)(self.lost.reason)
 
-    def check_limits(self, units: int = 0) -> None:
+    def check_limits(self, units: int = 0, seconds: float = 0.0) -> None:
         """Look at the limits.
 
         Args:
             units: of fuel that are about to be used. Where so many are not left, all are used.
+            seconds: that will pass until the limits can be looked at again.
 
         Raises:
             OutOfFuel, DeadlineExceeded, Cancelled
@@ -199,15 +208,18 @@ class Budget:
             self.fuel_used = fuel
             self.lost = OutOfFuel()
         else:
-            self.check_deadline()
+            self.check_deadline(seconds)
         self.check()
 
-    def check_deadline(self) -> None:
+    def check_deadline(self, seconds: float = 0.0) -> None:
         """Look at the clock, after what may have taken its time.
+
+        Args:
+            seconds: that will pass until it can be looked at again.
 
         Raises:
             DeadlineExceeded
         """
-        if self._deadline is not None and time.monotonic() >= self._deadline:
+        if self._deadline is not None and time.monotonic() + seconds >= self._deadline:
             self.lost = DeadlineExceeded()
             self.check()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
+from typing import Any
 
 from purewasm_plugins.errors import ValidationError
 from purewasm_plugins.records import Record
@@ -52,6 +53,11 @@ class ValidModule(Record, slots=False):
     def names(self) -> Names:
         """What its name section calls things."""
         return read_names(self.module)
+
+    @cached_property
+    def kept(self) -> dict[str, Any]:
+        """What engines keep with the module, as long as it lives, by a name that they choose."""
+        return {}
 
     @cached_property
     def _functions(self) -> FunctionValidator:

@@ -106,6 +106,31 @@ def test_time_in_a_host_function_counts(start: Start) -> None:
         instance.exports["host_then_spin"]()
 
 
+@pytest.mark.parametrize("call", ["(call $f)", "(call_indirect (i32.const 0))"])
+@pytest.mark.parametrize("ends", ["deadline exceeded", "cancelled"])
+def test_calls_out_are_looked_at_when_they_return(start: Start, call: str, ends: str) -> None:
+    """On a straight line, too, where no function is entered and no loop is begun."""
+    calls: list[int] = []
+
+    def host() -> None:
+        calls.append(len(calls))
+        if ends == "cancelled":
+            instance.cancel()
+        else:
+            time.sleep(0.05)
+
+    instance = start(
+        f"""(module (import "h" "f" (func $f)) (table 1 funcref) (elem (i32.const 0) $f)
+              (func (export "run") {call * 20}))""",
+        {"h": {"f": host}},
+        timeout=0.1,
+    )
+    with pytest.raises(Trap, match=ends) as raised:
+        instance.exports["run"]()
+    assert len(calls) <= 3
+    assert [frame.name for frame in raised.value.frames] == ["run"]
+
+
 def test_limits_hold_in_the_start_function(start: Start) -> None:
     endless = "(module (func $s (loop (br 0))) (start $s))"
     with pytest.raises(OutOfFuel):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -14,6 +15,7 @@ import pytest
 from purewasm_plugins import Instance, ResourceLimits, Trap, TrapReason
 from purewasm_plugins.engine import instantiate
 from purewasm_plugins.engine.translator import Translator
+from purewasm_plugins.engine.translator.stack import PYTHON_STACK
 
 Wat = Callable[[str], bytes]
 
@@ -39,7 +41,7 @@ def limit() -> Iterator[int]:
     assert after == limit
 
 
-def start(wat: Wat, host: Callable[[], Any] = lambda: None, **limits: Any) -> Instance:
+def link(wat: Wat, host: Callable[[], Any] = lambda: None, **limits: Any) -> Instance:
     return instantiate(
         wat(DOWN), {"h": {"f": host}}, engine="translator", limits=ResourceLimits(**limits)
     )
@@ -48,7 +50,7 @@ def start(wat: Wat, host: Callable[[], Any] = lambda: None, **limits: Any) -> In
 @pytest.mark.parametrize("depth", [0, 1, 10, 1000, 50_000, None])
 def test_it_is_never_lower_and_given_back(wat: Wat, limit: int, depth: int | None) -> None:
     seen: list[int] = []
-    instance = start(wat, lambda: seen.append(sys.getrecursionlimit()), call_depth=depth)
+    instance = link(wat, lambda: seen.append(sys.getrecursionlimit()), call_depth=depth)
     for levels in (0, 9, 900, 40_000, 200_000):
         with (
             nullcontext() if levels < (100_000 if depth is None else depth) else pytest.raises(Trap)
@@ -66,7 +68,7 @@ def test_it_is_given_back_whatever_a_host_function_raises(
     def host() -> None:
         raise error
 
-    instance = start(wat, host)
+    instance = link(wat, host)
     for _ in range(3):
         with pytest.raises(error):
             instance.exports["down"](700)
@@ -75,13 +77,13 @@ def test_it_is_given_back_whatever_a_host_function_raises(
 
 def test_what_a_host_function_sets_stays(wat: Wat, limit: int) -> None:
     wanted = limit + 77_777
-    instance = start(wat, lambda: sys.setrecursionlimit(wanted))
+    instance = link(wat, lambda: sys.setrecursionlimit(wanted))
     assert instance.exports["down"](500) == 500
     assert sys.getrecursionlimit() == wanted
     assert instance.exports["host_and_down"](500) == 500
     assert sys.getrecursionlimit() == wanted
     sys.setrecursionlimit(limit)
-    assert start(wat).exports["down"](500) == 500
+    assert link(wat).exports["down"](500) == 500
 
 
 def test_the_first_call_to_end_leaves_it_to_the_other(wat: Wat, limit: int) -> None:
@@ -94,8 +96,8 @@ def test_the_first_call_to_end_leaves_it_to_the_other(wat: Wat, limit: int) -> N
         host[0] = lambda: None
 
     host: list[Callable[[], None]] = [wait]
-    deep = start(wat, lambda: host[0](), call_depth=20_000)
-    shallow = start(wat)
+    deep = link(wat, lambda: host[0](), call_depth=20_000)
+    shallow = link(wat)
     results: list[int] = []
     thread = threading.Thread(target=lambda: results.append(deep.exports["host_and_down"](19_990)))
     thread.start()
@@ -112,7 +114,7 @@ def test_a_host_function_deep_down_has_stack_of_its_own(wat: Wat, limit: int) ->
         return levels and 1 + recursion(levels - 1)
 
     found: list[int] = []
-    instance = start(wat, lambda: found.append(recursion(900)))
+    instance = link(wat, lambda: found.append(recursion(900)))
     assert instance.exports["down"](999) == 999
     assert found == [900]
 
@@ -125,7 +127,7 @@ def test_calls_back_have_the_depth_each(wat: Wat, limit: int) -> None:
         if next(levels, None) is not None:
             assert instance.exports["down"](900) == 900
 
-    instance = start(wat, host)
+    instance = link(wat, host)
     assert instance.exports["down"](900) == 900
     assert next(levels, None) is None
 
@@ -138,6 +140,182 @@ def test_without_a_budget_there_is_a_limit_still(wat: Wat, limit: int) -> None:
     with pytest.raises(Trap) as raised:
         instance.exports["down"](20_000)
     assert raised.value.reason is TrapReason.CALL_STACK_EXHAUSTED
+
+
+#: Each instance calls the next through a host function.
+CHAIN = """
+import sys, threading
+from purewasm_plugins import Trap, instantiate
+from purewasm_plugins.wasm import load
+
+module = load(bytes.fromhex(sys.argv[1]))
+
+def link(following):
+    host = (lambda n: n) if following is None else following.exports["run"]
+    return instantiate(module, {"h": {"f": lambda n: host(n)}})
+
+chain = [link(None)]
+while len(chain) < 9000:
+    chain.append(link(chain[-1]))
+
+def run():
+    for count in (60, 9000, 9000, 60):
+        try:
+            print(chain[count - 1].exports["run"](5))
+        except Trap as trap:
+            print(trap.reason, 60 < len(trap.frames) < 200)
+    print(sys.getrecursionlimit())
+
+run()
+threading.stack_size(512 * 1024)
+thread = threading.Thread(target=run)
+thread.start()
+thread.join()
+"""
+
+
+def test_a_chain_of_instances_ends(wat: Wat, pytestconfig: pytest.Config) -> None:
+    """Calls through host functions take C's stack: there is one ceiling for all instances."""
+    module = """(module (import "h" "f" (func $f (param i32) (result i32)))
+        (func (export "run") (param i32) (result i32)
+          (i32.add (i32.const 1) (call $f (local.get 0)))))"""
+    done = subprocess.run(
+        [sys.executable, "-c", CHAIN, wat(module).hex()],
+        cwd=pytestconfig.rootpath,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    exhausted = "call stack exhausted True"
+    expected = ["65", exhausted, exhausted, "65", "1000"]
+    assert done.stdout.splitlines() == expected * 2
+
+
+def test_what_was_not_released_is_forgotten(wat: Wat, limit: int) -> None:
+    """A signal's handler may raise in front of the release."""
+    instance = link(wat)
+    instance.budget.nesting = 1
+    PYTHON_STACK.reserve(instance.budget, 5000, 1000)  # type: ignore[arg-type]
+    assert sys.getrecursionlimit() > limit
+    instance.budget.nesting = 0
+    assert link(wat).exports["down"](500) == 500
+
+
+def many_locals(count: int) -> str:
+    """A function with so many variables, each with a value of its own, that calls itself."""
+    local = " ".join(["i64"] * count)
+    values = "".join(
+        f"(local.set {n} (i64.add (local.get 0) (i64.const {n * 0x1234567})))"
+        for n in range(1, count + 1)
+    )
+    total = "".join(f"local.get {n} i64.add " for n in range(1, count + 1))
+    return f"""(module (func $f (export "f") (param i64) (result i64) (local {local}) {values}
+      (if (i64.ne (local.get 0) (i64.const 0))
+        (then (drop (call $f (i64.sub (local.get 0) (i64.const 1))))))
+      local.get 0 {total}))"""
+
+
+def test_large_frames_are_functions_like_others(start: Any) -> None:
+    count = 300
+    instance = start(many_locals(count), call_depth=20)
+    total = 0x1234567 * count * (count + 1) // 2
+    for depth in (3, 19, 0, 19):
+        assert instance.exports["f"](depth) == total + depth * (count + 1)
+        assert instance.fuel_used == depth + 1
+    for _ in range(2):
+        with pytest.raises(Trap) as raised:
+            instance.exports["f"](20)
+        assert raised.value.reason is TrapReason.CALL_STACK_EXHAUSTED
+
+
+LARGE = """
+import resource, sys
+from purewasm_plugins import Trap, instantiate
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+function = instantiate(bytes.fromhex(sys.stdin.read())).exports["f"]
+function(0)
+before = peak()
+try:
+    function(990)
+except Trap as trap:
+    print(trap.reason, len(trap.frames) < 990)
+megabytes = (peak() - before) / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+print(megabytes < 100, file=sys.stdout if megabytes < 100 else sys.stderr)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="resource is not everywhere")
+def test_large_frames_have_a_bound(wat: Wat, pytestconfig: pytest.Config) -> None:
+    """The call depth alone would let them take most of a gigabyte."""
+    done = subprocess.run(
+        [sys.executable, "-c", LARGE],
+        input=wat(many_locals(7_000)).hex(),
+        cwd=pytestconfig.rootpath,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert done.stdout.splitlines() == ["call stack exhausted True", "True"], done.stderr
+
+
+#: The child of a fork has one thread only, and none of the others' calls.
+FORK = """
+import os, sys, threading
+from purewasm_plugins import instantiate
+from purewasm_plugins.engine.translator.stack import PYTHON_STACK
+
+running, over = threading.Event(), threading.Event()
+
+def wait():
+    running.set()
+    over.wait(30)
+
+data = bytes.fromhex(sys.argv[1])
+waiting = instantiate(data, {"h": {"f": wait}}).exports["host_and_down"]
+thread = threading.Thread(target=waiting, args=(900,))
+thread.start()
+running.wait(30)
+down = instantiate(data, {"h": {"f": lambda: None}}).exports["down"]
+limits = []
+
+def fork():
+    with PYTHON_STACK._lock:
+        locked.set()
+        forked.wait(30)
+
+locked, forked = threading.Event(), threading.Event()
+holder = threading.Thread(target=fork)
+holder.start()
+locked.wait(30)
+child = os.fork()
+if not child:
+    print(down(900), sys.getrecursionlimit(), len(PYTHON_STACK._holders), flush=True)
+    os._exit(0)
+forked.set()
+print(os.waitpid(child, 0)[1])
+over.set()
+thread.join()
+holder.join()
+print(down(900), sys.getrecursionlimit())
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")
+def test_a_forked_child(wat: Wat, pytestconfig: pytest.Config) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FORK, wat(DOWN).hex()],
+        cwd=pytestconfig.rootpath,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout.splitlines() == ["900 1000 0", "0", "900 1000"], done.stderr
 
 
 #: On the stack of a thread that is small: calls that go through C would end the process.

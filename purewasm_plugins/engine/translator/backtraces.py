@@ -14,7 +14,8 @@ from typing import Any
 
 from purewasm_plugins.engine.backtrace import stack_frame
 from purewasm_plugins.engine.base import Instance
-from purewasm_plugins.engine.translator.source import Position, positions_of
+from purewasm_plugins.engine.translator.caching import ModuleCode
+from purewasm_plugins.engine.translator.source import offset_at
 from purewasm_plugins.errors import StackFrame, Trap, TrapReason
 from purewasm_plugins.wasm.instructions import read_opcode
 
@@ -29,22 +30,23 @@ TRAPPING = (
     ZeroDivisionError,
 )
 
+#: What the names of the modules begin with that generated code calls.
+_PACKAGE = __name__.partition(".")[0] + "."
+
 
 class Backtraces:
     """Finds the instructions of one instance that tracebacks go through."""
 
-    def __init__(
-        self, instance: Instance, namespace: dict[str, Any], metered: bool, audited: bool
-    ) -> None:
+    def __init__(self, instance: Instance, namespace: dict[str, Any], code: ModuleCode) -> None:
         self._instance = instance
         self._namespace = namespace
-        self._metered = metered
-        self._audited = audited
-        self._positions: dict[int, list[list[Position]]] = {}
+        self._code = code
 
     def trap(self, exception: Exception) -> Trap | None:
-        """The trap that an exception which has left generated code means; None for a bug."""
-        if not isinstance(exception, (Trap, *TRAPPING)):
+        """The trap that an exception which has left generated code means; None if it means none."""
+        if not isinstance(exception, Trap) and not (
+            isinstance(exception, TRAPPING) and self._is_ours(exception.__traceback__)
+        ):
             return None
         active = self._active(exception.__traceback__)
         frames: list[StackFrame] = []
@@ -58,6 +60,14 @@ class Backtraces:
             return type(exception)(exception.reason, inherited + tuple(frames))
         offset = frames[0].offset if frames else None
         return Trap(self._reason(exception, offset), tuple(frames))
+
+    def _is_ours(self, traceback: TracebackType | None) -> bool:
+        """Whether generated code raised it, or what that calls; else a signal's handler did."""
+        innermost: dict[str, Any] = {}
+        while traceback is not None:
+            innermost = traceback.tb_frame.f_globals
+            traceback = traceback.tb_next
+        return innermost is self._namespace or innermost.get("__name__", "").startswith(_PACKAGE)
 
     def _active(self, traceback: TracebackType | None) -> list[tuple[CodeType, int, int]]:
         """The generated functions of a traceback, innermost first: code, instruction, line."""
@@ -73,21 +83,12 @@ class Backtraces:
     def _offset(self, code: CodeType, instruction: int, line: int) -> int | None:
         """Where the instruction of the module that raised lies."""
         index = int(code.co_name[1:])
-        positions = self._positions.get(index)
-        if positions is None:
-            module = self._instance.module.module
-            positions = positions_of(module, index, metered=self._metered, audited=self._audited)
-            self._positions[index] = positions
-        if not 0 < line <= len(positions):
-            return None
-        candidates = positions[line - 1]
+        columns: tuple[int, int] | None = None
+        # Python may have been told to leave columns out.
         raised = next(islice(code.co_positions(), instruction // 2, None), None)
         if raised is not None and raised[2] is not None and raised[3] is not None:
-            for start, end, offset in candidates:
-                if start <= raised[2] and raised[3] <= end:
-                    return offset
-        # Python was told to leave columns out, or the instruction is one that cannot trap.
-        return candidates[0][2] if candidates else None
+            columns = raised[2], raised[3]
+        return offset_at(self._code.positions(index), line, columns)
 
     def _reason(self, exception: Exception, offset: int | None) -> TrapReason:
         if isinstance(exception, RecursionError):

@@ -15,18 +15,18 @@ import sys
 from collections.abc import Callable, Sequence
 from operator import length_hint
 from time import monotonic
-from types import CodeType, FunctionType
+from types import FunctionType
 from typing import Any
 
 from purewasm_plugins.engine.base import CodeCache, Function, Global, Instance
 from purewasm_plugins.engine.limits import Budget
 from purewasm_plugins.engine.translator.backtraces import TRAPPING, Backtraces
-from purewasm_plugins.engine.translator.caching import ModuleCache
+from purewasm_plugins.engine.translator.caching import ModuleCode
 from purewasm_plugins.engine.translator.metering import LARGEST_SLICE, SlicedBudget
 from purewasm_plugins.engine.translator.runtime import namespace
-from purewasm_plugins.engine.translator.source import compiled
 from purewasm_plugins.engine.translator.stack import height
-from purewasm_plugins.errors import Trap, TrapReason, WasmError
+from purewasm_plugins.engine.translator.writer import Effort
+from purewasm_plugins.errors import OutOfMemory, Trap, TrapReason, WasmError
 from purewasm_plugins.wasm.opcodes import OPCODES
 from purewasm_plugins.wasm.types import FuncType, GlobalType
 
@@ -40,6 +40,16 @@ Entry = Callable[..., Any]
 #: before Python 3.12.
 _SHALLOW = 100
 _LIMIT = 1000
+
+#: What a call has lost when Python had no room: that may have ended the iterator that meters, the
+#: only exception that does. Calls outside of it must not go on, and the next one makes another.
+_NO_ROOM = OutOfMemory()
+
+#: Variables and operands that a function's frame has room for, each in some forty bytes with its
+#: value. Functions with more than the first number are counted while they are active, and may have
+#: the second together: with 1000 others beside them, a plugin's frames take 50 MB.
+_MANY_SLOTS = 256
+_MOST_SLOTS = 1_000_000
 
 
 @functools.cache
@@ -82,10 +92,8 @@ class Translator:
 
     def link(self, instance: Instance) -> Sequence[Entry]:
         """The entry of each function that the instance's module defines; see `Engine`."""
-        cache = None
-        if self._cache is not None:
-            cache = ModuleCache(self._cache, instance, self._metered, self.audited)
-        return _Linked(instance, cache, self._metered, self.audited).entries()
+        code = ModuleCode.of(instance.module, self._metered, self.audited, self._cache)
+        return _Linked(instance, code).entries()
 
 
 class _NamespaceGlobal(Global):
@@ -133,21 +141,21 @@ class _Signature(dict[Function | None, Entry]):
 class _Linked:
     """An instance, its namespace and its budget."""
 
-    def __init__(
-        self, instance: Instance, cache: ModuleCache | None, metered: bool, audited: bool
-    ) -> None:
+    def __init__(self, instance: Instance, code: ModuleCode) -> None:
         self.instance = instance
         self.namespace = space = namespace()
-        self._cache = cache
-        self._metered = metered
-        self._audited = audited
-        self._translated: set[int] = set()
-        self._backtraces = Backtraces(instance, space, metered, audited)
+        self._code = code
+        self._translated: dict[int, Entry] = {}
+        self._backtraces = Backtraces(instance, space, code)
         #: How high Python's stack was at the last entry, by the number of those that were active.
         self._heights = [0] * Budget.NESTING
         progress = instance.budget.progress
         self._budget = instance.budget = SlicedBudget(instance.limits)
         self._budget.progress = progress
+        self._effort = Effort(
+            instance.limits.translated_characters,
+            functools.partial(self._budget.check_limits, 0),
+        )
         self._fill()
 
     def _fill(self) -> None:
@@ -166,7 +174,7 @@ class _Linked:
         for index, table in enumerate(instance.tables):
             space[f"table{index}"] = table
             space[f"elements{index}"] = table.elements
-        if self._audited:
+        if self._code.audited:
             from purewasm_plugins.engine.translator.audit import NAMES
 
             space.update(NAMES)
@@ -191,23 +199,27 @@ class _Linked:
         """Whether a function has had its first call."""
         return index in self._translated
 
-    def _begin_first_call(self, index: int) -> FunctionType:
-        self._budget.reserve()
-        # It makes many objects that live as long as it takes: looking through them for cycles
-        # every 700 objects would be a sixth of the time.
-        collecting = gc.isenabled()
-        gc.disable()
-        try:
-            function = self._translate(index)
-        except TRAPPING as error:
-            # A bug of ours, which must not pass for a trap of the module's.
-            message = f"function {index} cannot be translated: {type(error).__name__}: {error}"
-            raise WasmError(message) from error
-        finally:
-            if collecting:
-                gc.enable()
+    def _begin_first_call(self, index: int) -> Entry:
+        budget = self._budget
+        budget.reserve()
+        function = self._translated.get(index)
+        # One of the operands may have been a call of the same function.
+        if function is None:
+            # It makes many objects that live as long as it takes: looking through them for cycles
+            # every 700 objects would be a sixth of the time.
+            collecting = gc.isenabled()
+            try:
+                gc.disable()
+                function = self._translate(index)
+            except TRAPPING as error:
+                # A bug of ours, which must not pass for a trap of the module's.
+                message = f"function {index} cannot be translated: {type(error).__name__}: {error}"
+                raise WasmError(message) from error
+            finally:
+                if collecting:
+                    gc.enable()
         # The stub's frame stays below that of the function.
-        self._budget.floor += 1
+        budget.floor += 1
         return function
 
     def _end_first_call(self, result: Any) -> Any:
@@ -215,26 +227,40 @@ class _Linked:
         self._budget.floor -= 1
         return result
 
-    def _translate(self, index: int) -> FunctionType:
+    def _translate(self, index: int) -> Entry:
         space = self.namespace
-        code: CodeType | None = None
-        if self._cache is not None:
-            code = self._cache.get(index)
-        if code is None:
-            module = self.instance.module.module
-            code = compiled(module, index, metered=self._metered, audited=self._audited)
-            if self._cache is not None:
-                self._cache.add(index, code)
+        code = self._code.get(index, self._effort)
         for name in code.co_names:
             if name not in space and name in _vector_names():
                 # Imported here: few plugins use vectors, and the others should not wait for them.
                 from purewasm_plugins.engine.translator import simd
 
                 space[name] = simd.FUNCTIONS[_vector_names()[name]]
-        function = FunctionType(code, space)
-        space[f"f{index}"] = function
-        self._translated.add(index)
+        function: Entry = FunctionType(code, space)
+        slots = code.co_nlocals + code.co_stacksize
+        if slots > _MANY_SLOTS:
+            function = self._counted(function, slots, code.co_argcount)
+        space[f"f{index}"] = self._translated[index] = function
         return function
+
+    def _counted(self, function: Entry, slots: int, params: int) -> Entry:
+        """A function whose frame is so large that not as many as the call depth may be active."""
+        budget = self._budget
+
+        def begin(index: int) -> Entry:
+            budget.reserve()
+            if budget.slots + slots > _MOST_SLOTS:
+                raise Trap(TrapReason.CALL_STACK_EXHAUSTED)
+            budget.slots += slots
+            budget.floor += 1
+            return function
+
+        def end(result: Any) -> Any:
+            budget.slots -= slots
+            budget.floor -= 1
+            return result
+
+        return _stubs(params)(begin, end, 0)
 
     def foreign(self, function: Function) -> Entry:
         """How generated code calls what is not of this instance."""
@@ -245,9 +271,14 @@ class _Linked:
             budget.reserve()
             result = entry(*arguments)
             # It may have called back and swallowed what ended it, or taken its time.
-            if budget.lost is not None:
+            deadline = budget._deadline
+            if (
+                budget.lost is not None
+                or budget._cancelled
+                or (deadline is not None and monotonic() >= deadline)
+            ):
                 budget.check()
-            budget.check_deadline()
+                budget.check_limits()
             return result
 
         return call
@@ -266,10 +297,10 @@ class _Linked:
         limits = self.instance.limits
         timeout = limits.timeout
         short = limits.fuel is not None and limits.fuel < LARGEST_SLICE
-        cache = self._cache
+        code = self._code
         heights = self._heights
         # Without slices, nobody would ask for more.
-        shallow = _SHALLOW if self._metered else 0
+        shallow = _SHALLOW if code.metered else 0
         get_limit = sys.getrecursionlimit
 
         def entry(*arguments: Any) -> Any:
@@ -277,27 +308,34 @@ class _Linked:
                 return self._nested(name, arguments)
             try:
                 budget.nesting = 1
+                if budget.lost is not None:
+                    self._recover()
+                budget._cancelled = budget.reserved = False
+                budget._room = 0
                 heights[0] = budget.floor = bottom = height(heights[0])
                 if bottom > shallow or get_limit() < _LIMIT:
                     budget.reserve()
+                if budget.dropped:
+                    budget.settle()
                 # What `Budget.enter` does, without calls: this is what a call costs.
                 budget._looked = now = monotonic()
                 budget._deadline = None if timeout is None else now + timeout
                 budget._start = budget._given - length_hint(budget._slice)
-                budget._cancelled = False
-                budget.lost = None
                 if short:
                     budget.shorten()
                 return space[name](*arguments)
             except BaseException as exception:
+                budget.slots = 0
+                if exception.__class__ is MemoryError:
+                    budget.lost = _NO_ROOM
                 caught = self._rescued(exception)
             finally:
                 budget.nesting = 0
                 try:
-                    if cache is not None and cache.added:
-                        cache.flush()
+                    if code.added:
+                        code.flush()
                 finally:
-                    if budget.reserved:
+                    if budget.held:
                         budget.release()
             raise caught from None
 
@@ -305,35 +343,39 @@ class _Linked:
 
     def _nested(self, name: str, arguments: tuple[Any, ...]) -> Any:
         """A call while another one of the same instance is active."""
-        budget = self._budget
-        heights, nesting = self._heights, budget.nesting
-        outside = budget.floor, budget.reserved, budget._slice
-        budget.enter()
+        budget, heights = self._budget, self._heights
+        slice, dropped, nesting = budget._slice, budget.dropped, budget.nesting
+        outside = nesting, budget.floor, budget.slots, budget.reserved
         try:
+            budget.enter()
             budget.reserved = False
             heights[nesting] = budget.floor = height(heights[nesting])
             budget.reserve()
             return self.namespace[name](*arguments)
         except BaseException as exception:
+            if exception.__class__ is MemoryError:
+                budget.lost = _NO_ROOM
             caught = self._rescued(exception)
         finally:
-            budget.leave()
-            budget.release()
-            budget.resume(*outside)
+            # Nothing is called here, so that a signal's handler cannot come in between.
+            budget.nesting, budget.floor, budget.slots, budget.reserved = outside
+            budget._room = 0
+            if budget._slice is not slice:
+                # This one was measured for the stack of the call that is over.
+                dropped += budget._slice
         raise caught from None
 
-    def _rescued(self, exception: BaseException) -> BaseException:
-        """What is to be raised for what generated code raised; the instance can be used again."""
+    def _recover(self) -> None:
+        """Forget what ended the call before."""
         budget = self._budget
-        trap: BaseException | None = None
-        if isinstance(exception, Exception):
-            trap = self._backtraces.trap(exception)
-        if budget.is_dead(exception):
-            if budget.nesting > 1 and isinstance(trap, Trap):
-                # The loops of the calls outside still hold the iterator that died.
-                budget.lost = trap
+        if budget.lost is _NO_ROOM:
             budget.renew()
             self.namespace["budget"] = budget.iterator
+        budget.lost = None
+
+    def _rescued(self, exception: BaseException) -> BaseException:
+        """What is to be raised for what generated code raised."""
+        trap = self._backtraces.trap(exception) if isinstance(exception, Exception) else None
         if trap is None:
             return exception
         exception.__traceback__ = None

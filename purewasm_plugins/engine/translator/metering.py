@@ -5,27 +5,26 @@ slices, each a `repeat` of some units that CPython counts down in C. Between two
 deadline, cancellation and the call depth are looked at, and progress is reported. How large a slice
 is follows from how long the last one took, and from how much deeper calls may still go: each takes
 a unit, so a slice is no larger than that.
+
+A signal's handler may raise wherever CPython runs one: when a Python function begins, when a call
+returns, and when a loop turns. So the iterator survives whatever is raised inside of it, and what
+belongs together is changed by statements that call nothing.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain, islice, repeat
 from operator import length_hint
+from threading import get_ident
 from time import monotonic
-from typing import NoReturn
+from typing import Self
 
 from purewasm_plugins.engine.base import HostException
 from purewasm_plugins.engine.limits import Budget, ResourceLimits
 from purewasm_plugins.engine.translator.stack import DEEPEST, PYTHON_STACK
-from purewasm_plugins.errors import (
-    Cancelled,
-    DeadlineExceeded,
-    OutOfFuel,
-    Trap,
-    TrapReason,
-)
+from purewasm_plugins.errors import Trap, TrapReason
 
 __all__ = ["SlicedBudget"]
 
@@ -36,47 +35,72 @@ LARGEST_SLICE = 512
 LONGEST, SHORTEST = 0.002, 0.0005
 
 
+class _Between(map):  # type: ignore[type-arg]
+    """Stands in front of each slice in the chain: calls a function, and gives nothing.
+
+    A `map`, so that `iter` of it is C and cannot be interrupted.
+    """
+
+    action: Callable[[], None]
+
+    def __new__(cls, action: Callable[[], None]) -> Self:
+        """Call `action` in front of each slice."""
+        self = super().__new__(cls, bool, ())
+        self.action = action
+        return self
+
+    def __next__(self) -> None:
+        self.action()
+        raise StopIteration
+
+
 class SlicedBudget(Budget):
     """What is left of an instance's limits, to be taken from one unit at a time.
 
     Attributes:
-        iterator: gives a value for each unit, or raises `Trap` where there is none left. Once it
-            has raised it is dead, and would end a loop silently: `renew` makes another, and `check`
-            says whether the running call has lost its own.
+        iterator: gives a value for each unit, or raises `Trap` where there is none left. It never
+            ends. After an exception, whichever it was, the next unit looks around again.
         call_depth: functions that may be active at once, in one entry.
         floor: frames on Python's stack that are no active function's: those below, and those that
             helpers have in between.
+        slots: variables and operands that the frames of active functions with many have room for.
+        thread: the one that the running call belongs to.
         reserved: whether Python's stack has been made large enough for the active entry. As long as
             it has not, no slice is given, so calls go no deeper than what is left of the last one.
+        held: whether `PYTHON_STACK` knows of the running call.
+        dropped: the units of slices that were given up, and are not yet taken off what was given.
     """
 
     def __init__(self, limits: ResourceLimits) -> None:
         self._given = 0
         self._start = 0
         self._slice: Iterator[None] = repeat(None, 0)
+        self._pair: list[Iterator[None]] = [_Between(self._next_slice), self._slice]
+        self.dropped: list[None] = []
         self._size = 16
         self._looked = 0.0
-        self._ended = False
         #: Units that may be given before the call depth has to be looked at.
         self._room = 0
         #: How many functions are active, as far as is known.
         self._active = 1
         self.floor = 0
+        self.slots = 0
+        self.thread = 0
         self.reserved = False
+        self.held = False
         depth = limits.call_depth
         self.call_depth = DEEPEST if depth is None else min(depth, DEEPEST)
         super().__init__(limits)
-        self.iterator: Iterator[None] = iter(())
         self.renew()
 
     @property
     def fuel_used(self) -> int:
         """Units that the running call, or else the last one, has used."""
-        return self._given - length_hint(self._slice) - self._start
+        return self._given - length_hint(self._slice) - len(self.dropped) - self._start
 
     @fuel_used.setter
     def fuel_used(self, value: int) -> None:
-        self._start = self._given - length_hint(self._slice) - value
+        self._start = self._given - length_hint(self._slice) - len(self.dropped) - value
 
     @property
     def deadline(self) -> float | None:
@@ -84,25 +108,26 @@ class SlicedBudget(Budget):
         return self._deadline
 
     def renew(self) -> None:
-        """Make a new iterator, which goes on with the fuel of the one before."""
-        used = self.fuel_used
-        self._given = self._start + used
-        self._slice = repeat(None, 0)
-        self._ended = False
-        self.iterator = chain.from_iterable(iter(self._next_slice, None))
+        """Make a new iterator, which goes on where the one before was.
 
-    def is_dead(self, exception: BaseException) -> bool:
-        """Whether the iterator has raised, given what has left generated code."""
-        # Where the stack is exhausted, `_next_slice` may not even have been entered.
-        exhausted = isinstance(exception, RecursionError) and length_hint(self._slice) == 0
-        return self._ended or exhausted
+        Where a chain's source raises, the chain is over, and it ends loops without a word. What it
+        passes on may raise. So the source here is one that runs no Python code: again and again it
+        gives the two items of a list, and the first of them puts the next slice in second place.
+        """
+        self.iterator: Iterator[None] = chain.from_iterable(chain.from_iterable(repeat(self._pair)))
 
     def shorten(self) -> None:
         """Give up what is left of a slice, so that the next unit looks around first.
 
-        Any thread may call it: what `list` takes it takes at once.
+        Any thread may call it: what `extend` takes it takes at once.
         """
-        self._given -= len(list(self._slice))
+        self.dropped.extend(self._slice)
+
+    def settle(self) -> None:
+        """Take the units that were dropped off those that were given."""
+        count = len(self.dropped)
+        self._given -= count
+        del self.dropped[:count]
 
     def spend(self, units: int = 1) -> None:
         """See `Budget.spend`: units that are used at once come out of the same slice."""
@@ -115,30 +140,28 @@ class SlicedBudget(Budget):
             self._given += missing
 
     def cancel(self) -> None:
-        """Make the running call trap at its next function entry or loop start."""
+        """Make the running call trap where it next enters a function or starts a loop, or where a
+        host function returns to it.
+        """
         self._cancelled = True
         self.shorten()
 
     def reserve(self) -> None:
-        """Have Python's stack made large enough for what may come in the active entry."""
+        """Have Python's stack made large enough for what may come in the active entry.
+
+        Raises:
+            RecursionError: there may not be so much of it.
+        """
         if not self.reserved:
-            PYTHON_STACK.reserve(self.floor, self.call_depth)
+            self.thread = get_ident()
+            self.held = True
+            PYTHON_STACK.reserve(self, self.floor, self.call_depth)
             self.reserved = True
 
     def release(self) -> None:
-        """The active entry ends."""
-        if self.reserved:
-            self.reserved = False
-            self._room = 0
-            PYTHON_STACK.release()
-
-    def resume(self, floor: int, reserved: bool, slice: Iterator[None]) -> None:
-        """Go on after a call back into the instance, with what there was before it."""
-        self.floor = floor
-        self.reserved = reserved
-        if slice is not self._slice:
-            # This one was measured for the stack of the call that is over.
-            self.shorten()
+        """The call from outside has ended."""
+        PYTHON_STACK.release(self)
+        self.held = False
 
     def _measure(self) -> int:
         """How many units may be given before calls can be too deep; none where they are.
@@ -150,8 +173,8 @@ class SlicedBudget(Budget):
         self.reserve()
         depth, active = self.call_depth, self._active
         try:
-            # Two frames are this method's and its caller's, and the outermost has the number zero.
-            while sys._getframe(self.floor + active + 1).f_back is not None:
+            # Three frames are this method's and its callers', and this one has the number zero.
+            while sys._getframe(self.floor + active + 2).f_back is not None:
                 if active >= depth:
                     return 0
                 active += (depth - active + 1) // 2
@@ -162,23 +185,23 @@ class SlicedBudget(Budget):
         self._active = active
         return depth - active + 1
 
-    def _next_slice(self) -> Iterator[None]:
-        # Whatever is raised here ends the iterator that asked.
-        self._ended = True
+    def _next_slice(self) -> None:
+        if self.progress is not None:
+            try:
+                self.progress(self.fuel_used)
+            except Exception as exception:
+                raise HostException(exception) from None
         room = self._room or self._measure()
         if not room:
-            # It is the slice that raises: this call is too deep, but those outside of it can go on.
-            self._ended = False
-            return map(_exhausted, (None,))
+            raise Trap(TrapReason.CALL_STACK_EXHAUSTED)
+        if self.dropped:
+            self.settle()
         now = monotonic()
-        used = self._given - self._start
-        fuel = self.limits.fuel
-        if self._cancelled:
-            raise Cancelled
-        if fuel is not None and used >= fuel:
-            raise OutOfFuel
-        if self._deadline is not None and now >= self._deadline:
-            raise DeadlineExceeded
+        given = self._given - length_hint(self._slice)
+        fuel, deadline = self.limits.fuel, self._deadline
+        left = LARGEST_SLICE if fuel is None else fuel - given + self._start
+        if left <= 0 or self._cancelled or (deadline is not None and now >= deadline):
+            self.check_limits(1)
         elapsed = now - self._looked
         self._looked = now
         size = self._size
@@ -186,24 +209,11 @@ class SlicedBudget(Budget):
             size = max(1, int(size * SHORTEST / elapsed))
         elif elapsed < SHORTEST and size < LARGEST_SLICE:
             size *= 2
-        if size > LARGEST_SLICE:
-            size = LARGEST_SLICE
-        if size > room:
-            size = room
+        size = min(size, LARGEST_SLICE, room)
         self._size = size
-        if self.progress is not None:
-            try:
-                self.progress(used)
-            except Exception as exception:
-                raise HostException(exception) from None
-        if fuel is not None and size > fuel - used:
-            size = fuel - used
+        size = min(size, left)
+        slice = repeat(None, size)
+        # From here on nothing is called.
         self._room = room - size
-        self._given += size
-        self._slice = repeat(None, size)
-        self._ended = False
-        return self._slice
-
-
-def _exhausted(_: None) -> NoReturn:
-    raise Trap(TrapReason.CALL_STACK_EXHAUSTED)
+        self._given = given + size
+        self._slice = self._pair[1] = slice

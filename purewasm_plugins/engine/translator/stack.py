@@ -7,8 +7,10 @@ far enough for every call that is known to need it, and put back when none does 
 
 from __future__ import annotations
 
+import os
 import sys
-from threading import RLock
+from threading import RLock, get_ident
+from typing import Protocol
 
 __all__ = ["DEEPEST", "PYTHON_STACK", "height"]
 
@@ -21,37 +23,59 @@ DEEPEST = 100_000 if _ON_THE_HEAP else 5_000
 #: Frames that a host function, or the translation of a function, may use.
 _HOST_FRAMES = 1000
 
+#: Calls into instances that one thread may have in each other. With host functions in between each
+#: takes two kilobytes of the stack of C before Python 3.12; a thread has 256 at least.
+_MOST_ENTRIES = 100
+
+
+class Holder(Protocol):
+    """A call into an instance that Python's stack is to have room for.
+
+    Attributes:
+        nesting: how many entries it has now; none once it is over.
+        thread: where it runs.
+    """
+
+    nesting: int
+    thread: int
+
 
 class _PythonStack:
     """The recursion limit, as the calls of all threads need it."""
 
-    __slots__ = ("_lock", "_raised", "_reservations", "_usual")
+    __slots__ = ("_holders", "_lock", "_raised", "_usual")
 
     def __init__(self) -> None:
         # A signal's handler may call a plugin while its own thread is in here.
         self._lock = RLock()
-        self._reservations = 0
+        self._holders: set[Holder] = set()
         self._usual = 0
         self._raised = 0
 
-    def reserve(self, height: int, calls: int) -> None:
-        """Provide for calls that have begun, until `release`.
+    def reserve(self, holder: Holder, height: int, calls: int) -> None:
+        """Provide for a call, until `release`.
 
         Args:
-            height: of the stack below them, in frames.
-            calls: how many functions may be active.
+            holder: the call that has begun.
+            height: of the stack below the functions that are to come, in frames.
+            calls: how many of them may be active.
 
         Raises:
-            RecursionError: the stack has been used up already; nothing has changed.
+            RecursionError: the stack has been used up already.
         """
         with self._lock:
+            active = self._active()
+            own = [other for other in self._holders if other.thread == holder.thread]
+            if height > DEEPEST or sum(other.nesting for other in own) > _MOST_ENTRIES:
+                raise RecursionError("too many calls into instances are nested in each other")
             limit = sys.getrecursionlimit()
-            if not self._reservations:
+            if not active:
                 if limit != self._raised:
                     self._usual = limit
                 # Refused where this thread is so deep that `release` could not.
                 sys.setrecursionlimit(self._usual)
                 limit = self._raised = self._usual
+            self._holders.add(holder)
             # Frames below may have been called through C, which before Python 3.12 counts as well:
             # the usual limit is there for that. A function's first call takes two frames.
             needed = self._usual + height + 2 * calls + _HOST_FRAMES
@@ -61,13 +85,12 @@ class _PythonStack:
                     self._usual = limit
                 self._raised = needed
                 sys.setrecursionlimit(needed)
-            self._reservations += 1
 
-    def release(self) -> None:
-        """What `reserve` has provided is no longer needed."""
+    def release(self, holder: Holder) -> None:
+        """What `reserve` has provided for a call is no longer needed."""
         with self._lock:
-            self._reservations -= 1
-            if self._reservations or sys.getrecursionlimit() != self._raised:
+            self._holders.discard(holder)
+            if self._active() or sys.getrecursionlimit() != self._raised:
                 return
             try:
                 sys.setrecursionlimit(self._usual)
@@ -76,8 +99,22 @@ class _PythonStack:
                 return
             self._raised = self._usual
 
+    def _active(self) -> bool:
+        """Whether there are holders; those that are over and have not said so are forgotten."""
+        over = [holder for holder in self._holders if not holder.nesting]
+        self._holders.difference_update(over)
+        return bool(self._holders)
+
+    def forked(self) -> None:
+        """Go on in a child process, which has none of the threads but the one that forked."""
+        self._lock = RLock()
+        thread = get_ident()
+        self._holders = {holder for holder in self._holders if holder.thread == thread}
+
 
 PYTHON_STACK = _PythonStack()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=PYTHON_STACK.forked)
 
 
 def height(guess: int) -> int:
