@@ -19,9 +19,10 @@ from purewasm_plugins import (
     OutOfMemory,
     ResourceLimitError,
     ResourceLimits,
-    Trap,
+    Table,
     TrapReason,
 )
+from purewasm_plugins.wasm.types import Limits, TableType, ValType
 
 Start = Callable[..., Instance]
 
@@ -245,19 +246,29 @@ def test_a_host_function_may_catch_it(start: Start) -> None:
     assert instance.exports["grow"]() == 1
 
 
-def test_no_room_for_a_call(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Python's `MemoryError` leaves a call as a trap, wherever it comes from."""
+def test_no_room_for_a_call(start: Start) -> None:
+    """Python's `MemoryError` is a trap, wherever it comes from, and the instance goes on."""
+
+    class Full(Table):
+        def try_grow(self, count: int, value: Any, spend: Any = None) -> int:
+            raise MemoryError
+
     instance = start(
-        '(module (table 1 funcref) (func (export "run") (drop (table.get (i32.const 0)))))'
+        """(module (import "m" "t" (table 1 funcref))
+             (func $grow (result i32)
+               (loop (result i32) (table.grow (ref.null func) (i32.const 1))))
+             (func (export "run") (loop (drop (call $grow))))
+             (func (export "fine") (result i32) (loop (result i32) (i32.const 7))))""",
+        {"m": {"t": Full(TableType(ValType.FUNCREF, Limits(1)))}},
     )
-
-    def no_room(*arguments: Any) -> None:
-        raise MemoryError
-
-    monkeypatch.setattr(instance.exports["run"], "entry", no_room)
-    with pytest.raises(OutOfMemory) as raised:
-        instance.exports["run"]()
-    assert isinstance(raised.value, Trap)
+    for _ in range(2):
+        with pytest.raises(OutOfMemory) as raised:
+            instance.exports["run"]()
+        assert raised.value.reason is TrapReason.OUT_OF_MEMORY
+        with pytest.raises(OutOfMemory):
+            # As the plugin layer calls it.
+            instance.exports["run"].entry()
+        assert instance.exports["fine"]() == 7
 
 
 def test_no_room_for_an_instance(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 from purewasm_plugins.engine.backtrace import stack_frame
 from purewasm_plugins.engine.base import Instance
 from purewasm_plugins.engine.translator.source import Position, positions_of
-from purewasm_plugins.errors import StackFrame, Trap, TrapReason
+from purewasm_plugins.errors import OutOfMemory, StackFrame, Trap, TrapReason
 from purewasm_plugins.wasm.instructions import read_opcode
 
 __all__ = ["Backtraces"]
@@ -41,6 +41,9 @@ class Backtraces:
 
     def trap(self, exception: Exception) -> Trap | None:
         """The trap that an exception which has left generated code means; None for a bug."""
+        if isinstance(exception, MemoryError):
+            # A backtrace would take room as well.
+            return OutOfMemory()
         if not isinstance(exception, (Trap, *TRAPPING)):
             return None
         active = self._active(exception.__traceback__)
