@@ -309,26 +309,16 @@ def test_imports_may_be_made_when_they_are_asked_for(start: Start) -> None:
 
 
 @pytest.mark.parametrize("name", ResourceLimits.__slots__)
-@pytest.mark.parametrize(
-    ("value", "error"),
-    [
-        ("10", TypeError),
-        (b"1", TypeError),
-        ([], TypeError),
-        (True, TypeError),
-        (1j, TypeError),
-        (-1, ValueError),
-    ],
-)
-def test_a_limit_that_is_none(name: str, value: Any, error: type[Exception]) -> None:
-    with pytest.raises(error, match=f"the limit {name} must"):
+@pytest.mark.parametrize("value", ["10", b"1", [], True, 1j, -1])
+def test_a_limit_is_a_number(name: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=f"the limit {name} must"):
         ResourceLimits(**{name: value})
 
 
 @pytest.mark.parametrize("name", [name for name in ResourceLimits.__slots__ if name != "timeout"])
 @pytest.mark.parametrize("value", [1.5, 2.0, float("nan"), float("inf")])
 def test_what_is_counted_is_a_whole_number(name: str, value: float) -> None:
-    with pytest.raises(TypeError, match=f"the limit {name} must be an int or None"):
+    with pytest.raises(ValueError, match=f"the limit {name} must be an int or None"):
         ResourceLimits(**{name: value})
 
 
