@@ -328,3 +328,61 @@ def test_a_timeout_is_a_time(value: float) -> None:
         ResourceLimits(timeout=value)
     assert ResourceLimits(timeout=1).timeout == 1
     assert ResourceLimits(timeout=0.5).timeout == 0.5
+
+
+# What is moved in pieces arrives whole.
+
+MOVE = """
+(module
+  (memory (export "memory") 96) (table (export "table") 800000 externref)
+  (func (export "memory.copy") (param i32 i32 i32)
+    (memory.copy (local.get 0) (local.get 1) (local.get 2)))
+  (func (export "memory.fill") (param i32 i32 i32)
+    (memory.fill (local.get 0) (local.get 1) (local.get 2)))
+  (func (export "table.copy") (param i32 i32 i32)
+    (table.copy (local.get 0) (local.get 1) (local.get 2)))
+  (func (export "table.fill") (param i32 externref i32)
+    (table.fill (local.get 0) (local.get 1) (local.get 2))))
+"""
+
+
+@pytest.mark.parametrize(
+    ("destination", "source", "size"),
+    [
+        (1, 0, 1),
+        (1, 0, 0x300005),
+        (0, 1, 0x300005),
+        (0x100000, 0, 0x300000),
+        (0, 0x100000, 0x300000),
+        (0x180001, 3, 0x400000),
+        (3, 0x180001, 0x400000),
+        (7, 7, 0x200000),
+    ],
+)
+def test_overlapping_copies(start: Start, destination: int, source: int, size: int) -> None:
+    exports = start(MOVE).exports
+    data = exports["memory"].data
+    data[:] = bytes(range(251)) * (len(data) // 251) + bytes(len(data) % 251)
+    expected = bytearray(data)
+    expected[destination : destination + size] = bytes(data)[source : source + size]
+    exports["memory.copy"](destination, source, size)
+    assert data == expected
+    # A table has pieces of a quarter as many elements.
+    elements = exports["table"].elements
+    elements[:] = range(len(elements))
+    destination, source, size = destination // 8, source // 8, size // 8
+    expected_elements = list(elements)
+    expected_elements[destination : destination + size] = elements[source : source + size]
+    exports["table.copy"](destination, source, size)
+    assert elements == expected_elements
+
+
+@pytest.mark.parametrize("size", [0, 1, 4096, 4097, 0x100000, 0x100001, 0x2FFFFF])
+def test_long_fills(start: Start, size: int) -> None:
+    exports = start(MOVE).exports
+    data, elements = exports["memory"].data, exports["table"].elements
+    exports["memory.fill"](5, 0x1FF, size)
+    assert data == bytes(5) + b"\xff" * size + bytes(len(data) - size - 5)
+    size = size // 4
+    exports["table.fill"](5, "x", size)
+    assert elements == [None] * 5 + ["x"] * size + [None] * (len(elements) - size - 5)
