@@ -23,7 +23,6 @@ from purewasm_plugins.engine.limits import (
 from purewasm_plugins.engine.values import DEFAULT, FROM_RAW, TO_RAW
 from purewasm_plugins.errors import (
     MemoryInUse,
-    OutOfMemory,
     ResourceLimitError,
     Trap,
     TrapReason,
@@ -120,8 +119,6 @@ class Function:
             result = self.entry(*raw)
         except HostException as carrier:
             raise carrier.exception from None
-        except MemoryError:
-            raise OutOfMemory from None
         if len(type.results) == 1:
             return FROM_RAW[type.results[0]](result)
         if not type.results:

@@ -29,7 +29,7 @@ import pywasm.opcode
 from purewasm_plugins.engine.backtrace import stack_frame
 from purewasm_plugins.engine.base import Function, Global, Instance, Memory
 from purewasm_plugins.engine.values import f32_from_bits, f32_to_bits
-from purewasm_plugins.errors import StackFrame, Trap, TrapReason, WasmError
+from purewasm_plugins.errors import OutOfMemory, StackFrame, Trap, TrapReason, WasmError
 from purewasm_plugins.wasm.instructions import Instruction, instructions
 from purewasm_plugins.wasm.module import Code
 from purewasm_plugins.wasm.opcodes import Opcode
@@ -125,6 +125,9 @@ class Linked:
                 raise trap_in(self, self.trap_of(error)) from None
             except RecursionError:
                 raise trap_in(self, Trap(TrapReason.CALL_STACK_EXHAUSTED)) from None
+            except MemoryError:
+                # A backtrace would take room as well.
+                raise OutOfMemory from None
             finally:
                 machine.stack, self.held_outside = stack, outside
                 budget.leave()

@@ -45,6 +45,9 @@ class ResourceLimits(Record):
             of the module, before its first call. So many take it half a second and 64 MiB; compiled
             code becomes four or five for each of its bytes.
         output_bytes: length of the longest string that is read from a plugin.
+
+    Raises:
+        ValueError: a limit is negative, or no int; `timeout` may be a float, but a finite one.
     """
 
     memory_pages: int | None = 1024
@@ -62,7 +65,7 @@ class ResourceLimits(Record):
                 continue
             allowed, wanted = ((int, float), "a number") if name == "timeout" else (int, "an int")
             if not isinstance(value, allowed) or isinstance(value, bool):
-                raise TypeError(f"the limit {name} must be {wanted} or None: {value!r}")
+                raise ValueError(f"the limit {name} must be {wanted} or None: {value!r}")
             if value < 0:
                 raise ValueError(f"the limit {name} must not be negative: {value}")
             if name == "timeout" and not value <= sys.float_info.max:

@@ -16,7 +16,7 @@ from purewasm_plugins.engine.backtrace import stack_frame
 from purewasm_plugins.engine.base import Instance
 from purewasm_plugins.engine.translator.caching import ModuleCode
 from purewasm_plugins.engine.translator.source import offset_at
-from purewasm_plugins.errors import StackFrame, Trap, TrapReason
+from purewasm_plugins.errors import OutOfMemory, StackFrame, Trap, TrapReason
 from purewasm_plugins.wasm.instructions import read_opcode
 
 __all__ = ["Backtraces"]
@@ -44,6 +44,9 @@ class Backtraces:
 
     def trap(self, exception: Exception) -> Trap | None:
         """The trap that an exception which has left generated code means; None if it means none."""
+        if isinstance(exception, MemoryError):
+            # A backtrace would take room as well.
+            return OutOfMemory()
         if not isinstance(exception, Trap) and not (
             isinstance(exception, TRAPPING) and self._is_ours(exception.__traceback__)
         ):

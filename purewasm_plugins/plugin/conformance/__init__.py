@@ -57,7 +57,7 @@ def check(
     exports = export_checks(valid.module)
     yield from exports.values()
     yield from reactor_check(valid.module)
-    linkable = import_check(valid.module, imports or {})
+    linkable = import_check(valid.module, {} if imports is None else imports)
     yield linkable
     if linkable.passed:
         usable = frozenset(name for name, found in exports.items() if found.passed)
