@@ -4,16 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from purewasm_plugins.wasm.types import FuncType, ValType
-from tests.generators import function_module, module, section, unsigned, vector
+from tests.generators import module, section, unsigned, vector
 
-I32 = ValType.I32
 LOCAL_0 = b"\x20\x00"
-TYPE = FuncType((I32,), (I32,))
+#: From an `i32` to an `i32`.
+TYPE = b"\x60\x01\x7f\x01\x7f"
 
 
 def _function(body: bytes, locals_: int = 0) -> bytes:
-    return function_module(TYPE, body + LOCAL_0 + b"\x0b", [I32] * locals_)
+    """A module whose one function, `run`, has that body; local 0 is its result."""
+    groups = vector([b"\x01\x7f"] * locals_)
+    return _module(vector([TYPE]), groups + body + LOCAL_0 + b"\x0b")
+
+
+def _module(types: bytes, *codes: bytes) -> bytes:
+    """A module whose functions, of type 0 but the last, have these bodies; that one is `run`."""
+    last = len(codes) - 1
+    kinds = [b"\x00"] * last + [bytes([last])]
+    return module(
+        section(1, types),
+        section(3, vector(kinds)),
+        section(4, b"\x01\x70\x00\x01"),
+        section(5, b"\x01\x00\x01"),
+        section(7, b"\x01\x03run\x00" + unsigned(last)),
+        section(10, vector([unsigned(len(code)) + code for code in codes])),
+    )
 
 
 def branch_tables(tables: int, labels: int) -> bytes:
@@ -30,16 +45,9 @@ def indirect_calls(calls: int, types: int) -> bytes:
         b"\x60" + vector([bytes([codes[index >> 2 * digit & 3]]) for digit in range(8)]) + b"\x00"
         for index in range(types - 2)
     ]
-    kinds = vector([b"\x60\x01\x7f\x01\x7f", *many, b"\x60\x00\x00"])
     call = b"\x41\x00\x11" + unsigned(types - 1) + b"\x00"
     body = b"\x00" + call * calls + LOCAL_0 + b"\x0b"
-    return module(
-        section(1, kinds),
-        section(3, b"\x01\x00"),
-        section(4, b"\x01\x70\x00\x01"),
-        section(7, b"\x01\x01f\x00\x00"),
-        section(10, vector([unsigned(len(body)) + body])),
-    )
+    return _module(vector([TYPE, *many, b"\x60\x00\x00"]), body)
 
 
 def loops(count: int) -> bytes:
@@ -65,12 +73,7 @@ def wide_calls(calls: int) -> bytes:
     wide = b"\x60" + vector([b"\x7f"] * 1000) + vector([b"\x7f"] * 1000)
     body = b"\x00" + LOCAL_0 * 1000 + b"\x10\x00" * calls + b"\x1a" * 999 + b"\x0b"
     other = b"\x00" + LOCAL_0 * 1000 + b"\x0b"
-    return module(
-        section(1, vector([wide, b"\x60\x01\x7f\x01\x7f"])),
-        section(3, b"\x02\x00\x01"),
-        section(7, b"\x01\x01f\x00\x01"),
-        section(10, vector([unsigned(len(code)) + code for code in (other, body)])),
-    )
+    return _module(vector([wide, TYPE]), other, body)
 
 
 def waiting(operands: int, locals_: int) -> bytes:
