@@ -1,24 +1,36 @@
-"""Throws broken and valid modules at the loader for a while: `python -m benchmarks.fuzz`.
+"""Throws modules at the loader and the engines for a while: `python -m benchmarks.fuzz`.
 
-Everything that comes in must end as a valid module or in a `DecodeError` or a `ValidationError`,
-soon; wasmtime must agree which it is; and what is valid must come back the same from its text. What
-does not is saved, and the command fails.
+Broken modules, and valid ones of our own generator and of wasm-smith. A broken one must end in a
+`DecodeError` or a `ValidationError`, soon, and wasmtime must agree. A valid one must come back the
+same from its text, and each of its exports must do on every engine what it does on wasmtime: the
+same results, traps, memory, globals and tables. A module that does not is saved, and the command
+fails.
 """
 
 from __future__ import annotations
 
 import argparse
+import faulthandler
+import functools
+import platform
+import resource
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
-from random import Random
+from random import Random, SystemRandom
+from typing import NamedTuple
 
 import wasmtime
 
+from benchmarks import smith
+from purewasm_plugins.engine.translator import Translator
 from purewasm_plugins.wasm import decode
 from purewasm_plugins.wasm.text import disassemble
+from tests.differential import compare
 from tests.generators import mutated, random_module
 from tests.wasm.comparison import essence, outcome
 
@@ -27,92 +39,255 @@ ROOT = Path(__file__).parents[1]
 #: Larger ones take so long that little would come of them.
 MAX_SIZE = 40_000
 
-#: Seconds that a module may take for each byte it has, and at least.
+#: Seconds that loading a module may take for each byte it has, and at least.
 SECONDS_PER_BYTE, SECONDS = 20e-6, 0.5
 
+#: Seconds after which a module has brought the process to a stand: it ends, and leaves the module.
+HANG = 180
 
+#: Where the stack of such a process is written, whatever `sys.stderr` is.
+STANDARD_ERROR = 2
+
+#: Bytes that the process may grow by while one module runs.
+GROWTH = 512 << 20
+
+#: What makes a module, by name.
+SOURCES = ("broken", "generated", "smith")
+
+
+class Wrong(Exception):
+    """A module is not treated as it must be; the text says how."""
+
+
+@functools.cache
 def corpus() -> list[bytes]:
     """The modules of the repository."""
     paths = sorted((ROOT / "fixtures").rglob("*.wasm")) + sorted(ROOT.glob("benchmarks/**/*.wasm"))
     return [path.read_bytes() for path in paths if path.stat().st_size <= MAX_SIZE]
 
 
-def valid(random: Random, modules: list[bytes]) -> tuple[str, bytes]:
-    """A valid module."""
-    return "valid", random_module(
-        random, functions=random.randint(2, 6), size=random.choice((5, 40))
+def generated(random: Random) -> bytes:
+    """A valid module of our generator."""
+    return random_module(
+        random,
+        functions=random.randint(2, 6),
+        size=random.choice((5, 40, 150)),
+        canonical_nans=True,
     )
 
 
-def broken(random: Random, modules: list[bytes]) -> tuple[str, bytes]:
+def broken(random: Random) -> bytes:
     """A module with something changed in it, one of ours or a random one."""
-    if random.random() < 0.5:
-        return "broken", mutated(random, valid(random, [])[1], random.choice(modules))
-    return "broken", mutated(random, random.choice(modules), random.choice(modules))
+    original = generated(random) if random.random() < 0.5 else random.choice(corpus())
+    return mutated(random, original, random.choice(corpus()))
 
 
-def check(kind: str, data: bytes) -> str:
+def check_loading(data: bytes) -> str:
+    """Load a module that may be anything, and write a valid one as text and back.
+
+    Returns:
+        "valid", "malformed" or "invalid".
+
+    Raises:
+        Wrong, AssertionError: something is wrong.
+    """
+    begin = time.process_time()
+    found = outcome(data)
+    seconds = time.process_time() - begin
+    if seconds > max(SECONDS, len(data) * SECONDS_PER_BYTE):
+        raise Wrong(f"it took {seconds:.1f} s for {len(data)} bytes")
+    if found == "valid":
+        module = decode(data)
+        again = decode(wasmtime.wat2wasm("\n".join(disassemble(module))))
+        if essence(again) != essence(module):
+            raise Wrong("its text is another module")
+    return found
+
+
+def check(source: str, data: bytes) -> str:
     """Put one module to the test.
 
     Returns:
         What became of it.
 
     Raises:
-        AssertionError: something is wrong.
+        Wrong, AssertionError: something is wrong.
     """
-    begin = time.perf_counter()
-    found = outcome(data)
-    seconds = time.perf_counter() - begin
-    if seconds > max(SECONDS, len(data) * SECONDS_PER_BYTE):
-        raise AssertionError(f"it took {seconds:.1f} s for {len(data)} bytes")
-    if kind == "valid" and found != "valid":
-        raise AssertionError(f"a module made to be valid is {found}")
-    if found == "valid":
-        module = decode(data)
-        again = decode(wasmtime.wat2wasm("\n".join(disassemble(module))))
-        if essence(again) != essence(module):
-            raise AssertionError("its text is another module")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    found = check_loading(data)
+    if source != "broken":
+        if found != "valid":
+            raise Wrong(f"a module made to be valid is {found}")
+        difference, calls = compare(data)
+        if difference:
+            raise Wrong(str(difference))
+        found = "valid, the same on every engine" if calls else "valid, no call to compare"
+    growth = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    if sys.platform != "darwin":
+        growth *= 1024
+    if growth > GROWTH:
+        raise Wrong(f"it took {growth >> 20} MB of memory")
     return found
 
 
-def run(minutes: float, seed: int, report: Callable[[str], None]) -> tuple[Counter[str], list[int]]:
+class Task(NamedTuple):
+    """What one process does.
+
+    Attributes:
+        seed: makes the modules, together with their numbers.
+        first, step: the number of its first module, and the distance to the next.
+        seconds, modules: when it ends: after so long, or when it comes to that number.
+        sources: what makes its modules, some of `SOURCES`.
+            folder: where it leaves what is wrong.
+        audited: whether each claim of the translator's is checked while it runs.
+    """
+
+    seed: int
+    first: int = 0
+    step: int = 1
+    seconds: float | None = None
+    modules: int | None = None
+    sources: tuple[str, ...] = SOURCES
+    folder: Path = Path()
+    audited: bool = False
+
+
+def run(task: Task, report: Callable[[str], None] = print) -> tuple[Counter[str], list[Path]]:
     """Fuzz for some time.
 
     Returns:
-        How often there was what outcome, and the numbers of the modules that went wrong.
+        How often there was what outcome, and the modules that went wrong.
     """
-    modules = corpus()
+    Translator.audited = task.audited
     counts: Counter[str] = Counter()
-    failures: list[int] = []
-    until = time.monotonic() + minutes * 60
-    number = 0
-    while time.monotonic() < until:
-        random = Random(f"{seed}/{number}")
-        make = valid if number % 4 == 0 else broken
-        kind, data = make(random, modules)
+    failures: list[Path] = []
+    until = None if task.seconds is None else time.monotonic() + task.seconds
+    number = task.first
+    # The next module is made while this one runs.
+    upcoming: tuple[int, smith.Smith] | None = None
+    while not (task.modules is not None and number >= task.modules):
+        if until is not None and time.monotonic() >= until:
+            break
+        random = Random(f"{task.seed}/{number}")
+        source = task.sources[number // task.step % len(task.sources)]
+        data: bytes | None
+        if source == "smith":
+            made = upcoming[1] if upcoming and upcoming[0] == number else smith.Smith(random)
+            data = made.module()
+            following = number + task.step * len(task.sources)
+            upcoming = following, smith.Smith(Random(f"{task.seed}/{following}"))
+        else:
+            data = broken(random) if source == "broken" else generated(random)
+        path = task.folder / f"fuzz-{task.seed}-{number}.wasm"
+        number += task.step
+        if data is None:
+            counts["smith: its choices led to no module"] += 1
+            continue
+        # It stays where the process does not come back.
+        path.write_bytes(data)
+        faulthandler.dump_traceback_later(HANG, exit=True, file=STANDARD_ERROR)
         try:
-            counts[f"{kind} module: {check(kind, data)}"] += 1
+            counts[f"{source}: {check(source, data)}"] += 1
+            path.unlink()
         except Exception as error:
-            counts["wrong"] += 1
-            failures.append(number)
-            path = Path(f"fuzz-{seed}-{number}.wasm")
-            path.write_bytes(data)
+            counts[f"{source}: wrong"] += 1
+            failures.append(path)
             report(f"{path}: {type(error).__name__}: {str(error)[:500]}")
-        number += 1
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+    if upcoming is not None:
+        upcoming[1].module()
     return counts, failures
 
 
-def main() -> int:
+def shrink(
+    path: Path, report: Callable[[str], None] = print, attempts: int = smith.ATTEMPTS
+) -> bool:
+    """Make a module that engines differ on smaller, with the same kind of difference.
+
+    It is written beside the module, as `.shrunk.wasm` and as `.shrunk.wat`.
+
+    Returns:
+        Whether the engines differ on it.
+    """
+    data = path.read_bytes()
+    difference, _ = compare(data)
+    if difference is None:
+        report(f"{path}: the same on every engine")
+        return False
+    report(f"{path}: {difference}")
+    kind = difference.kind
+
+    def interesting(data: bytes) -> bool:
+        try:
+            found, _ = compare(data)
+        except ValueError:
+            return False
+        return found is not None and found.kind == kind
+
+    small = smith.shrunk(data, interesting, attempts)
+    found, _ = compare(small)
+    result = path.with_suffix(".shrunk.wasm")
+    result.write_bytes(small)
+    result.with_suffix(".wat").write_text(f";; {found}\n{smith.text(small)}")
+    report(f"{result}: {len(small)} bytes: {found}")
+    return True
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
     """The command."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[0])
-    parser.add_argument("--minutes", type=float, default=10.0)
-    parser.add_argument("--seed", type=int, default=0, help="the same seed makes the same modules")
-    arguments = parser.parse_args()
-    counts, failures = run(arguments.minutes, arguments.seed, print)
-    print(f"{sum(counts.values()):,} modules, seed {arguments.seed}:")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.fuzz", description=(__doc__ or "").partition("\n\n")[0]
+    )
+    parser.add_argument("--minutes", type=float, help="10 where no number of modules is given")
+    parser.add_argument("--modules", type=int, help="how many")
+    parser.add_argument("--seed", type=int, help="the same seed makes the same modules")
+    parser.add_argument("--jobs", type=int, default=1, help="processes")
+    parser.add_argument("--sources", nargs="+", choices=SOURCES, default=list(SOURCES))
+    parser.add_argument("--folder", type=Path, default=Path(), help="for the modules gone wrong")
+    parser.add_argument(
+        "--audited", action="store_true", help="check each claim of the translator's"
+    )
+    parser.add_argument("--compare", type=Path, metavar="FILE", help="only compare this module")
+    parser.add_argument("--shrink", type=Path, metavar="FILE", help="make this module smaller")
+    options = parser.parse_args(arguments)
+    Translator.audited = options.audited
+    if options.shrink:
+        return int(shrink(options.shrink))
+    if options.compare:
+        difference, calls = compare(options.compare.read_bytes())
+        print(difference or f"the same on every engine, {calls} calls")
+        return int(difference is not None)
+    minutes = options.minutes
+    if minutes is None and options.modules is None:
+        minutes = 10.0
+    seed = SystemRandom().getrandbits(32) if options.seed is None else options.seed
+    tasks = [
+        Task(
+            seed,
+            job,
+            options.jobs,
+            minutes and minutes * 60,
+            options.modules,
+            tuple(options.sources),
+            options.folder,
+            options.audited,
+        )
+        for job in range(options.jobs)
+    ]
+    print(f"Python {platform.python_version()}, seed {seed}", flush=True)
+    show = functools.partial(print, flush=True)
+    if len(tasks) == 1:
+        results = [run(tasks[0], show)]
+    else:
+        # Not by fork: wasmtime has threads of its own.
+        with ProcessPoolExecutor(len(tasks), mp_context=get_context("spawn")) as pool:
+            results = list(pool.map(run, tasks))
+    counts = sum((counts for counts, _ in results), Counter[str]())
+    print(f"{sum(counts.values()):,} modules:")
     for what, count in sorted(counts.items()):
         print(f"{count:10,}  {what}")
-    return 1 if failures else 0
+    return int(any(failures for _, failures in results))
 
 
 if __name__ == "__main__":

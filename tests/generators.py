@@ -100,24 +100,26 @@ def encode(opcode: Opcode, immediates: Sequence[Any] = ()) -> bytes:
 def function_module(type_: FuncType, body: bytes, locals_: Iterable[ValType] = ()) -> bytes:
     """A module of one function, with a memory and two tables for it to use."""
     return module(
-        section(1, vector([_function_type(type_)])),
+        section(1, vector([function_type(type_)])),
         section(3, vector([unsigned(0)])),
         section(4, vector([b"\x70\0\x01", b"\x6f\0\x01"])),
         section(5, vector([b"\0\x01"])),
         section(9, vector([b"\x03\0" + vector([unsigned(0)])])),
         section(12, unsigned(1)),
-        section(10, vector([_code(list(locals_), body)])),
+        section(10, vector([code(list(locals_), body)])),
         section(11, vector([b"\x01" + unsigned(0)])),
     )
 
 
-def _function_type(type_: FuncType) -> bytes:
+def function_type(type_: FuncType) -> bytes:
+    """A function type."""
     return b"\x60" + b"".join(
         vector(bytes((value,)) for value in types) for types in (type_.params, type_.results)
     )
 
 
-def _code(locals_: Sequence[ValType], body: bytes) -> bytes:
+def code(locals_: Sequence[ValType], body: bytes) -> bytes:
+    """A function's locals and its body."""
     content = vector(unsigned(1) + bytes((type_,)) for type_ in locals_) + body
     return unsigned(len(content)) + content
 
@@ -735,7 +737,7 @@ def random_module(
     for index in range(len(plan.functions)):
         body = _Body(random, plan, index, size, canonical_nans)
         written = body.write()
-        bodies.append(_code(body.locals, written))
+        bodies.append(code(body.locals, written))
     exports = [name(f"f{i}") + b"\0" + unsigned(i) for i in range(len(plan.functions))]
     exports += [name("memory") + b"\x02\0"]
     exports += [name(f"t{i}") + b"\x01" + unsigned(i) for i in (FUNCREFS, EXTERNREFS)]
@@ -748,7 +750,7 @@ def random_module(
     leaves = vector(map(unsigned, range(LEAVES)))
     maximum = unsigned(TABLE_SIZE + 4)
     return module(
-        section(1, vector(map(_function_type, plan.types))),
+        section(1, vector(map(function_type, plan.types))),
         section(3, vector(unsigned(plan.type_index(type_)) for type_ in plan.functions)),
         section(4, vector(bytes((t, 1, TABLE_SIZE)) + maximum for t in (FUNCREF, EXTERNREF))),
         section(5, vector([b"\x01\x01\x02"])),

@@ -67,8 +67,7 @@ def _code(module: Module, span: Span) -> list[tuple[int, tuple[Any, ...]]]:
     return found
 
 
-@functools.cache
-def wasmtime_engine() -> wasmtime.Engine:
+def wasmtime_config() -> wasmtime.Config:
     """Wasmtime with the features of core 2.0 and, as it cannot be told otherwise, extended
     constant expressions."""
     config = wasmtime.Config()
@@ -87,7 +86,13 @@ def wasmtime_engine() -> wasmtime.Engine:
         "stack_switching",
     ):
         setattr(config, f"wasm_{feature}", False)
-    return wasmtime.Engine(config)
+    return config
+
+
+@functools.cache
+def wasmtime_engine() -> wasmtime.Engine:
+    """An engine of `wasmtime_config`."""
+    return wasmtime.Engine(wasmtime_config())
 
 
 def wasmtime_objection(data: bytes) -> str | None:

@@ -1,0 +1,29 @@
+"""An engine that is wrong on purpose, to test what looks for such engines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from purewasm_plugins import Instance
+from purewasm_plugins.engine.translator import Translator
+from purewasm_plugins.wasm import ValidModule, decode
+
+
+class Mistaken(Translator):
+    """The translator, but it takes some bytes of a module for others."""
+
+    name = "mistaken"
+
+    def __init__(self, bytes_: bytes, taken_for: bytes) -> None:
+        super().__init__()
+        self._bytes = bytes_
+        self._taken_for = taken_for
+
+    def link(self, instance: Instance) -> Sequence[Callable[..., Any]]:
+        """Link an instance of another module, which nothing has validated."""
+        data = instance.module.module.data
+        if self._bytes in data:
+            changed = data.replace(self._bytes, self._taken_for)
+            instance.module = ValidModule(decode(changed))
+        return super().link(instance)
