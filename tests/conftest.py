@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -57,6 +58,14 @@ def other_engine(request: pytest.FixtureRequest) -> str:
 def heed_interrupts() -> None:
     """For `preexec_fn`: a shell that starts something in the background has it ignore them."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def label(value: object) -> str:
+    """The text of a parameter, for a test's name.
+
+    Without addresses: pytest-xdist's processes must give each test the same name.
+    """
+    return re.sub(r" at 0x[0-9a-f]+", "", str(value))[:40]
 
 
 @functools.cache
