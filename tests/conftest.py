@@ -8,7 +8,7 @@ import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 import wasmtime
@@ -66,6 +66,14 @@ def label(value: object) -> str:
     Without addresses: pytest-xdist's processes must give each test the same name.
     """
     return re.sub(r" at 0x[0-9a-f]+", "", str(value))[:40]
+
+
+def missing(what: str, setup: str) -> NoReturn:
+    """Skip for want of what a command sets up; where the tests must run, that is a failure."""
+    reason = f"{what}: run `{setup}` first"
+    if os.environ.get("CI"):
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
 
 
 @functools.cache
