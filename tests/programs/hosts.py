@@ -175,3 +175,55 @@ class Emscripten(Host):
 
     def assert_fail(self, condition: int, *where: int) -> None:
         raise Abort(self.text(condition))
+
+
+class WasmBindgen(Host):
+    """What wasm-bindgen's modules import: values of JavaScript, which they hold by a number."""
+
+    def __init__(self, *alignment: int) -> None:
+        """Later versions want the alignment of what is allocated and freed."""
+        self._alignment = alignment
+        self._values: list[Any] = []
+
+    def keep(self, value: Any) -> int:
+        """The number by which the program holds a value."""
+        self._values.append(value)
+        return len(self._values)
+
+    def value(self, number: int) -> Any:
+        """The value that the program holds by a number."""
+        return self._values[number - 1]
+
+    def put(self, data: bytes) -> tuple[int, int]:
+        """Give bytes to the program: their address and size."""
+        address = self.program.call("__wbindgen_malloc", len(data), *self._alignment)
+        self.program.write(address, data)
+        return address, len(data)
+
+    def take(self, address: int, size: int) -> bytes:
+        """Take bytes from the program, which it frees."""
+        data = self.program.read(address, size)
+        self.program.call("__wbindgen_free", address, size, *self._alignment)
+        return data
+
+    def call(self, function: str, *arguments: Any, may_fail: bool = True) -> bytes:
+        """Call a function that returns bytes. It writes their address and size; the number of an
+        error and whether there is one follow if it may fail."""
+        words = self.program.call("__wbindgen_add_to_stack_pointer", -16)
+        self.program.call(function, words, *arguments)
+        address, size, error, failed = (self.u32(words + 4 * word) for word in range(4))
+        self.program.call("__wbindgen_add_to_stack_pointer", 16)
+        if may_fail and failed:
+            raise Abort(self.value(error))
+        return self.take(address, size)
+
+    def wbindgen_string_new(self, address: int, size: int) -> int:
+        return self.keep(self.program.read(address, size).decode())
+
+    wbindgen_error_new = wbindgen_string_new
+
+    def wbindgen_object_drop_ref(self, number: int) -> None:
+        assert self.value(number) is not None
+
+    def wbindgen_throw(self, address: int, size: int) -> None:
+        raise Abort(self.program.read(address, size).decode())

@@ -6,6 +6,7 @@ which is what a host function reaches.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -29,7 +30,13 @@ class Imports(Protocol):
 
 
 class Program(Protocol):
-    """An instance."""
+    """An instance.
+
+    Attributes:
+        exports: what it exports, for another instance to import.
+    """
+
+    exports: Mapping[str, Any]
 
     def call(self, name: str, *arguments: Any) -> Any:
         """Call an exported function."""
@@ -48,12 +55,6 @@ class Program(Protocol):
 
     def grow(self, pages: int) -> bool:
         """Make the memory larger, if that is allowed."""
-
-    def get_global(self, name: str) -> Any:
-        """The value of an exported global."""
-
-    def set_global(self, name: str, value: Any) -> None:
-        """Set an exported global."""
 
 
 class Machine(Protocol):
@@ -79,13 +80,13 @@ class OwnProgram:
 
     def __init__(self, instance: Instance, given: Sequence[Any]) -> None:
         everything = [*instance.exports.values(), *given]
-        self._exports = instance.exports
+        self.exports = instance.exports
         self._memory = next(item for item in everything if isinstance(item, Memory))
         self._table = next((item for item in everything if isinstance(item, Table)), None)
         self.instance = instance
 
     def call(self, name: str, *arguments: Any) -> Any:
-        return self._exports[name](*arguments)  # type: ignore[operator]
+        return self.exports[name](*arguments)  # type: ignore[operator]
 
     def call_element(self, index: int, *arguments: Any) -> Any:
         assert self._table is not None
@@ -102,12 +103,6 @@ class OwnProgram:
 
     def grow(self, pages: int) -> bool:
         return self._memory.try_grow(pages) >= 0
-
-    def get_global(self, name: str) -> Any:
-        return self._exports[name].value  # type: ignore[union-attr]
-
-    def set_global(self, name: str, value: Any) -> None:
-        self._exports[name].value = value  # type: ignore[union-attr]
 
 
 class OwnMachine:
@@ -141,13 +136,13 @@ class WasmtimeProgram:
         self, store: wasmtime.Store, instance: wasmtime.Instance, given: Sequence[Any]
     ) -> None:
         self._store = store
-        self._exports = instance.exports(store)
-        everything = [*self._exports.values(), *given]
+        self.exports = instance.exports(store)
+        everything = [*self.exports.values(), *given]
         self._memory = next(item for item in everything if isinstance(item, wasmtime.Memory))
         self._table = next((item for item in everything if isinstance(item, wasmtime.Table)), None)
 
     def call(self, name: str, *arguments: Any) -> Any:
-        return self._exports[name](self._store, *arguments)
+        return self.exports[name](self._store, *arguments)
 
     def call_element(self, index: int, *arguments: Any) -> Any:
         assert self._table is not None
@@ -169,12 +164,6 @@ class WasmtimeProgram:
             return False
         return True
 
-    def get_global(self, name: str) -> Any:
-        return self._exports[name].value(self._store)
-
-    def set_global(self, name: str, value: Any) -> None:
-        self._exports[name].set_value(self._store, value)
-
 
 class WasmtimeMachine:
     """wasmtime, one store."""
@@ -193,7 +182,7 @@ class WasmtimeMachine:
         given = []
         for wanted in module.imports:
             value = imports[wanted.module].get(str(wanted.name))
-            if isinstance(wanted.type, wasmtime.FuncType):
+            if callable(value) and not isinstance(value, wasmtime.Func):
                 value = wasmtime.Func(self._store, wanted.type, value)
             given.append(value)
         return WasmtimeProgram(self._store, wasmtime.Instance(self._store, module, given), given)
@@ -214,3 +203,8 @@ class WasmtimeMachine:
 def machine(name: str) -> Machine:
     """The engine of that name, or wasmtime."""
     return WasmtimeMachine() if name == "wasmtime" else OwnMachine(name)
+
+
+def digest(program: Program) -> str:
+    """A hash of its memory, which is the same wherever it did the same."""
+    return hashlib.sha256(program.read(0, program.size())).hexdigest()
