@@ -63,30 +63,16 @@ def start(machine: Machine, data: bytes, hosts: Mapping[str, Host]) -> Program:
 
 
 class Wasi(Host):
-    """WASI preview 1: arguments, standard output and error, a clock that ticks when it is read."""
+    """WASI preview 1: standard output and error, and a clock that ticks when it is read."""
 
     SUCCESS, BADF, NOSYS, SPIPE = 0, 8, 52, 70
 
-    def __init__(self, *arguments: str) -> None:
-        self.arguments = [argument.encode() + b"\0" for argument in arguments]
+    def __init__(self) -> None:
         self.output = bytearray()
         self.time = 1_700_000_000 * 10**9
 
     def get(self, name: str) -> Any:
         return getattr(self, name, lambda *arguments: self.NOSYS)
-
-    def args_sizes_get(self, count: int, size: int) -> int:
-        self.write_u32(count, len(self.arguments))
-        self.write_u32(size, sum(map(len, self.arguments)))
-        return self.SUCCESS
-
-    def args_get(self, pointers: int, strings: int) -> int:
-        for argument in self.arguments:
-            self.write_u32(pointers, strings)
-            self.program.write(strings, argument)
-            pointers += 4
-            strings += len(argument)
-        return self.SUCCESS
 
     def environ_sizes_get(self, count: int, size: int) -> int:
         self.write_u32(count, 0)

@@ -60,8 +60,6 @@ class Program(Protocol):
 class Machine(Protocol):
     """What makes instances, and what they share."""
 
-    name: str
-
     def load(self, data: bytes, imports: Mapping[str, Imports]) -> Program:
         """Instantiate a module, with imports by the name of their module."""
 
@@ -83,7 +81,6 @@ class OwnProgram:
         self.exports = instance.exports
         self._memory = next(item for item in everything if isinstance(item, Memory))
         self._table = next((item for item in everything if isinstance(item, Table)), None)
-        self.instance = instance
 
     def call(self, name: str, *arguments: Any) -> Any:
         return self.exports[name](*arguments)  # type: ignore[operator]
@@ -109,14 +106,14 @@ class OwnMachine:
     """An engine of ours."""
 
     def __init__(self, engine: str) -> None:
-        self.name = engine
+        self._engine = engine
 
     def load(self, data: bytes, imports: Mapping[str, Imports]) -> OwnProgram:
         valid = load(data)
         given: dict[str, dict[str, Any]] = {name: {} for name in imports}
         for wanted in valid.module.imports:
             given[wanted.module][wanted.name] = imports[wanted.module].get(wanted.name)
-        instance = instantiate(valid, given, engine=self.name, limits=LIMITS)
+        instance = instantiate(valid, given, engine=self._engine, limits=LIMITS)
         return OwnProgram(instance, [value for names in given.values() for value in names.values()])
 
     def new_memory(self, minimum: int, maximum: int) -> Memory:
@@ -167,8 +164,6 @@ class WasmtimeProgram:
 
 class WasmtimeMachine:
     """wasmtime, one store."""
-
-    name = "wasmtime"
 
     def __init__(self) -> None:
         config = wasmtime.Config()

@@ -302,7 +302,11 @@ def use_png(name: str, data: bytes, count: int) -> tuple[list[bytes], str]:
 
     files = []
     for (width, height), pixels in list(IMAGES.items())[:count]:
-        assert decode(png(width, height, pixels)) == (width, height, pixels)
+        plain = png(width, height, pixels)
+        assert decode(plain) == (width, height, pixels)
+        wide = instance.call("decode_rgba16", *host.put(plain))
+        colours = host.value(instance.call("imagedatargba16_data", wide))
+        assert colours == tuple(value * 257 for value in pixels)
         file = host.call("encode", *host.put(pixels), width, height, 8, may_fail=False)
         assert decode(file) == (width, height, pixels)
         files.append(file)
