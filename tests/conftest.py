@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import re
+import reprlib
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -60,12 +61,19 @@ def heed_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def label(value: object) -> str:
-    """The text of a parameter, for a test's name.
+#: Its other limits are those of the standard library: it shortens what is long.
+_BEGINNING = reprlib.Repr()
+_BEGINNING.maxother = 1000
 
-    Without addresses: pytest-xdist's processes must give each test the same name.
+
+def label(value: object) -> str:
+    """The text of a parameter, or the beginning of it, for a test's name.
+
+    Without addresses: pytest-xdist's processes must give each test the same name. A parameter may
+    be a gigabyte of text.
     """
-    return re.sub(r" at 0x[0-9a-f]+", "", str(value))[:40]
+    text = str(value) if isinstance(value, (str, int)) else _BEGINNING.repr(value)
+    return re.sub(r" at 0x[0-9a-f]+", "", text)[:40]
 
 
 def missing(what: str, setup: str) -> NoReturn:

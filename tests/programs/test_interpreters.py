@@ -180,7 +180,7 @@ def printed(source: str) -> str:
 
 def first(snippets: Mapping[str, str], engine: str) -> dict[str, str]:
     """All snippets, or a few for an engine that takes twenty times as long."""
-    return dict(list(snippets.items())[:: 8 if engine == "pywasm" else 1])
+    return dict(list(snippets.items())[:: 12 if engine == "pywasm" else 1])
 
 
 UNCAUGHT = "ReferenceError: f is not defined\n    at <eval> (<cmdline>:1:1)\n\n"
