@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import functools
 import os
+import re
+import reprlib
 import signal
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 import wasmtime
@@ -57,6 +59,29 @@ def other_engine(request: pytest.FixtureRequest) -> str:
 def heed_interrupts() -> None:
     """For `preexec_fn`: a shell that starts something in the background has it ignore them."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+#: Its other limits are those of the standard library: it shortens what is long.
+_BEGINNING = reprlib.Repr()
+_BEGINNING.maxother = 1000
+
+
+def label(value: object) -> str:
+    """The text of a parameter, or the beginning of it, for a test's name.
+
+    Without addresses: pytest-xdist's processes must give each test the same name. A parameter may
+    be a gigabyte of text.
+    """
+    text = str(value) if isinstance(value, (str, int)) else _BEGINNING.repr(value)
+    return re.sub(r" at 0x[0-9a-f]+", "", text)[:40]
+
+
+def missing(what: str, setup: str) -> NoReturn:
+    """Skip for want of what a command sets up; where the tests must run, that is a failure."""
+    reason = f"{what}: run `{setup}` first"
+    if os.environ.get("CI"):
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
 
 
 @functools.cache

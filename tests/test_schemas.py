@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from purewasm_plugins.schemas import Schema
+from tests.conftest import label
 
 
 def fits(schema: dict[str, Any], value: Any) -> bool:
@@ -91,7 +92,7 @@ CASES: list[tuple[dict[str, Any], list[Any], list[Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("schema", "fitting", "others"), CASES, ids=lambda case: str(case)[:40])
+@pytest.mark.parametrize(("schema", "fitting", "others"), CASES, ids=label)
 def test_which_values_fit(schema: dict[str, Any], fitting: list[Any], others: list[Any]) -> None:
     assert [fits(schema, value) for value in fitting] == [True] * len(fitting)
     assert [fits(schema, value) for value in others] == [False] * len(others)
@@ -170,7 +171,7 @@ def test_messages_end() -> None:
         {"description": "x" * 1_000_000},
         {"patternProperties": {f"(a{{1000}}){{4}}{n}": {} for n in range(20)}},
     ],
-    ids=lambda schema: str(schema)[:60],
+    ids=label,
 )
 def test_what_is_no_schema(schema: Any) -> None:
     with pytest.raises(ValueError, match=r"\w"):
@@ -250,7 +251,7 @@ def nested(levels: int) -> Any:
         ({"items": {"pattern": "^((a{9}){9}|b){9}$"}}, ["ab" * 50_000] * 100, "pattern|steps"),
         ({"patternProperties": {"^(a+)+$": False}}, {"a" * 5000 + "!": 1, "a": 2}, "not be there"),
     ],
-    ids=lambda value: str(value)[:40] if not isinstance(value, dict) else None,
+    ids=lambda value: label(value) if not isinstance(value, dict) else None,
 )
 def test_a_hostile_schema_ends(
     schema: dict[str, Any], value: Any, words: str, monkeypatch: pytest.MonkeyPatch

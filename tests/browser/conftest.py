@@ -13,9 +13,10 @@ import pytest
 
 from purewasm_plugins.browser.server import PlaygroundServer
 from purewasm_plugins.browser.site import Site
+from tests.conftest import missing
 
 PYODIDE = Path(__file__).parents[1] / "pyodide" / "node_modules" / "pyodide"
-SETUP = "run `sh tests/pyodide/setup.sh` first"
+SETUP = "sh tests/pyodide/setup.sh"
 
 #: Milliseconds: Python starts in a few seconds, and on a shared machine in many more.
 STARTING = 120_000
@@ -32,13 +33,6 @@ ARGUMENTS = [
 ]
 
 
-def missing(what: str) -> None:
-    """Where the tests must run, that is a failure; on a machine that was never set up, a skip."""
-    if os.environ.get("CI"):
-        pytest.fail(f"{what}: {SETUP}", pytrace=False)
-    pytest.skip(f"{what}: {SETUP}")
-
-
 def find_chromium() -> str | None:
     """The path of a Chromium."""
     names = ("chromium", "chromium-browser", "google-chrome")
@@ -49,7 +43,7 @@ def find_chromium() -> str | None:
 def served() -> Iterator[str]:
     """The address of the page."""
     if not PYODIDE.is_dir():
-        missing("there is no Pyodide")
+        missing("there is no Pyodide", SETUP)
     with PlaygroundServer(Site(PYODIDE)) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
@@ -63,11 +57,11 @@ def chromium() -> Iterator[Any]:
     """A running browser, with a profile of its own."""
     path = find_chromium()
     if path is None:
-        missing("there is no Chromium")
+        missing("there is no Chromium", SETUP)
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
-        missing("there is no Playwright")
+        missing("there is no Playwright", SETUP)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         yield browser

@@ -30,6 +30,7 @@ from purewasm_plugins.wasm.types import (
     TableType,
     ValType,
 )
+from tests.conftest import label
 
 Start = Callable[..., Instance]
 Wat = Callable[[str], bytes]
@@ -68,7 +69,7 @@ FITS: list[tuple[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("declared", "given"), FITS, ids=lambda v: str(v)[:40])
+@pytest.mark.parametrize(("declared", "given"), FITS, ids=label)
 def test_import_that_fits(start: Start, declared: str, given: Any) -> None:
     kind = declared.split()[0].strip("()")
     instance = start(
@@ -108,7 +109,7 @@ REFUSED: list[tuple[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("declared", "given"), REFUSED, ids=lambda v: str(v)[:40])
+@pytest.mark.parametrize(("declared", "given"), REFUSED, ids=label)
 def test_import_that_does_not_fit(start: Start, declared: str, given: Any) -> None:
     module = f'(module (import "some module" "a name" {declared}))'
     with pytest.raises(LinkError) as raised:

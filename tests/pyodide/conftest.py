@@ -18,20 +18,14 @@ import pytest
 import wasmtime
 
 from purewasm_plugins.browser.site import REQUIREMENTS, packed_distribution
+from tests.conftest import missing
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-SETUP = "run `sh tests/pyodide/setup.sh` first"
+SETUP = "sh tests/pyodide/setup.sh"
 
 #: What pytest needs; all of it is purely Python. Hypothesis comes from `build/packages`.
 FOR_TESTS = ("pytest", "pluggy", "iniconfig", "packaging", "pygments", "sortedcontainers")
-
-
-def missing(what: str) -> None:
-    """Where the tests must run, that is a failure; on a machine that was never set up, a skip."""
-    if os.environ.get("CI"):
-        pytest.fail(f"{what}: {SETUP}", pytrace=False)
-    pytest.skip(f"{what}: {SETUP}")
 
 
 @dataclass
@@ -63,7 +57,7 @@ def archives(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 def test_archives(archives: list[Path]) -> list[Path]:
     """`archives`, and what the tests need."""
     if not (HERE / "build" / "packages" / "hypothesis").is_dir():
-        missing("there is no Hypothesis for Pyodide")
+        missing("there is no Hypothesis for Pyodide", SETUP)
     found = list(archives)
     for name in FOR_TESTS:
         path = archives[0].parent / f"{name}.zip"
@@ -76,9 +70,9 @@ def test_archives(archives: list[Path]) -> list[Path]:
 def pyodide() -> Callable[..., Finished]:
     """`pyodide(program, archives=…, mounts=…, path=…)`: run it, and wait."""
     if shutil.which("node") is None:
-        missing("there is no Node")
+        missing("there is no Node", SETUP)
     if not (HERE / "node_modules" / "pyodide").is_dir():
-        missing("there is no Pyodide")
+        missing("there is no Pyodide", SETUP)
     return run_in_pyodide
 
 

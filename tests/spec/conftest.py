@@ -10,25 +10,44 @@ import pytest
 from .runner import Report
 
 _OUTCOMES = ("passed", "failed", "known", "skipped")
-_reports = pytest.StashKey[dict[str, Report]]()
+_PROPERTY = "assertions of the suite"
 
 
 @pytest.fixture
-def record_report(request: pytest.FixtureRequest) -> Callable[[str, Report], None]:
-    """Adds a report to the table at the end of the run."""
+def record_report(
+    record_property: Callable[[str, object], None],
+) -> Callable[[str, Report], None]:
+    """Adds a report to the table at the end of the run.
+
+    As a property of the test: pytest-xdist's processes send those with the test's outcome.
+    """
 
     def record(part: str, report: Report) -> None:
-        reports = request.config.stash.setdefault(_reports, {})
-        total = reports.setdefault(part, Report())
-        total.counts += report.counts
-        total.worded += report.worded
+        counts = [(kind, outcome, n) for (kind, outcome), n in report.counts.items()]
+        record_property(_PROPERTY, (part, counts, [*report.worded.items()]))
 
     return record
 
 
+def _reports(terminalreporter: pytest.TerminalReporter) -> dict[str, Report]:
+    """What all tests recorded, by the part."""
+    reports: dict[str, Report] = {}
+    for outcome in ("passed", "failed"):
+        for test in terminalreporter.stats.get(outcome, []):
+            for name, value in test.user_properties if test.when == "call" else []:
+                if name == _PROPERTY:
+                    part, counts, worded = value
+                    total = reports.setdefault(part, Report())
+                    for kind, result, n in counts:
+                        total.counts[kind, result] += n
+                    for right, n in worded:
+                        total.worded[right] += n
+    return reports
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print one line for each type of assertion, of the modules and of each engine."""
-    for part, report in terminalreporter.config.stash.get(_reports, {}).items():
+    for part, report in sorted(_reports(terminalreporter).items()):
         terminalreporter.section(f"WebAssembly core 2.0 test suite: {part}")
         terminalreporter.write_line(f"{'':22}" + "".join(f"{name:>9}" for name in _OUTCOMES))
         totals: Counter[str] = Counter()
