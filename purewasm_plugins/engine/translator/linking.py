@@ -297,10 +297,10 @@ class _Linked:
         limits = self.instance.limits
         timeout = limits.timeout
         short = limits.fuel is not None and limits.fuel < LARGEST_SLICE
-        code = self._code
+        cached = self._code.cached
         heights = self._heights
         # Without slices, nobody would ask for more.
-        shallow = _SHALLOW if code.metered else 0
+        shallow = _SHALLOW if self._code.metered else 0
         get_limit = sys.getrecursionlimit
 
         def entry(*arguments: Any) -> Any:
@@ -332,8 +332,8 @@ class _Linked:
             finally:
                 budget.nesting = 0
                 try:
-                    if code.added:
-                        code.flush()
+                    if cached is not None and cached.added:
+                        cached.flush()
                 finally:
                     if budget.held:
                         budget.release()
