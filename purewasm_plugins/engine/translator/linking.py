@@ -310,8 +310,7 @@ class _Linked:
                 budget.nesting = 1
                 if budget.lost is not None:
                     self._recover()
-                budget._cancelled = budget.reserved = False
-                budget._room = 0
+                budget._cancelled = False
                 heights[0] = budget.floor = bottom = height(heights[0])
                 if bottom > shallow or get_limit() < _LIMIT:
                     budget.reserve()
@@ -331,6 +330,9 @@ class _Linked:
                 caught = self._rescued(exception)
             finally:
                 budget.nesting = 0
+                if budget.held:
+                    budget.reserved = False
+                    budget._room = 0
                 try:
                     if cached is not None and cached.added:
                         cached.flush()
