@@ -117,7 +117,11 @@ class Injector:
         self.raised = False
 
     def __call__(self, frame: FrameType, event: str, argument: object) -> None:
-        if self.raised or event == "c_call" or not self._is_ours(frame.f_code.co_filename):
+        code = frame.f_code
+        if self.raised or event == "c_call" or not self._is_ours(code.co_filename):
+            return
+        if event == "return" and code.co_name == "__next__":
+            # It never returns: it raises, where no handler runs.
             return
         self.left -= 1
         if self.left < 0:

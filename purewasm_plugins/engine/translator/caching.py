@@ -29,6 +29,7 @@ class ModuleCode:
     Attributes:
         metered: whether they use fuel.
         audited: whether they check what the translator claims.
+        cached: those that a cache has, where there is a cache.
     """
 
     @classmethod
@@ -38,8 +39,8 @@ class ModuleCode:
         """That of a module, where its instances have the same."""
         key = f"translator, metered {metered}, audited {audited}"
         code: ModuleCode = module.kept.setdefault(key, cls(module, metered, audited))
-        if cache is not None and (code._cached is None or code._cached.cache is not cache):
-            code._cached = _Cached(cache, module_key(module.module.data, metered, audited))
+        if cache is not None and (code.cached is None or code.cached.cache is not cache):
+            code.cached = _Cached(cache, module_key(module.module.data, metered, audited))
         return code
 
     def __init__(self, module: ValidModule, metered: bool, audited: bool) -> None:
@@ -48,11 +49,11 @@ class ModuleCode:
         self.metered = metered
         self.audited = audited
         self._functions: dict[int, Compiled] = {}
-        self._cached: _Cached | None = None
+        self.cached: _Cached | None = None
 
     def get(self, index: int, effort: Effort) -> CodeType:
         """The code of a function, for one instance; see `compiled`."""
-        cached = self._cached
+        cached = self.cached
         function = self._functions.get(index)
         if function is not None:
             if cached is not None:
@@ -73,16 +74,6 @@ class ModuleCode:
     def positions(self, index: int) -> bytes:
         """What in a function that has been called may trap; see `offset_at`."""
         return self._functions[index].positions
-
-    @property
-    def added(self) -> int:
-        """How many functions are not in the cache yet."""
-        return 0 if self._cached is None else self._cached.added
-
-    def flush(self) -> None:
-        """Give to the cache what is not there yet."""
-        if self._cached is not None:
-            self._cached.flush()
 
 
 class _Cached:

@@ -297,10 +297,10 @@ class _Linked:
         limits = self.instance.limits
         timeout = limits.timeout
         short = limits.fuel is not None and limits.fuel < LARGEST_SLICE
-        code = self._code
+        cached = self._code.cached
         heights = self._heights
         # Without slices, nobody would ask for more.
-        shallow = _SHALLOW if code.metered else 0
+        shallow = _SHALLOW if self._code.metered else 0
         get_limit = sys.getrecursionlimit
 
         def entry(*arguments: Any) -> Any:
@@ -310,8 +310,7 @@ class _Linked:
                 budget.nesting = 1
                 if budget.lost is not None:
                     self._recover()
-                budget._cancelled = budget.reserved = False
-                budget._room = 0
+                budget._cancelled = False
                 heights[0] = budget.floor = bottom = height(heights[0])
                 if bottom > shallow or get_limit() < _LIMIT:
                     budget.reserve()
@@ -331,9 +330,12 @@ class _Linked:
                 caught = self._rescued(exception)
             finally:
                 budget.nesting = 0
+                if budget.held:
+                    budget.reserved = False
+                    budget._room = 0
                 try:
-                    if code.added:
-                        code.flush()
+                    if cached is not None and cached.added:
+                        cached.flush()
                 finally:
                     if budget.held:
                         budget.release()

@@ -14,12 +14,12 @@ belongs together is changed by statements that call nothing.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import chain, islice, repeat
 from operator import length_hint
 from threading import get_ident
 from time import monotonic
-from typing import Self
+from typing import NoReturn
 
 from purewasm_plugins.engine.base import HostException
 from purewasm_plugins.engine.limits import Budget, ResourceLimits
@@ -33,25 +33,6 @@ LARGEST_SLICE = 512
 
 #: Seconds that a slice should take, at most and at least.
 LONGEST, SHORTEST = 0.002, 0.0005
-
-
-class _Between(map):  # type: ignore[type-arg]
-    """Stands in front of each slice in the chain: calls a function, and gives nothing.
-
-    A `map`, so that `iter` of it is C and cannot be interrupted.
-    """
-
-    action: Callable[[], None]
-
-    def __new__(cls, action: Callable[[], None]) -> Self:
-        """Call `action` in front of each slice."""
-        self = super().__new__(cls, bool, ())
-        self.action = action
-        return self
-
-    def __next__(self) -> None:
-        self.action()
-        raise StopIteration
 
 
 class SlicedBudget(Budget):
@@ -75,7 +56,10 @@ class SlicedBudget(Budget):
         self._given = 0
         self._start = 0
         self._slice: Iterator[None] = repeat(None, 0)
-        self._pair: list[Iterator[None]] = [_Between(self._next_slice), self._slice]
+        between = _Between(bool, ())
+        between.budget = self
+        #: What the iterator chains, again and again.
+        self.items: list[Iterator[None]] = [between, self._slice]
         self.dropped: list[None] = []
         self._size = 16
         self._looked = 0.0
@@ -114,7 +98,8 @@ class SlicedBudget(Budget):
         passes on may raise. So the source here is one that runs no Python code: again and again it
         gives the two items of a list, and the first of them puts the next slice in second place.
         """
-        self.iterator: Iterator[None] = chain.from_iterable(chain.from_iterable(repeat(self._pair)))
+        self.shorten()
+        self.iterator: Iterator[None] = chain.from_iterable(chain.from_iterable(repeat(self.items)))
 
     def shorten(self) -> None:
         """Give up what is left of a slice, so that the next unit looks around first.
@@ -163,7 +148,15 @@ class SlicedBudget(Budget):
         PYTHON_STACK.release(self)
         self.held = False
 
-    def _measure(self) -> int:
+    def report(self) -> None:
+        """Tell how much fuel has been used."""
+        if self.progress is not None:
+            try:
+                self.progress(self.fuel_used)
+            except Exception as exception:
+                raise HostException(exception) from None
+
+    def measure(self) -> int:
         """How many units may be given before calls can be too deep; none where they are.
 
         It is known exactly while the number of active functions is what it was found to be, which
@@ -173,8 +166,8 @@ class SlicedBudget(Budget):
         self.reserve()
         depth, active = self.call_depth, self._active
         try:
-            # Three frames are this method's and its callers', and this one has the number zero.
-            while sys._getframe(self.floor + active + 2).f_back is not None:
+            # Two frames are this method's and its caller's, and the outermost has the number zero.
+            while sys._getframe(self.floor + active + 1).f_back is not None:
                 if active >= depth:
                     return 0
                 active += (depth - active + 1) // 2
@@ -185,35 +178,46 @@ class SlicedBudget(Budget):
         self._active = active
         return depth - active + 1
 
-    def _next_slice(self) -> None:
-        if self.progress is not None:
-            try:
-                self.progress(self.fuel_used)
-            except Exception as exception:
-                raise HostException(exception) from None
-        room = self._room or self._measure()
+
+class _Between(map):  # type: ignore[type-arg]
+    """Stands in front of each slice in the chain, gives nothing, and makes the slice.
+
+    A `map`, so that `iter` of it is C and cannot be interrupted.
+    """
+
+    budget: SlicedBudget
+
+    def __next__(self) -> NoReturn:
+        budget = self.budget
+        if budget.progress is not None:
+            budget.report()
+        room = budget._room or budget.measure()
         if not room:
             raise Trap(TrapReason.CALL_STACK_EXHAUSTED)
-        if self.dropped:
-            self.settle()
+        if budget.dropped:
+            budget.settle()
         now = monotonic()
-        given = self._given - length_hint(self._slice)
-        fuel, deadline = self.limits.fuel, self._deadline
-        left = LARGEST_SLICE if fuel is None else fuel - given + self._start
-        if left <= 0 or self._cancelled or (deadline is not None and now >= deadline):
-            self.check_limits(1)
-        elapsed = now - self._looked
-        self._looked = now
-        size = self._size
+        fuel, deadline = budget.limits.fuel, budget._deadline
+        left = LARGEST_SLICE if fuel is None else fuel - budget._given + budget._start
+        if left <= 0 or budget._cancelled or (deadline is not None and now >= deadline):
+            budget.check_limits(1)
+        elapsed = now - budget._looked
+        budget._looked = now
+        size = budget._size
         if elapsed > LONGEST:
-            size = max(1, int(size * SHORTEST / elapsed))
+            size = int(size * SHORTEST / elapsed) or 1
         elif elapsed < SHORTEST and size < LARGEST_SLICE:
             size *= 2
-        size = min(size, LARGEST_SLICE, room)
-        self._size = size
-        size = min(size, left)
+        if size > LARGEST_SLICE:
+            size = LARGEST_SLICE
+        if size > room:
+            size = room
+        budget._size = size
+        if size > left:
+            size = left
         slice = repeat(None, size)
         # From here on nothing is called.
-        self._room = room - size
-        self._given = given + size
-        self._slice = self._pair[1] = slice
+        budget._room = room - size
+        budget._given += size
+        budget._slice = budget.items[1] = slice
+        raise StopIteration

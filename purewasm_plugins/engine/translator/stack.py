@@ -64,18 +64,21 @@ class _PythonStack:
             RecursionError: the stack has been used up already.
         """
         with self._lock:
-            active = self._active()
-            own = [other for other in self._holders if other.thread == holder.thread]
-            if height > DEEPEST or sum(other.nesting for other in own) > _MOST_ENTRIES:
+            holders = self._active()
+            entries = 0
+            for other in holders:
+                if other.thread == holder.thread:
+                    entries += other.nesting
+            if height > DEEPEST or entries > _MOST_ENTRIES:
                 raise RecursionError("too many calls into instances are nested in each other")
             limit = sys.getrecursionlimit()
-            if not active:
+            if not holders:
                 if limit != self._raised:
                     self._usual = limit
                 # Refused where this thread is so deep that `release` could not.
                 sys.setrecursionlimit(self._usual)
                 limit = self._raised = self._usual
-            self._holders.add(holder)
+            holders.add(holder)
             # Frames below may have been called through C, which before Python 3.12 counts as well:
             # the usual limit is there for that. A function's first call takes two frames.
             needed = self._usual + height + 2 * calls + _HOST_FRAMES
@@ -99,11 +102,13 @@ class _PythonStack:
                 return
             self._raised = self._usual
 
-    def _active(self) -> bool:
-        """Whether there are holders; those that are over and have not said so are forgotten."""
-        over = [holder for holder in self._holders if not holder.nesting]
-        self._holders.difference_update(over)
-        return bool(self._holders)
+    def _active(self) -> set[Holder]:
+        """The holders; those that are over and have not said so are forgotten."""
+        for holder in self._holders:
+            if not holder.nesting:
+                self._holders = {holder for holder in self._holders if holder.nesting}
+                break
+        return self._holders
 
     def forked(self) -> None:
         """Go on in a child process, which has none of the threads but the one that forked."""
