@@ -139,13 +139,6 @@ class SlicedBudget(Budget):
             self.check_limits(missing)
             self._given += missing
 
-    def cancel(self) -> None:
-        """Make the running call trap where it next enters a function or starts a loop, or where a
-        host function returns to it.
-        """
-        self._cancelled = True
-        self.shorten()
-
     def reserve(self) -> None:
         """Have Python's stack made large enough for what may come in the active entry.
 
@@ -200,7 +193,7 @@ class SlicedBudget(Budget):
         given = self._given - length_hint(self._slice)
         fuel, deadline = self.limits.fuel, self._deadline
         left = LARGEST_SLICE if fuel is None else fuel - given + self._start
-        if left <= 0 or self._cancelled or (deadline is not None and now >= deadline):
+        if left <= 0 or self.cancelled or (deadline is not None and now >= deadline):
             self.check_limits(1)
         elapsed = now - self._looked
         self._looked = now
