@@ -132,8 +132,7 @@ class Operation:
         self._budget: Budget | None = None
 
     def include(self, budget: Budget) -> None:
-        """Make the calls that a budget meters parts of this, until `end`; one budget at a time."""
-        self.end()
+        """Make the calls that a budget meters parts of this, until `end` or another budget."""
         budget.operation = self
         self._budget = budget
         # `cancel` may have been called before the budget was known.

@@ -8,7 +8,6 @@ fresh one.
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import os
 import stat
@@ -245,7 +244,8 @@ class WasmPlugin:
     def instance(self) -> Instance:
         """The instance that runs, for host functions and for `cancel` from another thread; where
         none does, the one that the next call runs in, fresh where the last call was cut short."""
-        self._start_afresh_in_a_child()
+        if self._forks != FORKS.count:
+            self._start_afresh()
         while (active := self._active) is None:
             if self._lock.acquire(timeout=_PATIENCE):
                 operation = Operation(self._limits.timeout)
@@ -288,10 +288,11 @@ class WasmPlugin:
             label, index = tool, self._index(tool)
         else:
             label, index = self._label(tool), tool
-        operation = Operation(self._timeout(timeout))
+        operation = Operation(self._limits.timeout if timeout is None else self._shortened(timeout))
         if cancellation is not None:
             cancellation.on_request(operation.cancel)
-        self._start_afresh_in_a_child()
+        if self._forks != FORKS.count:
+            self._start_afresh()
         if self._caller == threading.get_ident():
             raise ToolExecutionError(
                 label, "the plugin is running: one of its host functions called it again"
@@ -315,9 +316,7 @@ class WasmPlugin:
             if self._caller == threading.get_ident():
                 self._close(operation)
                 self._caller = None
-            # Whether the lock was got is not looked at: an interrupt may have come right after it.
-            with contextlib.suppress(RuntimeError):
-                self._lock.release()
+            self._release()
 
     def register_into_registry(self, registry: ToolRegistry, *, prefix: str | None = None) -> None:
         """Register every tool of the plugin, or none where one cannot be registered.
@@ -355,6 +354,16 @@ class WasmPlugin:
         except (DeadlineExceeded, Cancelled) as error:
             details = f"{error.reason} while another call of the plugin ran"
             raise ToolExecutionError(label, details) from error
+
+    def _release(self) -> None:
+        """Give the lock up, if this thread has it.
+
+        The lock itself tells: an interrupt may have come between getting it and a note of that.
+        """
+        try:
+            self._lock.release()
+        except RuntimeError:
+            return
 
     def _execute(self, label: str, index: int, data: bytes, operation: Operation) -> str:
         """Run a tool on the bytes of its input, with the lock held."""
@@ -407,22 +416,19 @@ class WasmPlugin:
         if active is not None and (self._session is None or self._session.instance is not active):
             DISCARDED.add(active)
 
-    def _start_afresh_in_a_child(self) -> None:
-        """In a forked process, give up the lock and the instance: the thread that used them may not
-        be there."""
-        if self._forks != FORKS.count and self._caller != threading.get_ident():
+    def _start_afresh(self) -> None:
+        """Give up the lock and the instance of the process that this one was forked off: they may
+        be in use by a thread that is not here. The thread that forked may be in a call itself."""
+        if self._caller != threading.get_ident():
             self._lock = threading.RLock()
             self._caller = self._active = self._session = None
             self._forks = FORKS.count
 
-    def _timeout(self, shorter: float | None) -> float | None:
-        """Seconds for one call."""
-        longest = self._limits.timeout
-        if shorter is None:
-            return longest
+    def _shortened(self, timeout: float) -> float:
         # It refuses what is no number of seconds.
-        ResourceLimits(timeout=shorter)
-        return shorter if longest is None else min(shorter, longest)
+        ResourceLimits(timeout=timeout)
+        longest = self._limits.timeout
+        return timeout if longest is None else min(timeout, longest)
 
     def _index(self, name: str) -> int:
         index = self._by_name.get(name)
@@ -545,25 +551,19 @@ class _Session:
         memory.refused = None
         self.calls += 1
         try:
-            pointer = self._execute(index, self._put(data))
-        except BaseException:
+            pointer = self._execute(index, self._inputs.put(data))
+        except BaseException as error:
             self._inputs.abandon()
+            if isinstance(error, ResourceLimitError) and error.limit == "memory_pages":
+                raise StringError(
+                    f"the input is too long: memory would have {error.requested} pages with it,"
+                    f" and {error.refusal}"
+                ) from error
             raise
         try:
             return read_string(memory, pointer, self.instance.limits.output_bytes)
         finally:
             self._inputs.release()
-
-    def _put(self, data: bytes) -> int:
-        try:
-            return self._inputs.put(data)
-        except ResourceLimitError as error:
-            if error.limit != "memory_pages":
-                raise
-            raise StringError(
-                f"the input is too long: memory would have {error.requested} pages with it,"
-                f" and {error.refusal}"
-            ) from error
 
     def _schema(self, export: Function, index: int) -> Mapping[str, Any]:
         # Imported here: a plugin without schemas needs no JSON.
@@ -628,7 +628,7 @@ class _Discarded:
 
     def collect(self) -> None:
         """Have Python collect them, where they are large."""
-        if self._bytes > _COLLECT_AFTER:
+        if self._bytes >= _COLLECT_AFTER:
             gc.collect()
             self._bytes = 0
 
