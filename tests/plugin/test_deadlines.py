@@ -67,11 +67,11 @@ _EXECUTE = """
 
 
 def test_a_call_has_one_deadline(load: Load, wat: Wat, plugin_text: Text) -> None:
-    """Its allocation and its execution each take less; there is no time left to free the input."""
+    """Its allocation and its execution each take less; the input is not freed any more."""
     begun, imports = naps()
     text = plugin_text(imports=NAP, plugin_tool_execute=_EXECUTE, extra=_ALLOC + _FREE)
     plugin = load(wat(text), imports, timeout=TIMEOUT)
-    with pytest.raises(ToolExecutionError, match="deadline exceeded in plugin_free") as raised:
+    with pytest.raises(ToolExecutionError, match="deadline exceeded") as raised:
         plugin.execute_tool(0, "x")
     assert isinstance(raised.value.__cause__, DeadlineExceeded)
     assert len(begun) == 2
@@ -87,7 +87,7 @@ def test_a_fresh_instance_is_a_part_of_the_call(load: Load, wat: Wat, plugin_tex
     with pytest.raises(ToolExecutionError, match="unreachable"):
         plugin.execute_tool(0, "?")
     del begun[:]
-    with pytest.raises(ToolExecutionError, match="deadline exceeded in plugin_tool_execute"):
+    with pytest.raises(ToolExecutionError, match="deadline exceeded"):
         plugin.execute_tool(0, "x")
     assert len(begun) == 2
 
@@ -107,7 +107,7 @@ def test_a_loading_has_one_deadline(
     begun, imports = naps()
     count = '(func (export "plugin_tools_count") (result i32) i32.const 1000)'
     text = plugin_text(imports=NAP, plugin_tools_count=count, **parts)
-    with pytest.raises(ToolExecutionError, match="deadline exceeded"):
+    with pytest.raises(PluginError, match="deadline exceeded"):
         load(wat(text), imports, timeout=TIMEOUT)
     assert len(begun) == 2
 
