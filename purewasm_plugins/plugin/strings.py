@@ -57,7 +57,7 @@ def read_string(memory: Memory, pointer: int, limit: int | None = None) -> str:
     return string_bytes(memory, pointer, limit).decode("utf-8", "replace")
 
 
-def string_bytes(memory: Memory, pointer: int, limit: int | None = None) -> bytes:
+def string_bytes(memory: Memory, pointer: int, limit: int | None = None) -> bytearray:
     """The bytes of the string that `read_string` reads.
 
     Raises:
@@ -73,7 +73,7 @@ def string_bytes(memory: Memory, pointer: int, limit: int | None = None) -> byte
     if end < 0:
         within = "" if last == extent else f" within {limit} bytes, the limit of its length"
         raise StringError(f"the string at {pointer:#x} has no terminating zero byte{within}")
-    return bytes(data[pointer:end])
+    return data[pointer:end]
 
 
 class OwnStrings:
@@ -88,7 +88,7 @@ class OwnStrings:
         self._limit = abi.MAX_STRINGS if limit is None else limit
         self._left = abi.MAX_STRINGS
 
-    def read(self, memory: Memory, pointer: int, export: str) -> bytes:
+    def read(self, memory: Memory, pointer: int, export: str) -> bytearray:
         """The bytes of the string that an export of the ABI has answered.
 
         Raises:

@@ -306,7 +306,7 @@ class Running:
                 answer = call(instance, "plugin_tool_execute", index, pointer)
             finally:
                 crowded = memory.refused == "host region"
-            output = string_bytes(memory, answer, self._limits.output_bytes)
+            output = bytes(string_bytes(memory, answer, self._limits.output_bytes))
         except (DeadlineExceeded, OutOfFuel) as error:
             return Run(error=summary(error), mend=mends.LATE, late=True)
         except WasmError as error:
@@ -378,7 +378,7 @@ def _signed(value: int) -> int:
     return value - ((value & 0x80000000) << 1)
 
 
-def _not_utf8(data: bytes) -> str:
+def _not_utf8(data: bytes | bytearray) -> str:
     """What is wrong with the encoding of a string; nothing where it is right."""
     try:
         data.decode()
