@@ -33,7 +33,7 @@ Text = Callable[..., str]
 NAP = '(import "env" "nap" (func $nap))'
 
 #: Seconds of one nap, and a timeout that one of them fits into, but not two.
-SECONDS, TIMEOUT = 0.3, 0.45
+SECONDS, TIMEOUT = 0.5, 0.9
 
 #: Echoes, or loops for ever where the input is an exclamation mark, or traps at a question mark.
 LOOPING = """
