@@ -38,8 +38,16 @@ from purewasm_plugins.errors import (
     WasmError,
     WrongExportTypeError,
 )
-from purewasm_plugins.plugin import DirectoryReport, PluginTool, WasmPlugin, WasmPluginManager
+from purewasm_plugins.plugin import (
+    DirectoryReport,
+    PluginTool,
+    RegistrationReport,
+    WasmPlugin,
+    WasmPluginManager,
+)
 from purewasm_plugins.tools import (
+    CancellableTool,
+    Cancellation,
     ToolCall,
     ToolCategory,
     ToolDefinition,
@@ -52,6 +60,8 @@ from purewasm_plugins.version import VERSION
 __version__ = VERSION
 
 __all__ = [
+    "CancellableTool",
+    "Cancellation",
     "Cancelled",
     "CompileError",
     "DeadlineExceeded",
@@ -71,6 +81,7 @@ __all__ = [
     "OutOfMemory",
     "PluginError",
     "PluginTool",
+    "RegistrationReport",
     "ResourceLimitError",
     "ResourceLimits",
     "StackFrame",

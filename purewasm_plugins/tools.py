@@ -101,6 +101,31 @@ class ToolResult(Record):
     duration_ms: float | None = None
 
 
+class Cancellation:
+    """Ends a call that runs in another thread, when its result is not wanted any more.
+
+    Attributes:
+        requested: whether `request` was called.
+    """
+
+    def __init__(self) -> None:
+        self.requested = False
+        self._action: Callable[[], None] | None = None
+
+    def request(self) -> None:
+        """Ask for the end of the call. Any thread may do it; after the end nothing happens."""
+        self.requested = True
+        action = self._action
+        if action is not None:
+            action()
+
+    def on_request(self, action: Callable[[], None]) -> None:
+        """Have the call ended by `action`: it may be called at once, from any thread, and twice."""
+        self._action = action
+        if self.requested:
+            action()
+
+
 @runtime_checkable
 class ToolImpl(Protocol):
     """What can be registered: a definition, and the way to run it."""
@@ -112,6 +137,17 @@ class ToolImpl(Protocol):
 
     def execute(self, arguments: Mapping[str, Any]) -> ToolResult:
         """Run the tool on arguments that fit its schema."""
+        ...
+
+
+@runtime_checkable
+class CancellableTool(ToolImpl, Protocol):
+    """A tool that can be ended from outside while it runs."""
+
+    def execute_cancellable(
+        self, arguments: Mapping[str, Any], cancellation: Cancellation | None
+    ) -> ToolResult:
+        """Run the tool as `execute` does, and end soon after the cancellation is requested."""
         ...
 
 
@@ -190,13 +226,19 @@ class ToolRegistry:
             ToolNotFoundError: no tool has that name.
             InvalidArgumentsError: the arguments do not fit its schema; it did not run.
         """
+        return self._execute(call, None)
+
+    def _execute(self, call: ToolCall, cancellation: Cancellation | None) -> ToolResult:
         tool = self._tools.get(call.name)
         if tool is None:
             raise ToolNotFoundError(call.name, tuple(self._tools))
         self._validators[call.name](call.arguments)
         started = time.perf_counter()
         try:
-            result = tool.execute(call.arguments)
+            if cancellation is not None and isinstance(tool, CancellableTool):
+                result = tool.execute_cancellable(call.arguments, cancellation)
+            else:
+                result = tool.execute(call.arguments)
         except Exception as exception:
             error = f"{type(exception).__name__}: {exception}"
             result = ToolResult(call.name, success=False, output="", error=error)
@@ -208,14 +250,23 @@ class ToolRegistry:
     async def execute_async(self, call: ToolCall) -> ToolResult:
         """Run a tool without blocking the event loop, as `execute` does.
 
-        It runs in a thread; in line where the platform has no threads, as in Pyodide.
+        It runs in a thread; in line where the platform has no threads, as in Pyodide. Where the
+        task that waits for it is cancelled, as `asyncio.wait_for` does after its timeout, a tool
+        of a plugin ends within milliseconds, and the plugin is free for the next call. Another
+        tool goes on in its thread, unless it is a `CancellableTool`.
         """
         if sys.platform in ("emscripten", "wasi"):
             return self.execute(call)
         # Imported here: it takes half as long to import as the whole package.
         import asyncio
 
-        return await asyncio.to_thread(self.execute, call)
+        cancellation = Cancellation()
+        try:
+            return await asyncio.to_thread(self._execute, call, cancellation)
+        except BaseException:
+            # The task was cancelled, or the coroutine closed.
+            cancellation.request()
+            raise
 
 
 def schema_validator(tool: str, schema: Mapping[str, Any]) -> Callable[[Any], None]:

@@ -58,8 +58,8 @@ OUTSIDE = {
 }
 
 #: Who uses one of them all the same: the recursion limit is a state of the process's, so setting it
-#: takes a lock.
-NEEDED = {("engine/translator/stack.py", "threading")}
+#: takes a lock, which a forked process has to renew.
+NEEDED = {("engine/translator/stack.py", "threading"), ("engine/translator/stack.py", "os")}
 
 
 class Imported(NamedTuple):

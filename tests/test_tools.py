@@ -14,6 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from purewasm_plugins import (
+    CancellableTool,
+    Cancellation,
     DuplicateToolError,
     InvalidArgumentsError,
     ToolCall,
@@ -436,6 +438,43 @@ def test_async_runs_in_line_where_there_are_no_threads(
 
     assert asyncio.run(call()).duration_ms is not None
     assert seen == [threading.get_ident()]
+
+
+def test_cancelling_a_task_ends_a_tool_that_can_be_ended() -> None:
+    ended: list[bool] = []
+
+    class Patient(Tool):
+        def execute_cancellable(
+            self, arguments: Mapping[str, Any], cancellation: Cancellation | None
+        ) -> ToolResult:
+            assert cancellation is not None
+            requested = threading.Event()
+            cancellation.on_request(requested.set)
+            ended.append(requested.wait(timeout=20))
+            return self.execute(arguments)
+
+    tool = Patient("name")
+    assert isinstance(tool, CancellableTool)
+    assert not isinstance(Tool("name"), CancellableTool)
+    registry = registry_of(tool)
+
+    async def impatient() -> None:
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(registry.execute_async(ToolCall("name")), timeout=0.05)
+
+    # It ends when its threads have ended.
+    asyncio.run(impatient())
+    assert ended == [True]
+
+
+def test_a_cancellation_that_was_requested_before() -> None:
+    calls: list[int] = []
+    cancellation = Cancellation()
+    assert not cancellation.requested
+    cancellation.request()
+    cancellation.on_request(lambda: calls.append(1))
+    assert cancellation.requested
+    assert calls == [1]
 
 
 def test_async_validates_first() -> None:

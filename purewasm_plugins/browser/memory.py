@@ -30,11 +30,43 @@ CELLS = 240
 LARGEST_PIECE = 65536
 
 
+class AsLeft:
+    """The bytes of a memory as a call left them, what the plugin has erased since included."""
+
+    def __init__(self, data: bytearray, start: int = 0, left: bytes = b"") -> None:
+        self._data = data
+        self._start = start
+        self._left = left
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def __getitem__(self, stretch: slice) -> bytearray:
+        piece = self._data[stretch]
+        first, end, _ = stretch.indices(len(self._data))
+        low = max(first, self._start)
+        high = min(end, self._start + len(self._left))
+        if low < high:
+            piece[low - first : high - first] = self._left[low - self._start : high - self._start]
+        return piece
+
+    def find(self, byte: int, start: int) -> int:
+        """As that of `bytes`; what was erased is searched where the search starts in it."""
+        offset = start - self._start
+        if 0 <= offset < len(self._left):
+            end = self._left.find(byte, offset)
+            if end >= 0:
+                return self._start + end
+            start = self._start + len(self._left)
+        return self._data.find(byte, start)
+
+
 class MemoryView:
     """The memory of an instance, before its first call or after its last one."""
 
     def __init__(self, memory: Memory | None = None) -> None:
         self._memory = memory
+        self._data = AsLeft(bytearray() if memory is None else memory.data)
         self._input: Range | None = None
         self._output: Range | None = None
         self._changed: list[Range] = []
@@ -58,14 +90,16 @@ class MemoryView:
         shown = cls() if observer.instance is None else cls.of(observer.instance)
         if shown._memory is None:
             return shown
-        data = shown._memory.data
+        if observer.input is not None:
+            shown._data = AsLeft(shown._memory.data, observer.input, observer.left)
+        data = shown._data
         shown._pages_before = observer.pages
         shown._compared = observer.before is not None
         if observer.before is not None:
             shown._changed = changes(observer.before, data)
         if observer.input is not None:
             # As it was passed: the tool may have written over it.
-            source = data if observer.before is None else observer.before
+            source: AsLeft | bytes = data if observer.before is None else observer.before
             shown._input = _string_at(source, observer.input)
         if output is not None and observer.output is not None:
             shown._output = _string_at(data, observer.output & 0xFFFFFFFF)
@@ -102,7 +136,7 @@ class MemoryView:
         """
         if self._memory is None:
             return {"start": 0, "hex": "", "marks": [], "previous": None, "next": None}
-        data = self._memory.data
+        data = self._data
         start = max(0, min(start, len(data)))
         end = min(start + max(0, min(size, LARGEST_PIECE)), len(data))
         first = bisect.bisect_left(self._changed, start, key=lambda change: change[1])
@@ -138,7 +172,7 @@ class MemoryView:
         for cell in range(count):
             low, high = edges[cell], edges[cell + 1]
             # Compared, not searched: a hundred times as fast, and nearly all of it is zeros.
-            if memory.data[low:high] != zeros[: high - low]:
+            if self._data[low:high] != zeros[: high - low]:
                 cells[cell] += "d"
             if low >= memory.size:
                 cells[cell] += "h"
@@ -160,11 +194,11 @@ class MemoryView:
 _DIFFERENT = re.compile(rb"[^\0]+")
 
 
-def _string_at(data: bytes | bytearray, start: int) -> Range:
+def _string_at(data: bytes | AsLeft, start: int) -> Range:
     return start, max(start, data.find(0, start))
 
 
-def changes(before: bytes, after: bytes | bytearray) -> list[Range]:
+def changes(before: bytes, after: bytes | bytearray | AsLeft) -> list[Range]:
     """The ranges of bytes that differ; where `after` is longer, what is not zero in the rest."""
     found: list[Range] = []
     for stretch in range(0, len(after), _STRETCH):

@@ -25,6 +25,7 @@ class Observer:
         instance: where it ran; None while there was no call.
         input, output: the pointers that went in and came out, where they did.
         before: the memory as it was when the call began; None where there was no room to keep it.
+        left: what the call left where its input was: the plugin erases that when the call is over.
         pages: the size of the memory then, in pages.
         fuel: units that the call used.
         seconds: the time inside the plugin.
@@ -39,6 +40,7 @@ class Observer:
         self.input: int | None = None
         self.output: int | None = None
         self.before: bytes | None = None
+        self.left = b""
         self.pages = 0
         self.fuel = 0
         self.seconds = 0.0
@@ -50,10 +52,12 @@ class Observer:
             self.forget()
             self.instance, self.input = instance, pointer
             memory = instance.exports.get("memory")
+            data = memory.data if isinstance(memory, Memory) else bytearray()
+            end = data.find(0, pointer) + 1
             if isinstance(memory, Memory):
                 self.pages = memory.pages
                 try:
-                    self.before = bytes(memory.data)
+                    self.before = bytes(data)
                 except MemoryError:
                     self.before = None
             started = time.perf_counter()
@@ -62,6 +66,7 @@ class Observer:
             finally:
                 self.seconds = time.perf_counter() - started
                 self.fuel = instance.fuel_used
+                self.left = bytes(data[pointer:end])
             return self.output
 
         return watched

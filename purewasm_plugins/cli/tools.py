@@ -34,7 +34,8 @@ def tools(
 ) -> int:
     """List the tools of plugins: name, description, and schema of the arguments.
 
-    A plugin that cannot be loaded is reported, the others are listed, and the exit status is 3.
+    A plugin that cannot be loaded, or whose tools an agent could not tell apart, is reported; the
+    others are listed, and the exit status is 3.
 
     \b
     Example:
@@ -51,7 +52,14 @@ def tools(
     if form == "table":
         _print_tables(loaded)
     elif form == "openai":
-        print_json(_registry(loaded).to_openai_tools())
+        registry = ToolRegistry()
+        for path, plugin in loaded:
+            try:
+                plugin.register_into_registry(registry)
+            except ToolError as error:
+                print_error(f"{path}: {error}")
+                status = Exit.PLUGIN
+        print_json(registry.to_openai_tools())
     else:
         print_json(
             [
@@ -62,16 +70,6 @@ def tools(
             ]
         )
     return status
-
-
-def _registry(loaded: list[tuple[str, WasmPlugin]]) -> ToolRegistry:
-    registry = ToolRegistry()
-    for path, plugin in loaded:
-        try:
-            plugin.register_into_registry(registry)
-        except ToolError as error:
-            raise Failure(f"{path}: {error}", Exit.PLUGIN) from error
-    return registry
 
 
 def _print_tables(loaded: list[tuple[str, WasmPlugin]]) -> None:

@@ -33,7 +33,8 @@ class ResourceLimits(Record):
             branch back to it. `memory.fill`, `memory.copy`, `memory.init` and a `memory.grow` that
             succeeds cost one for each started 4 KiB, the same instructions on tables one for each
             started 1024 elements. Calling a host function costs nothing.
-        timeout: seconds that one call from outside may take.
+        timeout: seconds that one call from outside may take. A plugin's call is one with all that
+            belongs to it: see `WasmPlugin.execute_tool`.
         call_depth: functions of the module that may be active at once. A call that a host function
             makes back into the instance counts from one again. The pywasm engine has a bound of its
             own at 1023, and the translator at 100 000, or 5 000 inside Pyodide. Functions with more
@@ -115,6 +116,58 @@ def pieces(
         yield start, end
 
 
+class Operation:
+    """Several calls that share one deadline, and that are cancelled together.
+
+    Attributes:
+        deadline: when all of them have to be over, by the monotonic clock; None for never.
+        cancelled: whether `cancel` was called.
+    """
+
+    def __init__(self, timeout: float | None) -> None:
+        """Begin.
+
+        Args:
+            timeout: seconds from now on that all of it may take; None for any number.
+        """
+        self.deadline = None if timeout is None else time.monotonic() + timeout
+        self.cancelled = False
+        self._budget: Budget | None = None
+
+    def include(self, budget: Budget) -> None:
+        """Make the calls that a budget meters parts of this, until `end` or another budget."""
+        budget.operation = self
+        self._budget = budget
+        # `cancel` may have been called before the budget was known.
+        if self.cancelled:
+            budget.shorten()
+
+    def end(self) -> None:
+        """The next call of the instance stands for itself again."""
+        budget, self._budget = self._budget, None
+        if budget is not None:
+            budget.operation = None
+
+    def cancel(self) -> None:
+        """Make the running call trap at its next function entry or loop start, or else the next
+        one. Any thread may call it, and nothing happens after the end."""
+        self.cancelled = True
+        budget = self._budget
+        if budget is not None:
+            budget.shorten()
+
+    def check(self) -> None:
+        """Look between two calls whether there may be another one.
+
+        Raises:
+            DeadlineExceeded, Cancelled
+        """
+        if self.cancelled:
+            raise Cancelled
+        if self.deadline is not None and time.monotonic() >= self.deadline:
+            raise DeadlineExceeded
+
+
 class Budget:
     """What is left of an instance's limits in the call that is running.
 
@@ -133,6 +186,8 @@ class Budget:
         self.limits = limits
         #: Told now and then, while a call runs, how much fuel it has used.
         self.progress: Callable[[int], None] | None = None
+        #: What the calls from outside are parts of; None where each stands for itself.
+        self.operation: Operation | None = None
         self.nesting = 0
         self.fuel_used = 0
         self._next_check = 0
@@ -150,7 +205,10 @@ class Budget:
         """
         if self.nesting == 0:
             timeout = self.limits.timeout
-            self._deadline = None if timeout is None else time.monotonic() + timeout
+            if self.operation is not None:
+                self._deadline = self.operation.deadline
+            else:
+                self._deadline = None if timeout is None else time.monotonic() + timeout
             self.fuel_used = 0
             self._next_check = 0
             self._cancelled = False
@@ -165,11 +223,21 @@ class Budget:
         """The call that `enter` began has ended, however it did."""
         self.nesting -= 1
 
+    @property
+    def cancelled(self) -> bool:
+        """Whether the running call is to end, by itself or with what it is a part of."""
+        operation = self.operation
+        return self._cancelled or (operation is not None and operation.cancelled)
+
     def cancel(self) -> None:
         """Make the running call trap where it next enters a function or starts a loop, or where a
         host function returns to it.
         """
         self._cancelled = True
+        self.shorten()
+
+    def shorten(self) -> None:
+        """Have the next unit of fuel look around first. Any thread may call it."""
         self._next_check = 0
 
     def spend(self, units: int = 1) -> None:
@@ -205,7 +273,7 @@ class Budget:
             OutOfFuel, DeadlineExceeded, Cancelled
         """
         fuel = self.limits.fuel
-        if self._cancelled:
+        if self.cancelled:
             self.lost = Cancelled()
         elif fuel is not None and self.fuel_used + units > fuel:
             self.fuel_used = fuel

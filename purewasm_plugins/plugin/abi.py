@@ -39,6 +39,19 @@ OPTIONAL: dict[str, FuncType] = {
     "_initialize": FuncType((), ()),
 }
 
+#: Bytes that each string may have that a plugin says of itself, its terminator aside.
+MAX_STRING: dict[str, int] = {
+    "plugin_name": 1024,
+    "plugin_version": 1024,
+    "plugin_description": 64 * 1024,
+    "plugin_tool_name": 1024,
+    "plugin_tool_description": 64 * 1024,
+    "plugin_tool_schema": 1_000_000,
+}
+
+#: Bytes that all of them may have together. Schemas take up to thirty times as much memory.
+MAX_STRINGS = 1024 * 1024
+
 #: The memory that the ABI's pointers point into.
 MEMORY = "memory"
 

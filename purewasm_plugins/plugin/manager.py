@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from purewasm_plugins.engine import Engine, ResourceLimits
 from purewasm_plugins.engine.instantiate import Imports
-from purewasm_plugins.errors import PluginError
+from purewasm_plugins.errors import PluginError, ToolError
 from purewasm_plugins.plugin.plugin import WasmPlugin
 from purewasm_plugins.records import Record
 from purewasm_plugins.tools import ToolRegistry
@@ -22,11 +22,25 @@ class DirectoryReport(Record):
 
     Attributes:
         loaded: the plugins that were loaded, in the order of their file names.
-        failed: the file and the error of each that was not.
+        failed: the file and the error of each that was not. What else than a `PluginError` went
+            wrong, a host function's exception for example, is the `__cause__` of one. Errors are
+            kept without Python's traceback: it would keep the plugin's memory.
     """
 
     loaded: tuple[WasmPlugin, ...]
     failed: tuple[tuple[Path, PluginError], ...]
+
+
+class RegistrationReport(Record):
+    """What came of registering every plugin.
+
+    Attributes:
+        registered: the plugins whose tools are all in the registry now.
+        failed: each plugin that has none there, and why.
+    """
+
+    registered: tuple[WasmPlugin, ...]
+    failed: tuple[tuple[WasmPlugin, ToolError], ...]
 
 
 class WasmPluginManager:
@@ -110,8 +124,8 @@ class WasmPluginManager:
         for file in files:
             try:
                 loaded.append(self.load(file))
-            except PluginError as error:
-                failed.append((file, error))
+            except Exception as error:
+                failed.append((file, _reported(error)))
         return DirectoryReport(tuple(loaded), tuple(failed))
 
     def get(self, name: str) -> WasmPlugin | None:
@@ -125,17 +139,27 @@ class WasmPluginManager:
         """
         return self._plugins.pop(name, None) is not None
 
-    def register_all(self, registry: ToolRegistry) -> None:
-        """Register every tool of every plugin, or none where one cannot be registered.
+    def register_all(self, registry: ToolRegistry) -> RegistrationReport:
+        """Register every tool of every plugin, in the order in which they were loaded.
 
-        Raises:
-            DuplicateToolError, InvalidArgumentsError: as for `WasmPlugin.register_into_registry`.
+        Returns:
+            What was registered, and each plugin that was not with its error, as
+            `WasmPlugin.register_into_registry` raises it; one does not stop the rest.
         """
-        registry.register_all(
-            tool for plugin in self._plugins.values() for tool in plugin.registrable_tools()
-        )
+        registered: list[WasmPlugin] = []
+        failed: list[tuple[WasmPlugin, ToolError]] = []
+        for plugin in self:
+            try:
+                plugin.register_into_registry(registry)
+            except ToolError as error:
+                failed.append((plugin, error))
+            else:
+                registered.append(plugin)
+        return RegistrationReport(tuple(registered), tuple(failed))
 
-    def execute_tool(self, plugin: str, tool: int | str, input: str) -> str:
+    def execute_tool(
+        self, plugin: str, tool: int | str, input: str, *, timeout: float | None = None
+    ) -> str:
         """Run a tool of a plugin by name; see `WasmPlugin.execute_tool`.
 
         Raises:
@@ -146,7 +170,7 @@ class WasmPluginManager:
         if found is None:
             known = ", ".join(self._plugins) or "none"
             raise PluginError(f"Plugin '{plugin}' is not loaded (loaded: {known})")
-        return found.execute_tool(tool, input)
+        return found.execute_tool(tool, input, timeout=timeout)
 
     def __iter__(self) -> Iterator[WasmPlugin]:
         return iter(list(self._plugins.values()))
@@ -162,3 +186,19 @@ class WasmPluginManager:
             raise PluginError(f"A plugin named '{plugin.name}' is already loaded")
         self._plugins[plugin.name] = plugin
         return plugin
+
+
+def _reported(error: Exception) -> PluginError:
+    """An error as a report keeps it: as one of a plugin, and without Python's traceback, whose
+    frames would keep the plugin's memory."""
+    if isinstance(error, PluginError):
+        report = error
+    else:
+        report = PluginError(f"Failed to load plugin: {type(error).__name__}: {error}")
+        report.__cause__ = error
+    chain: list[BaseException | None] = [report]
+    for link in chain:
+        if link is not None:
+            link.__traceback__ = None
+            chain += [one for one in (link.__cause__, link.__context__) if one not in chain]
+    return report

@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import gc
 import os
+import stat
 import threading
-from collections.abc import Callable, Mapping
-from typing import Any
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NoReturn
 
 from purewasm_plugins.engine import Engine, Instance, ResourceLimits, instantiate
 from purewasm_plugins.engine.base import CodeCache, Function, HostException, Memory
 from purewasm_plugins.engine.instantiate import Imports, engine_named
+from purewasm_plugins.engine.limits import Operation
 from purewasm_plugins.errors import (
     Cancelled,
     CompileError,
@@ -35,13 +38,14 @@ from purewasm_plugins.errors import (
 from purewasm_plugins.plugin import abi
 from purewasm_plugins.plugin.strings import (
     LEAST_RESERVE,
+    OwnStrings,
     StringError,
     encode_input,
     input_place,
     read_string,
 )
 from purewasm_plugins.records import Record
-from purewasm_plugins.tools import ToolDefinition, ToolRegistry, ToolResult
+from purewasm_plugins.tools import Cancellation, ToolDefinition, ToolRegistry, ToolResult
 from purewasm_plugins.version import VERSION
 from purewasm_plugins.wasm import ValidModule, decode, load
 from purewasm_plugins.wasm.implementation_limits import MAX_MODULE_SIZE
@@ -52,6 +56,11 @@ CACHE_VARIABLE = "PUREWASM_CACHE"
 #: Bytes of memory in instances thrown away after which they are collected. An instance and its
 #: functions refer to each other, and Python, which counts objects, does not see how large they are.
 _COLLECT_AFTER = 64 * 1024 * 1024
+
+#: Seconds between two looks of a call that waits for another one: whether it was cancelled.
+_PATIENCE = 0.05
+
+NO_ROOM = "there is no room for what it needs on this machine"
 
 #: JSON Schema of the arguments of a tool that gives none: its input, as it is.
 DEFAULT_SCHEMA: Mapping[str, Any] = {
@@ -94,7 +103,8 @@ class WasmPlugin:
         name, version, description: as the plugin gives them.
         tools: its tools, by index.
         module: the module it was loaded from.
-        limits: what each call may use.
+
+    In a process that was forked off, a plugin starts afresh: with a new instance, at its next call.
     """
 
     name: str
@@ -113,6 +123,8 @@ class WasmPlugin:
     ) -> None:
         """Bring a valid module to life and read what it says of itself.
 
+        All of that has to be done within `limits.timeout`.
+
         Args:
             module: what `compile_module` made of the plugin's bytes.
             engine, limits, imports: as for `load_from_bytes`.
@@ -122,28 +134,34 @@ class WasmPlugin:
             PluginError: as `load_from_bytes` does, `CompileError` aside.
         """
         self.module = module
-        self.limits = limits or ResourceLimits()
+        self._limits = limits or ResourceLimits()
         self._engine = engine
         self._cache = cache
         self._imports = imports
+        self._forks = FORKS.count
         self._lock = threading.RLock()
-        self._running = False
+        #: The thread whose call runs, by its `threading.get_ident`.
+        self._caller: int | None = None
         #: What the next call runs in; None where that must be a fresh instance.
         self._session: _Session | None = None
-        #: What the running call runs in.
-        self._active: _Session | None = None
+        #: The instance that the running call is in.
+        self._active: Instance | None = None
         self._reserve = LEAST_RESERVE
-        #: Bytes of memory in the instances thrown away since the last collection.
-        self._thrown_away = 0
-        session = self._open()
-        self.name = session.string("plugin_name")
-        self.version = session.string("plugin_version")
-        self.description = session.string("plugin_description")
-        if not self.version:
-            raise VersionMismatchError(self.version)
-        self.tools = session.tools()
-        self._by_name = _indices_by_name(self.tools)
-        self._session = session
+        operation = Operation(self._limits.timeout)
+        try:
+            session = self._open(operation)
+            self.name = session.string("plugin_name")
+            self.version = session.string("plugin_version")
+            self.description = session.string("plugin_description")
+            if not self.version:
+                raise VersionMismatchError(self.version)
+            self.tools = session.tools()
+            self._by_name = _indices_by_name(self.tools)
+            self._session = session
+        except MemoryError:
+            raise InstantiateError(NO_ROOM) from None
+        finally:
+            self._close(operation)
 
     @classmethod
     def load(
@@ -204,79 +222,101 @@ class WasmPlugin:
         return cls(module, engine=engine, limits=limits, imports=imports, cache=cache)
 
     @property
+    def limits(self) -> ResourceLimits:
+        """What each call may use.
+
+        They cannot be replaced: instances are made with them. `execute_tool` takes a shorter
+        timeout for one call, and a plugin can be loaded a second time with other limits.
+
+        Raises:
+            PluginError: by assigning to it.
+        """
+        return self._limits
+
+    @limits.setter
+    def limits(self, limits: object) -> NoReturn:
+        raise PluginError(
+            "The limits of a plugin cannot be replaced: load it again with others, or give"
+            " execute_tool a timeout"
+        )
+
+    @property
     def instance(self) -> Instance:
         """The instance that runs, for host functions and for `cancel` from another thread; where
         none does, the one that the next call runs in, fresh where the last call was cut short."""
-        active = self._active
-        if active is not None:
-            return active.instance
-        with self._lock:
-            return self._ready().instance
+        if self._forks != FORKS.count:
+            self._start_afresh()
+        while (active := self._active) is None:
+            if self._lock.acquire(timeout=_PATIENCE):
+                operation = Operation(self._limits.timeout)
+                try:
+                    return self._ready(operation).instance
+                finally:
+                    self._close(operation)
+                    self._lock.release()
+        return active
 
-    def execute_tool(self, tool: int | str, input: str) -> str:
+    def execute_tool(
+        self,
+        tool: int | str,
+        input: str,
+        *,
+        timeout: float | None = None,
+        cancellation: Cancellation | None = None,
+    ) -> str:
         """Run a tool.
 
         Args:
             tool: its index or its name.
             input: any text without U+0000 and lone surrogates.
+            timeout: seconds that the call may take, if that is less than `limits.timeout`. All
+                that it needs counts: waiting for another thread's call of this plugin, making a
+                fresh instance, the plugin's allocator, the tool, and freeing the input.
+            cancellation: what another thread may end the call with.
 
         Returns:
             The tool's output.
 
         Raises:
             ToolExecutionError: there is no such tool; the input cannot be passed; the tool trapped
-                or ran out of a limit; its output is no string that can be read. `__cause__` is the
-                `Trap`, where there was one.
+                or ran out of a limit, or was cancelled; a fresh instance could not be made; its
+                output is no string that can be read. `__cause__` is the `Trap`, where there was
+                one.
+            ValueError, TypeError: the timeout is no number of seconds.
         """
         if isinstance(tool, str):
             label, index = tool, self._index(tool)
         else:
             label, index = self._label(tool), tool
+        operation = Operation(self._limits.timeout if timeout is None else self._shortened(timeout))
+        if cancellation is not None:
+            cancellation.on_request(operation.cancel)
+        if self._forks != FORKS.count:
+            self._start_afresh()
+        if self._caller == threading.get_ident():
+            raise ToolExecutionError(
+                label, "the plugin is running: one of its host functions called it again"
+            )
         try:
             data = encode_input(input)
+            if not self._lock.acquire(blocking=False):
+                self._wait(label, operation, cancellation is not None)
+            self._caller = threading.get_ident()
+            return self._execute(label, index, data, operation)
         except StringError as error:
-            raise ToolExecutionError(label, str(error)) from None
-        with self._lock:
-            if self._running:
-                raise ToolExecutionError(
-                    label, "the plugin is running: one of its host functions called it again"
-                )
-            self._running = True
-            try:
-                while True:
-                    session = self._active = self._ready()
-                    # Gone until the call has ended as a call should.
-                    self._session = None
-                    try:
-                        output = session.execute(index, data)
-                    except (OutOfFuel, DeadlineExceeded, Cancelled):
-                        raise
-                    except WasmError:
-                        if not self._widened_reserve(session):
-                            raise
-                    else:
-                        if session.memory.refused is None or not self._widened_reserve(session):
-                            self._session = session
-                            return output
-            except StringError as error:
-                self._session = session
-                raise ToolExecutionError(label, str(error)) from None
-            except ResourceLimitError as error:
-                self._session = session
-                details = (
-                    f"the input is too long: memory would have {error.requested} pages with it,"
-                    f" and {error.refusal}"
-                )
-                raise ToolExecutionError(label, details) from error
-            except WasmError as error:
-                raise ToolExecutionError(label, _worded(error, session.memory)) from error
-            except HostException as carrier:
-                raise carrier.exception from None
-            finally:
-                self._running = False
-                active, self._active = self._active, None
-                if active is not None and active is not self._session:
-                    self._thrown_away += len(active.memory.data)
+            raise ToolExecutionError(label, str(error)) from error.__cause__
+        except MemoryError:
+            raise ToolExecutionError(label, NO_ROOM) from None
+        except InstantiateError as error:
+            details = f"a fresh instance could not be made: {error.details}"
+            raise ToolExecutionError(label, details) from error.__cause__
+        except HostException as carrier:
+            raise carrier.exception from None
+        finally:
+            if self._caller == threading.get_ident():
+                self._close(operation)
+                self._caller = None
+            self._release()
 
     def register_into_registry(self, registry: ToolRegistry, *, prefix: str | None = None) -> None:
         """Register every tool of the plugin, or none where one cannot be registered.
@@ -301,21 +341,94 @@ class WasmPlugin:
             return "<WasmPlugin, not loaded>"
         return f"<WasmPlugin {self.name} {self.version}: {len(self.tools)} tools>"
 
-    def _open(self) -> _Session:
+    def _wait(self, label: str, operation: Operation, cancellable: bool) -> None:
+        """Wait until the other calls of the plugin are over."""
         try:
-            engine = engine_named(self._engine, self._cache)
-            instance = instantiate(self.module, self._imports, engine=engine, limits=self.limits)
+            while True:
+                seconds = _PATIENCE if cancellable else threading.TIMEOUT_MAX
+                if operation.deadline is not None:
+                    seconds = max(0.0, min(seconds, operation.deadline - time.monotonic()))
+                if self._lock.acquire(timeout=seconds):
+                    return
+                operation.check()
+        except (DeadlineExceeded, Cancelled) as error:
+            details = f"{error.reason} while another call of the plugin ran"
+            raise ToolExecutionError(label, details) from error
+
+    def _release(self) -> None:
+        """Give the lock up, if this thread has it.
+
+        The lock itself tells: an interrupt may have come between getting it and a note of that.
+        """
+        try:
+            self._lock.release()
+        except RuntimeError:
+            return
+
+    def _execute(self, label: str, index: int, data: bytes, operation: Operation) -> str:
+        """Run a tool on the bytes of its input, with the lock held."""
+        while True:
+            session = self._ready(operation)
+            # Gone until the call has ended as a call should.
+            self._session = None
+            try:
+                output = session.execute(index, data)
+            except StringError:
+                self._session = session
+                raise
+            except WasmError as error:
+                ended = isinstance(error, (OutOfFuel, DeadlineExceeded, Cancelled))
+                if ended or not self._widened_reserve(session):
+                    raise ToolExecutionError(label, _worded(error, session.memory)) from error
+            else:
+                if session.memory.refused is None or not self._widened_reserve(session):
+                    self._session = session
+                    return output
+
+    def _open(self, operation: Operation) -> _Session:
+        """A fresh instance, all of whose calls are parts of the operation until `_close`."""
+        DISCARDED.collect()
+        try:
+            engine = _Announcing(
+                engine_named(self._engine, self._cache),
+                lambda instance: self._enter(instance, operation),
+            )
+            instance = instantiate(self.module, self._imports, engine=engine, limits=self._limits)
         except WasmError as error:
             raise InstantiateError(summary(error)) from error
         return _Session(instance, self._reserve)
 
-    def _ready(self) -> _Session:
+    def _ready(self, operation: Operation) -> _Session:
         if self._session is None:
-            if self._thrown_away > _COLLECT_AFTER:
-                gc.collect()
-                self._thrown_away = 0
-            self._session = self._open()
+            self._session = self._open(operation)
+        else:
+            self._enter(self._session.instance, operation)
         return self._session
+
+    def _enter(self, instance: Instance, operation: Operation) -> None:
+        self._active = instance
+        operation.include(instance.budget)
+
+    def _close(self, operation: Operation) -> None:
+        """The operation is over."""
+        operation.end()
+        active, self._active = self._active, None
+        if active is not None and (self._session is None or self._session.instance is not active):
+            DISCARDED.add(active)
+
+    def _start_afresh(self) -> None:
+        """Give up the lock and the instance of the process that this one was forked off: they may
+        be in use by a thread that is not here. The thread that forked may be in a call itself."""
+        if self._caller != threading.get_ident():
+            self._lock = threading.RLock()
+            self._caller = self._active = self._session = None
+            self._forks = FORKS.count
+
+    def _shortened(self, timeout: float) -> float:
+        # It refuses what is no number of seconds.
+        ResourceLimits(timeout=timeout)
+        longest = self._limits.timeout
+        return timeout if longest is None else min(timeout, longest)
 
     def _index(self, name: str) -> int:
         index = self._by_name.get(name)
@@ -356,12 +469,18 @@ class RegisteredTool:
 
     def execute(self, arguments: Mapping[str, Any]) -> ToolResult:
         """Run the tool: on the string `input` where it has no schema, on JSON where it has one."""
+        return self.execute_cancellable(arguments, None)
+
+    def execute_cancellable(
+        self, arguments: Mapping[str, Any], cancellation: Cancellation | None
+    ) -> ToolResult:
+        """Run the tool as `execute` does; another thread may end it with the cancellation."""
         from purewasm_plugins.json_text import write_json
 
         name = self.definition.name
         try:
             text = arguments["input"] if self.tool.schema is None else write_json(dict(arguments))
-            output = self.plugin.execute_tool(self.tool.index, text)
+            output = self.plugin.execute_tool(self.tool.index, text, cancellation=cancellation)
         except (PluginError, ValueError) as error:
             return ToolResult(name, success=False, output="", error=str(error))
         return ToolResult(name, success=True, output=output)
@@ -376,6 +495,7 @@ class _Session:
         self._reserve = reserve
         self._memory: Memory | None = None
         self._execute: Callable[[int, int], int] | None = None
+        self._strings = OwnStrings(instance.limits.output_bytes)
         initialize = abi.optional_function(instance, "_initialize")
         if initialize is not None:
             try:
@@ -430,7 +550,16 @@ class _Session:
         memory = self.memory
         memory.refused = None
         self.calls += 1
-        pointer = self._execute(index, self._inputs.put(data))
+        try:
+            pointer = self._execute(index, self._inputs.put(data))
+        except BaseException as error:
+            self._inputs.abandon()
+            if isinstance(error, ResourceLimitError) and error.limit == "memory_pages":
+                raise StringError(
+                    f"the input is too long: memory would have {error.requested} pages with it,"
+                    f" and {error.refusal}"
+                ) from error
+            raise
         try:
             return read_string(memory, pointer, self.instance.limits.output_bytes)
         finally:
@@ -454,7 +583,10 @@ class _Session:
         return schema
 
     def _call(self, function: Function, export: str, *arguments: int) -> Any:
+        operation = self.instance.budget.operation
         try:
+            if operation is not None:
+                operation.check()
             return function(*arguments)
         except WasmError as error:
             raise ToolExecutionError(export, summary(error)) from error
@@ -462,9 +594,62 @@ class _Session:
     def _read(self, function: Function, export: str, *arguments: int) -> str:
         pointer = self._call(function, export, *arguments) & 0xFFFFFFFF
         try:
-            return read_string(self.memory, pointer, self.instance.limits.output_bytes)
+            data = self._strings.read(self.memory, pointer, export)
         except StringError as error:
             raise ToolExecutionError(export, str(error)) from None
+        return data.decode("utf-8", "replace")
+
+
+class _Announcing:
+    """An engine that tells of an instance before any of its code runs."""
+
+    def __init__(self, engine: Engine, linked: Callable[[Instance], None]) -> None:
+        self.name = engine.name
+        self._engine = engine
+        self._linked = linked
+
+    def link(self, instance: Instance) -> Sequence[Callable[..., Any]]:
+        """See `Engine.link`."""
+        entries = self._engine.link(instance)
+        self._linked(instance)
+        return entries
+
+
+class _Discarded:
+    """Instances thrown away that Python may not have collected yet."""
+
+    def __init__(self) -> None:
+        #: Bytes of their memories.
+        self._bytes = 0
+
+    def add(self, instance: Instance) -> None:
+        """Count an instance that is not to be used again."""
+        self._bytes += sum(len(memory.data) for memory in instance.memories)
+
+    def collect(self) -> None:
+        """Have Python collect them, where they are large."""
+        if self._bytes >= _COLLECT_AFTER:
+            gc.collect()
+            self._bytes = 0
+
+
+DISCARDED = _Discarded()
+
+
+class _Forks:
+    """How often this process and those that it comes from were forked off their parents."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def add(self) -> None:
+        """Count one, in the child."""
+        self.count += 1
+
+
+FORKS = _Forks()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=FORKS.add)
 
 
 #: In place of an index, where two tools share a name.
@@ -489,7 +674,10 @@ def read_module(path: str | os.PathLike[str]) -> bytes:
         PluginError: the file cannot be read.
     """
     try:
-        with open(path, "rb") as file:
+        _check_regular(os.stat(path))
+        with open(path, "rb", opener=_open_without_waiting) as file:
+            # It may be another one by now.
+            _check_regular(os.fstat(file.fileno()))
             chunks = []
             size = 0
             # In pieces: a read of so many bytes would take the memory for them at once. And one
@@ -502,6 +690,19 @@ def read_module(path: str | os.PathLike[str]) -> bytes:
         raise PluginError(f"Failed to read plugin '{path}': {error.strerror or error}") from error
     except ValueError as error:
         raise PluginError(f"Failed to read plugin '{path}': {error}") from error
+    except MemoryError:
+        raise PluginError(f"Failed to read plugin '{path}': {NO_ROOM}") from None
+
+
+def _check_regular(status: os.stat_result) -> None:
+    """Refuse what cannot be read to its end, and may act when it is opened: devices and pipes."""
+    if not stat.S_ISREG(status.st_mode):
+        raise ValueError("it is no regular file")
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    # A pipe that takes the file's place would wait for a writer.
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def directory_cache(directory: str | os.PathLike[str] | None) -> CodeCache | None:
@@ -542,6 +743,8 @@ def compile_module(data: bytes, cache: CodeCache | None = None) -> ValidModule:
         return module
     except (DecodeError, ValidationError) as error:
         raise CompileError(str(error)) from error
+    except MemoryError:
+        raise CompileError(NO_ROOM) from None
 
 
 def _worded(error: WasmError, memory: Memory) -> str:

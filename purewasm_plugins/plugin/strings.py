@@ -13,7 +13,7 @@ from typing import Protocol
 
 from purewasm_plugins.engine.base import Function, Instance, Memory
 from purewasm_plugins.errors import ResourceLimitError
-from purewasm_plugins.plugin.abi import optional_function
+from purewasm_plugins.plugin import abi
 from purewasm_plugins.wasm.module import Module
 from purewasm_plugins.wasm.types import PAGE_SIZE, FuncType, ValType
 
@@ -54,18 +54,53 @@ def read_string(memory: Memory, pointer: int, limit: int | None = None) -> str:
         StringError: the address lies outside the memory, or the string does not end, or not
             before the limit.
     """
+    return string_bytes(memory, pointer, limit).decode("utf-8", "replace")
+
+
+def string_bytes(memory: Memory, pointer: int, limit: int | None = None) -> bytearray:
+    """The bytes of the string that `read_string` reads.
+
+    Raises:
+        StringError: as `read_string` does.
+    """
     data = memory.data
     extent = memory.extent(pointer)
     if not extent:
         raise StringError(f"pointer {pointer:#x} lies past the end of memory ({memory.size:#x})")
-    end = data.find(0, pointer, extent)
+    # No further than the limit: a plugin may ask for a thousand looks at memory without a zero.
+    last = extent if limit is None else min(pointer + limit + 1, extent)
+    end = data.find(0, pointer, last)
     if end < 0:
-        raise StringError(f"the string at {pointer:#x} has no terminating zero byte")
-    if limit is not None and end - pointer > limit:
-        raise StringError(
-            f"the string at {pointer:#x} has {end - pointer} bytes, and the limit is {limit}"
-        )
-    return data[pointer:end].decode("utf-8", "replace")
+        within = "" if last == extent else f" within {limit} bytes, the limit of its length"
+        raise StringError(f"the string at {pointer:#x} has no terminating zero byte{within}")
+    return data[pointer:end]
+
+
+class OwnStrings:
+    """Reads what a plugin says of itself, within the limits that the ABI sets."""
+
+    def __init__(self, limit: int | None) -> None:
+        """Start with nothing read.
+
+        Args:
+            limit: bytes that a string may have beside the limits of the ABI; None for any number.
+        """
+        self._limit = abi.MAX_STRINGS if limit is None else limit
+        self._left = abi.MAX_STRINGS
+
+    def read(self, memory: Memory, pointer: int, export: str) -> bytearray:
+        """The bytes of the string that an export of the ABI has answered.
+
+        Raises:
+            StringError: it cannot be read, or is too long, or all of them together are.
+        """
+        data = string_bytes(memory, pointer, min(self._limit, abi.MAX_STRING[export]))
+        self._left -= len(data)
+        if self._left < 0:
+            raise StringError(
+                f"what the plugin says of itself has more than {abi.MAX_STRINGS} bytes"
+            )
+        return data
 
 
 class InputPlace(Protocol):
@@ -86,6 +121,10 @@ class InputPlace(Protocol):
 
     def release(self) -> None:
         """The call is over and its output was read: the inputs are no longer needed."""
+        ...
+
+    def abandon(self) -> None:
+        """The call was cut short: the plugin's code is not to be run again in its instance."""
         ...
 
 
@@ -133,8 +172,20 @@ class Arena:
         return pointer
 
     def release(self) -> None:
-        """See `InputPlace.release`: the next input starts at the bottom again."""
+        """See `InputPlace.release`: the next input starts at the bottom again.
+
+        The inputs are replaced by zeros: the plugin can read these pages in its next call, whose
+        caller may be another one.
+        """
+        data = self._memory.data
+        for start in range(self._start, self._top, PAGE_SIZE):
+            end = min(start + PAGE_SIZE, self._top)
+            data[start:end] = bytes(end - start)
         self._top = self._start
+
+    def abandon(self) -> None:
+        """See `InputPlace.abandon`: the memory may be an imported one, and live on."""
+        self.release()
 
     def _place(self, size: int) -> None:
         """Find a region for inputs of `size` bytes, and for a few that are longer."""
@@ -189,6 +240,10 @@ class Exported:
             if self._free is not None:
                 self._free(pointer)
 
+    def abandon(self) -> None:
+        """See `InputPlace.abandon`."""
+        self._live.clear()
+
 
 def input_place(
     instance: Instance, memory: Memory, least_reserve: int = LEAST_RESERVE
@@ -201,8 +256,8 @@ def input_place(
     Raises:
         WrongExportTypeError: `plugin_alloc` or `plugin_free` has another type than the ABI says.
     """
-    allocate = optional_function(instance, "plugin_alloc")
-    free = optional_function(instance, "plugin_free")
+    allocate = abi.optional_function(instance, "plugin_alloc")
+    free = abi.optional_function(instance, "plugin_free")
     if allocate is not None:
         return Exported(memory, allocate.entry, None if free is None else free.entry)
 

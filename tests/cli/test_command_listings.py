@@ -76,10 +76,17 @@ def test_one_bad_plugin_does_not_lose_the_others(command: Command, path: PathOf,
     assert len(result.stderr.splitlines()) == 2
 
 
-def test_tools_that_cannot_be_together(failure: Fail, path: PathOf) -> None:
-    status, line = failure("tools", path("echo"), path("echo"), "--format", "openai")
-    assert status == 3
-    assert "already registered" in line
+def test_tools_that_cannot_be_together(command: Command, path: PathOf) -> None:
+    """A plugin whose tools are refused does not lose those of the others."""
+    files = [path(name) for name in ("echo", "duplicate_tools", "limited_memory", "hello")]
+    result = command("tools", *files, "--format", "openai")
+    assert result.exit_code == 3
+    tools = json.loads(result.stdout)
+    assert [tool["function"]["name"] for tool in tools] == ["echo", "greet"]
+    assert [line.count("'echo' is already registered") for line in result.stderr.splitlines()] == [
+        1,
+        1,
+    ]
 
 
 def test_inspect_a_plugin(command: Command, path: PathOf) -> None:

@@ -95,14 +95,17 @@ class Machine(RuleBasedStateMachine):
 
     @rule()
     def register_all(self) -> None:
-        names = [tool for name in self.loaded for tool in GOOD[name]]
-        if len(set(names)) < len(names) or set(names) & self.registered.keys():
-            with pytest.raises(DuplicateToolError):
-                self.manager.register_all(self.registry)
-        else:
-            self.manager.register_all(self.registry)
-            for name, plugin in self.loaded.items():
+        registered, refused = [], []
+        for name, plugin in self.loaded.items():
+            if self.registered.keys() & set(GOOD[name]):
+                refused.append(plugin)
+            else:
+                registered.append(plugin)
                 self.registered |= {tool: (plugin, name, tool) for tool in GOOD[name]}
+        report = self.manager.register_all(self.registry)
+        assert list(report.registered) == registered
+        assert [plugin for plugin, _ in report.failed] == refused
+        assert all(isinstance(error, DuplicateToolError) for _, error in report.failed)
 
     @rule(name=tool_names)
     def unregister(self, name: str) -> None:

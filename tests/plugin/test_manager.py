@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from purewasm_plugins import (
     CompileError,
     DuplicateToolError,
+    InvalidArgumentsError,
     MissingExportError,
     OutOfFuel,
     PluginError,
@@ -20,6 +22,7 @@ from purewasm_plugins import (
     ToolRegistry,
     WasmPluginManager,
 )
+from purewasm_plugins.plugin.plugin import read_module
 
 FixtureData = Callable[[str], bytes]
 
@@ -175,19 +178,109 @@ def test_register_all(manager: WasmPluginManager, fixture_data: FixtureData) -> 
     assert manager.execute_tool("stateful", 0, "") == "2", "the same plugin"
 
 
-def test_register_all_or_none(manager: WasmPluginManager, fixture_data: FixtureData) -> None:
-    """Two plugins with a tool of the same name: nothing is registered."""
-    for name in ("hello", "echo", "in_place", "limited_memory"):
+def test_a_plugin_that_cannot_be_registered_is_refused_alone(
+    manager: WasmPluginManager,
+    fixture_data: FixtureData,
+    wat: Callable[[str], bytes],
+    plugin_text: Callable[..., str],
+) -> None:
+    """One with two tools of a name, one whose tool's name is taken, one with a bad schema."""
+    schema = """(data (i32.const 900) "{\\22type\\22:5}\\00")
+      (func (export "plugin_tool_schema") (param i32) (result i32) i32.const 900)"""
+    manager.load_from_bytes(wat(plugin_text(extra=schema)))
+    for name in ("duplicate_tools", "hello", "echo", "in_place", "limited_memory"):
         manager.load_from_bytes(fixture_data(name))
     registry = ToolRegistry()
-    with pytest.raises(DuplicateToolError) as raised:
-        manager.register_all(registry)
-    assert raised.value.tool == "echo"
-    assert len(registry) == 0
-    for plugin in manager:
-        plugin.register_into_registry(registry, prefix=f"{plugin.name}.")
-    assert list(registry) == ["hello.greet", "echo.echo", "in_place.shout", "limited_memory.echo"]
-    assert registry.execute(ToolCall("limited_memory.echo", {"input": "x"})).output == "x"
+    report = manager.register_all(registry)
+    assert [plugin.name for plugin in report.registered] == ["hello", "echo", "in_place"]
+    assert [(plugin.name, type(error)) for plugin, error in report.failed] == [
+        ("built", InvalidArgumentsError),
+        ("duplicate_tools", DuplicateToolError),
+        ("limited_memory", DuplicateToolError),
+    ]
+    assert list(registry) == ["greet", "echo", "shout"]
+    limited = report.failed[-1][0]
+    limited.register_into_registry(registry, prefix="limited.")
+    assert registry.execute(ToolCall("limited.echo", {"input": "x"})).output == "x"
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("mine"), RecursionError("deep")])
+def test_whatever_goes_wrong_in_one_file(
+    engine: str,
+    fixture_data: FixtureData,
+    wat: Callable[[str], bytes],
+    plugin_text: Callable[..., str],
+    tmp_path: Path,
+    error: Exception,
+) -> None:
+    def fail() -> None:
+        raise error
+
+    text = plugin_text(imports='(import "env" "fail" (func $fail)) (start $fail)')
+    (tmp_path / "a.wasm").write_bytes(wat(text))
+    (tmp_path / "b.wasm").write_bytes(fixture_data("hello"))
+    manager = WasmPluginManager(engine=engine, imports={"env": {"fail": fail}})
+    report = manager.load_directory(tmp_path)
+    assert [plugin.name for plugin in report.loaded] == ["hello"]
+    (path, reported), *others = report.failed
+    assert (path.name, others) == ("a.wasm", [])
+    assert isinstance(reported, PluginError)
+    if not isinstance(error, MemoryError):
+        assert reported.__cause__ is error
+        assert str(error) in str(reported)
+
+
+def test_a_report_does_not_hold_the_memory_of_what_failed(
+    manager: WasmPluginManager,
+    wat: Callable[[str], bytes],
+    plugin_text: Callable[..., str],
+    tmp_path: Path,
+) -> None:
+    """Eight plugins of 64 MiB each; what was thrown away is collected before there is more."""
+    text = plugin_text(
+        memory='(memory (export "memory") 1024)',
+        plugin_tool_name='(func (export "plugin_tool_name") (param i32) (result i32) unreachable)',
+    )
+    for number in range(8):
+        (tmp_path / f"{number}.wasm").write_bytes(wat(text))
+    tracemalloc.start()
+    try:
+        report = manager.load_directory(tmp_path)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(report.failed) == 8
+    assert peak < 300 * 1024 * 1024
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_pipes_and_devices_are_refused(
+    manager: WasmPluginManager, fixture_data: FixtureData, tmp_path: Path
+) -> None:
+    """They are not even opened: a pipe would wait for a writer, and a device may act."""
+    os.mkfifo(tmp_path / "a.wasm")
+    (tmp_path / "b.wasm").symlink_to("/dev/zero")
+    (tmp_path / "c.wasm").write_bytes(fixture_data("hello"))
+    report = manager.load_directory(tmp_path)
+    assert [plugin.name for plugin in report.loaded] == ["hello"]
+    assert [(path.name, "no regular file" in str(error)) for path, error in report.failed] == [
+        ("a.wasm", True),
+        ("b.wasm", True),
+    ]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_a_pipe_that_takes_the_place_of_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look at it and its opening."""
+    file, pipe = tmp_path / "file.wasm", tmp_path / "pipe.wasm"
+    file.write_bytes(b"")
+    os.mkfifo(pipe)
+    status = file.stat()
+    monkeypatch.setattr("purewasm_plugins.plugin.plugin.os.stat", lambda path: status)
+    with pytest.raises(PluginError, match="no regular file"):
+        read_module(pipe)
 
 
 def test_registered_tools_outlive_their_manager(

@@ -245,7 +245,7 @@ def test_an_input_over_the_limit(load: Load) -> None:
 def test_output_limit(load: Load) -> None:
     plugin = load("large_output", output_bytes=1000)
     assert plugin.execute_tool("repeat", "1000") == "a" * 1000
-    with pytest.raises(ToolExecutionError, match="1001 bytes, and the limit is 1000"):
+    with pytest.raises(ToolExecutionError, match="no terminating zero byte within 1000 bytes"):
         plugin.execute_tool("repeat", "1001")
     assert plugin.execute_tool("repeat", "5") == "aaaaa"
     assert load("large_output", output_bytes=None).execute_tool("repeat", "70000") == "a" * 70000
@@ -266,6 +266,52 @@ def test_the_plugin_does_not_see_the_pages_of_its_input(load: Load) -> None:
     plugin = load("inspect_input")
     for size in (0, 10, PAGE, 10 * PAGE):
         assert plugin.execute_tool("pages", "x" * size) == "1"
+
+
+#: Answers what lies behind the first byte of its input; traps where that is a question mark.
+PEEKING = """
+  (func (export "plugin_tool_execute") (param $tool i32) (param $input i32) (result i32)
+    (if (i32.eq (i32.load8_u (local.get $input)) (i32.const 63)) (then unreachable))
+    (i32.add (local.get $input) (i32.const 1)))"""
+
+
+@pytest.mark.parametrize("size", [10, PAGE, 3 * PAGE + 5])
+def test_a_call_cannot_read_the_input_of_the_one_before(
+    load: Load, wat: Wat, plugin_text: Text, size: int
+) -> None:
+    plugin = load(wat(plugin_text(plugin_tool_execute=PEEKING)))
+    assert plugin.execute_tool(0, "x" * size) == "x" * (size - 1)
+    assert plugin.execute_tool(0, "") == ""
+    memory = plugin.instance.exports["memory"]
+    assert not any(memory.data[memory.size :])
+
+
+def test_an_input_does_not_outlive_a_trap_in_a_memory_that_does(
+    load: Load, wat: Wat, plugin_text: Text
+) -> None:
+    memory = Memory(MemoryType(Limits(1)))
+    imports = '(import "env" "memory" (memory 1))'
+    text = plugin_text(
+        imports=imports, memory='(export "memory" (memory 0))', plugin_tool_execute=PEEKING
+    )
+    plugin = load(wat(text), {"env": {"memory": memory}})
+    with pytest.raises(ToolExecutionError, match="unreachable"):
+        plugin.execute_tool(0, "?secret")
+    assert not any(memory.data[memory.size :])
+    assert plugin.execute_tool(0, "") == ""
+
+
+def test_no_room_for_an_input(load: Load) -> None:
+    class Large(str):
+        __slots__ = ()
+
+        def encode(self, *arguments: object) -> bytes:
+            raise MemoryError
+
+    plugin = load("stateful")
+    with pytest.raises(ToolExecutionError, match="there is no room"):
+        plugin.execute_tool(0, Large("x"))
+    assert plugin.execute_tool(0, "") == "1", "the plugin has run, or lost its state"
 
 
 # State, traps, fresh instances.

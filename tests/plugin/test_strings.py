@@ -233,6 +233,8 @@ class ArenaMachine(RuleBasedStateMachine):
     @rule()
     def release(self) -> None:
         self.arena.release()
+        for pointer, data in self.live:
+            assert not any(self.memory.data[pointer : pointer + len(data)])
         self.live.clear()
 
     @rule(pages=st.integers(0, 20))

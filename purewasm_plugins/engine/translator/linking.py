@@ -274,7 +274,7 @@ class _Linked:
             deadline = budget._deadline
             if (
                 budget.lost is not None
-                or budget._cancelled
+                or budget.cancelled
                 or (deadline is not None and monotonic() >= deadline)
             ):
                 budget.check()
@@ -318,7 +318,11 @@ class _Linked:
                     budget.settle()
                 # What `Budget.enter` does, without calls: this is what a call costs.
                 budget._looked = now = monotonic()
-                budget._deadline = None if timeout is None else now + timeout
+                operation = budget.operation
+                if operation is not None:
+                    budget._deadline = operation.deadline
+                else:
+                    budget._deadline = None if timeout is None else now + timeout
                 budget._start = budget._given - length_hint(budget._slice)
                 if short:
                     budget.shorten()

@@ -124,13 +124,6 @@ class SlicedBudget(Budget):
             self.check_limits(missing)
             self._given += missing
 
-    def cancel(self) -> None:
-        """Make the running call trap where it next enters a function or starts a loop, or where a
-        host function returns to it.
-        """
-        self._cancelled = True
-        self.shorten()
-
     def reserve(self) -> None:
         """Have Python's stack made large enough for what may come in the active entry.
 
@@ -199,7 +192,7 @@ class _Between(map):  # type: ignore[type-arg]
         now = monotonic()
         fuel, deadline = budget.limits.fuel, budget._deadline
         left = LARGEST_SLICE if fuel is None else fuel - budget._given + budget._start
-        if left <= 0 or budget._cancelled or (deadline is not None and now >= deadline):
+        if left <= 0 or budget.cancelled or (deadline is not None and now >= deadline):
             budget.check_limits(1)
         elapsed = now - budget._looked
         budget._looked = now

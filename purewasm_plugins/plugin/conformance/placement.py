@@ -90,6 +90,9 @@ class OldEnd:
     def release(self) -> None:
         """See `InputPlace.release`."""
 
+    def abandon(self) -> None:
+        """See `InputPlace.abandon`."""
+
     def strayed(self) -> int:
         """Bytes behind the input that are no longer zero."""
         rest = self._memory.read(self._start, self._end - self._start)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from purewasm_plugins.engine import Engine, Instance, Memory, ResourceLimits, instantiate
+from purewasm_plugins.engine import Engine, Instance, ResourceLimits, instantiate
 from purewasm_plugins.engine.instantiate import Imports
 from purewasm_plugins.errors import (
     DeadlineExceeded,
@@ -34,7 +34,13 @@ from purewasm_plugins.plugin.conformance.placement import (
     old_end,
 )
 from purewasm_plugins.plugin.plugin import summary
-from purewasm_plugins.plugin.strings import Exported, StringError, input_place, read_string
+from purewasm_plugins.plugin.strings import (
+    Exported,
+    OwnStrings,
+    StringError,
+    input_place,
+    string_bytes,
+)
 from purewasm_plugins.tools import schema_validator
 from purewasm_plugins.wasm import PAGE_SIZE, ValidModule
 
@@ -74,6 +80,7 @@ class Running:
         self._limits = limits
         self._imports = imports
         self._end = math.inf if limits.timeout is None else time.monotonic() + TIME_BOX
+        self._strings = OwnStrings(limits.output_bytes)
         self._names: dict[str, int] = {}
         self._any_runs = False
         #: Where inputs go here: `_allocator` looks whether that can be found out.
@@ -148,7 +155,7 @@ class Running:
         """A string that an export points to, and the check of it."""
         try:
             pointer = call(instance, export, *arguments)
-            data = raw_string(abi.exported_memory(instance), pointer, self._limits)
+            data = self._strings.read(abi.exported_memory(instance), pointer, export)
         except WasmError as error:
             details = f"{export}: {summary(error)}"
             return "", Check(name, Status.FAIL, details, mends.of_error(error))
@@ -299,7 +306,7 @@ class Running:
                 answer = call(instance, "plugin_tool_execute", index, pointer)
             finally:
                 crowded = memory.refused == "host region"
-            output = raw_string(memory, answer, self._limits)
+            output = bytes(string_bytes(memory, answer, self._limits.output_bytes))
         except (DeadlineExceeded, OutOfFuel) as error:
             return Run(error=summary(error), mend=mends.LATE, late=True)
         except WasmError as error:
@@ -363,16 +370,6 @@ def call(instance: Instance, export: str, *arguments: int) -> int:
     return 0 if result is None else int(result) & 0xFFFFFFFF
 
 
-def raw_string(memory: Memory, pointer: int, limits: ResourceLimits) -> bytes:
-    """The bytes of a string; `read_string` alone would repair what is not UTF-8.
-
-    Raises:
-        StringError: it cannot be read.
-    """
-    read_string(memory, pointer, limits.output_bytes)
-    return memory.read(pointer, memory.find(0, pointer) - pointer)
-
-
 def _severity(found: Check) -> int:
     return list(Status).index(found.status)
 
@@ -381,7 +378,7 @@ def _signed(value: int) -> int:
     return value - ((value & 0x80000000) << 1)
 
 
-def _not_utf8(data: bytes) -> str:
+def _not_utf8(data: bytes | bytearray) -> str:
     """What is wrong with the encoding of a string; nothing where it is right."""
     try:
         data.decode()
