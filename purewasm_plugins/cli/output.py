@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from purewasm_plugins.errors import escape_controls
+
 if TYPE_CHECKING:
     # rich takes longer to import than most commands take to run: it is imported where it is used.
     from rich.console import Console, RenderableType
@@ -41,6 +43,15 @@ def visible(text: str, limit: int = SHOWN) -> str:
         for char in text[:limit]
     )
     return shown if len(text) <= limit else f"{shown}... ({len(text)} characters)"
+
+
+def readable(text: str) -> str:
+    """A text of several lines without anything that a terminal acts on, but for tabs.
+
+    Less is escaped than by `visible`: what joins letters and emoji, and spaces of all kinds, stay.
+    """
+    # A carriage return that does not end a line would have the terminal write over it.
+    return "\r\n".join(escape_controls(line, keep="\n\t") for line in text.split("\r\n"))
 
 
 def instructions(count: int) -> str:
