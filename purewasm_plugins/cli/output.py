@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 #: Characters of a text that are shown: a name may have millions.
 SHOWN = 300
 
+#: Rows of a table that are shown: a module may have a million exports.
+ROWS = 1000
+
 #: Seconds of silence before there is a sign of life.
 PATIENCE = 1.0
 
@@ -91,7 +94,10 @@ def show(console: Console, renderable: RenderableType) -> None:
 
 
 def show_table(console: Console, heading: str, rows: Sequence[Sequence[str]]) -> None:
-    """Print rows in columns under a heading, each cell made `visible`. Nothing for no rows."""
+    """Print rows in columns under a heading, each cell made `visible`; `ROWS` of them.
+
+    Nothing for no rows.
+    """
     from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
@@ -101,6 +107,8 @@ def show_table(console: Console, heading: str, rows: Sequence[Sequence[str]]) ->
     if heading:
         show(console, Text(visible(heading), style="bold"))
     table = Table.grid(padding=(0, 2))
+    hidden = len(rows) - ROWS
+    rows = rows[:ROWS]
     # Rich gives an empty column a width, at the cost of the others.
     used = [column for column in range(len(rows[0])) if any(row[column] for row in rows)]
     for column in used:
@@ -108,6 +116,8 @@ def show_table(console: Console, heading: str, rows: Sequence[Sequence[str]]) ->
     for row in rows:
         table.add_row(*(Text(visible(row[column])) for column in used))
     show(console, Padding(table, (0, 0, 0, 2), expand=False))
+    if hidden > 0:
+        show(console, Text(f"  … {hidden:,} more"))
 
 
 @contextmanager
