@@ -212,6 +212,9 @@ class _Evaluation:
     def _look_at(self, *values: Any) -> None:
         """Note that values are about to be copied, searched or compared, with what they hold."""
         for value in values:
+            if isinstance(value, (int, float)):
+                # Most are, and the question whether one is a sequence takes long.
+                continue
             if isinstance(value, (bytes, bytearray, str)):
                 self._spend(len(value) // _BYTES_OF_A_STEP)
             elif isinstance(value, (Sequence, Mapping)):
