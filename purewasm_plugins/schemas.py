@@ -208,8 +208,10 @@ class _Check:
         elif isinstance(value, (list, tuple)):
             text = f"[{','.join(map(self.identity, value))}]"
         else:
-            number = int(value) if isinstance(value, float) and value.is_integer() else value
-            text = repr(_bounded(number) if isinstance(number, int) else number)
+            plain = int(value) if isinstance(value, float) and value.is_integer() else value
+            if isinstance(plain, int):
+                self.spend(_bounded(plain).bit_length() // 30)
+            text = repr(plain)
         self.spend(1 + len(text) // 100)
         return text
 

@@ -248,6 +248,7 @@ def nested(levels: int) -> Any:
         ),
         ({"items": {"multipleOf": 10**2149 + 9}}, [(10**2149 + 9) ** 2] * 500, "steps"),
         ({"items": {"multipleOf": 5e-324}}, [1e308] * 5000, "steps"),
+        ({"items": {"not": {"enum": [10**4000] * 5}}}, [10**4000 + 1] * 50, "steps"),
         ({"items": {"enum": [*range(500)]}}, [-1.5] * 500, r"\[0\] must be one of"),
         ({"items": {"not": {"enum": [*range(500)]}}}, [-1.5] * 500, "steps"),
         (
