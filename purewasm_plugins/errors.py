@@ -3,7 +3,8 @@
 `WasmError` is what the WebAssembly layers raise, `PluginError` what the plugin ABI makes of it, and
 `ToolError` what the tool registry adds. Fields are attributes and constructor arguments in the same
 order, which is also what lets each of them be pickled. Whatever bytes, plugin or string comes in,
-nothing outside these trees comes out.
+nothing outside these trees comes out. The text of an error holds names that a plugin chose, and is
+made harmless by `escape_controls`; the attributes keep them as they are.
 """
 
 from __future__ import annotations
@@ -43,7 +44,43 @@ __all__ = [
 ]
 
 
-class WasmError(Exception):
+#: The control characters (C0, DEL and C1), those that separate lines and those that embed, override
+#: or isolate a direction of text, each with its escape.
+_ESCAPES = {
+    code: chr(code).encode("unicode_escape").decode()
+    for codes in ((0x00, 0x1F), (0x7F, 0x9F), (0x2028, 0x202E), (0x2066, 0x2069))
+    for code in range(codes[0], codes[1] + 1)
+}
+
+
+def escape_controls(text: str, keep: str = "") -> str:
+    """A text of a stranger's, in which nothing acts on a terminal or forges a line of a log.
+
+    Args:
+        text: any text.
+        keep: the control characters that stay as they are.
+
+    Returns:
+        The text with control characters, and those that change the direction of text, as the
+        escapes of a Python string.
+    """
+    if text.isprintable():
+        return text
+    kept = dict.fromkeys(map(ord, keep))
+    return text.translate({code: _ESCAPES[code] for code in _ESCAPES if code not in kept})
+
+
+class _Worded:
+    """The text of an error: subclasses word it, and it is escaped here."""
+
+    def __str__(self) -> str:
+        return escape_controls(self._words())
+
+    def _words(self) -> str:
+        return super().__str__()
+
+
+class WasmError(_Worded, Exception):
     """Something is wrong with a module, with what it is linked to, or with how it ran."""
 
 
@@ -60,7 +97,7 @@ class DecodeError(WasmError):
         self.message = message
         self.offset = offset
 
-    def __str__(self) -> str:
+    def _words(self) -> str:
         return f"{self.message} (at byte {self.offset:#x})"
 
 
@@ -81,7 +118,7 @@ class ValidationError(WasmError):
         self.function = function
         self.offset = offset
 
-    def __str__(self) -> str:
+    def _words(self) -> str:
         where = []
         if self.function is not None:
             where.append(f"in function {self.function}")
@@ -104,7 +141,7 @@ class LinkError(WasmError):
         self.name = name
         self.details = details
 
-    def __str__(self) -> str:
+    def _words(self) -> str:
         return f"{self.details}: import '{self.name}' from module '{self.module}'"
 
 
@@ -123,7 +160,7 @@ class ResourceLimitError(WasmError):
         self.requested = requested
         self.allowed = allowed
 
-    def __str__(self) -> str:
+    def _words(self) -> str:
         what = self.limit.replace("_", " ")
         return f"the module asks for {self.requested} {what}, and {self.refusal}"
 
@@ -183,7 +220,7 @@ class StackFrame(Record):
             text += f" at byte {self.offset:#x}"
         if self.instruction is not None:
             text += f": {self.instruction}"
-        return text
+        return escape_controls(text)
 
 
 class Trap(WasmError):
@@ -211,6 +248,7 @@ class Trap(WasmError):
         return lines
 
     def __str__(self) -> str:
+        # A line each: they are escaped one by one.
         return "\n  ".join([self.reason.value, *self.backtrace()])
 
 
@@ -269,7 +307,7 @@ class MemoryInUse(Trap):
         super().__init__(reason, frames)
 
 
-class PluginError(Exception):
+class PluginError(_Worded, Exception):
     """A plugin cannot be loaded or used. Raised as itself where a file cannot be read."""
 
 
@@ -280,7 +318,7 @@ class CompileError(PluginError):
         super().__init__(details)
         self.details = details
 
-    def __str__(self) -> str:
+    def _words(self) -> str:
         return f"Failed to compile plugin: {self.details}"
 
 
@@ -291,7 +329,7 @@ class InstantiateError(PluginError):
         super().__init__(details)
         self.details = details
 
-    def __str__(self) -> str:
+    def _words(self) -> str:
         return f"Failed to instantiate plugin: {self.details}"
 
 
@@ -302,7 +340,7 @@ class MissingExportError(PluginError):
         super().__init__(export)
         self.export = export
 
-    def __str__(self) -> str:
+    def _words(self) -> str:
         return f"Missing required export '{self.export}' in plugin"
 
 
@@ -314,7 +352,7 @@ class WrongExportTypeError(PluginError):
         self.export = export
         self.details = details
 
-    def __str__(self) -> str:
+    def _words(self) -> str:
         return f"Export '{self.export}' has the wrong type: {self.details}"
 
 
@@ -329,7 +367,7 @@ class VersionMismatchError(PluginError):
         super().__init__(version)
         self.version = version
 
-    def __str__(self) -> str:
+    def _words(self) -> str:
         if not self.version:
             return "Plugin version mismatch: the plugin's version is empty"
         return f"Plugin version mismatch: it is for version {self.version} of the plugin ABI, not 1"
@@ -343,11 +381,11 @@ class ToolExecutionError(PluginError):
         self.tool = tool
         self.details = details
 
-    def __str__(self) -> str:
+    def _words(self) -> str:
         return f"Tool execution failed for '{self.tool}': {self.details}"
 
 
-class ToolError(Exception):
+class ToolError(_Worded, Exception):
     """Something is wrong with a tool call or with what is in a registry."""
 
 
@@ -359,7 +397,7 @@ class ToolNotFoundError(ToolError):
         self.tool = tool
         self.known = known
 
-    def __str__(self) -> str:
+    def _words(self) -> str:
         known = f" (there are: {', '.join(self.known)})" if self.known else ""
         return f"Tool '{self.tool}' not found{known}"
 
@@ -372,7 +410,7 @@ class InvalidArgumentsError(ToolError):
         self.tool = tool
         self.details = details
 
-    def __str__(self) -> str:
+    def _words(self) -> str:
         return f"Invalid arguments for tool '{self.tool}': {self.details}"
 
 
@@ -383,7 +421,7 @@ class DuplicateToolError(ToolError):
         super().__init__(tool)
         self.tool = tool
 
-    def __str__(self) -> str:
+    def _words(self) -> str:
         return f"Tool '{self.tool}' is already registered"
 
 
@@ -404,7 +442,7 @@ class LocationError(DebuggerError):
         self.location = location
         self.details = details
 
-    def __str__(self) -> str:
+    def _words(self) -> str:
         return f"no such location '{self.location}': {self.details}"
 
 
@@ -421,5 +459,5 @@ class ExpressionError(DebuggerError):
         self.expression = expression
         self.details = details
 
-    def __str__(self) -> str:
+    def _words(self) -> str:
         return f"'{self.expression}': {self.details}"

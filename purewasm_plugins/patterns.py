@@ -9,11 +9,13 @@ look back or ahead cannot be done so, and is refused.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from array import array
+from collections.abc import Callable
 from enum import Enum, auto
+from itertools import chain
 from typing import Any
 
-__all__ = ["Pattern"]
+__all__ = ["Moves", "Pattern"]
 
 #: Operations in a program. `{1000}` takes a thousand copies of what it repeats.
 MAX_PROGRAM = 5_000
@@ -21,14 +23,19 @@ MAX_PROGRAM = 5_000
 #: Groups in each other.
 MAX_GROUPS = 50
 
-#: Moves that are remembered.
-_MAX_KNOWN = 10_000
+#: Bytes that `Moves` takes, and about what a state and a move take beside the places of a state.
+MAX_MOVES_SIZE = 8 * 1024 * 1024
+_STATE_SIZE, _MOVE_SIZE = 400, 200
 
-#: Where a program can be, and whether the character before is one of a word; None at the start.
-_State = tuple[frozenset[int], bool | None]
+#: A pattern, its places in its program as an array's bytes, and whether the character before is one
+#: of a word; None at the start.
+_State = tuple["Pattern", bytes, bool | None]
 
-#: In place of where a program can be: the expression has matched.
-_MATCHED = frozenset((-1,))
+#: The type code of those arrays: a program is shorter than 65 536.
+_PLACE = "H"
+
+#: In place of the number of a state: the expression has matched.
+_MATCHED = -1
 
 #: The last code point.
 _LAST = 0x10FFFF
@@ -86,6 +93,45 @@ _REPEATS = {"*": (0, None), "+": (1, None), "?": (0, 1)}
 _GROUP = re.compile(r"\((?:\?:|\?P?<[A-Za-z_]\w*>|(?!\?))")
 
 
+class Moves:
+    """What searches have found out: the states of patterns, numbered, and what each leads to.
+
+    It belongs to one check of a value. When it takes `MAX_MOVES_SIZE`, it starts again.
+    """
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Start again with nothing."""
+        self._states: list[_State] = []
+        self._numbers: dict[_State, int] = {}
+        #: The number of a state, and the character that comes next -> the number of the state then.
+        self.known: dict[tuple[int, str], int] = {}
+        self._size = 0
+
+    def number(self, state: _State) -> int:
+        """The number of a state, by which `known` finds it without comparing its places."""
+        number = self._numbers.get(state)
+        if number is None:
+            number = self._numbers[state] = len(self._states)
+            self._states.append(state)
+            self._size += _STATE_SIZE + len(state[1])
+        return number
+
+    def add(self, number: int, character: str) -> int:
+        """Find out, and remember, what a state and a character lead to: a number, or `_MATCHED`."""
+        state = self._states[number]
+        moved = state[0].moved(state, character)
+        if self._size > MAX_MOVES_SIZE:
+            self.forget()
+            number = self.number(state)
+        self._size += _MOVE_SIZE
+        found = _MATCHED if moved is None else self.number(moved)
+        self.known[number, character] = found
+        return found
+
+
 class Pattern:
     """A regular expression.
 
@@ -107,45 +153,39 @@ class Pattern:
             raise self._error("unbalanced ')'")
         self._program = (*code, (_Op.MATCH, None))
         self.size = sum(1 + len(argument) if op is _Op.CHARACTER else 1 for op, argument in code)
-        self._known: dict[tuple[_State, str], _State] = {}
 
-    def search(self, text: str, spend: Callable[[int], None]) -> bool:
+    def search(self, text: str, spend: Callable[[int], None], moves: Moves) -> bool:
         """Whether the expression matches anywhere in a text.
 
         Args:
             text: the text.
             spend: told of the work, before it is done, in units of some microseconds.
+            moves: what other searches of the same check have found out.
         """
         # Most moves are known; one that is not takes as long as the program is.
         spend(1 + len(text) // 10)
-        state: _State = (frozenset(), None)
-        for character in (*text, ""):
-            key = (state, character)
-            moved = self._known.get(key)
+        state = moves.number((self, b"", None))
+        for character in chain(text, ("",)):
+            moved = moves.known.get((state, character))
             if moved is None:
                 spend(1 + self.size // 4)
-                moved = (self._moved(*state, character), _in(character, _WORD))
-                if len(self._known) >= _MAX_KNOWN:
-                    self._known.clear()
-                self._known[key] = moved
+                moved = moves.add(state, character)
             state = moved
-            if state[0] is _MATCHED:
+            if state == _MATCHED:
                 return True
         return False
 
-    # Running.
+    def moved(self, state: _State, character: str) -> _State | None:
+        """The state after a character, or None where the expression has matched.
 
-    def _moved(self, places: Iterable[int], before: bool | None, character: str) -> frozenset[int]:
-        """Where a program can be after a character, or `_MATCHED`.
-
-        Args:
-            places: where it can be before the character; the first place is always added.
-            before: whether the character before it is one of a word; None at the start.
-            character: the character; empty at the end.
+        An empty character stands for the end of the text.
         """
+        _, places, before = state
+        of_word = _in(character, _WORD)
         found: set[int] = set()
         seen: set[int] = set()
-        waiting = [0, *places]
+        # The expression can begin to match anywhere.
+        waiting = [0, *array(_PLACE, places)]
         while waiting:
             place = waiting.pop()
             if place in seen:
@@ -156,7 +196,7 @@ class Pattern:
                 if _in(character, argument):
                     found.add(place + 1)
             elif op is _Op.MATCH:
-                return _MATCHED
+                return None
             elif op is _Op.JUMP:
                 waiting.append(place + argument)
             elif op is _Op.FORK:
@@ -166,10 +206,10 @@ class Pattern:
                 if op is _Op.START
                 else not character
                 if op is _Op.END
-                else (bool(before) is not _in(character, _WORD)) is argument
+                else (bool(before) is not of_word) is argument
             ):
                 waiting.append(place + 1)
-        return frozenset(found)
+        return self, array(_PLACE, sorted(found)).tobytes(), of_word
 
     # Reading. `_position` is that of the next character.
 
@@ -199,11 +239,13 @@ class Pattern:
             if size > MAX_PROGRAM:
                 raise self._error("it is too large")
             branches.append(self._sequence(depth))
-        code = branches.pop()
-        while branches:
-            one = branches.pop()
-            code = [(_Op.FORK, len(one) + 2), *one, (_Op.JUMP, len(code) + 1), *code]
-        return code
+        last = branches.pop()
+        rest = sum(len(branch) + 2 for branch in branches) + len(last)
+        code: _Code = []
+        for branch in branches:
+            rest -= len(branch) + 2
+            code += [(_Op.FORK, len(branch) + 2), *branch, (_Op.JUMP, rest + 1)]
+        return code + last
 
     def _sequence(self, depth: int) -> _Code:
         code: _Code = []
@@ -229,16 +271,19 @@ class Pattern:
             raise self._error("a repetition with its least above its most")
         if _QUANTIFIER.match(self.text, self._position) or self._taken("+"):
             raise self._error("a repetition of a repetition")
-        copies = max(least, 1 if most is None else most)
-        if copies * (len(code) + 1) > MAX_PROGRAM:
+        if most == 0:
+            # It stays, so that the size of a program is what reading it took.
+            return [(_Op.JUMP, len(code) + 1), *code]
+        copies = least if most is None else most
+        if max(copies, 1) * (len(code) + 1) > MAX_PROGRAM:
             raise self._error("it is too large")
         required = code * least
         if most is None:
             return [*required, (_Op.FORK, len(code) + 2), *code, (_Op.JUMP, -len(code) - 1)]
-        optional: _Code = []
-        for _ in range(most - least):
-            optional = [(_Op.FORK, len(code) + len(optional) + 1), *code, *optional]
-        return required + optional
+        length = len(code) + 1
+        for left in range(most - least, 0, -1):
+            required += [(_Op.FORK, left * length), *code]
+        return required
 
     def _atom(self, depth: int) -> _Code:
         group = _GROUP.match(self.text, self._position)

@@ -9,13 +9,13 @@ other document is ever opened.
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from typing import Any, NamedTuple
 
 from purewasm_plugins.json_text import MAX_NESTING, check_value, read_json, write_json
-from purewasm_plugins.patterns import Pattern
+from purewasm_plugins.patterns import Moves, Pattern
 
 __all__ = ["Schema"]
 
@@ -25,6 +25,11 @@ MAX_STEPS = 1_000_000
 #: Characters of a schema as compact JSON, and operations of all its patterns. An agent reads it.
 MAX_SIZE = 1_000_000
 MAX_OPERATIONS = 50_000
+
+#: Digits of an integer that is compared as text or divided, which takes the square of them. JSON
+#: that Python reads has no more; and the bits of such an integer.
+MAX_DIGITS = 4_300
+_MAX_BITS = math.ceil(MAX_DIGITS * math.log2(10))
 
 _TOO_DEEP = "they, or the schema, are nested too deep"
 
@@ -111,10 +116,14 @@ class Schema:
             ValueError: the schema forbids it, or this cannot be found out; in words.
         """
         check_value(value)
+        check = _Check(self)
         try:
-            _Check(self).apply(self._root, value, name)
+            check.apply(self._root, value, name)
         except RecursionError:
             raise ValueError(_TOO_DEEP) from None
+        finally:
+            # An error that is kept holds on to the check.
+            check.moves.forget()
 
     def _read_patterns(self, texts: Iterable[str]) -> None:
         for text in texts:
@@ -149,6 +158,8 @@ class _Check:
 
     def __init__(self, schema: Schema) -> None:
         self.schema = schema
+        #: What the patterns remember goes with the check.
+        self.moves = Moves()
         self._steps = 0
         self._depth = 0
 
@@ -187,7 +198,7 @@ class _Check:
 
     def matches(self, pattern: str, text: str) -> bool:
         """Whether a pattern of the schema matches in a text."""
-        return self.schema.patterns[pattern].search(text, self.spend)
+        return self.schema.patterns[pattern].search(text, self.spend, self.moves)
 
     def identity(self, value: Any) -> str:
         """A text that values have in common if they are equal, as JSON has it: 1 is 1.0."""
@@ -197,7 +208,10 @@ class _Check:
         elif isinstance(value, (list, tuple)):
             text = f"[{','.join(map(self.identity, value))}]"
         else:
-            text = repr(int(value) if isinstance(value, float) and value.is_integer() else value)
+            plain = int(value) if isinstance(value, float) and value.is_integer() else value
+            if isinstance(plain, int):
+                self.spend(_bounded(plain).bit_length() // 30)
+            text = repr(plain)
         self.spend(1 + len(text) // 100)
         return text
 
@@ -321,15 +335,35 @@ def _with_the_other(check: _Check, argument: Any, value: Any, place: Place, part
 def _multiple_of(check: _Check, argument: Any, value: Any, place: Place, part: Any) -> None:
     if not _is_number(value):
         return
-    check.spend(10)
-    # Imported here: it is hardly ever needed.
-    from fractions import Fraction
-
-    # As they are written: 0.3 is a multiple of 0.1.
-    with suppress(ValueError, ZeroDivisionError):
-        if Fraction(repr(value)) % Fraction(repr(argument)) == 0:
+    if isinstance(value, int) or math.isfinite(value):
+        # As they are written: 0.3 is a multiple of 0.1.
+        (dividend, exponent), (divisor, other) = _decimal(value), _decimal(argument)
+        dividend *= 10 ** max(exponent - other, 0)
+        divisor *= 10 ** max(other - exponent, 0)
+        check.spend(10 + (dividend.bit_length() + divisor.bit_length()) // 30)
+        if divisor and dividend % divisor == 0:
             return
     raise Mismatch(place, "must be a multiple of {}", argument)
+
+
+def _decimal(number: int | float) -> tuple[int, int]:
+    """A finite number as it is written: an integer, and the power of ten that it is multiplied by.
+
+    Raises:
+        ValueError: it has more than `MAX_DIGITS` digits.
+    """
+    if isinstance(number, int):
+        return _bounded(number), 0
+    digits, _, exponent = repr(number).partition("e")
+    whole, _, fraction = digits.partition(".")
+    return int(whole + fraction), int(exponent or 0) - len(fraction)
+
+
+def _bounded(number: int) -> int:
+    """An integer that has no more than `MAX_DIGITS` digits, or a ValueError."""
+    if number.bit_length() > _MAX_BITS:
+        raise ValueError(f"they hold a number of more than {MAX_DIGITS} digits")
+    return number
 
 
 def _pattern(check: _Check, argument: Any, value: Any, place: Place, part: Any) -> None:

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from purewasm_plugins.patterns import MAX_GROUPS, MAX_PROGRAM, Pattern
+from purewasm_plugins.patterns import MAX_GROUPS, MAX_PROGRAM, Moves, Pattern
 
 
 def matches(pattern: str, text: str) -> bool:
-    return Pattern(pattern).search(text, lambda steps: None)
+    return Pattern(pattern).search(text, lambda steps: None, Moves())
 
 
 @pytest.mark.parametrize(
@@ -40,13 +40,14 @@ def matches(pattern: str, text: str) -> bool:
         (r"^[]$", [], ["", "]"]),
         (r"^[^]$", ["\n"], [""]),
         (r"^(a?)*(b?){3}$", ["", "aaabbb"], ["bbbb"]),
+        (r"^a(b|c){0}d{0,2}(e|f|gh|){2,3}$", ["a", "addghe", "afef"], ["ab", "addd", "aghghghgh"]),
         (r"\Aa\Z", ["a"], ["a\n"]),
     ],
 )
 def test_matching(pattern: str, fitting: list[str], others: list[str]) -> None:
     compiled = Pattern(pattern)
     for text in (*fitting, *others):
-        assert compiled.search(text, lambda steps: None) is (text in fitting), text
+        assert compiled.search(text, lambda steps: None, Moves()) is (text in fitting), text
 
 
 @pytest.mark.parametrize(
@@ -75,6 +76,9 @@ def test_matching(pattern: str, fitting: list[str], others: list[str]) -> None:
         ("((a{100}){100}){100}", "too large"),
         ("a" * 1_000_000, "too large"),
         ("|" * 1_000_000, "too large"),
+        ("(a{4999}){0}" * 80_000, "too large"),
+        ("(a{0,2499}){0}" * 70_000, "too large"),
+        (f"({'a|' * 2_000}){{0}}" * 200, "too large"),
         ("(" * 1_000_000, "groups in each other"),
     ],
     ids=lambda value: value[:20],
@@ -117,5 +121,5 @@ def test_the_work_grows_with_the_text_only(pattern: str) -> None:
     """What takes Python's own for ever."""
     spent: list[int] = []
     compiled = Pattern(pattern)
-    assert not compiled.search("a" * 10_000 + "!", spent.append)
+    assert not compiled.search("a" * 10_000 + "!", spent.append, Moves())
     assert sum(spent) < 10_000 + 1_000 * MAX_PROGRAM

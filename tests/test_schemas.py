@@ -5,6 +5,9 @@ from __future__ import annotations
 import builtins
 import json
 import re
+import tracemalloc
+from fractions import Fraction
+from random import Random
 from typing import Any
 
 import pytest
@@ -43,6 +46,9 @@ CASES: list[tuple[dict[str, Any], list[Any], list[Any]]] = [
     ({"exclusiveMinimum": 1, "exclusiveMaximum": 3}, [1.1, 2], [1, 3]),
     ({"multipleOf": 0.1}, [0.3, 2, 19.9, "x"], [0.35]),
     ({"multipleOf": 3}, [9, 9.0, 0, 3 * 10**30], [10, 1.5]),
+    ({"multipleOf": 5e-324}, [1e308, 0.1, 10**4000 + 1], [float("inf"), float("nan")]),
+    ({"multipleOf": 10**4000 + 1}, [0, 3 * (10**4000 + 1)], [1, 1e308, 10**4200]),
+    ({"multipleOf": 0}, ["x"], [0, 1]),
     ({"minLength": 1, "maxLength": 2}, ["a", "🎈🎈", 5], ["", "abc"]),
     ({"pattern": "^[a-z]+$"}, ["ab", 5], ["", "a1", "a\n"]),
     ({"minItems": 1, "maxItems": 2}, [[1], "x"], [[], [1, 2, 3]]),
@@ -241,6 +247,9 @@ def nested(levels: int) -> Any:
             nested(60),
             "steps",
         ),
+        ({"items": {"multipleOf": 10**2149 + 9}}, [(10**2149 + 9) ** 2] * 500, "steps"),
+        ({"items": {"multipleOf": 5e-324}}, [1e308] * 5000, "steps"),
+        ({"items": {"not": {"enum": [10**4000] * 5}}}, [10**4000 + 1] * 50, "steps"),
         ({"items": {"enum": [*range(500)]}}, [-1.5] * 500, r"\[0\] must be one of"),
         ({"items": {"not": {"enum": [*range(500)]}}}, [-1.5] * 500, "steps"),
         (
@@ -262,13 +271,49 @@ def test_a_hostile_schema_ends(
         compiled.check(value, "it")
 
 
+@pytest.mark.parametrize("schema", [{"multipleOf": 7}, {"enum": [7]}, {"uniqueItems": True}])
+def test_a_number_that_is_too_long(schema: dict[str, Any]) -> None:
+    value: Any = [10**5000] if "uniqueItems" in schema else 10**5000
+    with pytest.raises(ValueError, match="a number of more than 4300 digits"):
+        Schema(schema).check(value, "it")
+
+
 def test_a_schema_whose_parts_refer_to_all_of_it() -> None:
     """Written out, it would be as large as its size squared."""
     schema: dict[str, Any] = {f"p{n}": {"$ref": "#"} for n in range(5_000)}
     Schema({"type": "object", "properties": schema}).check({"p7": {"p8": {}}}, "it")
 
 
+def test_what_patterns_remember_is_bounded_and_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of these expressions has more states than there is room for."""
+    monkeypatch.setattr("purewasm_plugins.schemas.MAX_STEPS", 200_000)
+    monkeypatch.setattr("purewasm_plugins.patterns.MAX_MOVES_SIZE", 500_000)
+    patterns = [f"[ab]*a[ab]{{{size}}}c{end}" for size in (50, 100) for end in ("", "$", "c")]
+    schema = Schema({"items": {"anyOf": [{"pattern": pattern} for pattern in patterns]}})
+    random = Random(1)
+    texts = ["".join(random.choices("ab", k=20_000)) for _ in range(10)]
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match="steps") as raised:
+            schema.check(texts, "it")
+        left, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert 150_000 < peak < 1_000_000
+    assert left < 150_000, "with the error, which is still there"
+    assert raised.value
+
+
 # Against another implementation.
+
+finite = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@given(st.integers() | finite, st.integers() | finite)
+def test_a_multiple_is_one_of_the_numbers_as_they_are_written(value: Any, divisor: Any) -> None:
+    whole = bool(divisor) and (Fraction(repr(value)) / Fraction(repr(divisor))).denominator == 1
+    assert fits({"multipleOf": divisor}, value) is whole
+
 
 names = st.sampled_from(["a", "b", "ab"])
 values = st.recursive(

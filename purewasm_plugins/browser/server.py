@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import mimetypes
+import socket
 import sys
+import threading
+import time
+from contextlib import suppress
 from http import HTTPStatus
+from http.client import HTTP_PORT
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -24,8 +30,19 @@ _TYPES = {
 }
 
 
+#: Seconds that a connection may be without a whole request, and without taking what is sent to it.
+PATIENCE = 20.0
+
+#: Connections at once; a browser has six to a server.
+MAX_CONNECTIONS = 64
+
+
 class PlaygroundServer(ThreadingHTTPServer):
-    """Serves a site; `with` closes it, `serve_forever()` runs it."""
+    """Serves a site; `with` closes it, `serve_forever()` runs it.
+
+    It answers only requests for its own name: a page from elsewhere whose name has been made to
+    lead here (DNS rebinding) reads nothing.
+    """
 
     daemon_threads = True
 
@@ -41,12 +58,50 @@ class PlaygroundServer(ThreadingHTTPServer):
             OSError: the port is taken, or forbidden.
         """
         self.site = site
+        #: When each connection began to wait for a request; infinity while one is answered.
+        self._waiting: dict[socket.socket, float] = {}
+        self._lock = threading.Lock()
         super().__init__((host, port), _Handler)
+        names = {"localhost", "127.0.0.1", "[::1]", f"[{host}]" if ":" in host else host.lower()}
+        #: What the `Host` of a request may be; at HTTP's own port, browsers leave it out.
+        self.hosts = {f"{name}:{self.server_port}" for name in names}
+        if self.server_port == HTTP_PORT:
+            self.hosts |= names
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing of a browser that has gone away in the middle of a file."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
+
+    def verify_request(self, request: Any, client_address: Any) -> bool:
+        """Whether there is room for a connection."""
+        with self._lock:
+            if len(self._waiting) >= MAX_CONNECTIONS:
+                return False
+            self._waiting[request] = time.monotonic()
+            return True
+
+    def note(self, connection: socket.socket, *, waits: bool) -> None:
+        """Note that a connection waits for a request from now on, or for none."""
+        with self._lock:
+            if connection in self._waiting:
+                self._waiting[connection] = time.monotonic() if waits else math.inf
+
+    def shutdown_request(self, request: Any) -> None:
+        """Forget a connection, and close it."""
+        with self._lock:
+            self._waiting.pop(request, None)
+        super().shutdown_request(request)
+
+    def service_actions(self) -> None:
+        """Give up connections that have waited too long; `serve_forever` calls it now and then."""
+        limit = time.monotonic() - PATIENCE
+        with self._lock:
+            late = [connection for connection, since in self._waiting.items() if since < limit]
+        for connection in late:
+            # Its thread wakes up and ends.
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     @property
     def url(self) -> str:
@@ -58,6 +113,22 @@ class PlaygroundServer(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: PlaygroundServer
     protocol_version = "HTTP/1.1"
+    timeout = PATIENCE
+
+    def parse_request(self) -> bool:
+        """Read a request, and refuse one for another server."""
+        if not super().parse_request():
+            return False
+        hosts = [host.lower() for host in self.headers.get_all("Host", ())]
+        if len(hosts) != 1 or hosts[0] not in self.server.hosts:
+            self.send_error(HTTPStatus.MISDIRECTED_REQUEST, "This server has another name")
+            return False
+        return True
+
+    def handle_one_request(self) -> None:
+        """Answer a request; the connection waits until then, and again afterwards."""
+        self.server.note(self.connection, waits=True)
+        super().handle_one_request()
 
     def do_GET(self) -> None:
         """Send a file."""
@@ -68,6 +139,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(body=False)
 
     def _answer(self, *, body: bool) -> None:
+        self.server.note(self.connection, waits=False)
         path = unquote(urlsplit(self.path).path).removeprefix("/")
         name = path or "index.html"
         read = self.server.site.files.get(name)
@@ -91,6 +163,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if body:
             self.wfile.write(data)
+
+    def end_headers(self) -> None:
+        """Send the site's policy with whatever is sent."""
+        policy = f"{self.server.site.policy}; frame-ancestors 'none'"
+        self.send_header("Content-Security-Policy", policy)
+        super().end_headers()
 
     def log_message(self, format: str, *args: Any) -> None:
         """Keep quiet: a page is dozens of files."""

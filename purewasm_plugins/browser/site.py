@@ -17,18 +17,24 @@ from pathlib import Path
 import purewasm_plugins
 from purewasm_plugins.browser.bundled import bundled_plugins
 
-#: The release of Pyodide that the page is tested with, and where everybody can get it.
+#: The release of Pyodide that the page is tested with, and where everybody can get it: the files of
+#: the npm package, which never change.
 PYODIDE_VERSION = "314.0.7"
-PYODIDE_URL = f"https://cdn.jsdelivr.net/pyodide/v{PYODIDE_VERSION}/full/"
+PYODIDE_URL = f"https://cdn.jsdelivr.net/npm/pyodide@{PYODIDE_VERSION}/"
 
-#: What the page needs of Pyodide, of which a copy may hold much more; and about how many bytes.
-PYODIDE_FILES = (
-    "pyodide.mjs",
-    "pyodide.asm.mjs",
-    "pyodide.asm.wasm",
-    "pyodide-lock.json",
-    "python_stdlib.zip",
-)
+#: What the page needs of Pyodide, of which a copy may hold much more, each with its hash; a browser
+#: refuses what comes from the public address and has another one. And about how many bytes.
+PYODIDE_FILES = {
+    "pyodide.mjs": ("sha384-Lp79fMwxa4n2BLtugpUAoQMlbxIdg8iCUiP1r3h7nJLkQjwlXT1JzZTeHVL+f4Dg"),
+    "pyodide.asm.mjs": ("sha384-/2281iaC0Iimw0B3Kagy1DBfZcJG3W4KYW+EmOqhsdY3fR9BJ88FE2Zt6y0KQKpa"),
+    "pyodide.asm.wasm": ("sha384-y++qrQ72KPA1fTjLIuGMP+jppgGxjbLCgfdb0zMrnNnQVhxRUXTOTF6rTxNzllSu"),
+    "pyodide-lock.json": (
+        "sha384-o8SQQvpVlZnOl04+3dFTJipKxul9GbViVusA379wlOrfHSgxbzt0yPiqCTxOiYES"
+    ),
+    "python_stdlib.zip": (
+        "sha384-xW3A5jmenkrPXbsgrIaB1FCJh9OuLT7FRMagsJMgtlhVc19k/mSy3+7nMaF/d767"
+    ),
+}
 PYODIDE_SIZE = 13_500_000
 
 #: The distributions that run in the page beside this package.
@@ -43,6 +49,10 @@ _LEFT_OUT = (
     *("browser/page", "browser/plugins", "browser/screenshot.webp", "browser/debug.webp"),
     *("cli", "__main__.py"),
 )
+
+
+#: Where the page has its policy in place of this.
+_POLICY_MARK = b"{policy}"
 
 
 class SiteError(Exception):
@@ -75,6 +85,7 @@ class Site:
         for path in sorted(PAGE.rglob("*")):
             if path.is_file() and not path.name.startswith("."):
                 found[path.relative_to(PAGE).as_posix()] = path.read_bytes
+        found["index.html"] = self._index
         for bundled in bundled_plugins():
             found[f"plugins/{bundled.file}"] = bundled.path.read_bytes
         for name in self._archives:
@@ -84,6 +95,26 @@ class Site:
                 found[f"pyodide/{name}"] = (self.pyodide / name).read_bytes
         found["config.json"] = self._config
         return found
+
+    @property
+    def policy(self) -> str:
+        """The page's content security policy, which its worker inherits.
+
+        Scripts and connections are the site's own, and Pyodide's files at their public address. A
+        script from a `blob:` is one that was fetched as data, so that its hash could be checked.
+        """
+        pyodide = () if self.pyodide else (PYODIDE_URL + name for name in PYODIDE_FILES)
+        directives = {
+            "default-src": ("'none'",),
+            "base-uri": ("'none'",),
+            "form-action": ("'none'",),
+            "connect-src": ("'self'", *pyodide),
+            "img-src": ("'self'",),
+            "script-src": ("'self'", "blob:", "'wasm-unsafe-eval'"),
+            "style-src": ("'self'",),
+            "worker-src": ("'self'", "blob:"),
+        }
+        return "; ".join(f"{name} {' '.join(sources)}" for name, sources in directives.items())
 
     def export(self, directory: Path) -> int:
         """Write every file under a directory, which any static host can serve.
@@ -107,10 +138,15 @@ class Site:
             archives[requirement] = packed_distribution(requirement)
         return archives
 
+    def _index(self) -> bytes:
+        return (PAGE / "index.html").read_bytes().replace(_POLICY_MARK, self.policy.encode())
+
     def _config(self) -> bytes:
+        files = PYODIDE_FILES if self.pyodide is None else dict.fromkeys(PYODIDE_FILES, "")
         config = {
             "version": purewasm_plugins.__version__,
             "pyodide": PYODIDE_URL if self.pyodide is None else "pyodide/",
+            "pyodideFiles": files,
             "pyodideSize": PYODIDE_SIZE,
             "python": [f"python/{name}.zip" for name in self._archives],
             "plugins": [bundled.described() for bundled in bundled_plugins()],

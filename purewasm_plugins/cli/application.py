@@ -12,7 +12,7 @@ import click
 from click.shell_completion import shell_complete
 
 from purewasm_plugins import __version__
-from purewasm_plugins.cli.exits import Exit, Failure
+from purewasm_plugins.cli.exits import NO_ROOM, Exit, Failure
 from purewasm_plugins.cli.output import print_error, visible
 
 #: The commands, in the order of the help, and the modules of this package that hold them. Each is
@@ -81,6 +81,7 @@ class Application(click.Group):
             The exit status.
         """
         _prepare_streams()
+        status: int | None
         try:
             status = self._dispatch(list(args))
             sys.stdout.flush()
@@ -103,6 +104,12 @@ class Application(click.Group):
             return failure.status
         except (click.Abort, KeyboardInterrupt):
             return Exit.INTERRUPTED
+        except MemoryError:
+            # What took it is released with the exception, and then there is room for the line.
+            status = None
+        if status is None:
+            print_error(NO_ROOM)
+            return Exit.PLUGIN
         return status
 
     def _dispatch(self, args: list[str]) -> int:

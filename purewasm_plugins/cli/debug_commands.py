@@ -176,7 +176,9 @@ class Commands:
             names = BY_MNEMONIC
         elif command is not None and command.names[0] in ("p", "x", "watch", "last"):
             names = self._expressions()
-        return sorted({name for name in names if name.startswith(text) and " " not in name})
+        # readline prints them as they are.
+        typed = {name for name in names if " " not in name and name.isprintable()}
+        return sorted(name for name in typed if name.startswith(text))
 
     def _expressions(self) -> Iterable[str]:
         yield from ("memory[", "string(", "stack[-1]", "i32(", "global ")

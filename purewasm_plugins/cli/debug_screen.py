@@ -94,7 +94,7 @@ class Screen:
         frame = self.session.frames()[0]
         line = next(line for line in self.session.lines() if line.offset == stop.offset)
         stack = ", ".join(f"{value.type} {number(value.value)}" for value in frame.operands)
-        where = f"{stop.step:>6}  {visible(frame.name)}  {line.offset:#x}  {line.text}"
+        where = f"{stop.step:>6}  {visible(frame.name)}  {line.offset:#x}  {visible(line.text)}"
         show(self.console, Text(where + (f"   [{stack}]" if stack else "")))
 
     def sentences(self, stop: Stop) -> Iterable[Text]:
@@ -284,7 +284,7 @@ class Screen:
 
 def _short(value: Value) -> str:
     shown = visible(str(value.value), 24)
-    return f"${value.name} {shown}" if value.name else shown
+    return f"${visible(value.name, 24)} {shown}" if value.name else shown
 
 
 def _values(rows: Sequence[tuple[str, Value, bool]], room: int, nothing: str) -> RenderableType:

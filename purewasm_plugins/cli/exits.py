@@ -35,6 +35,10 @@ _MEANINGS = {
 }
 
 
+#: What becomes of a `MemoryError`, wherever it comes from.
+NO_ROOM = "there is not enough memory on this machine for what the file asks for"
+
+
 class Failure(click.ClickException):
     """Ends the command with one line on standard error, and an exit status.
 

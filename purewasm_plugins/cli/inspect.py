@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from purewasm_plugins.cli.exits import NO_ROOM
 from purewasm_plugins.cli.loading import load_module
 from purewasm_plugins.cli.options import limit_options, plugin_argument
 from purewasm_plugins.cli.output import console, print_json, progress, show, show_table, visible
@@ -44,6 +45,8 @@ def _plugin(module: ValidModule, limits: ResourceLimits, engine: str | None) -> 
             plugin = WasmPlugin(module, engine=engine, limits=limits)
     except PluginError as error:
         return {"plugin": None, "error": str(error)}
+    except MemoryError:
+        return {"plugin": None, "error": NO_ROOM}
     return {
         "plugin": {
             "name": plugin.name,

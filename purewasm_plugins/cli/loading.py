@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from purewasm_plugins.cli.exits import Exit, Failure
+from purewasm_plugins.cli.exits import NO_ROOM, Exit, Failure
 from purewasm_plugins.cli.output import progress
 from purewasm_plugins.engine import Engine, ResourceLimits
 from purewasm_plugins.errors import PluginError
@@ -37,6 +37,8 @@ def load_module(path: str) -> ValidModule:
             return compile_module(data)
     except PluginError as error:
         raise Failure(f"{path}: {error}", Exit.PLUGIN) from error
+    except MemoryError:
+        raise Failure(f"{path}: {NO_ROOM}", Exit.PLUGIN) from None
 
 
 def load_plugin(
@@ -62,3 +64,5 @@ def load_plugin(
             )
     except PluginError as error:
         raise Failure(f"{path}: {error}", Exit.PLUGIN) from error
+    except MemoryError:
+        raise Failure(f"{path}: {NO_ROOM}", Exit.PLUGIN) from None

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from purewasm_plugins.errors import escape_controls
+
 if TYPE_CHECKING:
     # rich takes longer to import than most commands take to run: it is imported where it is used.
     from rich.console import Console, RenderableType
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 
 #: Characters of a text that are shown: a name may have millions.
 SHOWN = 300
+
+#: Rows of a table that are shown: a module may have a million exports.
+ROWS = 1000
 
 #: Seconds of silence before there is a sign of life.
 PATIENCE = 1.0
@@ -41,6 +46,15 @@ def visible(text: str, limit: int = SHOWN) -> str:
         for char in text[:limit]
     )
     return shown if len(text) <= limit else f"{shown}... ({len(text)} characters)"
+
+
+def readable(text: str) -> str:
+    """A text of several lines without anything that a terminal acts on, but for tabs.
+
+    Less is escaped than by `visible`: what joins letters and emoji, and spaces of all kinds, stay.
+    """
+    # A carriage return that does not end a line would have the terminal write over it.
+    return "\r\n".join(escape_controls(line, keep="\n\t") for line in text.split("\r\n"))
 
 
 def instructions(count: int) -> str:
@@ -80,7 +94,10 @@ def show(console: Console, renderable: RenderableType) -> None:
 
 
 def show_table(console: Console, heading: str, rows: Sequence[Sequence[str]]) -> None:
-    """Print rows in columns under a heading, each cell made `visible`. Nothing for no rows."""
+    """Print rows in columns under a heading, each cell made `visible`; `ROWS` of them.
+
+    Nothing for no rows.
+    """
     from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
@@ -90,6 +107,8 @@ def show_table(console: Console, heading: str, rows: Sequence[Sequence[str]]) ->
     if heading:
         show(console, Text(visible(heading), style="bold"))
     table = Table.grid(padding=(0, 2))
+    hidden = len(rows) - ROWS
+    rows = rows[:ROWS]
     # Rich gives an empty column a width, at the cost of the others.
     used = [column for column in range(len(rows[0])) if any(row[column] for row in rows)]
     for column in used:
@@ -97,6 +116,8 @@ def show_table(console: Console, heading: str, rows: Sequence[Sequence[str]]) ->
     for row in rows:
         table.add_row(*(Text(visible(row[column])) for column in used))
     show(console, Padding(table, (0, 0, 0, 2), expand=False))
+    if hidden > 0:
+        show(console, Text(f"  … {hidden:,} more"))
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import click
 from purewasm_plugins.cli.exits import Exit, Failure
 from purewasm_plugins.cli.loading import load_plugin
 from purewasm_plugins.cli.options import limit_options, plugin_argument
-from purewasm_plugins.cli.output import progress
+from purewasm_plugins.cli.output import progress, readable
 from purewasm_plugins.engine import ResourceLimits
 from purewasm_plugins.errors import ToolExecutionError, Trap
 from purewasm_plugins.plugin import WasmPlugin
@@ -21,6 +21,7 @@ from purewasm_plugins.plugin import WasmPlugin
 @click.argument("tool", metavar="TOOL")
 @click.argument("input", required=False, metavar="[INPUT]")
 @limit_options(cached=True)
+@click.option("--raw", is_flag=True, help="Print the output as it is, to a terminal, too.")
 @click.option("--backtrace", is_flag=True, help="Show the WebAssembly backtrace of a trap.")
 def run(
     plugin: str,
@@ -29,6 +30,7 @@ def run(
     limits: ResourceLimits,
     engine: str | None,
     cache_dir: str | None,
+    raw: bool,
     backtrace: bool,
 ) -> None:
     """Run a tool of a plugin and print its output.
@@ -37,8 +39,8 @@ def run(
     standard input, and so does no INPUT unless standard input is a terminal. A tool with a schema
     takes its arguments as JSON. Put '--' before a TOOL or INPUT that starts with a dash.
 
-    The output is printed as it is, in UTF-8. Only on a terminal a line end is added where it has
-    none.
+    The output is printed as it is, in UTF-8. On a terminal, control characters in it are shown as
+    escapes (with --raw, they act there), and a line end is added where it has none.
 
     \b
     Examples:
@@ -55,8 +57,11 @@ def run(
         lines = cause.backtrace() if backtrace and isinstance(cause, Trap) else ()
         trailer = tuple(f"  {line}" for line in lines)
         raise Failure(str(error), Exit.TOOL, trailer) from error
+    to_terminal = sys.stdout.isatty()
+    if to_terminal and not raw:
+        output = readable(output)
     # As bytes: the output is UTF-8, whatever the locale says.
-    click.echo(output.encode(), nl=sys.stdout.isatty() and not output.endswith("\n"))
+    click.echo(output.encode(), nl=to_terminal and not output.endswith("\n"))
 
 
 def _name_or_index(plugin: WasmPlugin, tool: str) -> str | int:

@@ -7,6 +7,9 @@ that is not in this file.
 `local`, `stack` and `global_` hold the values of the current function, `stack[-1]` being the top of
 its operands; locals and globals go by index, by name in brackets, or by name behind a dot.
 `memory[address]` is a byte, `memory[start:end]` bytes, and `i32(address)` and the like a value.
+
+A condition is looked at millions of times, in a session that no clock watches: so an expression
+takes `MAX_STEPS` at most, and its numbers have `MAX_BITS`.
 """
 
 from __future__ import annotations
@@ -20,8 +23,16 @@ from typing import Any
 
 from purewasm_plugins.errors import ExpressionError
 
-#: The longest expression, and the most bytes that one may take out of memory.
-MAX_LENGTH, MAX_BYTES = 1000, 1 << 20
+#: The longest expression, how deep its parts are in each other, and the most bytes that one part
+#: may take out of memory.
+MAX_LENGTH, MAX_NESTING, MAX_BYTES = 1000, 100, 1 << 20
+
+#: What one value may take: a step is a part of the expression, an item that is looked at one by
+#: one, or so many bytes that are copied, searched or compared at once, or decoded. Some 50 ms.
+MAX_STEPS, _BYTES_OF_A_STEP, _DECODED_IN_A_STEP = 50_000, 4096, 64
+
+#: The longest number that is calculated with; the longest of a machine has 128.
+MAX_BITS = 4096
 
 _BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
@@ -112,8 +123,13 @@ class Expression:
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             message = error.msg if isinstance(error, SyntaxError) else str(error)
             raise ExpressionError(text, f"not a Python expression: {message}") from None
-        for node in ast.walk(self._tree):
-            self._check(node)
+        level: list[ast.AST] = [self._tree]
+        for _ in range(MAX_NESTING):
+            for node in level:
+                self._check(node)
+            level = [child for node in level for child in ast.iter_child_nodes(node)]
+        if level:
+            raise ExpressionError(text, f"nested deeper than {MAX_NESTING} levels")
 
     def evaluate(self, scope: Scope) -> Any:
         """The value of the expression in a scope; of memory as a whole, a copy.
@@ -122,7 +138,7 @@ class Expression:
             ExpressionError: it has none.
         """
         try:
-            return _copied(_Evaluation(scope).value(self._tree))
+            return _Evaluation(scope).result(self._tree)
         except ExpressionError as error:
             raise ExpressionError(self.text, error.details) from None
         except ZeroDivisionError:
@@ -179,11 +195,38 @@ _NODES = (
 class _Evaluation:
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
+        self._steps = 0
+
+    def result(self, node: ast.expr) -> Any:
+        """The value of the whole, and a copy where it is of memory, which goes on changing."""
+        value = self.value(node)
+        self._look_at(value)
+        return _copied(value)
+
+    def _spend(self, steps: int) -> None:
+        """Note what is about to be done."""
+        self._steps += steps
+        if self._steps > MAX_STEPS:
+            raise ExpressionError("", f"it takes more than {MAX_STEPS} steps")
+
+    def _look_at(self, *values: Any) -> None:
+        """Note that values are about to be copied, searched or compared, with what they hold."""
+        for value in values:
+            if isinstance(value, (int, float)):
+                # Most are, and the question whether one is a sequence takes long.
+                continue
+            if isinstance(value, (bytes, bytearray, str)):
+                self._spend(len(value) // _BYTES_OF_A_STEP)
+            elif isinstance(value, (Sequence, Mapping)):
+                self._spend(len(value))
+                if isinstance(value, tuple):
+                    self._look_at(*value)
 
     def value(self, node: ast.expr) -> Any:
+        self._spend(1)
         match node:
             case ast.Constant(value):
-                return value
+                return _bounded(value)
             case ast.Name(name):
                 return getattr(self._scope, name) if name in _NAMES else _refuse(name)
             case ast.Attribute(ast.Name(name), attribute):
@@ -195,7 +238,7 @@ class _Evaluation:
             case ast.UnaryOp(op, operand):
                 return _UNARY[type(op)](self.value(operand))
             case ast.BinOp(left, op, right):
-                return _binary(op, self.value(left), self.value(right))
+                return self._binary(op, self.value(left), self.value(right))
             case ast.Compare(left, operators, comparators):
                 return self._compare(left, operators, comparators)
             case ast.IfExp(test, body, otherwise):
@@ -220,6 +263,7 @@ class _Evaluation:
         first = self.value(left)
         for op, node in zip(operators, comparators, strict=True):
             second = self.value(node)
+            self._look_at(first, second)
             if not _COMPARISONS[type(op)](first, second):
                 return False
             first = second
@@ -236,6 +280,7 @@ class _Evaluation:
             return self._read(start, end - start)
         if isinstance(index, ast.Slice):
             bounds = [None if b is None else self.value(b) for b in (index.lower, index.upper)]
+            self._look_at(container)
             return container[bounds[0] : bounds[1]]
         if name in ("local", "global_"):
             return self._named(container, self.value(index), name)
@@ -260,6 +305,7 @@ class _Evaluation:
             raise ExpressionError(
                 "", f"address {address:#x} lies past the end of memory ({len(memory):#x})"
             )
+        self._spend(size // _BYTES_OF_A_STEP)
         return bytes(memory[address:end])
 
     def _call(self, name: str, arguments: list[Any]) -> Any:
@@ -270,7 +316,22 @@ class _Evaluation:
                 return self._string(arguments[0])
             format = _FORMATS[name]
             return struct.unpack(format, self._read(arguments[0], struct.calcsize(format)))[0]
+        if name in ("min", "max"):
+            # One value is looked through; several are compared.
+            self._spend(sum(len(value) for value in arguments if isinstance(value, Sequence)))
+            self._look_at(*arguments)
         return _FUNCTIONS[name](*arguments)
+
+    def _binary(self, op: ast.operator, left: Any, right: Any) -> Any:
+        numbers = isinstance(left, (int, float)) and isinstance(right, (int, float))
+        whole_memory = isinstance(left, bytearray) or isinstance(right, bytearray)
+        if not numbers and (whole_memory or not isinstance(op, ast.Add)):
+            # "x" * 10**9, "%1000000000d" % 1, memory + memory would be ways to fill the memory.
+            raise ExpressionError("", "only numbers can be calculated with")
+        if isinstance(op, ast.LShift) and not (isinstance(right, int) and 0 <= right <= MAX_BITS):
+            raise ExpressionError("", f"a shift is by 0 to {MAX_BITS}")
+        self._look_at(left, right)
+        return _bounded(_BINARY[type(op)](left, right))
 
     def _string(self, address: int) -> str:
         """The null-terminated string at an address, like those that plugins give."""
@@ -280,6 +341,7 @@ class _Evaluation:
         end = memory.find(0, address, address + MAX_BYTES)
         if end < 0:
             raise ExpressionError("", f"the string at {address:#x} has no terminating zero byte")
+        self._spend((end - address) // _DECODED_IN_A_STEP)
         return bytes(memory[address:end]).decode("utf-8", "replace")
 
 
@@ -294,14 +356,8 @@ def _refuse(name: str) -> Any:
     raise ExpressionError("", f"'{name}' is a function: write {name}(…)")
 
 
-def _binary(op: ast.operator, left: Any, right: Any) -> Any:
-    numbers = isinstance(left, (int, float)) and isinstance(right, (int, float))
-    whole_memory = isinstance(left, bytearray) or isinstance(right, bytearray)
-    if not numbers and (whole_memory or not isinstance(op, ast.Add)):
-        # "x" * 10**9, "%1000000000d" % 1, memory + memory would be ways to fill the memory.
-        raise ExpressionError("", "only numbers can be calculated with")
-    if isinstance(op, (ast.LShift, ast.Mult)) and numbers:
-        bits = sum(v.bit_length() for v in (left, right) if isinstance(v, int))
-        if (isinstance(op, ast.LShift) and not 0 <= right <= 4096) or bits > 1 << 16:
-            raise ExpressionError("", "the number would be too large")
-    return _BINARY[type(op)](left, right)
+def _bounded(value: Any) -> Any:
+    """A value that is no number of more than `MAX_BITS`."""
+    if isinstance(value, int) and value.bit_length() > MAX_BITS:
+        raise ExpressionError("", f"a number has more than {MAX_BITS} bits")
+    return value

@@ -27,6 +27,7 @@ from purewasm_plugins.errors import (
     Trap,
     TrapReason,
     WasmError,
+    escape_controls,
 )
 from purewasm_plugins.wasm import ValidModule
 from purewasm_plugins.wasm.types import (
@@ -127,7 +128,7 @@ class Function:
 
     def __repr__(self) -> str:
         name = self.name if self.name is not None else self.index
-        return f"<Function {name}: {self.type}>"
+        return escape_controls(f"<Function {name}: {self.type}>")
 
 
 def _not_linked(*arguments: Any) -> NoReturn:
@@ -716,7 +717,7 @@ class Exports(Mapping[str, Extern]):
         return len(self._entries)
 
     def __repr__(self) -> str:
-        return f"<Exports {', '.join(self._entries)}>"
+        return escape_controls(f"<Exports {', '.join(self._entries)}>")
 
 
 class Instance:
@@ -754,7 +755,7 @@ class Instance:
         self.budget.cancel()
 
     def __repr__(self) -> str:
-        return f"<Instance exporting {', '.join(self.exports)}>"
+        return escape_controls(f"<Instance exporting {', '.join(self.exports)}>")
 
 
 class Engine(Protocol):

@@ -34,6 +34,7 @@ from purewasm_plugins.errors import (
     ValidationError,
     VersionMismatchError,
     WasmError,
+    escape_controls,
 )
 from purewasm_plugins.plugin import abi
 from purewasm_plugins.plugin.strings import (
@@ -339,7 +340,8 @@ class WasmPlugin:
         # A failure to load can be shown with what its frames hold.
         if not hasattr(self, "tools"):
             return "<WasmPlugin, not loaded>"
-        return f"<WasmPlugin {self.name} {self.version}: {len(self.tools)} tools>"
+        name = escape_controls(f"{self.name} {self.version}")
+        return f"<WasmPlugin {name}: {len(self.tools)} tools>"
 
     def _wait(self, label: str, operation: Operation, cancellable: bool) -> None:
         """Wait until the other calls of the plugin are over."""

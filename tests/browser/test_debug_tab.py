@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.test_page import FIXTURES, drop, pick, run
+from tests.browser.test_page import FIXTURES, drop, pick, run, wait_until
 
 Visit = Callable[..., Any]
 
@@ -65,10 +65,11 @@ def step(page: Any) -> int:
 
 
 def wait_for_step(page: Any, number: int) -> None:
-    page.wait_for_function(
+    wait_until(
+        page,
         "n => document.querySelector('.debug .step b')?.textContent === n.toLocaleString('en')"
         " && !document.querySelector('.debug .session').hasAttribute('data-busy')",
-        arg=number,
+        number,
     )
 
 
@@ -203,10 +204,11 @@ def test_the_slider_over_the_whole_history(page: Any) -> None:
     for part in range(19, 4, -1):
         page.mouse.move(box["x"] + box["width"] * part / 20, y)
     page.mouse.up()
-    page.wait_for_function(
+    wait_until(
+        page,
         """() => { const slider = document.querySelector('.debug input[type=range]');
             return slider.value === document.querySelector('.debug .step b')
-                .textContent.replaceAll(',', ''); }"""
+                .textContent.replaceAll(',', ''); }""",
     )
     page.wait_for_selector(".debug .session:not([data-busy])")
     assert 0.2 * end < step(page) < 0.3 * end
@@ -245,7 +247,7 @@ def test_with_the_keyboard_alone(page: Any) -> None:
     page.focus(".debug .listing")
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
-    page.wait_for_function("document.querySelectorAll('.debug .listing .point').length === 2")
+    wait_until(page, "document.querySelectorAll('.debug .listing .point').length === 2")
     page.keyboard.press("c")
     said(page, "Breakpoint 2.")
     page.keyboard.press("Shift+C")
@@ -264,8 +266,8 @@ def test_an_endless_loop_is_stopped_and_the_session_stays(page: Any) -> None:
     third = shown(page)
     page.keyboard.press("c")
     page.wait_for_selector(".debug [data-move=stop]:not([hidden])")
-    page.wait_for_function(
-        "document.querySelector('.debug .step b').textContent.replaceAll(',', '') > 10000"
+    wait_until(
+        page, "document.querySelector('.debug .step b').textContent.replaceAll(',', '') > 10000"
     )
     # The page lives meanwhile: another tab, and back.
     page.click("#details [data-id=interface]")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -15,6 +16,7 @@ import pytest
 import wasmtime
 
 from purewasm_plugins.browser.site import Site
+from tests.browser.conftest import ANSWERING
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 PYODIDE = Path(__file__).parents[1] / "pyodide" / "node_modules" / "pyodide"
@@ -39,6 +41,14 @@ def pick(page: Any, file: str) -> None:
     """Pick a bundled plugin, and wait until it is shown."""
     page.click(f'#plugins [data-file="{file}"]')
     page.wait_for_selector(f'#plugin[data-file="{file}"]')
+
+
+def wait_until(page: Any, condition: str, argument: Any = None) -> None:
+    """Wait until a condition holds. Playwright's own way needs an `eval` that the page forbids."""
+    deadline = time.monotonic() + ANSWERING / 1000
+    while not page.evaluate(condition, argument):
+        assert time.monotonic() < deadline, condition
+        page.wait_for_timeout(50)
 
 
 def drop(page: Any, name: str, data: bytes) -> None:
@@ -96,7 +106,7 @@ def test_with_the_keyboard_alone(page: Any) -> None:
     page.keyboard.press("Control+a")
     page.keyboard.type("typed")
     page.keyboard.press("Control+Enter")
-    page.wait_for_function("document.getElementById('output')?.textContent === 'typed'")
+    wait_until(page, "document.getElementById('output')?.textContent === 'typed'")
     pick(page, "json.wasm")
     page.focus("#plugin [role=tab][aria-selected=true]")
     page.keyboard.press("ArrowRight")
@@ -227,9 +237,10 @@ def test_a_trap_leads_to_its_instruction(page: Any) -> None:
     page.click(".frames button")
     # What the browser has not drawn yet has a text, and no inner text.
     page.wait_for_selector(".code .reached:has-text('i32.div_s')")
-    page.wait_for_function(
+    wait_until(
+        page,
         """() => { const line = document.querySelector(".code .reached").getBoundingClientRect();
-            return line.top >= 0 && line.bottom <= innerHeight; }"""
+            return line.top >= 0 && line.bottom <= innerHeight; }""",
     )
 
 

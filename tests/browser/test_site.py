@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
+import hashlib
 import io
 import json
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
+import time
 import urllib.error
 import urllib.request
 import zipfile
@@ -23,11 +28,13 @@ from purewasm_plugins.browser.site import (
     PAGE,
     PYODIDE_FILES,
     PYODIDE_URL,
+    PYODIDE_VERSION,
     REQUIREMENTS,
     Site,
     SiteError,
     packed_distribution,
 )
+from tests.browser.conftest import PYODIDE
 from tests.conftest import heed_interrupts
 
 ROOT = Path(__file__).parents[2]
@@ -52,11 +59,12 @@ def test_the_page_refers_to_nothing_that_is_not_there(site: Site) -> None:
     for name, read in site.files.items():
         if not name.endswith((".js", ".html", ".css")):
             continue
-        text = read().decode()
+        text = read().decode().replace(site.policy, "")
         referred = re.findall(r'from "\./([^"]+)"|(?:href|src)="([\w./]+\.\w+)"', text)
         for found in {first or second for first, second in referred}:
             assert found in site.files, f"{name} refers to {found}"
-        # The one address in the world that the page may ask is Pyodide's, in the configuration.
+        # The one address in the world that the page may ask is Pyodide's, in the configuration
+        # and the policy.
         addresses = set(re.findall(r"https?://[\w./-]+", text)) - {"http://www.w3.org/2000/svg"}
         assert not addresses, name
 
@@ -64,16 +72,42 @@ def test_the_page_refers_to_nothing_that_is_not_there(site: Site) -> None:
 def test_the_configuration(site: Site, tmp_path: Path) -> None:
     config = json.loads(site.files["config.json"]())
     assert config["pyodide"] == PYODIDE_URL
+    assert config["pyodideFiles"] == PYODIDE_FILES
     assert all(path in site.files for path in config["python"])
     assert next(plugin["file"] for plugin in config["plugins"]) == "echo.wasm"
     assert all(f"plugins/{plugin['file']}" in site.files for plugin in config["plugins"])
     for name in PYODIDE_FILES:
         (tmp_path / name).write_bytes(b"")
     local = Site(tmp_path)
-    assert json.loads(local.files["config.json"]())["pyodide"] == "pyodide/"
+    config = json.loads(local.files["config.json"]())
+    assert config["pyodide"] == "pyodide/"
+    assert config["pyodideFiles"] == dict.fromkeys(PYODIDE_FILES, ""), "another release, perhaps"
     assert "pyodide/pyodide.mjs" in local.files
     with pytest.raises(SiteError, match="no copy of Pyodide"):
         Site(PAGE)
+
+
+@pytest.mark.skipif(not PYODIDE.is_dir(), reason="there is no Pyodide")
+def test_the_hashes_are_those_of_the_package() -> None:
+    assert PYODIDE_URL.endswith(f"pyodide@{PYODIDE_VERSION}/")
+    assert json.loads((PYODIDE / "package.json").read_bytes())["version"] == PYODIDE_VERSION
+    for name, integrity in PYODIDE_FILES.items():
+        digest = hashlib.sha384((PYODIDE / name).read_bytes()).digest()
+        assert integrity == f"sha384-{base64.b64encode(digest).decode()}", name
+
+
+def test_the_policy(site: Site, tmp_path: Path) -> None:
+    policy = dict(directive.split(" ", 1) for directive in site.policy.split("; "))
+    assert policy["default-src"] == policy["base-uri"] == policy["form-action"] == "'none'"
+    assert policy["script-src"] == "'self' blob: 'wasm-unsafe-eval'"
+    assert policy["style-src"] == policy["img-src"] == "'self'"
+    assert policy["connect-src"].split() == ["'self'", *(PYODIDE_URL + n for n in PYODIDE_FILES)]
+    page = site.files["index.html"]().decode()
+    assert f'<meta http-equiv="Content-Security-Policy" content="{site.policy}">' in page
+    assert page.index("http-equiv") < min(page.index("<link"), page.index("<script"))
+    for name in PYODIDE_FILES:
+        (tmp_path / name).write_bytes(b"")
+    assert "connect-src 'self';" in Site(tmp_path).policy
 
 
 def test_the_archives_are_enough_to_run_a_plugin(site: Site, tmp_path: Path) -> None:
@@ -111,7 +145,8 @@ def test_the_same_files_make_the_same_archive() -> None:
 def test_served(server: PlaygroundServer, site: Site) -> None:
     with urllib.request.urlopen(server.url) as answer:
         assert answer.headers["Content-Type"].startswith("text/html")
-        assert answer.read() == (PAGE / "index.html").read_bytes()
+        assert answer.read() == site.files["index.html"]()
+        assert answer.headers["Content-Security-Policy"].startswith(site.policy)
     with urllib.request.urlopen(server.url + "worker.js?x=1#y") as answer:
         assert answer.headers["Content-Type"].startswith("text/javascript")
     with urllib.request.urlopen(server.url + "plugins/echo.wasm") as answer:
@@ -127,13 +162,101 @@ def test_nothing_else_is_served(server: PlaygroundServer, path: str) -> None:
     with pytest.raises(urllib.error.HTTPError) as raised:
         urllib.request.urlopen(server.url + path)
     assert raised.value.code == 404
+    assert "frame-ancestors 'none'" in raised.value.headers["Content-Security-Policy"]
+
+
+def ask(server: PlaygroundServer, head: str) -> bytes:
+    """The status line that a request is answered with."""
+    with socket.create_connection(("127.0.0.1", server.server_port), timeout=10) as connection:
+        connection.sendall(head.replace("PORT", str(server.server_port)).encode() + b"\r\n\r\n")
+        return connection.makefile("rb").readline().strip()
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        ("Host: 127.0.0.1:PORT", 200),
+        ("Host: localhost:PORT", 200),
+        ("host: LOCALHOST:PORT", 200),
+        ("Host: [::1]:PORT", 200),
+        ("Host: attacker.example:PORT", 421),
+        ("Host: attacker.example", 421),
+        ("Host: localhost.attacker.example:PORT", 421),
+        ("Host: 127.0.0.1", 421),
+        ("Host: 127.0.0.1:1", 421),
+        ("Host: 127.0.0.1:PORT\r\nHost: attacker.example:PORT", 421),
+        ("Host:", 421),
+        ("X: y", 421),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_only_requests_for_this_server(
+    server: PlaygroundServer, method: str, head: str, status: int
+) -> None:
+    answer = ask(server, f"{method} /config.json HTTP/1.1\r\n{head}")
+    assert answer.startswith(f"HTTP/1.1 {status} ".encode())
+
+
+def test_the_names_of_a_server(site: Site) -> None:
+    with PlaygroundServer(site, host="127.0.0.2") as server:
+        server.server_close()
+        names = ("localhost", "127.0.0.1", "127.0.0.2", "[::1]")
+        assert server.hosts == {f"{name}:{server.server_port}" for name in names}
+
+
+@pytest.mark.parametrize("sent", ["", "GET / HT", "whole", "slowly"])
+def test_an_idle_connection_is_given_up(
+    server: PlaygroundServer, monkeypatch: pytest.MonkeyPatch, sent: str
+) -> None:
+    monkeypatch.setattr("purewasm_plugins.browser.server.PATIENCE", 0.5)
+    with socket.create_connection(("127.0.0.1", server.server_port), timeout=30) as connection:
+        if sent == "whole":
+            host = f"127.0.0.1:{server.server_port}"
+            connection.sendall(f"GET /icon.svg HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+        elif sent == "slowly":
+            # A byte now and then makes no request.
+            connection.settimeout(0.1)
+            for _ in range(300):
+                try:
+                    connection.sendall(b"x")
+                    if not connection.recv(1):
+                        return
+                except TimeoutError:
+                    continue
+                except ConnectionError:
+                    return
+            pytest.fail("still connected after 30 s")
+        else:
+            connection.sendall(sent.encode())
+        while connection.recv(65536):
+            pass
+
+
+def test_no_more_connections_than_there_is_room_for(
+    server: PlaygroundServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("purewasm_plugins.browser.server.MAX_CONNECTIONS", 3)
+    address = ("127.0.0.1", server.server_port)
+    idle = [socket.create_connection(address, timeout=10) for _ in range(3)]
+    head = "GET /icon.svg HTTP/1.1\r\nHost: 127.0.0.1:PORT"
+    with contextlib.suppress(ConnectionError):
+        assert ask(server, head) == b""
+    idle.pop().close()
+    deadline = time.monotonic() + 10
+    answer = b""
+    while not answer and time.monotonic() < deadline:
+        with contextlib.suppress(ConnectionError):
+            answer = ask(server, head)
+    assert answer == b"HTTP/1.1 200 OK"
+    for connection in idle:
+        connection.close()
 
 
 def test_exported(site: Site, tmp_path: Path) -> None:
     count = site.export(tmp_path / "new" / "site")
     written = [path for path in (tmp_path / "new" / "site").rglob("*") if path.is_file()]
     assert count == len(written) == len(site.files)
-    assert (tmp_path / "new/site/index.html").read_bytes() == (PAGE / "index.html").read_bytes()
+    assert (tmp_path / "new/site/index.html").read_bytes() == site.files["index.html"]()
 
 
 def test_every_bundled_plugin_lies_where_the_list_says() -> None:

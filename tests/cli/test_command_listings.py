@@ -6,11 +6,13 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from click.testing import Result
 
 from purewasm_plugins import __version__
+from purewasm_plugins.cli.output import ROWS
 
 Command = Callable[..., Result]
 Fail = Callable[..., tuple[int, str]]
@@ -216,3 +218,58 @@ def test_a_module_that_is_not_valid_is_refused(failure: Fail, path: PathOf) -> N
         status, line = failure(name, path("invalid"))
         assert status == 3
         assert "type mismatch" in line
+
+
+def _no_room(*_: object, **__: object) -> NoReturn:
+    raise MemoryError
+
+
+@pytest.mark.parametrize(
+    ("arguments", "where"),
+    [
+        (("tools",), "purewasm_plugins.cli.loading.WasmPlugin.load_from_bytes"),
+        (("tools", "--format", "json"), "purewasm_plugins.cli.tools.print_json"),
+        (("tools",), "purewasm_plugins.cli.tools.show_table"),
+        (("inspect",), "purewasm_plugins.cli.loading.compile_module"),
+        (("inspect",), "purewasm_plugins.cli.inspect.show_table"),
+        (("inspect", "--json"), "purewasm_plugins.cli.inspect.print_json"),
+        (("check",), "purewasm_plugins.cli.check.conformance"),
+        (("disassemble",), "purewasm_plugins.cli.listing.print_code"),
+    ],
+)
+def test_no_memory_is_a_sentence(
+    command: Command,
+    path: PathOf,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+    where: str,
+) -> None:
+    monkeypatch.setattr(where, _no_room)
+    name, *options = arguments
+    result = command(name, path("echo"), *options)
+    assert result.exit_code == 3
+    assert result.stderr.startswith("purewasm: ")
+    assert "there is not enough memory" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_no_memory_for_the_plugin_leaves_the_module(
+    command: Command, path: PathOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("purewasm_plugins.cli.inspect.WasmPlugin", _no_room)
+    result = command("inspect", path("echo"))
+    assert result.exit_code == 0
+    assert "no plugin: there is not enough memory" in result.stdout
+    assert "plugin_tool_execute" in result.stdout
+
+
+def test_a_table_ends(command: Command, tmp_path: Path, wat: Callable[[str], bytes]) -> None:
+    exports = "".join(f'(export "e{number}" (func 0))' for number in range(ROWS + 5))
+    file = tmp_path / "exports.wasm"
+    file.write_bytes(wat(f"(module (func) {exports})"))
+    shown = command("inspect", str(file)).stdout
+    assert f"e{ROWS - 1} " in shown
+    assert f"e{ROWS} " not in shown
+    assert "… 5 more" in shown
+    listed = json.loads(command("inspect", str(file), "--json").stdout)
+    assert len(listed["exports"]) == ROWS + 5

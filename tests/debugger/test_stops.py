@@ -270,11 +270,52 @@ def test_expressions(expression: str, value: object) -> None:
         "await x",
         "\0",
         "global_.missing",
+        "1 << 4000 << 4000",
+        "(1 << 4000) * (1 << 100)",
+        "*".join(["0xffffffffff"] * 70) + " * " + "*".join(["local[0]"] * 10) + " << 4000",
+        "-" * 990 + "1",
+        "[" * 300 + "]" * 300,
+        "not " * 240 + "1",
+        "+".join(["1"] * 400),
     ],
 )
 def test_what_no_expression_can_do(expression: str) -> None:
     with pytest.raises(ExpressionError):
         Expression(expression).evaluate(SCOPE)
+
+
+#: A large memory: an expression could be at it for minutes, and is evaluated often.
+LARGE = Scope({0: 7}, [*range(30_000)], {}, bytearray(256 << 20))
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "memory",
+        "max(memory)",
+        "min(memory, memory)",
+        "memory == memory",
+        "memory in [memory]",
+        "b'x' in memory",
+        "[" + ", ".join(["memory"] * 90) + "]",
+        "+".join(["memory[0:1 << 20]"] * 50),
+        "+".join(["string(0)"] * 90),
+        "max(stack) + min(stack)",
+        "stack[0:] == stack[0:]",
+    ],
+)
+def test_an_expression_has_a_limit(expression: str) -> None:
+    LARGE.memory[: 1 << 20] = b"\xff" * ((1 << 20) - 1) + b"\0"
+    with pytest.raises(ExpressionError, match="more than 50000 steps") as raised:
+        Expression(expression).evaluate(LARGE)
+    assert raised.value.expression == expression
+    for small in (
+        "len(memory)",
+        "memory[0:1 << 20] == b'x'",
+        "max(memory[0:20_000])",
+        "len(stack)",
+    ):
+        Expression(small).evaluate(LARGE)
 
 
 def test_memory_as_a_value_is_a_copy() -> None:

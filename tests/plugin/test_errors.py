@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import pickle
+from collections.abc import Callable
 
 import pytest
 
@@ -220,6 +221,61 @@ def test_fields_message_and_pickle(
         assert str(one) == message
         for name, value in fields.items():
             assert getattr(one, name) == value
+
+
+HOSTILE = "\x1b[2J\x9b1m\x7f\u202e\u2066\u2028\r\n"
+ESCAPED = "\\x1b[2J\\x9b1m\\x7f\\u202e\\u2066\\u2028\\r\\n"
+
+
+@pytest.mark.parametrize("error", [case[0] for case in CASES], ids=lambda e: type(e).__name__)
+def test_what_a_plugin_named_does_not_act_on_a_terminal(error: Exception) -> None:
+    frame = StackFrame(1, HOSTILE, HOSTILE, 1, HOSTILE)
+    replaced = {str: HOSTILE, tuple: (frame,) if isinstance(error, Trap) else (HOSTILE,)}
+    arguments = [replaced.get(type(argument), argument) for argument in error.args]
+    hostile = type(error)(*arguments)
+    lines = str(hostile).split("\n") if isinstance(error, Trap) else [str(hostile)]
+    assert all(line.isprintable() for line in lines)
+    if arguments != [*error.args]:
+        assert ESCAPED in str(hostile)
+    if isinstance(error, Trap):
+        assert len(lines) == 2
+    assert hostile.args == tuple(arguments), "the attributes keep what it was"
+
+
+@pytest.mark.parametrize(
+    ("text", "keep", "escaped"),
+    [
+        ("plain, größe \U0001f469\u200d\U0001f52c\xa0\u3000\u200f", "", None),
+        (HOSTILE, "", ESCAPED),
+        ("\0\t\n\x1f\x80\x9f\u202a\u2069", "", "\\x00\\t\\n\\x1f\\x80\\x9f\\u202a\\u2069"),
+        ("a\tb\nc\rd", "\n\t", "a\tb\nc\\rd"),
+    ],
+)
+def test_escaped_controls(text: str, keep: str, escaped: str | None) -> None:
+    assert errors.escape_controls(text, keep) == (text if escaped is None else escaped)
+    assert errors.escape_controls(errors.escape_controls(text)) == errors.escape_controls(text)
+
+
+def test_a_representation_does_not_act_on_a_terminal(wat: Callable[[str], bytes]) -> None:
+    name = "".join(f"\\{byte:02x}" for byte in HOSTILE.encode())
+    getters = "".join(
+        f'(func (export "plugin_{getter}") (result i32) i32.const 16)'
+        for getter in ("name", "version", "description")
+    )
+    data = wat(
+        f"""(module (memory (export "memory") 1) (data (i32.const 16) "{name}")
+        {getters} (func (export "plugin_tools_count") (result i32) i32.const 0)
+        (func (export "plugin_tool_name") (param i32) (result i32) i32.const 16)
+        (func (export "plugin_tool_description") (param i32) (result i32) i32.const 16)
+        (func $"{name}" (export "plugin_tool_execute") (param i32 i32) (result i32) i32.const 16)
+        (export "{name}" (func $"{name}")))"""
+    )
+    plugin = purewasm_plugins.WasmPlugin.load_from_bytes(data)
+    assert repr(plugin) == f"<WasmPlugin {ESCAPED} {ESCAPED}: 0 tools>"
+    instance = purewasm_plugins.instantiate(plugin.module)
+    for value in (instance, instance.exports, instance.exports[HOSTILE]):
+        assert ESCAPED in repr(value)
+        assert repr(value).isprintable()
 
 
 def test_a_long_backtrace_is_cut_in_the_middle() -> None:

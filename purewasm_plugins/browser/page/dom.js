@@ -16,6 +16,8 @@ export function h(tag, attributes, ...children) {
     if (value === null || value === undefined || value === false) continue;
     if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
     else if (key === "value") /** @type {any} */ (element).value = value;
+    // The page's policy forbids the attribute.
+    else if (key === "style") element.style.cssText = value;
     else element.setAttribute(key, value === true ? "" : String(value));
   }
   element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));

@@ -10,13 +10,20 @@ export class Ended extends Error {
   }
 }
 
+/** A worker that has the page's content security policy: one from a blob inherits it. */
+function newWorker() {
+  const script = `import ${JSON.stringify(new URL("worker.js", import.meta.url).href)};`;
+  const address = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
+  return new Worker(address, { type: "module" });
+}
+
 /** One worker, from its start. */
 class Seat {
   /** @param {any} config @param {(progress: {text: string, fraction: number}) => void} onprogress */
   constructor(config, onprogress) {
     this.calls = new Map();
     this.next = 1;
-    this.worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
+    this.worker = newWorker();
     this.ready = new Promise((resolve, reject) => {
       this.worker.onmessage = ({ data }) => {
         if (data.progress) onprogress(data.progress);

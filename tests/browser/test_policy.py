@@ -1,0 +1,121 @@
+"""What the page may fetch and run: its content security policy, and the hashes of Pyodide's files.
+
+It asks Pyodide's public address, and gets what lies here: there is no network in the tests.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import pytest
+
+from purewasm_plugins.browser.server import PlaygroundServer
+from purewasm_plugins.browser.site import PYODIDE_FILES, PYODIDE_URL, Site
+from tests.browser.conftest import PYODIDE, STARTING, missing
+
+Visit = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def public() -> Iterator[str]:
+    """The address of a page that gets Pyodide from its public address."""
+    if not PYODIDE.is_dir():
+        missing("there is no Pyodide")
+    with PlaygroundServer(Site()) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        yield server.url
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[tuple[str, list[str]]]:
+    """A server that anybody may ask, and what it was asked."""
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(200)
+            self.send_header("Access-Control-Allow-Origin", "*")
+            self.end_headers()
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/", asked
+        server.shutdown()
+        thread.join()
+
+
+def answer(route: Any, changed: str) -> None:
+    """Answer for the public address; one file is another one there."""
+    name = route.request.url.removeprefix(PYODIDE_URL)
+    kinds = {"mjs": "text/javascript", "wasm": "application/wasm", "json": "application/json"}
+    route.fulfill(
+        body=(PYODIDE / name).read_bytes() + b"\n" * (name == changed),
+        headers={"access-control-allow-origin": "*"},
+        content_type=kinds.get(name.rpartition(".")[2], "application/zip"),
+    )
+
+
+@pytest.mark.parametrize(
+    "changed", ["", "pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.zip"]
+)
+def test_pyodide_from_its_public_address(chromium: Any, public: str, changed: str) -> None:
+    context = chromium.new_context()
+    asked: list[str] = []
+    context.on("request", lambda request: asked.append(request.url))
+    context.route(PYODIDE_URL + "*", lambda route: answer(route, changed))
+    page = context.new_page()
+    page.goto(public)
+    page.wait_for_selector("#status:not([data-state=loading])", timeout=STARTING)
+    if changed:
+        assert page.get_attribute("#status", "data-state") == "failed"
+        text = page.inner_text("#boot-text")
+        assert f"{PYODIDE_URL}{changed}: " in text
+        assert "not the file that this page was made for" in text
+    else:
+        page.wait_for_selector("#plugin:not([hidden])")
+        page.click("#run")
+        assert page.inner_text("#output") == "Hello, WebAssembly!"
+        beside = {url for url in asked if not url.startswith((public, f"blob:{public}"))}
+        assert beside == {PYODIDE_URL + name for name in PYODIDE_FILES}
+    context.close()
+
+
+def test_page_and_worker_reach_nothing_else(visit: Visit, elsewhere: tuple[str, list[str]]) -> None:
+    page = visit()
+    address, asked = elsewhere
+    attempt = "(url) => fetch(url).then(() => 'reached', () => 'refused')"
+    assert page.workers
+    for place in (page, *page.workers):
+        assert place.evaluate(attempt, address + "fetched") == "refused"
+    script = """(url) => new Promise((resolve) => {
+        const script = document.createElement("script");
+        script.src = url;
+        script.onload = () => resolve("ran");
+        script.onerror = () => resolve("refused");
+        document.body.append(script);
+    })"""
+    assert page.evaluate(script, address + "script.js") == "refused"
+    page.evaluate(
+        """() => {
+            const script = document.createElement("script");
+            script.textContent = "window.injected = true";
+            document.body.append(script);
+            const image = "<img src=x onerror='window.injected = true'>";
+            document.body.insertAdjacentHTML("beforeend", image);
+        }"""
+    )
+    page.wait_for_timeout(200)
+    assert page.evaluate("window.injected") is None
+    assert asked == []
+    page.close()
