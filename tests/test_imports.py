@@ -58,8 +58,12 @@ OUTSIDE = {
 }
 
 #: Who uses one of them all the same: the recursion limit is a state of the process's, so setting it
-#: takes a lock, which a forked process has to renew.
-NEEDED = {("engine/translator/stack.py", "threading"), ("engine/translator/stack.py", "os")}
+#: takes a lock, which a forked process has to renew, and knows which call is in which thread.
+NEEDED = {
+    ("engine/translator/stack.py", "threading"),
+    ("engine/translator/stack.py", "os"),
+    ("engine/translator/metering.py", "threading"),
+}
 
 
 class Imported(NamedTuple):
