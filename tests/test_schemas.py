@@ -171,7 +171,7 @@ def test_messages_end() -> None:
         {"$ref": "#/enum/9", "enum": [1]},
         {"$ref": "#/title/0", "title": "x"},
         {"const": float("nan")},
-        {"const": object()},
+        {"const": 1j},
         {1: 2},
         {"properties": {"a": {"items": {"not": {"type": 5}}}}},
         {"description": "x" * 1_000_000},
