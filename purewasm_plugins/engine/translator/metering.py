@@ -17,7 +17,6 @@ import sys
 from collections.abc import Iterator
 from itertools import chain, islice, repeat
 from operator import length_hint
-from threading import get_ident
 from time import monotonic
 from typing import NoReturn
 
@@ -131,7 +130,6 @@ class SlicedBudget(Budget):
             RecursionError: there may not be so much of it.
         """
         if not self.reserved:
-            self.thread = get_ident()
             self.held = True
             PYTHON_STACK.reserve(self, self.floor, self.call_depth)
             self.reserved = True

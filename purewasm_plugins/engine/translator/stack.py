@@ -33,7 +33,7 @@ class Holder(Protocol):
 
     Attributes:
         nesting: how many entries it has now; none once it is over.
-        thread: where it runs.
+        thread: where it runs; `reserve` sets it.
     """
 
     nesting: int
@@ -65,9 +65,10 @@ class _PythonStack:
         """
         with self._lock:
             holders = self._active()
+            holder.thread = thread = get_ident()
             entries = 0
             for other in holders:
-                if other.thread == holder.thread:
+                if other.thread == thread:
                     entries += other.nesting
             if height > DEEPEST or entries > _MOST_ENTRIES:
                 raise RecursionError("too many calls into instances are nested in each other")
