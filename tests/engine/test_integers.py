@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 import pytest
 import wasmtime
-from conftest import assemble
 
 from purewasm_plugins import Instance, Trap
 from purewasm_plugins.wasm.opcodes import OPCODES, Immediates, Opcode
 from purewasm_plugins.wasm.types import ValType
+from tests.conftest import assemble
 
 Start = Callable[..., Instance]
 

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import assemble
 
 from purewasm_plugins import (
     DeadlineExceeded,
@@ -23,6 +22,7 @@ from purewasm_plugins import (
     TrapReason,
 )
 from purewasm_plugins.wasm.types import Limits, TableType, ValType
+from tests.conftest import assemble
 
 Start = Callable[..., Instance]
 
