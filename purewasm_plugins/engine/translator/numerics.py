@@ -283,8 +283,9 @@ def _compare_signed(operator: str, inverse: str, bits: int) -> Binary:
         # Signs that differ turn the unsigned order around. It takes half the time of two flipped
         # sign bits, which make ints of two digits.
         alike = f"{spelled(a, XOR)} ^ {spelled(b, XOR + 1)} < {sign:#x}"
+        left, right = spelled(a, COMPARISON + 1), spelled(b, COMPARISON + 1)
         positive, negative = (
-            f"({a.text} {order} {b.text} if {alike} else {b.text} {order} {a.text})"
+            f"({left} {order} {right} if {alike} else {right} {order} {left})"
             for order in (operator, inverse)
         )
         return Expression(positive, ATOM, 0, 1, 0, a.reads | b.reads, 5, negative)
