@@ -89,6 +89,8 @@ def compiled(
         from purewasm_plugins.engine.translator.audit import AuditedWriter
 
         writes = AuditedWriter
+        # Its audits make it several times as long.
+        effort = effort._replace(characters=None)
     lines = function_lines(
         module, index, located=True, metered=metered, writes=writes, effort=effort
     )
