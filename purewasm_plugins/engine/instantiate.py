@@ -92,11 +92,15 @@ def instantiate(
     valid = _valid(data_or_module)
     imported = _match_imports(valid.module, {} if imports is None else imports)
     _check_declared_sizes(valid.module, limits)
+    instance: Instance | None = None
     try:
         instance = _allocated(valid, imported, chosen, limits)
         _apply_segments(instance)
     except MemoryError:
-        raise OutOfMemory from None
+        instance = None
+    if instance is None:
+        # Outside of the handler: what had been made is gone by now, and there is room again.
+        raise OutOfMemory
     if valid.module.start is not None:
         instance.functions[valid.module.start]()
     return instance

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from itertools import chain, repeat
 from typing import NamedTuple, TypeVar
 
-from purewasm_plugins.errors import DecodeError
+from purewasm_plugins.errors import DecodeError, OutOfMemory
 from purewasm_plugins.wasm import implementation_limits as limits
 from purewasm_plugins.wasm.instructions import read_immediates, read_opcode
 from purewasm_plugins.wasm.module import (
@@ -66,8 +66,17 @@ def decode(data: bytes | bytearray | memoryview) -> Module:
 
     Raises:
         DecodeError: the bytes are not a module.
+        OutOfMemory: Python has no room for what they define.
     """
-    data = bytes(data)
+    try:
+        return _decoded(bytes(data))
+    except MemoryError:
+        pass
+    # Outside of the handler: what had been decoded is gone by now, and there is room again.
+    raise OutOfMemory
+
+
+def _decoded(data: bytes) -> Module:
     _check_header(data)
     contents = _Contents()
     position = len(MAGIC) + len(VERSION)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
-from purewasm_plugins.errors import ValidationError
+from purewasm_plugins.errors import OutOfMemory, ValidationError
 from purewasm_plugins.records import Record
 from purewasm_plugins.wasm import implementation_limits
 from purewasm_plugins.wasm.binary import decode
@@ -70,6 +70,7 @@ def load(data: bytes | bytearray | memoryview) -> ValidModule:
     Raises:
         DecodeError: the bytes are not a module.
         ValidationError: the module breaks a rule.
+        OutOfMemory: Python has no room for what they define.
     """
     return validate(decode(data))
 
@@ -80,7 +81,17 @@ def validate(module: Module) -> ValidModule:
     Raises:
         ValidationError: it breaks one.
         DecodeError: there is something in a function body that is not an instruction.
+        OutOfMemory: Python has no room for what it takes.
     """
+    try:
+        _check(module)
+        return ValidModule(module)
+    except MemoryError:
+        pass
+    raise OutOfMemory
+
+
+def _check(module: Module) -> None:
     _check_types(module)
     _check_globals(module)
     _check_segments(module)
@@ -90,7 +101,6 @@ def validate(module: Module) -> ValidModule:
     first = module.imported_functions
     for index in range(first, first + len(module.functions)):
         functions.validate(index)
-    return ValidModule(module)
 
 
 def _check_types(module: Module) -> None:

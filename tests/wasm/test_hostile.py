@@ -222,3 +222,26 @@ def print_growth() -> None:
     for data, error, message in HOSTILE.values():
         check(data, error, message)
     print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * unit)
+
+
+NO_ROOM = """
+import resource, sys
+from purewasm_plugins import OutOfMemory
+from purewasm_plugins.wasm import load
+data = sys.stdin.buffer.read()
+load(data[:8])
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + (2 << 20),) * 2)
+try:
+    load(data)
+except OutOfMemory as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc says how much is used")
+def test_no_room_for_what_a_module_defines() -> None:
+    data = module(section(6, vector([b"\x7f\x01\x41\x05\x0b"] * 99_000)))
+    command = [sys.executable, "-c", NO_ROOM]
+    done = subprocess.run(command, cwd=ROOT, input=data, capture_output=True, check=False)
+    assert done.stdout == b"out of memory\n", done.stderr
