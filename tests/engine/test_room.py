@@ -55,7 +55,7 @@ LONG = [
 def test_a_deadline_is_kept_by_long_instructions(
     start: Start, instruction: str, repeated: int
 ) -> None:
-    instance = start(loop(instruction, repeated), timeout=0.3, fuel=None)
+    instance = start(loop(instruction, repeated), timeout=0.1, fuel=None)
     began = time.monotonic()
     with pytest.raises(DeadlineExceeded):
         instance.exports["run"]()

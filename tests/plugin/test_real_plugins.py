@@ -273,12 +273,12 @@ FIRST = {
 
 @pytest.mark.parametrize(("name", "tool"), FIRST.items())
 def test_a_first_call_with_a_large_input(load: Load, engine: str, name: str, tool: str) -> None:
-    """Half a megabyte: the plugin's allocator first wakes up while the input stands in memory.
+    """Two hundred kilobytes: the plugin's allocator first wakes up while the input stands in memory.
 
     The interpreter gets a page of text: it would need many minutes for what the translator does in
     seconds, and memory and the places of inputs are the same for both.
     """
-    size = 300 if engine == "pywasm" else 500_000
+    size = 300 if engine == "pywasm" else 200_000
     if "exports" in name:
         size //= 10  # its input lies where it says, not where the host thinks best
     plugin = load(name, timeout=None)
