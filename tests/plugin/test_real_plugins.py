@@ -273,7 +273,7 @@ FIRST = {
 
 @pytest.mark.parametrize(("name", "tool"), FIRST.items())
 def test_a_first_call_with_a_large_input(load: Load, engine: str, name: str, tool: str) -> None:
-    """Two hundred kilobytes: the plugin's allocator first wakes up while the input stands in memory.
+    """200 KB: the plugin's allocator first wakes up while the input stands in memory.
 
     The interpreter gets a page of text: it would need many minutes for what the translator does in
     seconds, and memory and the places of inputs are the same for both.

@@ -27,9 +27,9 @@ status
 """
 
 #: Left out: the first checks plugins as `purewasm check` does, with inputs of many megabytes, and
-#: takes half an hour there and two gigabytes, beyond which Pyodide is not to be trusted; the next two
-#: compare with wasmtime, which is native. Real plugins are in the suite of the workbench.
-#: The fourth needs a terminal; the last walks through random calls, which takes minutes.
+#: takes half an hour there and two gigabytes, beyond which Pyodide is not to be trusted; the next
+#: two compare with wasmtime, which is native. Real plugins are in the suite of the workbench. The
+#: fourth needs a terminal; the last walks through random calls, which takes minutes.
 LEFT_OUT = (
     "tests/plugin/test_conformance.py",
     "tests/plugin/test_real_plugins.py",
