@@ -24,6 +24,7 @@ REFUSALS = {
 #: What a test's name may hold -> why it cannot run.
 NAMES = {
     "_in_a_thread": "there are no threads in Pyodide",
+    "test_cancelling_": "a call there runs in line, and nobody can cancel it",
 }
 
 #: Tests between two collections.
