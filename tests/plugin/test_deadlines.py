@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -315,7 +316,10 @@ def in_a_child(run: Callable[[], bool]) -> bool:
     return False
 
 
-forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
+forks = pytest.mark.skipif(
+    sys.platform == "emscripten" or not hasattr(os, "fork"),
+    reason="processes are not forked here",
+)
 
 
 @forks
