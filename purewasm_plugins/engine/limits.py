@@ -124,6 +124,8 @@ class Operation:
         cancelled: whether `cancel` was called.
     """
 
+    __slots__ = ("_budget", "cancelled", "deadline")
+
     def __init__(self, timeout: float | None) -> None:
         """Begin.
 

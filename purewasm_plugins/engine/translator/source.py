@@ -110,20 +110,17 @@ def _unmarked(lines: Iterable[Line], positions: array[int]) -> Iterator[Line]:
     for number, line in enumerate(lines, 1):
         text = line.text or ""
         if CLOSE in text:
-            parts: list[str] = []
+            # What stands between marks, and of each mark the offset, or None where it closes.
+            first, *rest = _MARKS.split(text)
+            column = 4 * line.indent + len(first)
             open_: list[tuple[int, int]] = []
-            column, end = 4 * line.indent, 0
-            for mark in _MARKS.finditer(text):
-                column += mark.start() - end
-                parts.append(text[end : mark.start()])
-                end = mark.end()
-                if mark.group(1) is not None:
-                    open_.append((column, int(mark.group(1))))
+            for offset, part in zip(rest[::2], rest[1::2], strict=True):
+                if offset is None:
+                    positions.extend((number, open_[-1][0], column, open_.pop()[1]))
                 else:
-                    start, offset = open_.pop()
-                    positions.extend((number, start, column, offset))
-            parts.append(text[end:])
-            line.text = "".join(parts)
+                    open_.append((column, int(offset)))
+                column += len(part)
+            line.text = first + "".join(rest[1::2])
         yield line
 
 
