@@ -77,8 +77,8 @@ def function_lines(
         Trap: `effort` says that the call has to end.
     """
     code = module.functions[index - module.imported_functions]
-    # Hardly any instruction becomes less text than it is itself.
-    effort.check(code.body.end - code.body.start)
+    # Compiled code becomes four or five characters for each byte, and hardly any less than two.
+    effort.check(2 * (code.body.end - code.body.start))
     body = list(_watched(instructions(module.data, code.body), effort))
     function_type = module.types[code.type_index]
     locals = list(function_type.params)
