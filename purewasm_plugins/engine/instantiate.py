@@ -6,6 +6,7 @@ the functions. Everything is checked before anything is allocated.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Mapping
 from typing import Any
 
@@ -93,11 +94,18 @@ def instantiate(
     imported = _match_imports(valid.module, {} if imports is None else imports)
     _check_declared_sizes(valid.module, limits)
     instance: Instance | None = None
+    # All that is made lives as long as the instance: to look through it for cycles every 700
+    # objects takes seven times as long as to make it.
+    collecting = gc.isenabled()
     try:
+        gc.disable()
         instance = _allocated(valid, imported, chosen, limits)
         _apply_segments(instance)
     except MemoryError:
         instance = None
+    finally:
+        if collecting:
+            gc.enable()
     if instance is None:
         # Outside of the handler: what had been made is gone by now, and there is room again.
         raise OutOfMemory
