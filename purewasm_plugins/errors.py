@@ -47,7 +47,7 @@ __all__ = [
 #: The control characters (C0, DEL and C1), those that separate lines and those that embed, override
 #: or isolate a direction of text, each with its escape.
 _ESCAPES = {
-    code: chr(code).encode("unicode_escape").decode()
+    code: repr(chr(code))[1:-1]
     for codes in ((0x00, 0x1F), (0x7F, 0x9F), (0x2028, 0x202E), (0x2066, 0x2069))
     for code in range(codes[0], codes[1] + 1)
 }

@@ -8,8 +8,8 @@ instructions, whether it may go on.
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable, Iterator
+from time import monotonic
 
 from purewasm_plugins.errors import (
     Cancelled,
@@ -132,7 +132,7 @@ class Operation:
         Args:
             timeout: seconds from now on that all of it may take; None for any number.
         """
-        self.deadline = None if timeout is None else time.monotonic() + timeout
+        self.deadline = None if timeout is None else monotonic() + timeout
         self.cancelled = False
         self._budget: Budget | None = None
 
@@ -166,7 +166,7 @@ class Operation:
         """
         if self.cancelled:
             raise Cancelled
-        if self.deadline is not None and time.monotonic() >= self.deadline:
+        if self.deadline is not None and monotonic() >= self.deadline:
             raise DeadlineExceeded
 
 
@@ -210,7 +210,7 @@ class Budget:
             if self.operation is not None:
                 self._deadline = self.operation.deadline
             else:
-                self._deadline = None if timeout is None else time.monotonic() + timeout
+                self._deadline = None if timeout is None else monotonic() + timeout
             self.fuel_used = 0
             self._next_check = 0
             self._cancelled = False
@@ -293,6 +293,6 @@ class Budget:
         Raises:
             DeadlineExceeded
         """
-        if self._deadline is not None and time.monotonic() + seconds >= self._deadline:
+        if self._deadline is not None and monotonic() + seconds >= self._deadline:
             self.lost = DeadlineExceeded()
             self.check()

@@ -14,6 +14,7 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from threading import get_ident
 from typing import Any, NoReturn
 
 from purewasm_plugins.engine import Engine, Instance, ResourceLimits, instantiate
@@ -294,7 +295,7 @@ class WasmPlugin:
             cancellation.on_request(operation.cancel)
         if self._forks != FORKS.count:
             self._start_afresh()
-        if self._caller == threading.get_ident():
+        if self._caller == get_ident():
             raise ToolExecutionError(
                 label, "the plugin is running: one of its host functions called it again"
             )
@@ -302,7 +303,7 @@ class WasmPlugin:
             data = encode_input(input)
             if not self._lock.acquire(blocking=False):
                 self._wait(label, operation, cancellation is not None)
-            self._caller = threading.get_ident()
+            self._caller = get_ident()
             return self._execute(label, index, data, operation)
         except StringError as error:
             raise ToolExecutionError(label, str(error)) from error.__cause__
@@ -314,7 +315,7 @@ class WasmPlugin:
         except HostException as carrier:
             raise carrier.exception from None
         finally:
-            if self._caller == threading.get_ident():
+            if self._caller == get_ident():
                 self._close(operation)
                 self._caller = None
             self._release()
@@ -415,13 +416,15 @@ class WasmPlugin:
         """The operation is over."""
         operation.end()
         active, self._active = self._active, None
-        if active is not None and (self._session is None or self._session.instance is not active):
-            DISCARDED.add(active)
+        if active is not None:
+            session = self._session
+            if session is None or session.instance is not active:
+                DISCARDED.add(active)
 
     def _start_afresh(self) -> None:
         """Give up the lock and the instance of the process that this one was forked off: they may
         be in use by a thread that is not here. The thread that forked may be in a call itself."""
-        if self._caller != threading.get_ident():
+        if self._caller != get_ident():
             self._lock = threading.RLock()
             self._caller = self._active = self._session = None
             self._forks = FORKS.count

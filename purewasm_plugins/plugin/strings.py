@@ -177,10 +177,12 @@ class Arena:
         The inputs are replaced by zeros: the plugin can read these pages in its next call, whose
         caller may be another one.
         """
-        data = self._memory.data
-        for start in range(self._start, self._top, PAGE_SIZE):
-            end = min(start + PAGE_SIZE, self._top)
-            data[start:end] = bytes(end - start)
+        data, start, top = self._memory.data, self._start, self._top
+        # In pieces: the zeros for all of it would take as much again.
+        while top - start > PAGE_SIZE:
+            data[start : start + PAGE_SIZE] = bytes(PAGE_SIZE)
+            start += PAGE_SIZE
+        data[start:top] = bytes(top - start)
         self._top = self._start
 
     def abandon(self) -> None:
