@@ -85,6 +85,20 @@ LEFT = {
       end
       local.set 2""",
     ),
+    "operands are left behind": (
+        7,
+        """
+      i32.const 7
+      block $out
+        i32.const 1 f64.const 2
+        loop $again
+          i32.const 1 local.set 0
+          local.get 1 br_table $out $again $out
+        end
+        drop drop
+      end
+      local.set 2""",
+    ),
     "by br_table": (
         0,
         """

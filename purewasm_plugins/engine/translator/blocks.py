@@ -258,6 +258,9 @@ class Blocks:
             return
         style = construct.style
         if style is Style.INLINE:
+            if not construct.falls:
+                # Nobody comes here, or the `break` of a loop, which leaves operands behind.
+                del writer.stack[opened.height :]
             self._open.pop()
             return
         self._leave_results(opened)
