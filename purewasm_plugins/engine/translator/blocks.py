@@ -493,16 +493,16 @@ class Blocks:
         selector = writer.pop()
         writer.settle_effects()
         region = self._lookup_region(targets) if not types else None
-        ranges = _ranges(targets)
         if region is not None:
             self._branch_by_lookup(targets, selector, region)
-        elif len(ranges) <= _MOST_RANGES:
-            self._branch_by_ranges(ranges, selector, types)
         else:
-            numbers = {target: number for number, target in enumerate(dict.fromkeys(targets))}
-            self._look_up("label", [numbers[target] for target in targets], selector)
-            ranges = [(number, target) for number, target in enumerate(numbers, 1)]
-            self._branch_by_ranges(ranges, Expression("label"), types)
+            ranges = _ranges(targets)
+            if len(ranges) > _MOST_RANGES:
+                numbers = {target: number for number, target in enumerate(dict.fromkeys(targets))}
+                self._look_up("label", [numbers[target] for target in targets], selector)
+                selector = Expression("label")
+                ranges = list(enumerate(numbers, 1))
+            self._branch_by_ranges(ranges, selector, types)
         writer.live = False
 
     def _lookup_region(self, targets: list[Target]) -> Region | None:

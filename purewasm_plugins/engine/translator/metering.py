@@ -85,11 +85,6 @@ class SlicedBudget(Budget):
     def fuel_used(self, value: int) -> None:
         self._start = self._given - length_hint(self._slice) - len(self.dropped) - value
 
-    @property
-    def deadline(self) -> float | None:
-        """When the running call has to be over, by the monotonic clock."""
-        return self._deadline
-
     def renew(self) -> None:
         """Make a new iterator, which goes on where the one before was.
 
