@@ -29,7 +29,7 @@ import wasmtime
 from benchmarks import smith
 from purewasm_plugins.engine.translator import Translator
 from purewasm_plugins.wasm import decode
-from purewasm_plugins.wasm.text import disassemble
+from purewasm_plugins.wasm.text.printer import disassemble
 from tests.differential import compare
 from tests.generators import mutated, random_module
 from tests.wasm.comparison import essence, outcome

@@ -14,7 +14,8 @@ from benchmarks import peers
 from benchmarks.measure import Effort, Subject, Timings, interleaved, repeating
 from benchmarks.plugin_speed import plugin_paths
 from benchmarks.report import GOAL_COLUMNS, NOTHING, Goal, Table, duration, times
-from purewasm_plugins.wasm import instructions, load
+from purewasm_plugins.wasm import load
+from purewasm_plugins.wasm.binary.instructions import instructions
 
 #: Smaller modules load in no time; what they take says nothing about the loop that matters.
 SMALLEST = 20_000

@@ -27,7 +27,7 @@ from benchmarks.hosts import WASI, HostFunctions, Memory, ProcessExit, Wasi, zer
 from purewasm_plugins import ResourceLimits, Trap, WasmError, instantiate
 from purewasm_plugins.engine import Engine
 from purewasm_plugins.wasm import ExternKind, FuncType, Module, ValType, load
-from purewasm_plugins.wasm.names import read_names
+from purewasm_plugins.wasm.symbols.names import read_names
 from tests.differential import trap_reason
 from tests.rewriting import TRACE, traced
 

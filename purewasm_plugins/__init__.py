@@ -3,15 +3,7 @@
 The names below are the public interface; the README shows them at work.
 """
 
-from purewasm_plugins.engine import (
-    Function,
-    Global,
-    Instance,
-    Memory,
-    ResourceLimits,
-    Table,
-    instantiate,
-)
+from purewasm_plugins.engine import instantiate
 from purewasm_plugins.errors import (
     Cancelled,
     CompileError,
@@ -45,6 +37,11 @@ from purewasm_plugins.plugin import (
     WasmPlugin,
     WasmPluginManager,
 )
+from purewasm_plugins.runtime.instance import Function, Global, Instance
+from purewasm_plugins.runtime.limits import ResourceLimits
+from purewasm_plugins.runtime.memory import Memory
+from purewasm_plugins.runtime.table import Table
+from purewasm_plugins.support.version import VERSION
 from purewasm_plugins.tools import (
     CancellableTool,
     Cancellation,
@@ -55,7 +52,6 @@ from purewasm_plugins.tools import (
     ToolRegistry,
     ToolResult,
 )
-from purewasm_plugins.version import VERSION
 
 __version__ = VERSION
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import enum
 
-from purewasm_plugins.records import Record
+from purewasm_plugins.support.records import Record
 
 __all__ = [
     "Cancelled",

@@ -39,9 +39,9 @@ from purewasm_plugins.wasm import (
     TableType,
     ValidModule,
     ValType,
-    instructions,
     load,
 )
+from purewasm_plugins.wasm.binary.instructions import instructions
 from tests.generators import random_float_bits, random_integer
 from tests.rewriting import without_vectors_at_border
 from tests.wasm.comparison import wasmtime_config

@@ -17,10 +17,10 @@ from purewasm_plugins.wasm import (
     Span,
     ValType,
     decode,
-    instructions,
 )
+from purewasm_plugins.wasm.binary.instructions import instructions
+from purewasm_plugins.wasm.binary.primitives import read_unsigned
 from purewasm_plugins.wasm.opcodes import BY_MNEMONIC, Immediates
-from purewasm_plugins.wasm.primitives import read_unsigned
 from tests.generators import (
     code,
     encode,

@@ -31,6 +31,7 @@ from purewasm_plugins import (
     instantiate,
 )
 from purewasm_plugins.wasm import load as load_module
+from tests.conftest import ROOT
 
 FixtureData = Callable[[str], bytes]
 Load = Callable[..., WasmPlugin]
@@ -200,7 +201,7 @@ def test_a_module_with_a_stretch_replaced(
 
 
 def test_every_plugin_written_by_hand(witness: Witness, fixture_data: FixtureData) -> None:
-    folder = Path(__file__).parents[1] / "fixtures" / "wat"
+    folder = ROOT / "fixtures" / "wat"
     for path in sorted(folder.glob("*.wasm")):
         if path.stem != "stateful":
             witness.try_module(path.read_bytes())

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.conftest import ROOT
+
 CI = ROOT / ".ci" / "run"
 
 #: Prints the files of which pytest collects something, given these arguments, and imports none.

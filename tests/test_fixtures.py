@@ -9,8 +9,8 @@ import pytest
 import wasmtime
 
 from purewasm_plugins.wasm import load
+from tests.conftest import ROOT
 
-ROOT = Path(__file__).parents[1]
 FIXTURES = ROOT / "fixtures"
 README = (FIXTURES / "README.md").read_text("utf-8")
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.conftest import ROOT
 
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
@@ -60,7 +60,10 @@ def test_what_importing_brings_along() -> None:
 
 def test_importing_brings_no_engine() -> None:
     loaded = json.loads(run_python("-c", IMPORT))
-    engines = ("purewasm_plugins.engine.interpreter", "purewasm_plugins.engine.translator")
+    engines = (
+        "purewasm_plugins.engine.reference.interpreter",
+        "purewasm_plugins.engine.translator",
+    )
     assert not [name for name in loaded if name.startswith(engines)]
 
 

@@ -18,8 +18,8 @@ from purewasm_plugins.errors import (
 )
 from purewasm_plugins.plugin import WasmPlugin, abi
 from purewasm_plugins.wasm import FuncType, ValidModule
-from purewasm_plugins.wasm.names import read_names
-from purewasm_plugins.wasm.text import disassemble
+from purewasm_plugins.wasm.symbols.names import read_names
+from purewasm_plugins.wasm.text.printer import disassemble
 from purewasm_plugins.wasm.types import ExternKind, GlobalType, MemoryType, TableType
 
 #: Frames shown of each end of a long backtrace.

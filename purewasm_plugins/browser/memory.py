@@ -10,8 +10,8 @@ import re
 from typing import Any
 
 from purewasm_plugins.browser.observe import Observer
-from purewasm_plugins.engine import Instance
-from purewasm_plugins.engine.base import Memory
+from purewasm_plugins.runtime.instance import Instance
+from purewasm_plugins.runtime.memory import Memory
 
 Range = tuple[int, int]
 

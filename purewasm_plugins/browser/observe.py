@@ -10,9 +10,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from purewasm_plugins.engine import Engine, Instance
-from purewasm_plugins.engine.base import Memory
+from purewasm_plugins.engine import Engine
 from purewasm_plugins.plugin.abi import REQUIRED
+from purewasm_plugins.runtime.instance import Instance
+from purewasm_plugins.runtime.memory import Memory
 from purewasm_plugins.wasm.types import ExternKind
 
 EXECUTE = "plugin_tool_execute"

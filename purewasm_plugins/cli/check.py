@@ -13,9 +13,9 @@ from purewasm_plugins.cli.exits import Exit
 from purewasm_plugins.cli.loading import read_file
 from purewasm_plugins.cli.options import limit_options, plugin_argument
 from purewasm_plugins.cli.output import console, print_json, progress, show, visible
-from purewasm_plugins.engine import ResourceLimits
 from purewasm_plugins.plugin.conformance import CALL_TIMEOUT, Check, Status
 from purewasm_plugins.plugin.conformance import check as conformance
+from purewasm_plugins.runtime.limits import ResourceLimits
 
 if TYPE_CHECKING:
     from rich.console import Console

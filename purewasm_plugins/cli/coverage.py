@@ -13,8 +13,8 @@ from purewasm_plugins.cli.loading import load_plugin
 from purewasm_plugins.cli.options import limit_options, plugin_argument
 from purewasm_plugins.cli.output import console, instructions, show_table, visible
 from purewasm_plugins.debugger import CoverageEngine, FunctionCoverage, report
-from purewasm_plugins.engine import ResourceLimits
 from purewasm_plugins.errors import ToolExecutionError, WasmError
+from purewasm_plugins.runtime.limits import ResourceLimits
 
 
 @click.command(short_help="Show which instructions of a plugin its inputs run.")

@@ -19,9 +19,9 @@ from purewasm_plugins.cli.loading import load_plugin
 from purewasm_plugins.cli.options import limit_options, plugin_argument
 from purewasm_plugins.cli.output import console, visible
 from purewasm_plugins.debugger import DebugSession
-from purewasm_plugins.engine import ResourceLimits
 from purewasm_plugins.errors import ToolExecutionError, WasmError
 from purewasm_plugins.plugin import WasmPlugin
+from purewasm_plugins.runtime.limits import ResourceLimits
 
 _PROMPT = "(debug) "
 

@@ -14,13 +14,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from purewasm_plugins.cli.debug_screen import (
-    ADDRESS,
-    DIM,
-    NAME,
-    Screen,
-    number,
-)
+from purewasm_plugins.cli.debug_screen import ADDRESS, DIM, NAME, Screen, number
 from purewasm_plugins.cli.output import progress, show, visible
 from purewasm_plugins.debugger import DebuggerError, DebugSession, Stop
 from purewasm_plugins.debugger.explain import explain

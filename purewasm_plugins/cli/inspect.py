@@ -11,9 +11,9 @@ from purewasm_plugins.cli.exits import NO_ROOM
 from purewasm_plugins.cli.loading import load_module
 from purewasm_plugins.cli.options import limit_options, plugin_argument
 from purewasm_plugins.cli.output import console, print_json, progress, show, show_table, visible
-from purewasm_plugins.engine import ResourceLimits
 from purewasm_plugins.errors import PluginError
 from purewasm_plugins.plugin import WasmPlugin
+from purewasm_plugins.runtime.limits import ResourceLimits
 from purewasm_plugins.wasm import PAGE_SIZE, Module, ValidModule
 
 

@@ -12,8 +12,8 @@ from purewasm_plugins.cli.loading import load_module
 from purewasm_plugins.cli.options import plugin_argument
 from purewasm_plugins.cli.output import print_code
 from purewasm_plugins.wasm import ExternKind, Module, ValidModule
-from purewasm_plugins.wasm import text as wat
-from purewasm_plugins.wasm.names import read_names
+from purewasm_plugins.wasm.symbols.names import read_names
+from purewasm_plugins.wasm.text import printer
 
 
 def _listing_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -40,7 +40,7 @@ def disassemble(plugin: str, function: str | None, offsets: bool) -> None:
     """
     module = load_module(plugin).module
     index = None if function is None else _function_index(module, function, plugin)
-    print_code(wat.disassemble(module, index, offsets=offsets), "wat")
+    print_code(printer.disassemble(module, index, offsets=offsets), "wat")
 
 
 @click.command(short_help="Print the Python that a module becomes.")

@@ -6,10 +6,11 @@ import os
 
 from purewasm_plugins.cli.exits import NO_ROOM, Exit, Failure
 from purewasm_plugins.cli.output import progress
-from purewasm_plugins.engine import Engine, ResourceLimits
+from purewasm_plugins.engine import Engine
 from purewasm_plugins.errors import PluginError
 from purewasm_plugins.plugin import WasmPlugin
 from purewasm_plugins.plugin.plugin import compile_module, directory_cache, read_module
+from purewasm_plugins.runtime.limits import ResourceLimits
 from purewasm_plugins.wasm import ValidModule
 
 

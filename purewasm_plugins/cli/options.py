@@ -11,9 +11,9 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from purewasm_plugins.engine import ResourceLimits
 from purewasm_plugins.engine.instantiate import engine_named
 from purewasm_plugins.errors import WasmError
+from purewasm_plugins.runtime.limits import ResourceLimits
 from purewasm_plugins.wasm import PAGE_SIZE
 
 _DEFAULTS = ResourceLimits()

@@ -11,9 +11,9 @@ from purewasm_plugins.cli.exits import Exit, Failure
 from purewasm_plugins.cli.loading import load_plugin
 from purewasm_plugins.cli.options import limit_options, plugin_argument
 from purewasm_plugins.cli.output import progress, readable
-from purewasm_plugins.engine import ResourceLimits
 from purewasm_plugins.errors import ToolExecutionError, Trap
 from purewasm_plugins.plugin import WasmPlugin
+from purewasm_plugins.runtime.limits import ResourceLimits
 
 
 @click.command(short_help="Run a tool of a plugin.")

@@ -8,9 +8,9 @@ from purewasm_plugins.cli.exits import Exit, Failure
 from purewasm_plugins.cli.loading import load_plugin
 from purewasm_plugins.cli.options import limit_options, plugins_argument
 from purewasm_plugins.cli.output import console, print_error, print_json, show_table
-from purewasm_plugins.engine import ResourceLimits
 from purewasm_plugins.errors import ToolError
 from purewasm_plugins.plugin import WasmPlugin
+from purewasm_plugins.runtime.limits import ResourceLimits
 from purewasm_plugins.tools import ToolRegistry
 
 

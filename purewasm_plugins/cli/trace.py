@@ -13,18 +13,10 @@ from purewasm_plugins.cli.exits import Exit, Failure
 from purewasm_plugins.cli.loading import load_plugin
 from purewasm_plugins.cli.options import limit_options, plugin_argument
 from purewasm_plugins.cli.output import instructions, visible
-from purewasm_plugins.debugger import (
-    CallEvent,
-    DebuggerError,
-    DebugSession,
-    TraceStep,
-    calls,
-)
-from purewasm_plugins.debugger import (
-    trace as traced,
-)
-from purewasm_plugins.engine import ResourceLimits
+from purewasm_plugins.debugger import CallEvent, DebuggerError, DebugSession, TraceStep, calls
+from purewasm_plugins.debugger import trace as traced
 from purewasm_plugins.errors import DeadlineExceeded, PluginError
+from purewasm_plugins.runtime.limits import ResourceLimits
 
 #: Operands of a line, and levels of the tree of calls that are indented.
 _OPERANDS, _INDENTED = 6, 40

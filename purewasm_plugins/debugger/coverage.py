@@ -9,8 +9,8 @@ from typing import Any
 
 from purewasm_plugins.debugger.machine import EveryStep, rebuilt
 from purewasm_plugins.debugger.program import Line, Program
-from purewasm_plugins.engine.base import Instance
-from purewasm_plugins.engine.interpreter import Body, Interpreter, Linked, build_body
+from purewasm_plugins.engine.reference.interpreter import Body, Interpreter, Linked, build_body
+from purewasm_plugins.runtime.instance import Instance
 from purewasm_plugins.wasm import ValidModule
 from purewasm_plugins.wasm.module import Code
 

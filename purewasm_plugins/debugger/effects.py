@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pywasm
 
-from purewasm_plugins.wasm.instructions import Instruction
+from purewasm_plugins.wasm.binary.instructions import Instruction
 from purewasm_plugins.wasm.opcodes import Immediates, Opcode
 from purewasm_plugins.wasm.types import ValType
 

@@ -19,10 +19,10 @@ from purewasm_plugins.debugger.recorder import Recorder
 from purewasm_plugins.debugger.snapshot import Snapshot, restore, take
 from purewasm_plugins.debugger.stops import Stop, StopReason, Watchpoint
 from purewasm_plugins.debugger.watcher import Found, Landing, Mode, Watcher
-from purewasm_plugins.engine.base import Function, HostException
-from purewasm_plugins.engine.interpreter import PYWASM_ERRORS, pop_results, trap_in
-from purewasm_plugins.engine.values import FROM_RAW
+from purewasm_plugins.engine.reference.interpreter import PYWASM_ERRORS, pop_results, trap_in
 from purewasm_plugins.errors import Trap, TrapReason
+from purewasm_plugins.runtime.instance import Function, HostException
+from purewasm_plugins.runtime.values import FROM_RAW
 
 #: Steps before the place one goes back to, where one more checkpoint is kept.
 STRIDE = 400

@@ -7,10 +7,11 @@ from typing import Any
 
 from purewasm_plugins.debugger.machine import DebugEngine, debug_linked
 from purewasm_plugins.debugger.program import Program
-from purewasm_plugins.engine.base import Extern, Function, Instance, to_raw
 from purewasm_plugins.engine.instantiate import instantiate
 from purewasm_plugins.errors import LocationError, ToolExecutionError
 from purewasm_plugins.plugin import WasmPlugin
+from purewasm_plugins.runtime.instance import Extern, Function, Instance
+from purewasm_plugins.runtime.values import to_raw
 from purewasm_plugins.wasm import GlobalType, MemoryType, TableType
 
 

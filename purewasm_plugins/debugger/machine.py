@@ -19,8 +19,7 @@ from typing import Any
 import pywasm
 import pywasm.opcode
 
-from purewasm_plugins.engine.base import Function, Instance
-from purewasm_plugins.engine.interpreter import (
+from purewasm_plugins.engine.reference.interpreter import (
     Body,
     Interpreter,
     Linked,
@@ -28,9 +27,10 @@ from purewasm_plugins.engine.interpreter import (
     Steps,
     build_body,
 )
-from purewasm_plugins.engine.limits import Budget
 from purewasm_plugins.errors import OutOfFuel
-from purewasm_plugins.wasm.instructions import Instruction
+from purewasm_plugins.runtime.instance import Function, Instance
+from purewasm_plugins.runtime.limits import Budget
+from purewasm_plugins.wasm.binary.instructions import Instruction
 from purewasm_plugins.wasm.module import Code
 
 _at = list.__getitem__

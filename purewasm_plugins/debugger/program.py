@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from purewasm_plugins.errors import LocationError
 from purewasm_plugins.wasm import Control, ExternKind, Instruction, ValidModule, ValType
-from purewasm_plugins.wasm.names import Names
-from purewasm_plugins.wasm.text import Identifiers, body_lines
+from purewasm_plugins.wasm.symbols.names import Names
+from purewasm_plugins.wasm.text.printer import Identifiers, body_lines
 
 
 @dataclass(frozen=True, slots=True)

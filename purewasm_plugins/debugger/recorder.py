@@ -12,8 +12,8 @@ from typing import Any
 from purewasm_plugins.debugger.history import Answer, History, changed_pages
 from purewasm_plugins.debugger.machine import DebugLinked
 from purewasm_plugins.debugger.snapshot import PAGE
-from purewasm_plugins.engine.base import Function, HostException
 from purewasm_plugins.errors import Trap
+from purewasm_plugins.runtime.instance import Function, HostException
 
 
 class Recorder:

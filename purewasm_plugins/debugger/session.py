@@ -26,8 +26,7 @@ from purewasm_plugins.debugger.program import Line, Location, Program
 from purewasm_plugins.debugger.snapshot import Snapshot
 from purewasm_plugins.debugger.stops import Breakpoint, Stop, StopReason, Watchpoint, Write
 from purewasm_plugins.debugger.watcher import Landing
-from purewasm_plugins.engine.base import Function, HostException, Instance, Memory
-from purewasm_plugins.engine.interpreter import raw_value
+from purewasm_plugins.engine.reference.interpreter import raw_value
 from purewasm_plugins.errors import (
     DebuggerError,
     ExpressionError,
@@ -39,6 +38,8 @@ from purewasm_plugins.plugin import WasmPlugin
 from purewasm_plugins.plugin.abi import exported_memory, required_function
 from purewasm_plugins.plugin.plugin import summary
 from purewasm_plugins.plugin.strings import StringError, encode_input, input_place, read_string
+from purewasm_plugins.runtime.instance import Function, HostException, Instance
+from purewasm_plugins.runtime.memory import Memory
 
 #: Bytes that the history of a session may take, where nothing else is said.
 HISTORY_BYTES = 64 * 1024 * 1024

@@ -14,7 +14,8 @@ from typing import Any
 import pywasm
 
 from purewasm_plugins.debugger.machine import DebugLinked
-from purewasm_plugins.engine.base import Instance, Memory
+from purewasm_plugins.runtime.instance import Instance
+from purewasm_plugins.runtime.memory import Memory
 
 PAGE = 4096
 #: Pages in a chunk: an image is a tuple of chunks, and unchanged chunks are shared as a whole.

@@ -13,8 +13,8 @@ from purewasm_plugins.debugger.expressions import Scope
 from purewasm_plugins.debugger.machine import DebugLinked
 from purewasm_plugins.debugger.program import Program
 from purewasm_plugins.debugger.snapshot import PAGE, Snapshot
-from purewasm_plugins.engine.interpreter import raw_value
-from purewasm_plugins.engine.values import FROM_RAW
+from purewasm_plugins.engine.reference.interpreter import raw_value
+from purewasm_plugins.runtime.values import FROM_RAW
 from purewasm_plugins.wasm import Block, Instruction, ValType
 
 

@@ -20,9 +20,9 @@ from purewasm_plugins.debugger.expressions import Expression, Scope
 from purewasm_plugins.debugger.machine import DebugLinked, Paused
 from purewasm_plugins.debugger.program import Location
 from purewasm_plugins.debugger.stops import Breakpoint, Watchpoint, Write
-from purewasm_plugins.engine.interpreter import raw_value
-from purewasm_plugins.engine.values import FROM_RAW
+from purewasm_plugins.engine.reference.interpreter import raw_value
 from purewasm_plugins.errors import ExpressionError
+from purewasm_plugins.runtime.values import FROM_RAW
 
 
 class Mode(enum.Enum):

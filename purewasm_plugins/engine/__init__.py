@@ -1,16 +1,6 @@
-"""How a valid module runs: instances and what they hold, their limits, and the engines."""
+"""How functions run: instantiation, and the engines."""
 
-from purewasm_plugins.engine.base import Engine, Function, Global, Instance, Memory, Table
 from purewasm_plugins.engine.instantiate import instantiate
-from purewasm_plugins.engine.limits import ResourceLimits
+from purewasm_plugins.engine.protocol import Engine
 
-__all__ = [
-    "Engine",
-    "Function",
-    "Global",
-    "Instance",
-    "Memory",
-    "ResourceLimits",
-    "Table",
-    "instantiate",
-]
+__all__ = ["Engine", "instantiate"]

@@ -7,25 +7,19 @@ the functions. Everything is checked before anything is allocated.
 from __future__ import annotations
 
 import gc
-from collections.abc import Mapping
 from typing import Any
 
-from purewasm_plugins.engine.base import (
-    CodeCache,
-    Engine,
-    Exports,
-    Extern,
-    Function,
-    Global,
-    Instance,
-    Memory,
-    Table,
-)
-from purewasm_plugins.engine.limits import ResourceLimits
-from purewasm_plugins.engine.values import f32_from_bits, f64_from_bits
+from purewasm_plugins.cache.protocol import CodeCache
+from purewasm_plugins.engine.protocol import Engine
 from purewasm_plugins.errors import LinkError, OutOfMemory, WasmError
+from purewasm_plugins.runtime.imports import Imports
+from purewasm_plugins.runtime.instance import Exports, Extern, Function, Global, Instance
+from purewasm_plugins.runtime.limits import ResourceLimits
+from purewasm_plugins.runtime.memory import Memory
+from purewasm_plugins.runtime.table import Table
+from purewasm_plugins.runtime.values import f32_from_bits, f64_from_bits
 from purewasm_plugins.wasm import Module, ValidModule, load, validate
-from purewasm_plugins.wasm.instructions import instructions
+from purewasm_plugins.wasm.binary.instructions import instructions
 from purewasm_plugins.wasm.module import Export, Import, Span
 from purewasm_plugins.wasm.types import (
     ExternKind,
@@ -36,9 +30,6 @@ from purewasm_plugins.wasm.types import (
     MemoryType,
     TableType,
 )
-
-#: What `imports` may be: module name to import name to what is imported.
-Imports = Mapping[str, Mapping[str, Any]]
 
 
 def engine_named(engine: str | Engine | None, cache: CodeCache | None = None) -> Engine:
@@ -57,7 +48,7 @@ def engine_named(engine: str | Engine | None, cache: CodeCache | None = None) ->
 
         return Translator(cache=cache)
     if engine == "pywasm":
-        from purewasm_plugins.engine.interpreter import Interpreter
+        from purewasm_plugins.engine.reference.interpreter import Interpreter
 
         return Interpreter()
     if isinstance(engine, str):

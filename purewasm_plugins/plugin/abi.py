@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from purewasm_plugins.engine.base import Function, Instance, Memory
 from purewasm_plugins.errors import MissingExportError, WrongExportTypeError
+from purewasm_plugins.runtime.instance import Function, Instance
+from purewasm_plugins.runtime.memory import Memory
 from purewasm_plugins.wasm.types import FuncType, ValType
 
 _I32 = ValType.I32

@@ -6,11 +6,12 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from purewasm_plugins.engine import Engine, ResourceLimits
-from purewasm_plugins.engine.instantiate import Imports
+from purewasm_plugins.engine import Engine
 from purewasm_plugins.errors import PluginError, ToolError
 from purewasm_plugins.plugin.plugin import WasmPlugin
-from purewasm_plugins.records import Record
+from purewasm_plugins.runtime.imports import Imports
+from purewasm_plugins.runtime.limits import ResourceLimits
+from purewasm_plugins.support.records import Record
 from purewasm_plugins.tools import ToolRegistry
 
 if TYPE_CHECKING:

@@ -17,10 +17,9 @@ from collections.abc import Callable, Mapping, Sequence
 from threading import get_ident
 from typing import Any, NoReturn
 
-from purewasm_plugins.engine import Engine, Instance, ResourceLimits, instantiate
-from purewasm_plugins.engine.base import CodeCache, Function, HostException, Memory
-from purewasm_plugins.engine.instantiate import Imports, engine_named
-from purewasm_plugins.engine.limits import Operation
+from purewasm_plugins.cache.protocol import CodeCache
+from purewasm_plugins.engine import Engine, instantiate
+from purewasm_plugins.engine.instantiate import engine_named
 from purewasm_plugins.errors import (
     Cancelled,
     CompileError,
@@ -46,11 +45,15 @@ from purewasm_plugins.plugin.strings import (
     input_place,
     read_string,
 )
-from purewasm_plugins.records import Record
+from purewasm_plugins.runtime.imports import Imports
+from purewasm_plugins.runtime.instance import Function, HostException, Instance
+from purewasm_plugins.runtime.limits import Operation, ResourceLimits
+from purewasm_plugins.runtime.memory import Memory
+from purewasm_plugins.support.records import Record
+from purewasm_plugins.support.version import VERSION
 from purewasm_plugins.tools import Cancellation, ToolDefinition, ToolRegistry, ToolResult
-from purewasm_plugins.version import VERSION
 from purewasm_plugins.wasm import ValidModule, decode, load
-from purewasm_plugins.wasm.implementation_limits import MAX_MODULE_SIZE
+from purewasm_plugins.wasm.limits import MAX_MODULE_SIZE
 
 #: The environment variable that names a cache directory.
 CACHE_VARIABLE = "PUREWASM_CACHE"
@@ -480,7 +483,7 @@ class RegisteredTool:
         self, arguments: Mapping[str, Any], cancellation: Cancellation | None
     ) -> ToolResult:
         """Run the tool as `execute` does; another thread may end it with the cancellation."""
-        from purewasm_plugins.json_text import write_json
+        from purewasm_plugins.support.json_text import write_json
 
         name = self.definition.name
         try:
@@ -572,7 +575,7 @@ class _Session:
 
     def _schema(self, export: Function, index: int) -> Mapping[str, Any]:
         # Imported here: a plugin without schemas needs no JSON.
-        from purewasm_plugins.json_text import read_json
+        from purewasm_plugins.support.json_text import read_json
 
         text = self._read(export, "plugin_tool_schema", index)
         try:
@@ -720,7 +723,7 @@ def directory_cache(directory: str | os.PathLike[str] | None) -> CodeCache | Non
     if not chosen:
         return None
     # Imported here: what makes files is a twentieth of the time to a plugin's first answer.
-    from purewasm_plugins.cache import DirectoryCache
+    from purewasm_plugins.cache.directory import DirectoryCache
 
     return DirectoryCache(chosen)
 

@@ -11,9 +11,10 @@ import math
 from collections.abc import Callable
 from typing import Protocol
 
-from purewasm_plugins.engine.base import Function, Instance, Memory
 from purewasm_plugins.errors import ResourceLimitError
 from purewasm_plugins.plugin import abi
+from purewasm_plugins.runtime.instance import Function, Instance
+from purewasm_plugins.runtime.memory import Memory
 from purewasm_plugins.wasm.module import Module
 from purewasm_plugins.wasm.types import PAGE_SIZE, FuncType, ValType
 

@@ -1,8 +1,7 @@
 """What a module is: bytes in, a `ValidModule` out. No execution and no I/O."""
 
-from purewasm_plugins.wasm.binary import decode
-from purewasm_plugins.wasm.control import Block, Control
-from purewasm_plugins.wasm.instructions import Instruction, instructions
+from purewasm_plugins.wasm.binary.instructions import Instruction, instructions
+from purewasm_plugins.wasm.binary.sections import decode
 from purewasm_plugins.wasm.module import (
     Code,
     CustomSection,
@@ -26,7 +25,8 @@ from purewasm_plugins.wasm.types import (
     TableType,
     ValType,
 )
-from purewasm_plugins.wasm.validation import ValidModule, load, validate
+from purewasm_plugins.wasm.validation.control import Block, Control
+from purewasm_plugins.wasm.validation.module import ValidModule, load, validate
 
 __all__ = [
     "PAGE_SIZE",

@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import NamedTuple
 
-from purewasm_plugins.records import Record
+from purewasm_plugins.support.records import Record
 from purewasm_plugins.wasm.types import (
     ExternKind,
     ExternType,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 
-from purewasm_plugins.records import Record
+from purewasm_plugins.support.records import Record
 
 #: Bytes in a page of linear memory (section 4.2.8).
 PAGE_SIZE = 65536

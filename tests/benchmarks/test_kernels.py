@@ -20,7 +20,7 @@ from benchmarks.kernels.handwritten import (
 from benchmarks.kernels.idiomatic import IDIOMATIC
 from benchmarks.peers import Unavailable, kernel_path, pywasm_engine, translator, wasmtime
 from purewasm_plugins.wasm import load
-from purewasm_plugins.wasm.instructions import instructions
+from purewasm_plugins.wasm.binary.instructions import instructions
 from purewasm_plugins.wasm.types import ValType
 
 WIDTHS = {ValType.I32: 0xFFFFFFFF, ValType.I64: 0xFFFFFFFFFFFFFFFF}

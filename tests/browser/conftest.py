@@ -6,16 +6,15 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from purewasm_plugins.browser.server import PlaygroundServer
 from purewasm_plugins.browser.site import Site
-from tests.conftest import missing
+from tests.conftest import ROOT, missing
 
-PYODIDE = Path(__file__).parents[1] / "pyodide" / "node_modules" / "pyodide"
+PYODIDE = ROOT / "tests" / "pyodide" / "node_modules" / "pyodide"
 SETUP = "sh tests/pyodide/setup.sh"
 
 #: Milliseconds: Python starts in a few seconds, and on a shared machine in many more.

@@ -5,12 +5,12 @@ It asks Pyodide's public address, and gets what lies here: there is no network i
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from purewasm_plugins.browser.site import PYODIDE_URL
+from tests.conftest import ROOT
 
-TESTS = Path(__file__).parents[1]
+TESTS = ROOT / "tests"
 PYODIDE = TESTS / "pyodide" / "node_modules" / "pyodide"
 EXAMPLE = TESTS / "pyodide" / "examples" / "embed.js"
 

@@ -17,9 +17,10 @@ import wasmtime
 
 from purewasm_plugins.browser.site import Site
 from tests.browser.conftest import ANSWERING
+from tests.conftest import ROOT
 
-FIXTURES = Path(__file__).parents[2] / "fixtures"
-PYODIDE = Path(__file__).parents[1] / "pyodide" / "node_modules" / "pyodide"
+FIXTURES = ROOT / "fixtures"
+PYODIDE = ROOT / "tests" / "pyodide" / "node_modules" / "pyodide"
 
 Visit = Callable[..., Any]
 

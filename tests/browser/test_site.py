@@ -35,9 +35,7 @@ from purewasm_plugins.browser.site import (
     packed_distribution,
 )
 from tests.browser.conftest import PYODIDE
-from tests.conftest import heed_interrupts
-
-ROOT = Path(__file__).parents[2]
+from tests.conftest import ROOT, heed_interrupts
 
 
 @pytest.fixture(scope="module")

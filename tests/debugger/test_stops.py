@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from purewasm_plugins.debugger import (
-    DebugSession,
-    ExpressionError,
-    LocationError,
-    StopReason,
-)
+from purewasm_plugins.debugger import DebugSession, ExpressionError, LocationError, StopReason
 from purewasm_plugins.debugger.expressions import Expression, Scope
 from tests.debugger.programs import FACTORIALS, start, text
 

@@ -22,14 +22,7 @@ from purewasm_plugins import (
     instantiate,
 )
 from purewasm_plugins.wasm import load
-from purewasm_plugins.wasm.types import (
-    FuncType,
-    GlobalType,
-    Limits,
-    MemoryType,
-    TableType,
-    ValType,
-)
+from purewasm_plugins.wasm.types import FuncType, GlobalType, Limits, MemoryType, TableType, ValType
 from tests.conftest import label
 
 Start = Callable[..., Instance]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from purewasm_plugins import Cancelled, DeadlineExceeded, Instance
-from purewasm_plugins.engine.limits import Operation
+from purewasm_plugins.runtime.limits import Operation
 
 Start = Callable[..., Instance]
 

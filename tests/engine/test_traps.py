@@ -17,7 +17,7 @@ from purewasm_plugins import (
     Trap,
     TrapReason,
 )
-from purewasm_plugins.wasm.instructions import instructions
+from purewasm_plugins.wasm.binary.instructions import instructions
 from purewasm_plugins.wasm.module import Span
 from purewasm_plugins.wasm.types import FuncType, ValType
 

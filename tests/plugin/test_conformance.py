@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,9 +11,10 @@ import pytest
 from purewasm_plugins import ResourceLimits
 from purewasm_plugins.plugin import conformance
 from purewasm_plugins.plugin.conformance import Check, Status, check, inputs, mends
-from purewasm_plugins.tools import schema_validator
+from purewasm_plugins.tools.registry import schema_validator
+from tests.conftest import ROOT
 
-FIXTURES = Path(__file__).parents[2] / "fixtures" / "wat"
+FIXTURES = ROOT / "fixtures" / "wat"
 
 PASS, WARNING, FAIL = Status
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -21,8 +20,9 @@ from purewasm_plugins import (
     ToolRegistry,
     WasmPluginManager,
 )
+from tests.conftest import ROOT
 
-WAT = Path(__file__).parents[2] / "fixtures" / "wat"
+WAT = ROOT / "fixtures" / "wat"
 
 
 @functools.cache

@@ -25,12 +25,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from purewasm_plugins import WasmPlugin
+from tests.conftest import ROOT
 
 Load = Callable[..., WasmPlugin]
 Make = Callable[[random.Random, int], str]
 Oracle = Callable[[str], str]
 
-PLUGINS = Path(__file__).parents[2] / "fixtures" / "plugins"
+PLUGINS = ROOT / "fixtures" / "plugins"
 
 # Inputs of a given size, more or less.
 

@@ -7,12 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from purewasm_plugins import (
-    MissingExportError,
-    VersionMismatchError,
-    WasmPlugin,
-    WasmPluginManager,
-)
+from purewasm_plugins import MissingExportError, VersionMismatchError, WasmPlugin, WasmPluginManager
 
 Load = Callable[..., WasmPlugin]
 FixtureData = Callable[[str], bytes]

@@ -7,7 +7,6 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -27,12 +26,13 @@ from purewasm_plugins import (
     WrongExportTypeError,
 )
 from purewasm_plugins.wasm.types import Limits, MemoryType
+from tests.conftest import ROOT
 
 Load = Callable[..., WasmPlugin]
 Wat = Callable[[str], bytes]
 Text = Callable[..., str]
 
-WAT = Path(__file__).parents[2] / "fixtures" / "wat"
+WAT = ROOT / "fixtures" / "wat"
 
 PAGE = 65536
 

@@ -42,9 +42,13 @@ LEFT_OUT = (
 #: nothing. The reference implementation of a test is a process of its own or native: not there.
 SUITES = {
     "engine": (["tests/engine"], 300),
-    "plugin": (["tests/plugin", "tests/test_tools.py"], 200),
+    "plugin": (["tests/plugin", "tests/tools/test_registry.py"], 200),
     "schemas": (
-        ["tests/test_json_text.py", "tests/test_schemas.py", "tests/test_patterns.py"],
+        [
+            "tests/support/test_json_text.py",
+            "tests/tools/schema/test_schemas.py",
+            "tests/tools/schema/test_patterns.py",
+        ],
         150,
     ),
     "workbench": (["tests/browser/test_workbench.py", "tests/browser/test_real_plugins.py"], 30),

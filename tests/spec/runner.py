@@ -8,17 +8,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from purewasm_plugins.engine import Function, Global, Instance, Memory, Table, instantiate
+from purewasm_plugins.engine import instantiate
 from purewasm_plugins.errors import DecodeError, LinkError, Trap, ValidationError, WasmError
-from purewasm_plugins.wasm import (
-    FuncType,
-    GlobalType,
-    Limits,
-    MemoryType,
-    TableType,
-    ValType,
-    load,
-)
+from purewasm_plugins.runtime.instance import Function, Global, Instance
+from purewasm_plugins.runtime.memory import Memory
+from purewasm_plugins.runtime.table import Table
+from purewasm_plugins.wasm import FuncType, GlobalType, Limits, MemoryType, TableType, ValType, load
 
 from . import values
 from .suite import Script, script

@@ -10,7 +10,7 @@ import struct
 from dataclasses import dataclass
 from typing import Any
 
-from purewasm_plugins.engine import Function
+from purewasm_plugins.runtime.instance import Function
 
 _LANE_BITS = {"i8": 8, "i16": 16, "i32": 32, "i64": 64, "f32": 32, "f64": 64}
 #: The bits of the one canonical NaN but for its sign, and of the exponent, by float type.

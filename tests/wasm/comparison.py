@@ -8,7 +8,8 @@ from typing import Any
 import wasmtime
 
 from purewasm_plugins.errors import DecodeError, ValidationError
-from purewasm_plugins.wasm import FuncType, Module, Span, ValType, instructions, load
+from purewasm_plugins.wasm import FuncType, Module, Span, ValType, load
+from purewasm_plugins.wasm.binary.instructions import instructions
 
 
 def essence(module: Module) -> dict[str, Any]:

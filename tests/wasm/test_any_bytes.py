@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from random import Random
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from purewasm_plugins.wasm import FuncType, ValType, decode, instructions, load
+from purewasm_plugins.wasm import FuncType, ValType, decode, load
+from purewasm_plugins.wasm.binary.instructions import instructions
 from purewasm_plugins.wasm.opcodes import BY_MNEMONIC, OPCODES, Opcode
-from purewasm_plugins.wasm.text import disassemble
+from purewasm_plugins.wasm.text.printer import disassemble
+from tests.conftest import ROOT
 from tests.generators import constant, encode, function_module, mutated, random_module, section
 from tests.wasm.comparison import outcome
 from tests.wasm.test_opcodes import IMMEDIATES
 
-ROOT = Path(__file__).parents[2]
 MODULES = [
     data
     for path in sorted((ROOT / "fixtures").rglob("*.wasm"))

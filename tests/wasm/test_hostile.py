@@ -8,15 +8,14 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
 from purewasm_plugins.errors import DecodeError, ValidationError, WasmError
 from purewasm_plugins.wasm import FuncType, load
+from tests.conftest import ROOT
 from tests.generators import function_module, module, section, signed, unsigned, vector
 
-ROOT = Path(__file__).parents[2]
 MEBIBYTE = 1 << 20
 MOST = unsigned(0xFFFFFFFF)
 NULLARY = section(1, vector([b"\x60\0\0"]))

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from purewasm_plugins.wasm import FuncType, Span, ValType, instructions
-from purewasm_plugins.wasm.instructions import Instruction
+from purewasm_plugins.wasm import FuncType, Span, ValType
+from purewasm_plugins.wasm.binary.instructions import Instruction, instructions
 from purewasm_plugins.wasm.opcodes import BY_CODE, BY_MNEMONIC, OPCODES, Immediates, Opcode
 from tests.generators import constant, encode, function_module
 from tests.wasm.comparison import outcome

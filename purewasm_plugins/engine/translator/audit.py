@@ -18,11 +18,11 @@ import re
 import struct
 from typing import Any
 
-from purewasm_plugins.engine.base import Function
 from purewasm_plugins.engine.translator.control import Bounds
 from purewasm_plugins.engine.translator.expressions import CALLS, READS, TRAPS, Expression
 from purewasm_plugins.engine.translator.writer import AFTER, Writer
-from purewasm_plugins.wasm.instructions import read_opcode
+from purewasm_plugins.runtime.instance import Function
+from purewasm_plugins.wasm.binary.instructions import read_opcode
 from purewasm_plugins.wasm.types import ValType
 
 __all__ = ["NAMES", "AuditedWriter", "FalseClaim"]

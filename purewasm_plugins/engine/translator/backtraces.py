@@ -12,12 +12,12 @@ from itertools import islice
 from types import CodeType, TracebackType
 from typing import Any
 
-from purewasm_plugins.engine.backtrace import stack_frame
-from purewasm_plugins.engine.base import Instance
 from purewasm_plugins.engine.translator.caching import ModuleCode
 from purewasm_plugins.engine.translator.source import offset_at
 from purewasm_plugins.errors import OutOfMemory, StackFrame, Trap, TrapReason
-from purewasm_plugins.wasm.instructions import read_opcode
+from purewasm_plugins.runtime.backtrace import stack_frame
+from purewasm_plugins.runtime.instance import Instance
+from purewasm_plugins.wasm.binary.instructions import read_opcode
 
 __all__ = ["Backtraces"]
 

@@ -11,10 +11,10 @@ import marshal
 import sys
 from types import CodeType
 
-from purewasm_plugins.engine.base import CodeCache
+from purewasm_plugins.cache.protocol import CodeCache
 from purewasm_plugins.engine.translator.source import Compiled, compiled
 from purewasm_plugins.engine.translator.writer import Effort
-from purewasm_plugins.version import VERSION
+from purewasm_plugins.support.version import VERSION
 from purewasm_plugins.wasm import ValidModule
 
 __all__ = ["ModuleCode"]

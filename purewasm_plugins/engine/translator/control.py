@@ -23,7 +23,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
-from purewasm_plugins.wasm.instructions import Instruction
+from purewasm_plugins.wasm.binary.instructions import Instruction
 
 __all__ = ["Bounds", "Construct", "Region", "Style", "analyse", "local_bit", "loop_bounds"]
 

@@ -38,8 +38,8 @@ from purewasm_plugins.engine.translator.writer import (
     TooDeep,
     Writer,
 )
-from purewasm_plugins.engine.values import f32_from_bits, f64_from_bits
-from purewasm_plugins.wasm.instructions import Instruction, instructions
+from purewasm_plugins.runtime.values import f32_from_bits, f64_from_bits
+from purewasm_plugins.wasm.binary.instructions import Instruction, instructions
 from purewasm_plugins.wasm.module import Module
 from purewasm_plugins.wasm.types import FuncType
 

@@ -18,8 +18,7 @@ from time import monotonic
 from types import FunctionType
 from typing import Any
 
-from purewasm_plugins.engine.base import CodeCache, Function, Global, Instance
-from purewasm_plugins.engine.limits import Budget
+from purewasm_plugins.cache.protocol import CodeCache
 from purewasm_plugins.engine.translator.backtraces import TRAPPING, Backtraces
 from purewasm_plugins.engine.translator.caching import ModuleCode
 from purewasm_plugins.engine.translator.metering import LARGEST_SLICE, SlicedBudget
@@ -27,6 +26,8 @@ from purewasm_plugins.engine.translator.runtime import namespace
 from purewasm_plugins.engine.translator.stack import height
 from purewasm_plugins.engine.translator.writer import Effort
 from purewasm_plugins.errors import OutOfMemory, Trap, TrapReason, WasmError
+from purewasm_plugins.runtime.instance import Function, Global, Instance
+from purewasm_plugins.runtime.limits import Budget
 from purewasm_plugins.wasm.opcodes import OPCODES
 from purewasm_plugins.wasm.types import FuncType, GlobalType
 

@@ -20,10 +20,10 @@ from operator import length_hint
 from time import monotonic
 from typing import NoReturn
 
-from purewasm_plugins.engine.base import HostException
-from purewasm_plugins.engine.limits import Budget, ResourceLimits
 from purewasm_plugins.engine.translator.stack import DEEPEST, PYTHON_STACK
 from purewasm_plugins.errors import Trap, TrapReason
+from purewasm_plugins.runtime.instance import HostException
+from purewasm_plugins.runtime.limits import Budget, ResourceLimits
 
 __all__ = ["SlicedBudget"]
 

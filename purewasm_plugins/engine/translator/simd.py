@@ -14,7 +14,7 @@ from struct import Struct
 
 from purewasm_plugins.engine.translator import simd_float, simd_integer
 from purewasm_plugins.engine.translator.simd_builders import Functions, lanewise, whole
-from purewasm_plugins.engine.values import f32_from_bits, f32_to_bits
+from purewasm_plugins.runtime.values import f32_from_bits, f32_to_bits
 
 __all__ = ["ACCESS_SIZE", "FUNCTIONS"]
 

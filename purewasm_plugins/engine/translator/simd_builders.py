@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from struct import Struct
 from typing import Any, ParamSpec
 
-from purewasm_plugins.engine.values import f32_to_bits
+from purewasm_plugins.runtime.values import f32_to_bits
 
 __all__ = ["Deferred", "Functions", "deferred", "lanewise", "lanewise_views", "masks", "whole"]
 

@@ -21,7 +21,7 @@ from purewasm_plugins.engine.translator.writer import ANY_EFFORT, Effort, Line, 
 from purewasm_plugins.errors import WasmError
 from purewasm_plugins.wasm import ValidModule
 from purewasm_plugins.wasm.module import Module
-from purewasm_plugins.wasm.names import Names, read_names
+from purewasm_plugins.wasm.symbols.names import Names, read_names
 
 __all__ = ["FILE_NAME", "Compiled", "compiled", "offset_at", "translate"]
 

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from purewasm_plugins.engine import Engine, ResourceLimits
-from purewasm_plugins.engine.instantiate import Imports
+from purewasm_plugins.engine import Engine
 from purewasm_plugins.errors import CompileError
 from purewasm_plugins.plugin.conformance import mends
 from purewasm_plugins.plugin.conformance.declarations import (
@@ -22,6 +21,8 @@ from purewasm_plugins.plugin.conformance.declarations import (
 from purewasm_plugins.plugin.conformance.findings import Check, Status
 from purewasm_plugins.plugin.conformance.running import Running
 from purewasm_plugins.plugin.plugin import compile_module
+from purewasm_plugins.runtime.imports import Imports
+from purewasm_plugins.runtime.limits import ResourceLimits
 
 __all__ = ["CALL_TIMEOUT", "Check", "Status", "check"]
 

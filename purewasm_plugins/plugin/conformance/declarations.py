@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from purewasm_plugins.engine.instantiate import Imports
 from purewasm_plugins.plugin import abi
 from purewasm_plugins.plugin.conformance import mends
 from purewasm_plugins.plugin.conformance.findings import Check, Status
+from purewasm_plugins.runtime.imports import Imports
 from purewasm_plugins.wasm import Export, ExternKind, FuncType, Module
 
 #: Missing imports that are named.

@@ -10,8 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from purewasm_plugins.engine import Engine, Instance, ResourceLimits, instantiate
-from purewasm_plugins.engine.instantiate import Imports
+from purewasm_plugins.engine import Engine, instantiate
 from purewasm_plugins.errors import (
     DeadlineExceeded,
     InvalidArgumentsError,
@@ -19,7 +18,6 @@ from purewasm_plugins.errors import (
     PluginError,
     WasmError,
 )
-from purewasm_plugins.json_text import read_json
 from purewasm_plugins.plugin import abi
 from purewasm_plugins.plugin.conformance import mends
 from purewasm_plugins.plugin.conformance.findings import Check, Status
@@ -41,7 +39,11 @@ from purewasm_plugins.plugin.strings import (
     input_place,
     string_bytes,
 )
-from purewasm_plugins.tools import schema_validator
+from purewasm_plugins.runtime.imports import Imports
+from purewasm_plugins.runtime.instance import Instance
+from purewasm_plugins.runtime.limits import ResourceLimits
+from purewasm_plugins.support.json_text import read_json
+from purewasm_plugins.tools.registry import schema_validator
 from purewasm_plugins.wasm import PAGE_SIZE, ValidModule
 
 #: Seconds after which no further tool is run.

@@ -1,0 +1,1 @@
+"""Where translated code is kept between processes."""

@@ -1,0 +1,1 @@
+"""The pywasm engine: the reference, all that touches pywasm's machine."""

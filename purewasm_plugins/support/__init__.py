@@ -1,0 +1,1 @@
+"""What every layer may use: frozen records, JSON as text, the version."""

@@ -1,0 +1,1 @@
+"""JSON Schemas of strangers, checked within bounds."""

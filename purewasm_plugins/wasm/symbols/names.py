@@ -1,0 +1,140 @@
+"""The name section: what a compiler called things (appendix 7.4, with its extensions).
+
+A decoded module in, `Names` out. The section has no meaning, so nothing about it is an error: a
+part of it that is malformed is left out, and a note says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from purewasm_plugins.errors import DecodeError
+from purewasm_plugins.support.records import Record
+from purewasm_plugins.wasm.binary.primitives import read_byte, read_name, read_unsigned
+from purewasm_plugins.wasm.limits import MAX_NAMES
+from purewasm_plugins.wasm.module import Module
+
+__all__ = ["Names", "read_names"]
+
+NameMap = Mapping[int, str]
+IndirectNameMap = Mapping[int, NameMap]
+
+#: Of what nobody gave a name.
+_NONE: Mapping[int, Any] = {}
+
+_Item = TypeVar("_Item")
+
+
+class Names(Record):
+    """Names by index, imported things first; what has none is missing.
+
+    Attributes:
+        module: the module's own name.
+        functions, types, tables, memories, globals, elements, data: by index.
+        locals: by function, then by local, parameters first.
+        labels: by function, then by block, numbered in the order in which the blocks begin.
+        notes: what was malformed and is left out.
+    """
+
+    module: str | None = None
+    functions: NameMap = _NONE
+    locals: IndirectNameMap = _NONE
+    labels: IndirectNameMap = _NONE
+    types: NameMap = _NONE
+    tables: NameMap = _NONE
+    memories: NameMap = _NONE
+    globals: NameMap = _NONE
+    elements: NameMap = _NONE
+    data: NameMap = _NONE
+    notes: tuple[str, ...] = ()
+
+
+class _Content:
+    """What the subsections hold, and how many more names and lists of names are read."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._left = MAX_NAMES
+
+    def _association(
+        self, position: int, end: int, read: Callable[[int, int], tuple[_Item, int]]
+    ) -> tuple[dict[int, _Item], int]:
+        """A vector of an index and what belongs to it; the first one counts if there are two."""
+        found: dict[int, _Item] = {}
+        start = position
+        count, position = read_unsigned(self._data, position)
+        for _ in range(count):
+            if position >= end:
+                raise DecodeError("unexpected end of section or function", end)
+            if not self._left:
+                raise DecodeError(f"too many names: {MAX_NAMES} at most", start)
+            self._left -= 1
+            index, position = read_unsigned(self._data, position)
+            item, position = read(position, end)
+            found.setdefault(index, item)
+        return found, position
+
+    def name(self, position: int, end: int) -> tuple[str, int]:
+        return read_name(self._data, position)
+
+    def name_map(self, position: int, end: int) -> tuple[dict[int, str], int]:
+        return self._association(position, end, self.name)
+
+    def indirect_name_map(self, position: int, end: int) -> tuple[IndirectNameMap, int]:
+        return self._association(position, end, self.name_map)
+
+
+_Reader = Callable[[_Content, int, int], tuple[object, int]]
+
+#: By subsection id: the field of `Names`, and what reads it.
+_SUBSECTIONS: dict[int, tuple[str, _Reader]] = {
+    0: ("module", _Content.name),
+    1: ("functions", _Content.name_map),
+    2: ("locals", _Content.indirect_name_map),
+    3: ("labels", _Content.indirect_name_map),
+    4: ("types", _Content.name_map),
+    5: ("tables", _Content.name_map),
+    6: ("memories", _Content.name_map),
+    7: ("globals", _Content.name_map),
+    8: ("elements", _Content.name_map),
+    9: ("data", _Content.name_map),
+}
+
+
+def read_names(module: Module) -> Names:
+    """The names in a module's name section; none where it has no such section."""
+    for section in module.custom_sections:
+        if section.name == "name":
+            return _read(module.data, *section.content)
+    return Names()
+
+
+def _read(data: bytes, position: int, end: int) -> Names:
+    found: dict[str, object] = {}
+    notes = []
+    content = _Content(data)
+    while position < end:
+        try:
+            identifier, after = read_byte(data, position)
+            size, start = read_unsigned(data, after)
+        except DecodeError as error:
+            notes.append(f"the name section is malformed: {error}")
+            break
+        if start + size > end:
+            notes.append(f"the name section ends in the middle of subsection {identifier}")
+            break
+        known = _SUBSECTIONS.get(identifier)
+        if known is not None:
+            name, read = known
+            try:
+                item, after = read(content, start, start + size)
+            except DecodeError as error:
+                notes.append(f"the names of {name} are malformed: {error}")
+            else:
+                if after == start + size:
+                    found.setdefault(name, item)
+                else:
+                    notes.append(f"the names of {name} do not fill their subsection")
+        position = start + size
+    return Names(**found, notes=tuple(notes))  # type: ignore[arg-type]

@@ -1,0 +1,1 @@
+"""The text format (core specification, chapter 6)."""

@@ -1,0 +1,194 @@
+"""The cache of translated code, and the directory that keeps it."""
+
+from __future__ import annotations
+
+import gc
+import marshal
+import os
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from purewasm_plugins import PluginError, Trap, instantiate
+from purewasm_plugins.cache.directory import DirectoryCache
+from purewasm_plugins.engine.translator import Translator, caching, source
+from purewasm_plugins.wasm import Module, load
+
+Wat = Callable[[str], bytes]
+
+MODULE = """(module (func (export "a") (result i32) (i32.const 1))
+                    (func (export "b") (result i32) (i32.const 2)))"""
+
+
+def call(data: bytes, cache: DirectoryCache, name: str) -> int:
+    result: int = instantiate(data, engine=Translator(cache=cache)).exports[name]()  # type: ignore[operator]
+    return result
+
+
+def test_functions_are_translated_once(
+    tmp_path: Path, wat: Wat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = DirectoryCache(tmp_path / "cache")
+    assert call(wat(MODULE), cache, "a") == 1
+    assert call(wat(MODULE), cache, "b") == 2
+    monkeypatch.setattr(caching, "compiled", None)
+    assert call(wat(MODULE), cache, "a") == 1
+    assert call(wat(MODULE), cache, "b") == 2
+
+
+@pytest.mark.parametrize("damage", [b"", b"x", None])
+def test_a_damaged_entry_is_none(tmp_path: Path, wat: Wat, damage: bytes | None) -> None:
+    cache = DirectoryCache(tmp_path)
+    tmp_path.chmod(0o700)
+    assert call(wat(MODULE), cache, "a") == 1
+    (entry,) = tmp_path.iterdir()
+    content = entry.read_bytes()
+    entry.write_bytes(content[:-1] + b"?" if damage is None else damage)
+    assert call(wat(MODULE), cache, "a") == 1
+    assert entry.read_bytes() == content
+
+
+def test_the_directory_is_its_owners(tmp_path: Path) -> None:
+    made = DirectoryCache(tmp_path / "new" / "cache").directory
+    assert made.stat().st_mode & 0o777 == 0o700
+    made.chmod(0o770)
+    with pytest.raises(PluginError, match="writable by others"):
+        DirectoryCache(made)
+
+
+def odd_entries() -> dict[str, Callable[[Path], object]]:
+    """What may lie in place of an entry, which is renamed to `kept` before."""
+    return {
+        "pipe": lambda entry: os.mkfifo(entry),
+        "directory": lambda entry: entry.mkdir(),
+        "symbolic link": lambda entry: entry.symlink_to(entry.with_name("kept")),
+        "link to nothing": lambda entry: entry.symlink_to(entry.with_name("nothing")),
+        "device": lambda entry: entry.symlink_to("/dev/zero"),
+        "writable by the group": lambda entry: copied(entry).chmod(0o620),
+        "writable by others": lambda entry: copied(entry).chmod(0o602),
+        "not readable": lambda entry: copied(entry).chmod(0),
+        "another owner's": lambda entry: os.chown(copied(entry), 12345, 12345),
+        "huge": lambda entry: os.truncate(copied(entry), 1 << 40),
+    }
+
+
+def copied(entry: Path) -> Path:
+    entry.write_bytes(entry.with_name("kept").read_bytes())
+    return entry
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no such files here")
+@pytest.mark.parametrize("kind", odd_entries())
+def test_an_odd_entry_is_none(tmp_path: Path, wat: Wat, kind: str) -> None:
+    if kind == "another owner's" and os.getuid() != 0:
+        pytest.skip("only root can give a file away")
+    if kind == "not readable" and os.getuid() == 0:
+        pytest.skip("root can read it")
+    tmp_path.chmod(0o700)
+    cache = DirectoryCache(tmp_path)
+    cache.put("key", b"content")
+    assert cache.get("key") == b"content"
+    (entry,) = tmp_path.iterdir()
+    entry.rename(entry.with_name("kept"))
+    odd_entries()[kind](entry)
+    assert cache.get("key") is None
+    if kind != "directory":
+        cache.put("key", b"new")
+        assert cache.get("key") == b"new"
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="there are no owners here")
+def test_the_parents_are_looked_at_each_time(tmp_path: Path) -> None:
+    parent = tmp_path / "parent"
+    parent.mkdir(mode=0o700)
+    cache = DirectoryCache(parent / "cache")
+    for directory, mode in ((parent, 0o770), (parent, 0o707), (parent / "cache", 0o770)):
+        cache.put("key", b"content")
+        assert cache.get("key") == b"content"
+        directory.chmod(mode)
+        assert cache.get("key") is None
+        cache.put("other", b"content")
+        with pytest.raises(PluginError, match="writable by others"):
+            DirectoryCache(parent / "cache")
+        directory.chmod(0o700)
+        assert cache.get("other") is None
+    # As /tmp is.
+    parent.chmod(0o1777)
+    assert cache.get("key") == b"content"
+
+
+@pytest.mark.parametrize("content", [b"", b"N", b"i\0\0\0\0", marshal.dumps({0: 7})])
+def test_an_entry_of_something_else(tmp_path: Path, wat: Wat, content: bytes) -> None:
+    tmp_path.chmod(0o700)
+    cache = DirectoryCache(tmp_path)
+    for wrong in (content, marshal.dumps({0: content})):
+        cache.put(caching.module_key(wat(MODULE), True, Translator.audited), wrong)
+        assert call(wat(MODULE), cache, "a") == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="there are no owners here")
+def test_the_directory_of_another_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tmp_path.chmod(0o700)
+    monkeypatch.setattr(os, "getuid", lambda: 12345678)
+    with pytest.raises(PluginError, match="another user"):
+        DirectoryCache(tmp_path)
+
+
+def test_not_a_directory(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(PluginError):
+        DirectoryCache(file)
+
+
+#: `f` is an operand of its own call, in the first call of all.
+NESTED = """(module
+  (func $f (param i32) (result i32) (i32.add (local.get 0) (i32.const 1)))
+  (func (export "a") (result i32) (call $f (call $f (call $f (i32.const 0)))))
+  (func (export "b") unreachable))"""
+
+
+def test_a_module_translates_a_function_once(wat: Wat, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often it is called in its first call, and however many instances there are."""
+    translated: list[int] = []
+
+    def compiled(module: Module, index: int, **options: Any) -> source.Compiled:
+        translated.append(index)
+        return source.compiled(module, index, **options)
+
+    monkeypatch.setattr(caching, "compiled", compiled)
+    module = load(wat(NESTED))
+    for _ in range(3):
+        instance = instantiate(module)
+        for _ in range(2):
+            assert instance.exports["a"]() == 3  # type: ignore[operator]
+            with pytest.raises(Trap) as raised:
+                instance.exports["b"]()  # type: ignore[operator]
+            assert raised.value.frames[0].instruction == "unreachable"
+    assert sorted(translated) == [0, 1, 2]
+    # Without a meter the code is another.
+    free = instantiate(module, engine=Translator(metered=False))
+    assert free.exports["a"]() == 3  # type: ignore[operator]
+    assert sorted(translated) == [0, 0, 1, 1, 2]
+
+
+def test_the_code_lives_as_long_as_its_module(wat: Wat) -> None:
+    module = load(wat(NESTED))
+    assert instantiate(module).exports["a"]() == 3  # type: ignore[operator]
+    code = weakref.ref(caching.ModuleCode.of(module, True, Translator.audited, None))
+    assert code() is not None
+    del module
+    gc.collect()
+    assert code() is None
+
+
+def test_what_a_module_has_is_given_to_a_cache(tmp_path: Path, wat: Wat) -> None:
+    """Its first instance had none."""
+    module = load(wat(MODULE))
+    tmp_path.chmod(0o700)
+    for engine in (Translator(), Translator(cache=DirectoryCache(tmp_path))):
+        assert instantiate(module, engine=engine).exports["a"]() == 1  # type: ignore[operator]
+    assert len(list(tmp_path.iterdir())) == 1

@@ -1,0 +1,294 @@
+"""Imports point one way, and each layer stays what it is: read from the source, not run."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import graphlib
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.conftest import ROOT
+
+PACKAGE = ROOT / "purewasm_plugins"
+
+#: The rooms of the package, bottom up: a room imports from itself and from those before it. The
+#: root of the package, its public names, is "".
+ROOMS = (
+    *("support", "errors", "wasm", "runtime", "cache", "engine", "tools", "plugin", ""),
+    *("debugger", "browser", "cli", "__main__"),
+)
+
+#: What a room does not import all the same, though it stands below it.
+APART = {
+    # Tools as an agent sees them know nothing of WebAssembly.
+    "tools": {"wasm", "runtime", "cache", "engine"},
+    # Where code is kept knows nothing of what it is.
+    "cache": {"wasm", "runtime"},
+    "__main__": {*ROOMS} - {"cli"},
+}
+
+#: Who may import what is neither ours nor Python's own.
+THIRD_PARTY = {
+    "pywasm": ("engine/reference/", "debugger/"),
+    "click": ("cli/",),
+    "rich": ("cli/",),
+    # Python in Pyodide: the bridge to the page.
+    "js": ("browser/",),
+    "pyodide": ("browser/",),
+}
+
+#: What does I/O, uses threads, or has a state of the process's.
+OUTSIDE = {
+    *("os", "io", "pathlib", "socket", "threading", "subprocess", "multiprocessing", "asyncio"),
+    *("signal", "tempfile", "shutil", "logging", "urllib", "http", "ssl", "select", "ctypes"),
+    *("concurrent", "_thread", "queue", "faulthandler", "locale", "random", "inspect"),
+}
+
+#: Who uses one of them all the same: the recursion limit is a state of the process's, so setting it
+#: takes a lock, which a forked process has to renew, and knows which call is in which thread.
+NEEDED = {
+    ("engine/translator/stack.py", "threading"),
+    ("engine/translator/stack.py", "os"),
+    ("engine/translator/metering.py", "threading"),
+}
+
+
+class Imported(NamedTuple):
+    """One import: who, what, and where."""
+
+    path: Path
+    name: str
+    line: int
+    for_types_only: bool
+
+    @property
+    def where(self) -> str:
+        return f"{self.path.relative_to(ROOT)}:{self.line} imports {self.name}"
+
+    @property
+    def layer(self) -> str:
+        first = self.path.relative_to(PACKAGE).parts[0]
+        return first.removesuffix(".py").replace("__init__", "")
+
+    @property
+    def ours(self) -> bool:
+        return self.name.partition(".")[0] == "purewasm_plugins"
+
+    @property
+    def target(self) -> str:
+        """The layer of an import of ours."""
+        return [*self.name.split("."), ""][1]
+
+
+@functools.cache
+def trees() -> dict[Path, ast.Module]:
+    return {path: ast.parse(path.read_text("utf-8")) for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def module_name(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+@functools.cache
+def imports() -> tuple[Imported, ...]:
+    names = {module_name(path) for path in trees()}
+    return tuple(one for path, tree in trees().items() for one in _imports_of(path, tree, names))
+
+
+def _imports_of(path: Path, tree: ast.Module, modules: set[str]) -> Iterator[Imported]:
+    for_types = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: a relative import"
+            assert node.module is not None
+            found = [
+                inner if (inner := f"{node.module}.{alias.name}") in modules else node.module
+                for alias in node.names
+            ]
+        else:
+            continue
+        for name in dict.fromkeys(found):
+            yield Imported(path, name, node.lineno, id(node) in for_types)
+
+
+def test_the_reader_finds_imports() -> None:
+    """The tests below would pass on nothing."""
+    found = {(one.layer, one.target) for one in imports() if one.ours}
+    assert {("plugin", "engine"), ("engine", "wasm"), ("engine", "errors"), ("", "plugin")} <= found
+    assert any(one.name == "pywasm" for one in imports())
+    assert any(one.name == "collections.abc" for one in imports())
+
+
+def may_import(room: str, other: str) -> bool:
+    return other in ROOMS[: ROOMS.index(room)] and other not in APART.get(room, ())
+
+
+def test_every_room_has_a_place() -> None:
+    found = {
+        path.name.removesuffix(".py").replace("__init__", "")
+        for path in PACKAGE.iterdir()
+        if path.suffix == ".py" or (path / "__init__.py").exists()
+    }
+    assert found == {*ROOMS}
+
+
+def test_rooms() -> None:
+    wrong = [
+        one.where
+        for one in imports()
+        if one.ours and one.target != one.layer and not may_import(one.layer, one.target)
+    ]
+    assert not wrong
+
+
+def test_no_cycles() -> None:
+    """Of modules, imports inside functions included."""
+    graph: dict[str, set[str]] = {module_name(path): set() for path in trees()}
+    for one in imports():
+        if one.ours:
+            graph[module_name(one.path)].add(one.name)
+    list(graphlib.TopologicalSorter(graph).static_order())
+
+
+def test_nothing_of_ours_is_hidden_under_type_checking() -> None:
+    assert not [one.where for one in imports() if one.for_types_only and one.ours]
+
+
+def test_engines_know_nothing_of_each_other() -> None:
+    engines = {
+        "reference": PACKAGE / "engine" / "reference",
+        "translator": PACKAGE / "engine" / "translator",
+    }
+    wrong = [
+        one.where
+        for one in imports()
+        for engine, path in engines.items()
+        for other in engines.keys() - {engine}
+        if one.path.is_relative_to(path) and one.name.startswith(f"purewasm_plugins.engine.{other}")
+    ]
+    assert not wrong
+
+
+#: What `import purewasm_plugins` loads lies in these.
+LOADED_FIRST = ("__init__.py", "engine", "runtime", "plugin", "wasm")
+
+
+def test_engines_are_imported_only_when_asked_for() -> None:
+    """`import purewasm_plugins` must not pay for them: their only import is inside a function."""
+    at_the_top = [
+        f"{path}: {ast.unparse(node)}"
+        for path, tree in trees().items()
+        if path.relative_to(PACKAGE).parts[0] in LOADED_FIRST
+        and not {"translator", "reference"} & {*path.parts}
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom)
+        and node.module is not None
+        and node.module.startswith(
+            ("purewasm_plugins.engine.reference.interpreter", "purewasm_plugins.engine.translator")
+        )
+    ]
+    assert not at_the_top
+
+
+def test_third_parties() -> None:
+    known = {*sys.stdlib_module_names, "purewasm_plugins", "__future__"}
+    wrong = []
+    for one in imports():
+        top = one.name.partition(".")[0]
+        path = one.path.relative_to(PACKAGE).as_posix()
+        if top not in known and not path.startswith(THIRD_PARTY.get(top, ())):
+            wrong.append(one.where)
+    assert not wrong
+
+
+@pytest.mark.parametrize("layer", ["errors", "wasm", "runtime", "engine"])
+def test_no_io_and_no_threads(layer: str) -> None:
+    wrong = [
+        one.where
+        for one in imports()
+        if one.layer == layer
+        and one.name.partition(".")[0] in OUTSIDE
+        and (one.path.relative_to(PACKAGE).as_posix(), one.name) not in NEEDED
+    ]
+    calls = [
+        f"{path}:{node.lineno}: {ast.unparse(node)}"
+        for path, tree in trees().items()
+        if path.relative_to(PACKAGE).parts[0].removesuffix(".py") == layer
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id in ("open", "print", "input")
+    ]
+    assert not wrong + calls
+
+
+def test_no_assertions() -> None:
+    """`python -O` drops them."""
+    assert not [
+        f"{path}:{node.lineno}"
+        for path, tree in trees().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assert)
+    ]
+
+
+def test_no_bare_except() -> None:
+    """It would swallow KeyboardInterrupt, and what carries a host function's exception."""
+    assert not [
+        f"{path}:{node.lineno}"
+        for path, tree in trees().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ExceptHandler) and node.type is None
+    ]
+
+
+def test_every_module_says_what_it_is() -> None:
+    assert not [path for path, tree in trees().items() if not ast.get_docstring(tree)]
+
+
+def test_the_public_names_are_those_of_all() -> None:
+    import purewasm_plugins
+
+    assert sorted(purewasm_plugins.__all__) == purewasm_plugins.__all__
+    assert all(hasattr(purewasm_plugins, name) for name in purewasm_plugins.__all__)
+    required = {
+        *("WasmPlugin", "WasmPluginManager", "PluginTool", "ToolRegistry", "ToolDefinition"),
+        *("ToolCall", "ToolResult", "ToolCategory", "ToolImpl", "instantiate", "Instance"),
+        *("Function", "Memory", "Table", "Global", "ResourceLimits", "WasmError", "DecodeError"),
+        *("ValidationError", "LinkError", "Trap", "TrapReason", "OutOfFuel", "DeadlineExceeded"),
+        *("Cancelled", "PluginError", "CompileError", "InstantiateError", "MissingExportError"),
+        *("WrongExportTypeError", "VersionMismatchError", "ToolExecutionError", "ToolError"),
+        *("ToolNotFoundError", "InvalidArgumentsError", "DuplicateToolError"),
+    }
+    assert required <= {*purewasm_plugins.__all__}
+
+
+def test_the_top_level_of_the_repository() -> None:
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a git checkout: what belongs to the repository cannot be told")
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    top = {name.partition("/")[0] for name in listed.stdout.split("\0") if name}
+    assert {name for name in top if not name.startswith(".")} == {
+        "pyproject.toml",
+        "README.md",
+        "LICENSE",
+        "purewasm_plugins",
+        "tests",
+        "fixtures",
+        "benchmarks",
+    }
