@@ -23,6 +23,7 @@ __all__ = [
     "ExpressionError",
     "InstantiateError",
     "InvalidArgumentsError",
+    "InvalidString",
     "LinkError",
     "LocationError",
     "MemoryInUse",
@@ -189,7 +190,8 @@ class TrapReason(enum.Enum):
     DEADLINE_EXCEEDED = "deadline exceeded"
     CANCELLED = "cancelled"
     OUT_OF_MEMORY = "out of memory"
-    MEMORY_IN_USE = "the memory cannot grow while the host holds a memoryview of its data"
+    MEMORY_IN_USE = "the memory cannot grow while the host holds a view of it"
+    INVALID_STRING = "invalid string"
 
     def __str__(self) -> str:
         return self.value
@@ -239,17 +241,29 @@ class Trap(WasmError):
         self.reason = reason
         self.frames = frames
 
+    def with_frames(self, frames: tuple[StackFrame, ...]) -> Trap:
+        """Return the same trap with another backtrace."""
+        return type(self)(self.reason, frames)
+
+    @property
+    def summary(self) -> str:
+        """The trap in one line: of its backtrace, the innermost frame."""
+        return f"{self._words()} in {self.frames[0]}" if self.frames else self._words()
+
     def backtrace(self) -> list[str]:
-        """The frames as text, the middle of a long backtrace left out."""
+        """Return the frames as text, the middle of a long backtrace left out."""
         lines = [f"in {frame}" for frame in self.frames]
         hidden = len(lines) - 2 * self.SHOWN
         if hidden > 0:
             lines[self.SHOWN : -self.SHOWN] = [f"... {hidden} more frames"]
         return lines
 
+    def _words(self) -> str:
+        return self.reason.value
+
     def __str__(self) -> str:
         # A line each: they are escaped one by one.
-        return "\n  ".join([self.reason.value, *self.backtrace()])
+        return "\n  ".join([self._words(), *self.backtrace()])
 
 
 class OutOfFuel(Trap):
@@ -297,7 +311,11 @@ class OutOfMemory(Trap):
 
 
 class MemoryInUse(Trap):
-    """A memory had to grow while the host held a `memoryview` of its `data`: release it first."""
+    """A memory had to grow while the host held a view of it.
+
+    A `Memory.view` is released at the end of its `with`; what was made of it and is kept, a slice
+    or an array of numpy, holds the memory as long as it lives.
+    """
 
     def __init__(
         self,
@@ -305,6 +323,27 @@ class MemoryInUse(Trap):
         frames: tuple[StackFrame, ...] = (),
     ) -> None:
         super().__init__(reason, frames)
+
+
+class InvalidString(Trap):
+    """A module gave a host a pointer at which no string can be read.
+
+    Attributes:
+        details: what is wrong with it.
+    """
+
+    def __init__(self, details: str, frames: tuple[StackFrame, ...] = ()) -> None:
+        super().__init__(TrapReason.INVALID_STRING, frames)
+        # The constructor's arguments, for `pickle`.
+        self.args = (details, frames)
+        self.details = details
+
+    def with_frames(self, frames: tuple[StackFrame, ...]) -> Trap:
+        """Return the same trap with another backtrace."""
+        return type(self)(self.details, frames)
+
+    def _words(self) -> str:
+        return self.details
 
 
 class PluginError(_Worded, Exception):

@@ -96,7 +96,7 @@ CASES: list[tuple[Exception, dict[str, object], str]] = [
     (
         MemoryInUse(),
         {"reason": TrapReason.MEMORY_IN_USE},
-        "the memory cannot grow while the host holds a memoryview of its data",
+        "the memory cannot grow while the host holds a view of it",
     ),
     (PluginError("anything"), {}, "anything"),
     (
@@ -303,6 +303,6 @@ def test_the_wording_is_that_of_the_specification_s_test_suite() -> None:
         "deadline exceeded",
         "cancelled",
         "out of memory",
-        "the memory cannot grow while the host holds a memoryview of its data",
+        "the memory cannot grow while the host holds a view of it",
     ]
     assert all(str(reason) == reason.value for reason in TrapReason)

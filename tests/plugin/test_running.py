@@ -283,7 +283,7 @@ def test_a_call_cannot_read_the_input_of_the_one_before(
     assert plugin.execute_tool(0, "x" * size) == "x" * (size - 1)
     assert plugin.execute_tool(0, "") == ""
     memory = plugin.instance.exports["memory"]
-    assert not any(memory.data[memory.size :])
+    assert not any(memory.raw[memory.size :])
 
 
 def test_an_input_does_not_outlive_a_trap_in_a_memory_that_does(
@@ -297,7 +297,7 @@ def test_an_input_does_not_outlive_a_trap_in_a_memory_that_does(
     plugin = load(wat(text), {"env": {"memory": memory}})
     with pytest.raises(ToolExecutionError, match="unreachable"):
         plugin.execute_tool(0, "?secret")
-    assert not any(memory.data[memory.size :])
+    assert not any(memory.raw[memory.size :])
     assert plugin.execute_tool(0, "") == ""
 
 
@@ -537,7 +537,7 @@ def test_an_exported_allocator_is_used(
         assert exports["made"].value == number
         assert exports["asked"].value == len(given.encode()) + 1, "the terminator needs a byte"
         assert exports["memory"].read(4096, exports["asked"].value) == given.encode() + b"\0"
-    assert len(exports["memory"].data) == PAGE, "no page of the host's"
+    assert len(exports["memory"].raw) == PAGE, "no page of the host's"
 
 
 @pytest.mark.parametrize("allocator", ALLOCATOR_WITHOUT_FREE.values(), ids=ALLOCATOR_WITHOUT_FREE)
@@ -636,4 +636,4 @@ def test_an_allocator_that_grows_memory(load: Load) -> None:
     for size in (10, 3 * PAGE, 5, 10 * PAGE):
         assert plugin.execute_tool("echo", "x" * size) == "x" * size
         assert plugin.execute_tool("live", "") == "1"
-    assert len(plugin.instance.exports["memory"].data) == plugin.instance.exports["memory"].size
+    assert len(plugin.instance.exports["memory"].raw) == plugin.instance.exports["memory"].size

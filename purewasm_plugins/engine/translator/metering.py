@@ -61,7 +61,7 @@ class SlicedBudget(Budget):
         self.items: list[Iterator[None]] = [between, self._slice]
         self.dropped: list[None] = []
         self._size = 16
-        self._looked = 0.0
+        self._checked_at = 0.0
         #: Units that may be given before the call depth has to be looked at.
         self._room = 0
         #: How many functions are active, as far as is known.
@@ -92,10 +92,10 @@ class SlicedBudget(Budget):
         passes on may raise. So the source here is one that runs no Python code: again and again it
         gives the two items of a list, and the first of them puts the next slice in second place.
         """
-        self.shorten()
+        self.recheck_limits()
         self.iterator: Iterator[None] = chain.from_iterable(chain.from_iterable(repeat(self.items)))
 
-    def shorten(self) -> None:
+    def recheck_limits(self) -> None:
         """Give up what is left of a slice, so that the next unit looks around first.
 
         Any thread may call it: what `extend` takes it takes at once.
@@ -187,8 +187,8 @@ class _Between(map):  # type: ignore[type-arg]
         left = LARGEST_SLICE if fuel is None else fuel - budget._given + budget._start
         if left <= 0 or budget.cancelled or (deadline is not None and now >= deadline):
             budget.check_limits(1)
-        elapsed = now - budget._looked
-        budget._looked = now
+        elapsed = now - budget._checked_at
+        budget._checked_at = now
         size = budget._size
         if elapsed > LONGEST:
             size = int(size * SHORTEST / elapsed) or 1
