@@ -41,13 +41,13 @@ EXAMPLES: tuple[Example, ...] = (
     Example(
         "zig_text",
         "plugins/zig_text/text",
-        "takes arguments with a schema; Zig",
+        "arguments with a schema; Zig",
         ("levenshtein", "sort_lines"),
     ),
     Example(
         "rust_documents",
         "plugins/rust_documents/documents",
-        "Markdown, tables, lines, words; Rust",
+        "Markdown, tables, words; Rust",
         ("markdown_to_html", "csv_to_json", "sort_lines", "count_words"),
     ),
     Example("c_csv", "plugins/c_csv/csv", "tables and lines; C", ("csv_to_json", "sort_lines")),
@@ -60,7 +60,7 @@ EXAMPLES: tuple[Example, ...] = (
     Example(
         "as_lines",
         "plugins/as_lines/lines",
-        "lines, tables, distances; AssemblyScript",
+        "lines and tables; AssemblyScript",
         ("sort_lines", "levenshtein", "csv_to_json"),
     ),
     Example("shout_c", "plugins/starter/shout_c", "a first plugin in C", ("shout",)),
@@ -73,16 +73,16 @@ EXAMPLES: tuple[Example, ...] = (
         ("shout",),
     ),
     Example("stateful", "wat/stateful", "counts its calls; written by hand", ("count",)),
-    Example("buggy_shout", "wat/buggy_shout", "leaves some letters small: debug it", ("shout",)),
+    Example("buggy_shout", "wat/buggy_shout", "answers PIzzA to pizza: debug it", ("shout",)),
     Example("trap_division", "wat/trap_division", "divides by zero", ("divide",)),
     Example("recurse_forever", "wat/recurse_forever", "calls itself without end", ("recurse",)),
     Example("loop_forever", "wat/loop_forever", "never returns", ("loop",)),
     Example(
         "grow_until_refused", "wat/grow_until_refused", "takes all memory that it gets", ("grow",)
     ),
-    Example("imports_host", "wat/imports_host", "needs an import of its host: env.log", ("greet",)),
+    Example("imports_host", "wat/imports_host", "needs an import: env.log", ("greet",)),
     Example("imports_wasi", "wat/imports_wasi", "needs WASI, which there is not", ("echo",)),
-    Example("missing_execute", "wat/missing_execute", "lacks an export of the plugin ABI"),
+    Example("missing_execute", "wat/missing_execute", "lacks an export of the ABI"),
 )
 
 _HERE = Path(__file__).parent
