@@ -36,6 +36,8 @@ from purewasm_plugins.wasm.types import (
 
 __all__ = [
     "code",
+    "data_segment",
+    "element_segment",
     "encode",
     "export",
     "function_type",
@@ -250,6 +252,52 @@ def import_(entry: Import) -> bytes:
 def export(entry: Export) -> bytes:
     """Encode an export (section 5.5.10)."""
     return name(entry.name) + bytes((entry.kind,)) + unsigned(entry.index)
+
+
+#: The lowest two bits of an element segment's flags, by its mode.
+_ELEMENT_MODES = {"active": 2, "passive": 1, "declarative": 3}
+
+
+def element_segment(
+    mode: str,
+    items: Iterable[int | bytes],
+    *,
+    type_: ValType = ValType.FUNCREF,
+    table: int = 0,
+    offset: bytes = b"",
+) -> bytes:
+    """Encode an element segment (section 5.5.12).
+
+    Args:
+        mode: "active", "passive" or "declarative".
+        items: indices of functions, or constant expressions with their `end`.
+        type_: the type of the items.
+        table: the table that an active segment initialises.
+        offset: the constant expression of an active segment's offset, with its `end`.
+    """
+    listed = list(items)
+    # Only references to functions can be encoded as indices.
+    by_index = type_ is ValType.FUNCREF and all(isinstance(item, int) for item in listed)
+    encoded = unsigned(_ELEMENT_MODES[mode] | (0 if by_index else 4))
+    if mode == "active":
+        encoded += unsigned(table) + offset
+    return (
+        encoded
+        + bytes((0 if by_index else type_,))
+        + vector(unsigned(item) if isinstance(item, int) else item for item in listed)
+    )
+
+
+def data_segment(content: bytes, offset: bytes | None = None) -> bytes:
+    """Encode a data segment (section 5.5.14).
+
+    Args:
+        content: its bytes.
+        offset: the constant expression of an active segment's offset, with its `end`; None for a
+            passive segment.
+    """
+    start = b"\x01" if offset is None else b"\x00" + offset
+    return start + unsigned(len(content)) + content
 
 
 def code(locals_: Iterable[tuple[int, ValType]], body: bytes) -> bytes:
