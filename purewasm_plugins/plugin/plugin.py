@@ -21,6 +21,7 @@ from purewasm_plugins.cache.protocol import CodeCache
 from purewasm_plugins.engine import Engine, instantiate
 from purewasm_plugins.engine.instantiate import engine_named
 from purewasm_plugins.errors import (
+    AbiVersionError,
     Cancelled,
     CompileError,
     DeadlineExceeded,
@@ -28,6 +29,7 @@ from purewasm_plugins.errors import (
     InstantiateError,
     OutOfFuel,
     PluginError,
+    PluginFileError,
     ResourceLimitError,
     ToolExecutionError,
     Trap,
@@ -514,7 +516,7 @@ class _Session:
         if version is not None:
             found = self._call(version, "plugin_abi_version")
             if found != abi.ABI_VERSION:
-                raise VersionMismatchError(str(found))
+                raise AbiVersionError(str(found), abi.ABI_VERSION)
 
     @property
     def memory(self) -> Memory:
@@ -679,7 +681,7 @@ def read_module(path: str | os.PathLike[str]) -> bytes:
     """The bytes of a file, as many as a module may have.
 
     Raises:
-        PluginError: the file cannot be read.
+        PluginFileError: the file cannot be read.
     """
     try:
         _check_regular(os.stat(path))
@@ -695,11 +697,11 @@ def read_module(path: str | os.PathLike[str]) -> bytes:
                 size += len(chunk)
             return b"".join(chunks)
     except OSError as error:
-        raise PluginError(f"Failed to read plugin '{path}': {error.strerror or error}") from error
+        raise PluginFileError(str(path), error.strerror or str(error)) from error
     except ValueError as error:
-        raise PluginError(f"Failed to read plugin '{path}': {error}") from error
+        raise PluginFileError(str(path), str(error)) from error
     except MemoryError:
-        raise PluginError(f"Failed to read plugin '{path}': {NO_ROOM}") from None
+        raise PluginFileError(str(path), NO_ROOM) from None
 
 
 def _check_regular(status: os.stat_result) -> None:
