@@ -124,12 +124,11 @@ class PureWasmError(Exception):
 
 
 def _suggestion(name: str, known: tuple[str, ...]) -> str:
-    """Return the words that follow "there is no such name": a similar name, and all names."""
-    from purewasm_plugins.support.suggestions import listed, similar_name
+    """Return what follows "there is no such name" in an error: similar names, and all of them."""
+    # Imported here: `import purewasm_plugins` does not need it.
+    from purewasm_plugins.support.suggestions import did_you_mean, listed
 
-    similar = similar_name(name, known)
-    question = f": did you mean '{similar}'?" if similar is not None else ""
-    return f"{question} (there are: {listed(known)})" if known else ""
+    return f"{did_you_mean(name, known)} (there are: {listed(known)})" if known else ""
 
 
 class WasmError(PureWasmError):

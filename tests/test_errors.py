@@ -90,13 +90,13 @@ CASES: list[tuple[Exception, dict[str, object], str]] = [
     (
         LinkError("env", "lgo", available=("env.log", "env.abs")),
         {"available": ("env.log", "env.abs")},
-        "unknown import: import 'lgo' from module 'env': did you mean 'env.log'?"
+        "unknown import: import 'lgo' from module 'env'; did you mean 'env.log'?"
         " (there are: env.log, env.abs)",
     ),
     (
         UnknownEngineError("translater", ("translator", "pywasm")),
         {"engine": "translater", "available": ("translator", "pywasm"), "details": ""},
-        "there is no engine 'translater': did you mean 'translator'?"
+        "there is no engine 'translater'; did you mean 'translator'?"
         " (there are: translator, pywasm)",
     ),
     (
@@ -169,7 +169,7 @@ CASES: list[tuple[Exception, dict[str, object], str]] = [
     (
         PluginNotFoundError("jsno", ("json", "csv")),
         {"plugin": "jsno", "loaded": ("json", "csv")},
-        "Plugin 'jsno' is not loaded: did you mean 'json'? (there are: json, csv)",
+        "Plugin 'jsno' is not loaded; did you mean 'json'? (there are: json, csv)",
     ),
     (PluginNotFoundError("json"), {}, "Plugin 'json' is not loaded: no plugin is"),
     (
@@ -228,7 +228,7 @@ CASES: list[tuple[Exception, dict[str, object], str]] = [
     (
         ToolNotFoundError("json_prety", ("json_pretty",)),
         {},
-        "Tool 'json_prety' not found: did you mean 'json_pretty'? (there are: json_pretty)",
+        "Tool 'json_prety' not found; did you mean 'json_pretty'? (there are: json_pretty)",
     ),
     (
         InvalidArgumentsError("x", "arguments must be object"),

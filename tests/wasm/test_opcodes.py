@@ -103,3 +103,16 @@ def test_instructions_decode_what_was_encoded() -> None:
             Instruction(6, opcode, immediates),
             Instruction(6 + len(encoded), opcode, immediates),
         ]
+
+
+@pytest.mark.parametrize(
+    ("mnemonic", "size"),
+    [
+        *(("i32.load", 4), ("i64.load", 8), ("f32.store", 4), ("f64.load", 8), ("v128.store", 16)),
+        *(("i32.load8_s", 1), ("i64.store16", 2), ("i64.load32_u", 4), ("v128.load8x8_u", 8)),
+        *(("v128.load32x2_s", 8), ("v128.load16_splat", 2), ("v128.load64_zero", 8)),
+        *(("v128.load8_lane", 1), ("v128.store64_lane", 8)),
+    ],
+)
+def test_access_size(mnemonic: str, size: int) -> None:
+    assert BY_MNEMONIC[mnemonic].access_size == size
