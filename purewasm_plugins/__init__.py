@@ -3,6 +3,10 @@
 The names below are the public interface; the README shows them at work.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from purewasm_plugins.engine import instantiate
 from purewasm_plugins.errors import (
     Cancelled,
@@ -53,7 +57,33 @@ from purewasm_plugins.tools import (
     ToolResult,
 )
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 __version__ = VERSION
+
+
+def example(name: str) -> Path:
+    """Return the path of an example plugin that comes with the package; see `bundled.example`.
+
+    Raises:
+        PluginError: no example has that name.
+
+    >>> WasmPlugin.load(example("c_json")).execute_tool("json_compact", "[1, 2]")
+    '[1,2]'
+    """
+    # Imported here, so that `import purewasm_plugins` does not load it.
+    from purewasm_plugins import bundled
+
+    return bundled.example(name)
+
+
+def examples() -> tuple[str, ...]:
+    """Return the names of the example plugins that come with the package."""
+    from purewasm_plugins import bundled
+
+    return bundled.examples()
+
 
 __all__ = [
     "CancellableTool",
@@ -100,5 +130,7 @@ __all__ = [
     "WasmPluginManager",
     "WrongExportTypeError",
     "__version__",
+    "example",
+    "examples",
     "instantiate",
 ]

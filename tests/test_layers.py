@@ -20,7 +20,7 @@ PACKAGE = ROOT / "purewasm_plugins"
 #: The rooms of the package, bottom up: a room imports from itself and from those before it. The
 #: root of the package, its public names, is "".
 ROOMS = (
-    *("support", "errors", "wasm", "runtime", "cache", "engine", "tools", "plugin", ""),
+    *("support", "errors", "bundled", "wasm", "runtime", "cache", "engine", "tools", "plugin", ""),
     *("debugger", "browser", "cli", "__main__"),
 )
 

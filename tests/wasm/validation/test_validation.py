@@ -9,8 +9,10 @@ import pytest
 
 from purewasm_plugins.errors import ValidationError
 from purewasm_plugins.wasm import Block, FuncType, ValType, decode, load, validate
+from purewasm_plugins.wasm.binary.encoder import module, section
 from purewasm_plugins.wasm.binary.instructions import instructions
-from tests.generators import function_module, module, random_module, section
+from tests.random_modules.modules import random_module
+from tests.wasm.modules import function_module
 
 I32, F64 = ValType.I32, ValType.F64
 
