@@ -124,11 +124,13 @@ class PureWasmError(Exception):
 
 
 def _suggestion(name: str, known: tuple[str, ...]) -> str:
-    """Return what follows "there is no such name" in an error: similar names, and all of them."""
+    """Return what follows "there is no such name" in an error: a similar name, and all of them."""
     # Imported here: `import purewasm_plugins` does not need it.
-    from purewasm_plugins.support.suggestions import did_you_mean, listed
+    from purewasm_plugins.support.suggestions import listed, similar_name
 
-    return f"{did_you_mean(name, known)} (there are: {listed(known)})" if known else ""
+    similar = similar_name(name, known)
+    question = f"; did you mean '{similar}'?" if similar is not None else ""
+    return f"{question} (there are: {listed(known)})" if known else ""
 
 
 class WasmError(PureWasmError):

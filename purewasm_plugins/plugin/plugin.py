@@ -52,7 +52,6 @@ from purewasm_plugins.runtime.instance import Function, HostException, Instance
 from purewasm_plugins.runtime.limits import Operation, ResourceLimits
 from purewasm_plugins.runtime.memory import Memory
 from purewasm_plugins.support.records import Record
-from purewasm_plugins.support.version import VERSION
 from purewasm_plugins.tools import Cancellation, ToolDefinition, ToolRegistry, ToolResult
 from purewasm_plugins.wasm import ValidModule, decode, load
 from purewasm_plugins.wasm.limits import MAX_MODULE_SIZE
@@ -743,9 +742,10 @@ def compile_module(data: bytes, cache: CodeCache | None = None) -> ValidModule:
     try:
         if cache is None:
             return load(data)
-        import hashlib
+        # Imported here: only those who keep a cache wait for it.
+        from purewasm_plugins.cache.keys import validity_key
 
-        key = hashlib.sha256(f"{VERSION} valid ".encode() + data).hexdigest()
+        key = validity_key(data)
         if cache.get(key) is not None:
             return ValidModule(decode(data))
         module = load(data)
