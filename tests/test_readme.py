@@ -126,7 +126,7 @@ def test_ci_runs_the_test_command() -> None:
 
 
 def test_links_lead_somewhere() -> None:
-    """They are absolute, so that they work on the package index, and name files of the repository."""
+    """They are absolute, so that they work on the package index, and name files that exist."""
     prose = re.sub(r"^```.*?^```$", "", TEXT, flags=re.MULTILINE | re.DOTALL)
     targets = re.findall(r"\]\(([^)#\s]+)", prose)
     ours = [target.removeprefix(FILES) for target in targets if target.startswith(FILES)]
