@@ -31,6 +31,7 @@ from purewasm_plugins.errors import (
     DebuggerError,
     ExpressionError,
     LocationError,
+    StringError,
     ToolExecutionError,
     WasmError,
 )
@@ -39,7 +40,7 @@ from purewasm_plugins.plugin.abi import exported_memory, required_function
 from purewasm_plugins.plugin.plugin import summary
 from purewasm_plugins.plugin.strings import input_place, read_string
 from purewasm_plugins.runtime.instance import Function, HostException, Instance
-from purewasm_plugins.runtime.memory import Memory, StringError, encode_string
+from purewasm_plugins.runtime.memory import Memory, encode_string
 
 #: Bytes that the history of a session may take, where nothing else is said.
 HISTORY_BYTES = 64 * 1024 * 1024

@@ -13,11 +13,11 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
-from purewasm_plugins.errors import InvalidString, ResourceLimitError
+from purewasm_plugins.errors import InvalidString, ResourceLimitError, StringError
 from purewasm_plugins.plugin import abi
 from purewasm_plugins.runtime.host_region import HostRegion
 from purewasm_plugins.runtime.instance import Function, Instance
-from purewasm_plugins.runtime.memory import Memory, StringError
+from purewasm_plugins.runtime.memory import Memory
 from purewasm_plugins.wasm.module import Module
 from purewasm_plugins.wasm.types import PAGE_SIZE, FuncType, ValType
 

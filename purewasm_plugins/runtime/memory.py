@@ -11,7 +11,14 @@ import enum
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from purewasm_plugins.errors import InvalidString, MemoryInUse, ResourceLimitError, Trap, TrapReason
+from purewasm_plugins.errors import (
+    InvalidString,
+    MemoryInUse,
+    ResourceLimitError,
+    StringError,
+    Trap,
+    TrapReason,
+)
 from purewasm_plugins.runtime.limits import BYTES_PER_UNIT, ResourceLimits, Spend, pieces
 from purewasm_plugins.runtime.values import (
     f32_from_bits,
@@ -40,10 +47,6 @@ class GrowRefusal(enum.Enum):
     LIMIT = "limit"
     #: Only the pages of the host behind the module's (`HostRegion`), which do not move in a call.
     HOST_REGION = "host region"
-
-
-class StringError(ValueError):
-    """A text cannot be encoded as a string, or a string cannot be passed."""
 
 
 def encode_string(text: str) -> bytes:

@@ -198,6 +198,7 @@ def test_every_reason_is_tried() -> None:
         TrapReason.CANCELLED,
         TrapReason.OUT_OF_MEMORY,
         TrapReason.MEMORY_IN_USE,
+        TrapReason.INVALID_STRING,
     }
     assert {reason for _, reason in TRAPS} | elsewhere == set(TrapReason)
 

@@ -70,7 +70,7 @@ NOT_LOADED: dict[str, tuple[type[PluginError], str]] = {
 #: exception is the `__cause__`'s type, or None's, and something of the message.
 OUT_OF = "out of bounds memory access"
 ANSWERS: dict[str, list[tuple[str, str, str | tuple[str]]]] = {
-    "alloc_bad_pointer": [("echo", "x", ("allocator answered 0xffff",))] * 2,
+    "alloc_bad_pointer": [("echo", "x", ("allocator returned 0xffff",))] * 2,
     "alloc_refuses": [("echo", "x", ("allocator has no 2 bytes",))] * 2,
     "alloc_traps": [("echo", "x", ("unreachable in plugin_alloc",))] * 2,
     "buggy_shout": [("shout", "pizza", "PIzzA")],

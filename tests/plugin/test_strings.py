@@ -11,14 +11,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from purewasm_plugins import Memory, ResourceLimitError, ResourceLimits, WasmPlugin
+from purewasm_plugins import (
+    Memory,
+    ResourceLimitError,
+    ResourceLimits,
+    StringError,
+    WasmPlugin,
+)
 from purewasm_plugins.plugin.strings import (
     LEAST_RESERVE,
     Arena,
     read_string,
 )
 from purewasm_plugins.runtime.host_region import HostRegion
-from purewasm_plugins.runtime.memory import StringError, encode_string
+from purewasm_plugins.runtime.memory import encode_string
 from purewasm_plugins.wasm.types import Limits, MemoryType
 
 Load = Callable[..., WasmPlugin]

@@ -17,6 +17,7 @@ from purewasm_plugins.errors import (
     InvalidString,
     OutOfFuel,
     PluginError,
+    StringError,
     WasmError,
 )
 from purewasm_plugins.plugin import abi
@@ -41,7 +42,7 @@ from purewasm_plugins.plugin.strings import (
 from purewasm_plugins.runtime.imports import Imports
 from purewasm_plugins.runtime.instance import Instance
 from purewasm_plugins.runtime.limits import ResourceLimits
-from purewasm_plugins.runtime.memory import GrowRefusal, StringError
+from purewasm_plugins.runtime.memory import GrowRefusal
 from purewasm_plugins.support.json_text import read_json
 from purewasm_plugins.tools.registry import schema_validator
 from purewasm_plugins.wasm import PAGE_SIZE, ValidModule
