@@ -27,6 +27,7 @@ _COMMANDS = {
     "debug": "debug",
     "trace": "trace",
     "coverage": "coverage",
+    "examples": "examples",
     "playground": "playground",
 }
 

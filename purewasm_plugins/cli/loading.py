@@ -1,4 +1,4 @@
-"""Reading and loading plugins for commands: what goes wrong becomes the command's error."""
+"""Files and plugins for the commands; each error becomes one line and an exit status."""
 
 from __future__ import annotations
 
@@ -11,23 +11,63 @@ from purewasm_plugins.errors import PluginError
 from purewasm_plugins.plugin import WasmPlugin
 from purewasm_plugins.plugin.plugin import compile_module, directory_cache, read_module
 from purewasm_plugins.runtime.limits import ResourceLimits
+from purewasm_plugins.support.suggestions import similar_name
 from purewasm_plugins.wasm import ValidModule
 
 
+def files_in(folder: str) -> list[str]:
+    """Return the paths of the `.wasm` files in a folder, sorted.
+
+    Raises:
+        Failure: there are none.
+    """
+    try:
+        names = sorted(name for name in os.listdir(folder) if name.endswith(".wasm"))
+    except OSError as error:
+        raise Failure(f"cannot read '{folder}': {error.strerror}", Exit.PLUGIN) from error
+    found = [os.path.join(folder, name) for name in names]
+    if not found:
+        raise Failure(f"the directory '{folder}' has no .wasm files", Exit.PLUGIN)
+    return found
+
+
 def read_file(path: str) -> bytes:
-    """The bytes of a plugin's file.
+    """Return the bytes of a file, or of an example plugin where no file has that name.
 
     Raises:
         Failure: it cannot be read.
     """
+    if os.path.isdir(path):
+        found = files_in(path)
+        count = f"{len(found)} .wasm file{'s' * (len(found) != 1)}"
+        message = f"'{path}' is a directory, with {count}: name one, for example {found[0]}"
+        raise Failure(message, Exit.PLUGIN)
     try:
-        return read_module(path)
+        return read_module(path if os.path.lexists(path) else _example_or(path))
     except PluginError as error:
         raise Failure(str(error), Exit.PLUGIN) from error
 
 
+def _example_or(path: str) -> str | os.PathLike[str]:
+    """Return the file of an example plugin, or the path itself where it can be no example's name.
+
+    Raises:
+        Failure: it could be such a name, and there is no such example.
+    """
+    if not path.isidentifier():
+        return path
+    # Imported here, with `pathlib`: the path of a file needs neither.
+    from purewasm_plugins.bundled import example, examples
+
+    if path in examples():
+        return example(path)
+    similar = similar_name(path, examples())
+    hint = f"did you mean '{similar}'?" if similar else "'purewasm examples' lists the latter"
+    raise Failure(f"there is no file and no example plugin '{path}'; {hint}", Exit.PLUGIN)
+
+
 def load_module(path: str) -> ValidModule:
-    """The module in a file, whether it is a plugin or not.
+    """Return the module in a file, whether it is a plugin or not.
 
     Raises:
         Failure: it cannot be read, or is no valid module.
@@ -48,7 +88,7 @@ def load_plugin(
     engine: str | Engine | None,
     cache_dir: str | None = None,
 ) -> WasmPlugin:
-    """The plugin in a file.
+    """Return the plugin in a file.
 
     Raises:
         Failure: it cannot be loaded, or the cache directory cannot be used.

@@ -83,6 +83,11 @@ class Opcode:
         self.alignment = alignment
         self.lanes = lanes
 
+    @property
+    def access_size(self) -> int:
+        """Bytes that a load or store accesses: its natural alignment (section 4.4.7)."""
+        return 1 << self.alignment
+
     def __repr__(self) -> str:
         return f"<Opcode {self.code:#x} {self.mnemonic}>"
 

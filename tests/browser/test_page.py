@@ -131,7 +131,7 @@ def test_with_the_keyboard_alone(page: Any) -> None:
     page.keyboard.type("typed")
     page.keyboard.press("Control+Enter")
     wait_until(page, "document.getElementById('output')?.textContent === 'typed'")
-    pick(page, "json.wasm")
+    pick(page, "c_json.wasm")
     page.focus("#plugin [role=tab][aria-selected=true]")
     page.keyboard.press("ArrowRight")
     assert page.inner_text("#plugin [role=tab][aria-selected=true]") == "json_compact"
@@ -269,7 +269,7 @@ def test_a_trap_leads_to_its_instruction(page: Any) -> None:
 
 
 def test_a_form_from_a_schema(page: Any) -> None:
-    pick(page, "text.wasm")
+    pick(page, "zig_text.wasm")
     page.fill("#field-0", "kitten")
     page.fill("#field-1", "kitchen")
     assert run(page) == "2"
@@ -319,7 +319,7 @@ def test_functions_memory_and_interface(page: Any) -> None:
 
 
 def test_both_engines(page: Any) -> None:
-    pick(page, "encode.wasm")
+    pick(page, "c_encode.wasm")
     expected = run(page)
     engines = page.locator("#engine option").evaluate_all("all => all.map((o) => o.value)")
     assert "pywasm" in engines
@@ -332,7 +332,7 @@ def test_both_engines(page: Any) -> None:
 
 
 def test_a_link_carries_the_state(page: Any, visit: Visit) -> None:
-    pick(page, "encode.wasm")
+    pick(page, "c_encode.wasm")
     page.click("#plugin [role=tab]:has-text('sha256')")
     page.fill("#input", "a&b=c#d é")
     expected = run(page)

@@ -110,12 +110,47 @@ def test_files_that_are_no_modules(
 
 
 @pytest.mark.parametrize("name", ["run", "inspect", "tools", "check", "disassemble"])
-def test_a_directory_and_other_paths(failure: Fail, tmp_path: Path, name: str) -> None:
+def test_paths_that_cannot_be_read(failure: Fail, tmp_path: Path, name: str) -> None:
     rest = ["echo", "x"] if name == "run" else []
-    for file in (str(tmp_path), str(tmp_path / "no\x1b[31m" / "x"), "", "a\0b"):
+    for file in (str(tmp_path / "no\x1b[31m" / "x"), "", "a\0b", "echo.wasm"):
         status, line = failure(name, file, *rest)
         assert status == 3
         assert "Failed to read plugin" in line
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("c_jsn", "there is no file and no example plugin 'c_jsn'; did you mean 'c_json'?"),
+        ("xyz", "no example plugin 'xyz'; 'purewasm examples' lists the latter"),
+    ],
+)
+def test_no_such_example(failure: Fail, name: str, message: str) -> None:
+    status, line = failure("run", name, "echo", "x")
+    assert status == 3
+    assert message in line
+
+
+def test_an_example_by_name(
+    command: Command, path: PathOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert command("run", "c_json", "json_compact", "[ 1 ]").stdout == "[1]"
+    (tmp_path / "c_json").write_bytes(Path(path("echo")).read_bytes())
+    assert command("run", "c_json", "echo", "the file is meant").stdout == "the file is meant"
+
+
+@pytest.mark.parametrize("name", ["run", "inspect", "disassemble"])
+def test_a_directory(failure: Fail, tmp_path: Path, path: PathOf, name: str) -> None:
+    rest = ["echo", "x"] if name == "run" else []
+    status, line = failure(name, str(tmp_path), *rest)
+    assert status == 3
+    assert line == f"the directory '{tmp_path}' has no .wasm files"
+    file = tmp_path / "a.wasm"
+    file.write_bytes(Path(path("echo")).read_bytes())
+    status, line = failure(name, str(tmp_path), *rest)
+    assert status == 3
+    assert line == (f"'{tmp_path}' is a directory, with 1 .wasm file: name one, for example {file}")
 
 
 def test_truncated_anywhere(failure: Fail, tmp_path: Path, path: PathOf) -> None:

@@ -25,7 +25,7 @@ from purewasm_plugins.engine.translator.expressions import (
     unsigned,
 )
 from purewasm_plugins.engine.translator.writer import Writer
-from purewasm_plugins.wasm.opcodes import OPCODES, Immediates, Opcode
+from purewasm_plugins.wasm.opcodes import BY_MNEMONIC, OPCODES, Immediates, Opcode
 from purewasm_plugins.wasm.types import ValType
 
 __all__ = ["HANDLERS"]
@@ -34,28 +34,14 @@ Handler = Callable[[Writer, tuple[Any, ...]], None]
 
 _HEAP = TRAPS | READS
 
-#: Of an integer load: its function, and the bounds of what it gives.
-_LOADS: dict[str, tuple[str, int, int]] = {
-    "i32.load": ("load_u32", 0, (1 << 32) - 1),
-    "i64.load": ("load_u64", 0, (1 << 64) - 1),
-    "i32.load16_s": ("load_s16", -(1 << 15), (1 << 15) - 1),
-    "i32.load16_u": ("load_u16", 0, (1 << 16) - 1),
-    "i64.load16_s": ("load_s16", -(1 << 15), (1 << 15) - 1),
-    "i64.load16_u": ("load_u16", 0, (1 << 16) - 1),
-    "i64.load32_s": ("load_s32", -(1 << 31), (1 << 31) - 1),
-    "i64.load32_u": ("load_u32", 0, (1 << 32) - 1),
-    "f64.load": ("load_f64", 0, 0),
-}
+#: The loads of more than a byte that one function of `namespace` does, but for `f32.load`.
+_LOADS = (
+    *("i32.load", "i64.load", "f64.load", "i32.load16_s", "i32.load16_u"),
+    *("i64.load16_s", "i64.load16_u", "i64.load32_s", "i64.load32_u"),
+)
 
-#: Of a store: its function, and how many bits of an integer it keeps.
-_STORES: dict[str, tuple[str, int]] = {
-    "i32.store": ("store_u32", 32),
-    "i64.store": ("store_u64", 64),
-    "f64.store": ("store_f64", 0),
-    "i32.store16": ("store_u16", 16),
-    "i64.store16": ("store_u16", 16),
-    "i64.store32": ("store_u32", 32),
-}
+#: The stores of more than a byte, likewise.
+_STORES = ("i32.store", "i64.store", "f64.store", "i32.store16", "i64.store16", "i64.store32")
 
 
 def _address(writer: Writer, offset: int) -> Expression:
@@ -68,7 +54,15 @@ def _address(writer: Writer, offset: int) -> Expression:
     return binary(base, "+", constant(offset), ADD, base.low + offset, base.high + offset)
 
 
-def _load(function: str, low: int, high: int) -> Handler:
+def _load(mnemonic: str) -> Handler:
+    bits = 8 * BY_MNEMONIC[mnemonic].access_size
+    if mnemonic.startswith("f"):
+        function, low, high = f"load_f{bits}", 0, 0
+    elif mnemonic.endswith("_s"):
+        function, low, high = f"load_s{bits}", -(1 << bits - 1), (1 << bits - 1) - 1
+    else:
+        function, low, high = f"load_u{bits}", 0, (1 << bits) - 1
+
     def handler(writer: Writer, immediates: tuple[Any, ...]) -> None:
         address = _address(writer, immediates[1])
         # Unpacked by assignment: a subscript would take a third longer.
@@ -107,9 +101,13 @@ def _load_f32(writer: Writer, immediates: tuple[Any, ...]) -> None:
     )
 
 
-def _store(function: str, bits: int) -> Handler:
+def _store(mnemonic: str) -> Handler:
+    bits = 8 * BY_MNEMONIC[mnemonic].access_size
+    is_float = mnemonic.startswith("f")
+    function = f"store_{'f' if is_float else 'u'}{bits}"
+
     def handler(writer: Writer, immediates: tuple[Any, ...]) -> None:
-        value = writer.pop_unsigned(bits) if bits else writer.pop()
+        value = writer.pop() if is_float else writer.pop_unsigned(bits)
         address = _address(writer, immediates[1])
         writer.statement(writer.trace(f"{function}(memory, {address.text}, {value.text})"))
 
@@ -253,8 +251,8 @@ def _vector(opcode: Opcode) -> Handler:
     return handler
 
 
-def _vector_load(opcode: Opcode, size: int) -> Handler:
-    function = f"load_b{size}"
+def _vector_load(opcode: Opcode) -> Handler:
+    function = f"load_b{opcode.access_size}"
     name = opcode.mnemonic.replace(".", "_")
 
     def handler(writer: Writer, immediates: tuple[Any, ...]) -> None:
@@ -275,8 +273,8 @@ def _vector_load(opcode: Opcode, size: int) -> Handler:
     return handler
 
 
-def _vector_store(opcode: Opcode, size: int) -> Handler:
-    function = f"store_b{size}"
+def _vector_store(opcode: Opcode) -> Handler:
+    function = f"store_b{opcode.access_size}"
     name = opcode.mnemonic.replace(".", "_")
 
     def handler(writer: Writer, immediates: tuple[Any, ...]) -> None:
@@ -297,9 +295,6 @@ def _vector_constant(writer: Writer, immediates: tuple[Any, ...]) -> None:
 @functools.cache
 def vector_handlers() -> dict[str, Handler]:
     """The handlers of vector instructions, made when a function first has such an instruction."""
-    # Imported here: few plugins use vectors, and none should wait for them that does not.
-    from purewasm_plugins.engine.translator import simd
-
     handlers: dict[str, Handler] = {}
     for opcode in OPCODES:
         if opcode.code >> 8 != 0xFD:
@@ -307,7 +302,7 @@ def vector_handlers() -> dict[str, Handler]:
         mnemonic = opcode.mnemonic
         if opcode.immediates in (Immediates.MEMARG, Immediates.MEMARG_LANE):
             make = _vector_store if "store" in mnemonic else _vector_load
-            handlers[mnemonic] = make(opcode, simd.ACCESS_SIZE[mnemonic])
+            handlers[mnemonic] = make(opcode)
         else:
             handlers[mnemonic] = _vector(opcode)
     handlers["v128.const"] = _vector_constant
@@ -315,8 +310,8 @@ def vector_handlers() -> dict[str, Handler]:
 
 
 HANDLERS: dict[str, Handler] = {
-    **{mnemonic: _load(*row) for mnemonic, row in _LOADS.items()},
-    **{mnemonic: _store(*row) for mnemonic, row in _STORES.items()},
+    **{mnemonic: _load(mnemonic) for mnemonic in _LOADS},
+    **{mnemonic: _store(mnemonic) for mnemonic in _STORES},
     "i32.load8_u": _load8,
     "i64.load8_u": _load8,
     "i32.load8_s": _load8_signed,

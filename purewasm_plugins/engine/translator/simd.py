@@ -16,7 +16,7 @@ from purewasm_plugins.engine.translator import simd_float, simd_integer
 from purewasm_plugins.engine.translator.simd_builders import Functions, lanewise, whole
 from purewasm_plugins.runtime.values import f32_from_bits, f32_to_bits
 
-__all__ = ["ACCESS_SIZE", "FUNCTIONS"]
+__all__ = ["FUNCTIONS"]
 
 _ZERO = bytes(16)
 _PAST_ONE = bytes(256 - 16)
@@ -88,20 +88,8 @@ def _store_lane(size: int) -> Callable[[bytes, int], bytes]:
     return lambda a, lane: a[lane * size : lane * size + size]
 
 
-_SIZES = {8: 1, 16: 2, 32: 4, 64: 8}
-
-#: How many bytes an instruction reads or writes, `v128.load` and `v128.store` included.
-ACCESS_SIZE: dict[str, int] = {
-    "v128.load": 16,
-    "v128.store": 16,
-    **dict.fromkeys(
-        [f"v128.load{lanes}_{sign}" for lanes in ("8x8", "16x4", "32x2") for sign in "su"], 8
-    ),
-    **{f"v128.load{bits}_splat": size for bits, size in _SIZES.items()},
-    **{f"v128.load{bits}_zero": _SIZES[bits] for bits in (32, 64)},
-    **{f"v128.load{bits}_lane": size for bits, size in _SIZES.items()},
-    **{f"v128.store{bits}_lane": size for bits, size in _SIZES.items()},
-}
+#: The lane widths of `v128.load8_splat` and the like, in bits and in bytes.
+_LANES = {8: 1, 16: 2, 32: 4, 64: 8}
 
 FUNCTIONS = Functions(
     {
@@ -142,10 +130,10 @@ FUNCTIONS = Functions(
         "v128.load16x4_u": lanewise("x", "4H", "4I"),
         "v128.load32x2_s": lanewise("x", "2i", "2q"),
         "v128.load32x2_u": lanewise("x", "2I", "2Q"),
-        **{f"v128.load{bits}_splat": _load_splat(size) for bits, size in _SIZES.items()},
+        **{f"v128.load{bits}_splat": _load_splat(size) for bits, size in _LANES.items()},
         "v128.load32_zero": lambda read: read + bytes(12),
         "v128.load64_zero": lambda read: read + bytes(8),
-        **{f"v128.load{bits}_lane": _load_lane(size) for bits, size in _SIZES.items()},
-        **{f"v128.store{bits}_lane": _store_lane(size) for bits, size in _SIZES.items()},
+        **{f"v128.load{bits}_lane": _load_lane(size) for bits, size in _LANES.items()},
+        **{f"v128.store{bits}_lane": _store_lane(size) for bits, size in _LANES.items()},
     }
 )
