@@ -11,6 +11,7 @@ from collections.abc import Callable
 import pytest
 
 from purewasm_plugins import (
+    AbiVersionError,
     Cancelled,
     CompileError,
     InstantiateError,
@@ -62,7 +63,7 @@ NOT_LOADED: dict[str, tuple[type[PluginError], str]] = {
     "trap_on_load": (ToolExecutionError, "'plugin_name': unreachable"),
     "trap_on_tool_name": (ToolExecutionError, "'plugin_tool_name': unreachable"),
     "unterminated_name": (ToolExecutionError, "'plugin_name'.*no terminating zero"),
-    "wrong_abi": (VersionMismatchError, "version 2"),
+    "wrong_abi": (AbiVersionError, "version 2"),
     "wrong_type": (WrongExportTypeError, r"'plugin_name'.*expected \(\) .*got \(i32\)"),
 }
 
