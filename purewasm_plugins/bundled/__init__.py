@@ -10,7 +10,7 @@ from pathlib import Path
 
 from purewasm_plugins.errors import PluginError
 from purewasm_plugins.support.records import Record
-from purewasm_plugins.support.suggestions import did_you_mean
+from purewasm_plugins.support.suggestions import similar_name
 
 
 class Example(Record):
@@ -113,8 +113,9 @@ def example(name: str) -> Path:
     entry = next((entry for entry in EXAMPLES if entry.name == name), None)
     if entry is None:
         known = examples()
-        hint = did_you_mean(name, known) or f"; there are: {', '.join(known)}"
-        raise PluginError(f"there is no example plugin {name!r}{hint}")
+        similar = similar_name(name, known)
+        hint = f"did you mean '{similar}'?" if similar else f"there are: {', '.join(known)}"
+        raise PluginError(f"there is no example plugin '{name}'; {hint}")
     for path in (_HERE / f"{name}.wasm", _FIXTURES / f"{entry.source}.wasm"):
         if path.is_file():
             return path

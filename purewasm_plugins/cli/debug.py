@@ -19,7 +19,7 @@ from purewasm_plugins.cli.loading import load_plugin
 from purewasm_plugins.cli.options import limit_options, plugin_argument
 from purewasm_plugins.cli.output import console, visible
 from purewasm_plugins.debugger import DebugSession
-from purewasm_plugins.errors import ToolExecutionError, WasmError
+from purewasm_plugins.errors import PureWasmError, ToolExecutionError
 from purewasm_plugins.plugin import WasmPlugin
 from purewasm_plugins.runtime.limits import ResourceLimits
 
@@ -104,7 +104,7 @@ def open_session(loaded: WasmPlugin, tool: str, text: str, history: int) -> Debu
         return DebugSession(loaded, index, text, history_bytes=history)
     except ToolExecutionError as error:
         raise Failure(str(error), Exit.TOOL) from error
-    except WasmError as error:
+    except PureWasmError as error:
         raise Failure(str(error), Exit.PLUGIN) from error
 
 

@@ -11,7 +11,7 @@ from purewasm_plugins.errors import PluginError
 from purewasm_plugins.plugin import WasmPlugin
 from purewasm_plugins.plugin.plugin import compile_module, directory_cache, read_module
 from purewasm_plugins.runtime.limits import ResourceLimits
-from purewasm_plugins.support.suggestions import did_you_mean
+from purewasm_plugins.support.suggestions import similar_name
 from purewasm_plugins.wasm import ValidModule
 
 
@@ -61,8 +61,9 @@ def _example_or(path: str) -> str | os.PathLike[str]:
 
     if path in examples():
         return example(path)
-    hint = did_you_mean(path, examples()) or "; 'purewasm examples' lists the example plugins"
-    raise Failure(f"there is no file and no example plugin '{path}'{hint}", Exit.PLUGIN)
+    similar = similar_name(path, examples())
+    hint = f"did you mean '{similar}'?" if similar else "'purewasm examples' lists the latter"
+    raise Failure(f"there is no file and no example plugin '{path}'; {hint}", Exit.PLUGIN)
 
 
 def load_module(path: str) -> ValidModule:

@@ -21,6 +21,7 @@ from purewasm_plugins.cache.protocol import CodeCache
 from purewasm_plugins.engine import Engine, instantiate
 from purewasm_plugins.engine.instantiate import engine_named
 from purewasm_plugins.errors import (
+    AbiVersionError,
     Cancelled,
     CompileError,
     DeadlineExceeded,
@@ -28,6 +29,7 @@ from purewasm_plugins.errors import (
     InstantiateError,
     OutOfFuel,
     PluginError,
+    PluginFileError,
     ResourceLimitError,
     ToolExecutionError,
     Trap,
@@ -50,7 +52,6 @@ from purewasm_plugins.runtime.instance import Function, HostException, Instance
 from purewasm_plugins.runtime.limits import Operation, ResourceLimits
 from purewasm_plugins.runtime.memory import Memory
 from purewasm_plugins.support.records import Record
-from purewasm_plugins.support.version import VERSION
 from purewasm_plugins.tools import Cancellation, ToolDefinition, ToolRegistry, ToolResult
 from purewasm_plugins.wasm import ValidModule, decode, load
 from purewasm_plugins.wasm.limits import MAX_MODULE_SIZE
@@ -514,7 +515,7 @@ class _Session:
         if version is not None:
             found = self._call(version, "plugin_abi_version")
             if found != abi.ABI_VERSION:
-                raise VersionMismatchError(str(found))
+                raise AbiVersionError(str(found), abi.ABI_VERSION)
 
     @property
     def memory(self) -> Memory:
@@ -679,7 +680,7 @@ def read_module(path: str | os.PathLike[str]) -> bytes:
     """The bytes of a file, as many as a module may have.
 
     Raises:
-        PluginError: the file cannot be read.
+        PluginFileError: the file cannot be read.
     """
     try:
         _check_regular(os.stat(path))
@@ -695,11 +696,11 @@ def read_module(path: str | os.PathLike[str]) -> bytes:
                 size += len(chunk)
             return b"".join(chunks)
     except OSError as error:
-        raise PluginError(f"Failed to read plugin '{path}': {error.strerror or error}") from error
+        raise PluginFileError(str(path), error.strerror or str(error)) from error
     except ValueError as error:
-        raise PluginError(f"Failed to read plugin '{path}': {error}") from error
+        raise PluginFileError(str(path), str(error)) from error
     except MemoryError:
-        raise PluginError(f"Failed to read plugin '{path}': {NO_ROOM}") from None
+        raise PluginFileError(str(path), NO_ROOM) from None
 
 
 def _check_regular(status: os.stat_result) -> None:
@@ -741,9 +742,10 @@ def compile_module(data: bytes, cache: CodeCache | None = None) -> ValidModule:
     try:
         if cache is None:
             return load(data)
-        import hashlib
+        # Imported here: only those who keep a cache wait for it.
+        from purewasm_plugins.cache.keys import validity_key
 
-        key = hashlib.sha256(f"{VERSION} valid ".encode() + data).hexdigest()
+        key = validity_key(data)
         if cache.get(key) is not None:
             return ValidModule(decode(data))
         module = load(data)

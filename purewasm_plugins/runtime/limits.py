@@ -193,8 +193,8 @@ class Budget:
         self.nesting = 0
         self.fuel_used = 0
         self._next_check = 0
-        self._deadline: float | None = None
-        self._cancelled = False
+        self.deadline: float | None = None
+        self.cancel_requested = False
         #: What has ended the running call.
         self.lost: Trap | None = None
 
@@ -208,12 +208,12 @@ class Budget:
         if self.nesting == 0:
             timeout = self.limits.timeout
             if self.operation is not None:
-                self._deadline = self.operation.deadline
+                self.deadline = self.operation.deadline
             else:
-                self._deadline = None if timeout is None else monotonic() + timeout
+                self.deadline = None if timeout is None else monotonic() + timeout
             self.fuel_used = 0
             self._next_check = 0
-            self._cancelled = False
+            self.cancel_requested = False
             self.lost = None
         elif self.nesting >= self.NESTING:
             raise Trap(TrapReason.CALL_STACK_EXHAUSTED)
@@ -229,13 +229,13 @@ class Budget:
     def cancelled(self) -> bool:
         """Whether the running call is to end, by itself or with what it is a part of."""
         operation = self.operation
-        return self._cancelled or (operation is not None and operation.cancelled)
+        return self.cancel_requested or (operation is not None and operation.cancelled)
 
     def cancel(self) -> None:
         """Make the running call trap where it next enters a function or starts a loop, or where a
         host function returns to it.
         """
-        self._cancelled = True
+        self.cancel_requested = True
         self.shorten()
 
     def shorten(self) -> None:
@@ -293,6 +293,6 @@ class Budget:
         Raises:
             DeadlineExceeded
         """
-        if self._deadline is not None and monotonic() + seconds >= self._deadline:
+        if self.deadline is not None and monotonic() + seconds >= self.deadline:
             self.lost = DeadlineExceeded()
             self.check()

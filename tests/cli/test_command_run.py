@@ -122,7 +122,7 @@ def test_paths_that_cannot_be_read(failure: Fail, tmp_path: Path, name: str) -> 
     ("name", "message"),
     [
         ("c_jsn", "there is no file and no example plugin 'c_jsn'; did you mean 'c_json'?"),
-        ("xyz", "no example plugin 'xyz'; 'purewasm examples' lists the example plugins"),
+        ("xyz", "no example plugin 'xyz'; 'purewasm examples' lists the latter"),
     ],
 )
 def test_no_such_example(failure: Fail, name: str, message: str) -> None:

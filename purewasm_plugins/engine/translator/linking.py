@@ -22,7 +22,7 @@ from purewasm_plugins.cache.protocol import CodeCache
 from purewasm_plugins.engine.translator.backtraces import TRAPPING, Backtraces
 from purewasm_plugins.engine.translator.caching import ModuleCode
 from purewasm_plugins.engine.translator.metering import LARGEST_SLICE, SlicedBudget
-from purewasm_plugins.engine.translator.runtime import namespace
+from purewasm_plugins.engine.translator.namespace import namespace
 from purewasm_plugins.engine.translator.stack import height
 from purewasm_plugins.engine.translator.writer import Effort
 from purewasm_plugins.errors import OutOfMemory, Trap, TrapReason, WasmError
@@ -272,7 +272,7 @@ class _Linked:
             budget.reserve()
             result = entry(*arguments)
             # It may have called back and swallowed what ended it, or taken its time.
-            deadline = budget._deadline
+            deadline = budget.deadline
             if (
                 budget.lost is not None
                 or budget.cancelled
@@ -311,20 +311,20 @@ class _Linked:
                 budget.nesting = 1
                 if budget.lost is not None:
                     self._recover()
-                budget._cancelled = False
+                budget.cancel_requested = False
                 heights[0] = budget.floor = bottom = height(heights[0])
                 if bottom > shallow or get_limit() < _LIMIT:
                     budget.reserve()
                 if budget.dropped:
                     budget.settle()
                 # What `Budget.enter` does, without calls: this is what a call costs.
-                budget._looked = now = monotonic()
+                budget.checked = now = monotonic()
                 operation = budget.operation
                 if operation is not None:
-                    budget._deadline = operation.deadline
+                    budget.deadline = operation.deadline
                 else:
-                    budget._deadline = None if timeout is None else now + timeout
-                budget._start = budget._given - length_hint(budget._slice)
+                    budget.deadline = None if timeout is None else now + timeout
+                budget.start = budget.given - length_hint(budget.slice)
                 if short:
                     budget.shorten()
                 return space[name](*arguments)
@@ -337,7 +337,7 @@ class _Linked:
                 budget.nesting = 0
                 if budget.held:
                     budget.reserved = False
-                    budget._room = 0
+                    budget.room = 0
                 try:
                     if cached is not None and cached.added:
                         cached.flush()
@@ -351,7 +351,7 @@ class _Linked:
     def _nested(self, name: str, arguments: tuple[Any, ...]) -> Any:
         """A call while another one of the same instance is active."""
         budget, heights = self._budget, self._heights
-        slice, dropped, nesting = budget._slice, budget.dropped, budget.nesting
+        slice, dropped, nesting = budget.slice, budget.dropped, budget.nesting
         outside = nesting, budget.floor, budget.slots, budget.reserved
         try:
             budget.enter()
@@ -366,10 +366,10 @@ class _Linked:
         finally:
             # Nothing is called here, so that a signal's handler cannot come in between.
             budget.nesting, budget.floor, budget.slots, budget.reserved = outside
-            budget._room = 0
-            if budget._slice is not slice:
+            budget.room = 0
+            if budget.slice is not slice:
                 # This one was measured for the stack of the call that is over.
-                dropped += budget._slice
+                dropped += budget.slice
         raise caught from None
 
     def _recover(self) -> None:

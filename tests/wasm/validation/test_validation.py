@@ -251,7 +251,7 @@ def test_control_of_random_modules(seed: int) -> None:
                     open_blocks.append(block)
                     seen.append(offset)
                 case "else":
-                    assert open_blocks[-1].otherwise == offset
+                    assert open_blocks[-1].else_offset == offset
                 case "end":
                     assert open_blocks.pop().end == offset
                 case "br" | "br_if":
