@@ -27,14 +27,11 @@ from purewasm_plugins import (
 from purewasm_plugins.browser import describe
 from purewasm_plugins.browser.memory import MemoryView
 from purewasm_plugins.browser.observe import Observed, Observer
-from purewasm_plugins.engine.instantiate import engine_named
+from purewasm_plugins.engine.instantiate import ENGINES, engine_named
 from purewasm_plugins.plugin.plugin import compile_module
 from purewasm_plugins.support.json_text import read_json, write_json
 from purewasm_plugins.tools.registry import schema_validator
 from purewasm_plugins.wasm import ValidModule
-
-#: The engines that a page may offer, the fastest first.
-ENGINES = ("translator", "pywasm")
 
 
 class Workbench:
