@@ -8,11 +8,11 @@ each `block`, `loop` and `if` is written in a language without goto:
 - ONCE: `while True:` around a body that ends in `break`, which is then a branch to its label;
 - LOOP: `for _ in budget:`, a branch to it being `continue`;
 - IF: `if`, with or without `else`; a targeted one stands in a ONCE;
-- SEGMENTS: blocks that start together, as a `switch` is compiled to: `while True:` around a binary
+- DISPATCH: blocks that start together, as a `switch` is compiled to: `while True:` around a binary
   decision over `pc`, a part for what stands between the ends of two of them. Branches set `pc`.
 
 CPython allows 20 loops in each other and 100 levels of indentation. A function that needs more is
-written as one SEGMENTS statement, a part for every label that is too high above its innermost
+written as one DISPATCH statement, a part for every label that is too high above its innermost
 block (`flattened`): `pc` takes it anywhere, and what nests less than that is as above.
 """
 
@@ -39,8 +39,8 @@ def local_bit(index: int) -> int:
 
 #: How many `if`s in each other a NEST may take: each is a level of indentation.
 _NESTED_IFS = 4
-#: Blocks that start together and would each be a ONCE become SEGMENTS from this number on.
-_SEGMENTS_FROM = 3
+#: Blocks that start together and would each be a ONCE become DISPATCH from this number on.
+_DISPATCH_FROM = 3
 #: In a flattened function, what is higher than this becomes segments.
 _HEIGHT = 10
 
@@ -53,7 +53,7 @@ class Style(enum.Enum):
     ONCE = enum.auto()
     LOOP = enum.auto()
     IF = enum.auto()
-    SEGMENTS = enum.auto()
+    DISPATCH = enum.auto()
 
 
 #: Where a branch leads: a construct, and whether it is left (True) or begun again.
@@ -61,7 +61,7 @@ Target = tuple["Construct", bool]
 
 
 class Region:
-    """A SEGMENTS statement.
+    """A DISPATCH statement.
 
     Attributes:
         labels: where its parts but the first begin: index of an instruction -> number.
@@ -84,7 +84,7 @@ class Construct:
         type: its block type, as decoded; see `Immediates.BLOCK_TYPE`.
         parent: the construct around it.
         depth: how many constructs are around it.
-        start, otherwise, end: indices of its instructions; `otherwise` of the `else`, or None.
+        start, else_index, end: the indices of its instructions; there may be no `else`.
         branches: how many branches lead to its label.
         exits: how many branches out of a block that ends with this loop are a `break` of it.
         falls: whether execution can reach its `end` without a branch.
@@ -93,7 +93,7 @@ class Construct:
         leaves: least depth of a construct that a branch from inside it leads to.
         height: how many statements its body has in each other.
         style: how it is written.
-        region: of a SEGMENTS construct.
+        region: of a DISPATCH construct.
     """
 
     __slots__ = (
@@ -102,6 +102,7 @@ class Construct:
         "branches",
         "conditional",
         "depth",
+        "else_index",
         "end",
         "exits",
         "falls",
@@ -109,7 +110,6 @@ class Construct:
         "height",
         "kind",
         "leaves",
-        "otherwise",
         "parent",
         "reaches",
         "region",
@@ -124,7 +124,7 @@ class Construct:
         self.parent = parent
         self.depth: int = 0 if parent is None else parent.depth + 1
         self.start = start
-        self.otherwise: int | None = None
+        self.else_index: int | None = None
         self.end = -1
         self.branches = 0
         self.exits = 0
@@ -171,7 +171,7 @@ class Analysis:
 def analyse(
     instructions: Iterable[Instruction],
     flattened: bool = False,
-    look: Callable[[], None] = lambda: None,
+    check_limits: Callable[[], None] = lambda: None,
 ) -> Analysis:
     """Read a function's body, and decide how each of its constructs is written.
 
@@ -183,7 +183,7 @@ def analyse(
     body = Construct("function", None, None, -1)
     analysis = Analysis(body)
     branches = _read(analysis, instructions)
-    _classify(analysis, branches, flattened, look)
+    _classify(analysis, branches, flattened, check_limits)
     return analysis
 
 
@@ -232,13 +232,13 @@ def _read(analysis: Analysis, instructions: Iterable[Instruction]) -> list[_Bran
                 current = construct
                 open_.append(construct)
             case "else":
-                current.otherwise = len(kept)
+                current.else_index = len(kept)
                 current.falls = live
                 live = True
             case "end":
                 current.end = len(kept)
                 current.falls = current.falls or live
-                if current.kind == "if" and current.otherwise is None:
+                if current.kind == "if" and current.else_index is None:
                     current.falls = True
                 live = current.falls or (current.kind != "loop" and current.branches > 0)
                 inner = open_.pop()
@@ -269,7 +269,7 @@ def _read(analysis: Analysis, instructions: Iterable[Instruction]) -> list[_Bran
 
 
 def _classify(
-    analysis: Analysis, branches: list[_Branch], flattened: bool, look: Callable[[], None]
+    analysis: Analysis, branches: list[_Branch], flattened: bool, check_limits: Callable[[], None]
 ) -> None:
     order = list(analysis.constructs.values())
     for construct in order:
@@ -278,17 +278,17 @@ def _classify(
         parent = construct.parent
         if parent is not None and parent.kind != "function" and construct.type is None:
             after = construct.end + 1
-            if parent.end == after or parent.otherwise == after:
+            if parent.end == after or parent.else_index == after:
                 construct.reaches = parent.reaches
 
-    look()
+    check_limits()
     # A branch out of a block that ends where a loop does is a `break` of the loop.
     loop_around: dict[Construct, Construct | None] = {analysis.body: None}
     for construct in order:
         around = loop_around[construct.parent] if construct.parent is not None else None
         is_loop = construct.kind == "loop" and construct.branches
         loop_around[construct] = construct if is_loop else around
-    look()
+    check_limits()
     resolved: list[tuple[Construct, Construct, str]] = []
     for source, target, mnemonic, index in branches:
         exits = target.kind != "loop"
@@ -318,7 +318,7 @@ def _classify(
         if construct.parent is not None:
             construct.parent.leaves = min(construct.parent.leaves, construct.leaves)
 
-    look()
+    check_limits()
     # Which `br_if`s have nothing but INLINE constructs between them and their target.
     anchor: dict[Construct, Construct] = {analysis.body: analysis.body}
     for construct in order:
@@ -347,10 +347,10 @@ def _classify(
             construct.style = Style.NEST
         else:
             construct.style = Style.ONCE
-    look()
+    check_limits()
     if flattened:
         _flatten(analysis, order)
-    look()
+    check_limits()
     _find_switches(order)
 
 
@@ -360,7 +360,7 @@ def target_carries(construct: Construct) -> bool:
 
 
 def _find_switches(order: list[Construct]) -> None:
-    """Turn blocks that start together into SEGMENTS."""
+    """Turn blocks that start together into DISPATCH."""
     for construct in order:
         if construct.style is not Style.ONCE or construct.kind != "block":
             continue
@@ -372,11 +372,11 @@ def _find_switches(order: list[Construct]) -> None:
             inner = inner.first
         while chain[-1].style is Style.NEST:
             chain.pop()
-        if len(chain) < _SEGMENTS_FROM:
+        if len(chain) < _DISPATCH_FROM:
             continue
         region = Region(construct)
         for number, block in enumerate(reversed(chain), 1):
-            block.style = Style.SEGMENTS
+            block.style = Style.DISPATCH
             block.region = region
             if block is not construct:
                 region.labels[block.end] = number
@@ -395,15 +395,15 @@ def _flatten(analysis: Analysis, order: list[Construct]) -> None:
         if construct.style is Style.INLINE or construct.height < _HEIGHT:
             continue
         construct.region = region
-        construct.style = Style.SEGMENTS
+        construct.style = Style.DISPATCH
         marks.append(construct.end)
         if construct.kind == "loop":
             marks.append(construct.start)
-        elif construct.otherwise is not None:
-            marks.append(construct.otherwise)
+        elif construct.else_index is not None:
+            marks.append(construct.else_index)
     region.labels = {mark: number for number, mark in enumerate(sorted(marks), 1)}
     body.region = region
-    body.style = Style.SEGMENTS
+    body.style = Style.DISPATCH
 
 
 # Counters
