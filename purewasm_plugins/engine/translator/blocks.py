@@ -52,6 +52,9 @@ class Blocks:
 
             (func)
 
+            def f0():
+                for _ in budget: break
+                return
         """
         body = self._analysis.body
         self._write_unit()
@@ -88,6 +91,15 @@ class Blocks:
                   (then (i32.const 1))
                   (else (local.tee 0 (i32.const 2))))))
 
+            def f0(l0):
+                for _ in budget: break
+                s0 = l0
+                if not l0:
+                    s1 = 1
+                else:
+                    l0 = 2
+                    s1 = 2
+                return s0 + s1 & 0xffffffff
         """
         construct = self._analysis.constructs[index]
         type = self._block_type(construct.type)
@@ -133,6 +145,16 @@ class Blocks:
                 (br_if $again
                   (local.tee 0 (i32.shr_u (local.get 0) (i32.const 1))))))
 
+            def f0(l0, l1):
+                for _ in budget: break
+                s0 = l1
+                for _ in budget:
+                    l0 = l0 >> 1
+                    s0 = s0 * 3 & 0xffffffffffffffff
+                    if l0:
+                        continue
+                    break
+                return s0
         """
         for position, param in enumerate(type.params, height):
             self._operands.spill(position, param, force=True)
@@ -185,6 +207,14 @@ class Blocks:
                 (then (i32.add (i32.const 1)))
                 (else (i32.sub (i32.const 1)))))
 
+            def f0(l0):
+                for _ in budget: break
+                s0 = l0
+                if l0:
+                    s0 = s0 + 1 & 0xffffffff
+                else:
+                    s0 = s0 - 1 & 0xffffffff
+                return s0
         """
         opened = self._open[-1]
         construct = opened.construct
@@ -211,10 +241,18 @@ class Blocks:
         Example::
 
             (func (param i32) (result i32)
-              (block $done (result i32)
-                (if (local.get 0) (then (br $done (i32.const 1))))
-                (i32.const 2)))
+              (if (result i32) (local.get 0)
+                (then (i32.const 1))
+                (else (i32.const 2)))
+              (i32.mul (i32.const 3)))
 
+            def f0(l0):
+                for _ in budget: break
+                if l0:
+                    s0 = 1
+                else:
+                    s0 = 2
+                return s0 * 3 & 0xffffffff
         """
         opened = self._open[-1]
         construct = opened.construct
@@ -268,6 +306,12 @@ class Blocks:
               (if (param i32) (result i32) (local.get 0)
                 (then (drop) (i32.const 5))))
 
+            def f0(l0, l1):
+                for _ in budget: break
+                s0 = l1
+                if l0:
+                    s0 = 5
+                return s0
         """
         lines = self._lines
         if opened.construct.else_index is None and opened.type.results:
@@ -317,18 +361,7 @@ class Blocks:
         self._locals.forget_all()
 
     def _end_in_region(self, construct: Construct, region: Region) -> None:
-        """End a construct that is part of a DISPATCH statement, and that with its outermost.
-
-        Example::
-
-            (func (param i32) (result i32)
-              (block $c (block $b (block $a
-                    (br_table $a $b $c (local.get 0)))
-                  (return (i32.const 1)))
-                (return (i32.const 2)))
-              (i32.const 3))
-
-        """
+        """End a construct of a DISPATCH statement; the outermost one ends the statement."""
         if construct is not region.root:
             self._begin_part(region, construct.end)
             return

@@ -80,6 +80,9 @@ class Branches:
             (func (param i32 i64) (result i32 i64)
               (return (i32.mul (local.get 0) (i32.const 3)) (local.get 1)))
 
+            def f0(l0, l1):
+                for _ in budget: break
+                return l0 * 3 & 0xffffffff, l1
         """
         results = self._operands.pop_typed(self._results)
         self._operands.spill_effects()
@@ -105,6 +108,15 @@ class Branches:
                 (if (local.get 0) (then (br $done (i32.const 1))))
                 (i32.const 2)))
 
+            def f0(l0):
+                for _ in budget: break
+                while True:
+                    if l0:
+                        s0 = 1
+                        break
+                    s0 = 2
+                    break
+                return s0
         """
         target = self._analysis.targets[index][0]
         if target[0].kind == "function":
@@ -131,6 +143,14 @@ class Branches:
                   (local.tee 0 (i32.shr_u (local.get 0) (i32.const 1)))))
               (local.get 0))
 
+            def f0(l0):
+                for _ in budget: break
+                for _ in budget:
+                    l0 = l0 >> 1
+                    if l0:
+                        continue
+                    break
+                return l0
 
         Example::
 
@@ -140,6 +160,11 @@ class Branches:
                 (local.set 0 (i32.const 7)))
               (local.get 0))
 
+            def f0(l0):
+                for _ in budget: break
+                if not l0:
+                    l0 = 7
+                return l0
         """
         lines, operands = self._lines, self._operands
         target = self._analysis.targets[index][0]
@@ -167,6 +192,17 @@ class Branches:
                 (loop $b
                   (br_table $a $b $a (local.get 0)))))
 
+            def f0(l0):
+                for _ in budget: break
+                for _ in budget:
+                    if l0 < 1:
+                        break
+                    else:
+                        if l0 < 2:
+                            continue
+                        else:
+                            break
+                return
 
         Example::
 
@@ -175,6 +211,28 @@ class Branches:
                 (br_table $a $b $c $d $a $a (local.get 0))))
                 (local.set 0 (i32.const 1)))))
 
+            def f0(l0):
+                for _ in budget: break
+                pc0 = 0
+                while True:
+                    if pc0 < 1:
+                        pc0 = (1, 2, 3, 4, 1,)[l0] if l0 < 5 else 1
+                        continue
+                    else:
+                        if pc0 < 3:
+                            if pc0 < 2:
+                                pc0 = 2
+                                continue
+                            else:
+                                l0 = 1
+                                pc0 = 3
+                                continue
+                        else:
+                            if pc0 < 4:
+                                break
+                            else:
+                                break
+                return
         """
         operands = self._operands
         targets = self._analysis.targets[index]

@@ -19,6 +19,39 @@ __all__ = ["Dispatch"]
 class Dispatch:
     """A DISPATCH statement that is being written.
 
+    Example::
+
+        (func (param i32) (result i32)
+          (block $c (block $b (block $a
+                (if (local.get 0) (then (br $a)))
+                (if (i32.eq (local.get 0) (i32.const 7)) (then (br $c)))
+                (br $b))
+              (local.set 0 (i32.const 2))
+              (br $c))
+            (local.set 0 (i32.const 3)))
+          (local.get 0))
+
+        def f0(l0):
+            for _ in budget: break
+            pc0 = 0
+            while True:
+                if pc0 < 1:
+                    if l0:
+                        pc0 = 1
+                        continue
+                    if l0 == 7:
+                        break
+                    pc0 = 2
+                    continue
+                else:
+                    if pc0 < 2:
+                        l0 = 2
+                        break
+                    else:
+                        l0 = 3
+                        break
+            return l0
+
     Attributes:
         region: the constructs that it is made of.
         loop: its Python loop.

@@ -103,6 +103,12 @@ def _lines(writer: Writer, body: list[Instruction], flattened: bool) -> list[Lin
           (func (param i32) (local i64)
             (global.set 0 (i32.wrap_i64 (local.get 1)))))
 
+        def f0(l0):
+            global g0
+            for _ in budget: break
+            l1 = 0
+            g0 = l1 & 0xffffffff
+            return
     """
     check_limits = writer.effort.check_limits
     analysis = analyse(_watched(body, writer.effort), flattened, lambda: check_limits(0.0))
@@ -149,6 +155,11 @@ def _translate(writer: Writer, blocks: Blocks, branches: Branches, body: list[In
             (i32.store (local.get 1) (local.get 0))
             (local.get 0)))
 
+        def f0(l0, l1):
+            for _ in budget: break
+            l0 = (l0 + 1) * l1 & 0xffffffff
+            store_u32(memory, l1, l0)
+            return l0
     """
     lines = writer.lines
     get_local = writer.locals.get
@@ -189,6 +200,20 @@ def _translate(writer: Writer, blocks: Blocks, branches: Branches, body: list[In
 
 
 def _numeric(writer: Writer, row: Row) -> None:
+    """Translate a numeric instruction by its row of the table.
+
+    Example::
+
+        (func (param i32 i32 f32) (result i32 f32)
+          (i32.div_u (local.get 0) (local.get 1))
+          (f32.mul (local.get 2) (f32.const 0.1)))
+
+        def f0(l0, l1, l2):
+            for _ in budget: break
+            rounded[0] = l2 * 0.10000000149011612
+            s1 = rounded[0]
+            return l0 // l1, s1
+    """
     stack = writer.operands.stack
     for position in row.simple:
         writer.operands.simplify(position - row.operands)
@@ -198,7 +223,7 @@ def _numeric(writer: Writer, row: Row) -> None:
     else:
         result = row.build(stack.pop())
     if row.rounds:
-        # Nothing may come between the two lines: all that has to go first goes now.
+        # No line may come between the two: what must be evaluated first is spilled now.
         writer.operands.spill_conflicting(result.effects, writer.operands.slot(len(stack)).reads)
         writer.lines.write(f"rounded[0] = {result.text}")
         writer.operands.assign_slot("rounded[0]", effects=0)

@@ -86,7 +86,43 @@ class Locals:
         self._operands.push(self._known[index])
 
     def set(self, index: int) -> None:
-        """Translate `local.set`."""
+        """Translate `local.set`.
+
+        An operand that reads the old value is spilled. A counter is masked only past the small
+        ints. Where the last line has spilled the value, that line assigns the local instead.
+
+        Example::
+
+            (module (memory 1)
+              (func (param i32 i32) (result i32)
+                (local.get 0)
+                (local.set 0 (i32.load (local.get 1)))
+                (local.set 1 (i32.load (local.get 0)))))
+
+            def f0(l0, l1):
+                for _ in budget: break
+                s1, = load_u32(memory, l1)
+                s0 = l0
+                l0 = s1
+                l1, = load_u32(memory, l0)
+                return s0
+
+        Example::
+
+            (func (param i32)
+              (loop $again
+                (local.set 0 (i32.sub (local.get 0) (i32.const 1)))
+                (br_if $again (i32.and (local.get 0) (i32.const 3)))))
+
+            def f0(l0):
+                for _ in budget: break
+                for _ in budget:
+                    l0 = l0 - 1 if l0 >= 1 else l0 - 1 & 0xffffffff
+                    if l0 & 3:
+                        continue
+                    break
+                return
+        """
         if not self._used[index]:
             self._used[index] = 1
             if not self.constructs:
@@ -165,6 +201,28 @@ class Locals:
 
     def begin_counters(self, bounds: list[Bounds]) -> list[tuple[Bounds, Expression]]:
         """Rely on the bounds of a loop's counters until the loop ends.
+
+        Example::
+
+            (module (memory 1)
+              (func (local i32)
+                (loop $again
+                  (i32.store8 offset=100 (local.get 0) (i32.const 7))
+                  (br_if $again
+                    (i32.ne
+                      (local.tee 0 (i32.add (local.get 0) (i32.const 4)))
+                      (i32.const 60))))))
+
+            def f0():
+                for _ in budget: break
+                l0 = 0
+                for _ in budget:
+                    memory[l0 + 100] = 7
+                    l0 = l0 + 4 if l0 < 0x3fff0000 else l0 + 4 & 0xffffffff
+                    if l0 != 60:
+                        continue
+                    break
+                return
 
         Returns:
             What `end_counters` needs.

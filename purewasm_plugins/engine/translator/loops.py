@@ -56,16 +56,29 @@ class Loops:
     def leave(self, loop: Loop, action: str) -> list[str]:
         """Return the statements that `break` or `continue` a loop from inside inner ones.
 
-            (module (func (param i32)
+        Example::
+
+            (func (param i32 i32)
               (loop $outer
                 (loop $inner
                   (br_if $outer (local.get 0))
-                  (br_if $inner (i32.eqz (local.get 0)))))))
+                  (br_if $inner (local.get 1)))))
 
-        becomes, with `br` for the branch to `$outer`:
-
-            def f0(l0):
-                ...
+            def f0(l0, l1):
+                for _ in budget: break
+                for _ in budget:
+                    br = 0
+                    for _ in budget:
+                        if l0:
+                            br = 1
+                            break
+                        if l1:
+                            continue
+                        break
+                    if br == 1:
+                        continue
+                    break
+                return
         """
         if self._open[-1] is loop:
             return [action]

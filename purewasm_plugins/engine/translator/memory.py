@@ -147,7 +147,20 @@ def _memory_size(writer: Writer, immediates: tuple[Any, ...]) -> None:
 
 
 def _paid(writer: Writer) -> tuple[Expression, ...]:
-    """The last argument of what costs more the longer it works: what pays for it."""
+    """Return the last argument of a function whose work depends on an operand: what takes fuel.
+
+    Example::
+
+        (module (memory 1)
+          (func (param i32) (result i32)
+            (memory.fill (i32.const 0) (i32.const 7) (local.get 0))
+            (memory.grow (i32.const 1))))
+
+        def f0(l0):
+            for _ in budget: break
+            memory_fill(linear_memory, 0, 7, l0, spend)
+            return memory_grow(linear_memory, 1, spend)
+    """
     return (opaque("spend"),) if writer.metered else ()
 
 

@@ -107,6 +107,21 @@ class Operands:
     def spill(self, index: int, type: ValType | None = None, force: bool = False) -> None:
         """Write the assignment of the operand at a height to its variable.
 
+        Operands below it that must be evaluated before it are spilled first.
+
+        Example::
+
+            (module (memory 1)
+              (func (param i32) (result i32)
+                (i32.load8_u (local.get 0))
+                (i32.store (local.get 0) (i32.const 7))))
+
+            def f0(l0):
+                for _ in budget: break
+                s0 = memory[l0]
+                store_u32(memory, l0, 7)
+                return s0
+
         Args:
             index: the height.
             type: where given, an integer of that type is made unsigned.
