@@ -32,7 +32,7 @@ from purewasm_plugins.wasm.types import (
     TableType,
 )
 
-#: The names of the engines.
+#: The names that `engine_named` takes, the default first.
 ENGINES = ("translator", "pywasm")
 
 _NO_PYWASM = (

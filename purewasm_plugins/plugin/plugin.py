@@ -564,8 +564,8 @@ class _Session:
             self._inputs.abandon()
             if isinstance(error, ResourceLimitError) and error.limit == "memory_pages":
                 raise StringError(
-                    f"the input is too long: memory would have {error.requested} pages with it,"
-                    f" and {error.refusal}"
+                    "there is no room for the input: memory would have"
+                    f" {error.requested} pages with it, and {error.refusal}"
                 ) from error
             raise
         try:

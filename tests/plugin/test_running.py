@@ -237,7 +237,7 @@ def test_inputs_of_every_size(load: Load, name: str) -> None:
 def test_an_input_over_the_limit(load: Load) -> None:
     plugin = load("stateful", memory_pages=3)
     assert plugin.execute_tool("count", "x" * (2 * PAGE - 1)) == "1"
-    with pytest.raises(ToolExecutionError, match="the input is too long") as raised:
+    with pytest.raises(ToolExecutionError, match="there is no room for the input") as raised:
         plugin.execute_tool("count", "x" * 2 * PAGE)
     assert isinstance(raised.value.__cause__, ResourceLimitError)
     assert plugin.execute_tool("count", "") == "2", "the plugin has run, or lost its state"
