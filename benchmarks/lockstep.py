@@ -182,7 +182,7 @@ class _Side:
         if self._memory is None:
             return 0
         if self._store is None:
-            with memoryview(self._memory.data) as view, view[: self._memory.size] as pages:
+            with memoryview(self._memory.raw) as view, view[: self._memory.size] as pages:
                 return zlib.crc32(pages)
         return zlib.crc32(self._memory.get_buffer_ptr(self._store))
 

@@ -9,8 +9,10 @@
     │   ├── UnknownEngineError          no such engine, or it cannot run here
     │   ├── UnknownExportError          the instance has no export of that name (a KeyError too)
     │   ├── ExportKindError             the export is a memory, not a function (a TypeError too)
+    │   ├── StringError                 a text cannot be passed as a string (a ValueError too)
     │   └── Trap                        execution was aborted
-    │       └── OutOfFuel, DeadlineExceeded, Cancelled, OutOfMemory, MemoryInUse
+    │       ├── OutOfFuel, DeadlineExceeded, Cancelled, OutOfMemory, MemoryInUse
+    │       └── InvalidString               no string can be read at a pointer
     ├── PluginError                 a plugin cannot be loaded or used
     │   ├── PluginFileError             the file or the directory cannot be read
     │   ├── InvalidOptionError          a field of PluginOptions (a TypeError and ValueError too)
@@ -56,6 +58,7 @@ __all__ = [
     "InstantiateError",
     "InvalidArgumentsError",
     "InvalidOptionError",
+    "InvalidString",
     "LinkError",
     "LocationError",
     "MemoryInUse",
@@ -69,6 +72,7 @@ __all__ = [
     "PureWasmError",
     "ResourceLimitError",
     "StackFrame",
+    "StringError",
     "ToolError",
     "ToolExecutionError",
     "ToolFailedError",
@@ -313,7 +317,8 @@ class TrapReason(enum.Enum):
     DEADLINE_EXCEEDED = "deadline exceeded"
     CANCELLED = "cancelled"
     OUT_OF_MEMORY = "out of memory"
-    MEMORY_IN_USE = "the memory cannot grow while the host holds a memoryview of its data"
+    MEMORY_IN_USE = "the memory cannot grow while the host holds a view of it"
+    INVALID_STRING = "invalid string"
 
     def __str__(self) -> str:
         return self.value
@@ -363,6 +368,15 @@ class Trap(WasmError):
         self.reason = reason
         self.frames = frames
 
+    def with_frames(self, frames: tuple[StackFrame, ...]) -> Trap:
+        """Return the same trap with another backtrace."""
+        return type(self)(self.reason, frames)
+
+    @property
+    def summary(self) -> str:
+        """The trap in one line: of its backtrace, the innermost frame."""
+        return f"{self._words()} in {self.frames[0]}" if self.frames else self._words()
+
     def backtrace(self) -> list[str]:
         """Return the frames as text, without the middle of a long backtrace."""
         lines = [f"in {frame}" for frame in self.frames]
@@ -371,9 +385,12 @@ class Trap(WasmError):
             lines[self.SHOWN : -self.SHOWN] = [f"... {hidden} more frames"]
         return lines
 
+    def _words(self) -> str:
+        return self.reason.value
+
     def __str__(self) -> str:
         # Each frame escapes its own line: the line breaks between them stay.
-        return "\n  ".join([self.reason.value, *self.backtrace()])
+        return "\n  ".join([self._words(), *self.backtrace()])
 
 
 class OutOfFuel(Trap):
@@ -421,7 +438,11 @@ class OutOfMemory(Trap):
 
 
 class MemoryInUse(Trap):
-    """A memory had to grow while the host held a view of its bytes: release the view first."""
+    """A memory had to grow while the host held a view of it.
+
+    A `Memory.view` is released at the end of its `with`; what was made of it and is kept, a slice
+    or an array of numpy, holds the memory as long as it lives.
+    """
 
     def __init__(
         self,
@@ -429,6 +450,39 @@ class MemoryInUse(Trap):
         frames: tuple[StackFrame, ...] = (),
     ) -> None:
         super().__init__(reason, frames)
+
+
+class InvalidString(Trap):
+    """A module gave a host a pointer at which no string can be read.
+
+    Attributes:
+        details: what is wrong with it.
+    """
+
+    def __init__(self, details: str, frames: tuple[StackFrame, ...] = ()) -> None:
+        super().__init__(TrapReason.INVALID_STRING, frames)
+        # The constructor's arguments, for `pickle`.
+        self.args = (details, frames)
+        self.details = details
+
+    def with_frames(self, frames: tuple[StackFrame, ...]) -> Trap:
+        """Return the same trap with another backtrace."""
+        return type(self)(self.details, frames)
+
+    def _words(self) -> str:
+        return escape_controls(self.details)
+
+
+class StringError(WasmError, ValueError):
+    """A text cannot be encoded as a string, or a string cannot be passed.
+
+    Attributes:
+        details: the reason.
+    """
+
+    def __init__(self, details: str) -> None:
+        super().__init__(details)
+        self.details = details
 
 
 class PluginError(PureWasmError):

@@ -27,6 +27,7 @@ from purewasm_plugins.errors import (
     InstantiateError,
     InvalidArgumentsError,
     InvalidOptionError,
+    InvalidString,
     LinkError,
     LocationError,
     MemoryInUse,
@@ -40,6 +41,7 @@ from purewasm_plugins.errors import (
     PureWasmError,
     ResourceLimitError,
     StackFrame,
+    StringError,
     ToolError,
     ToolExecutionError,
     ToolFailedError,
@@ -141,8 +143,14 @@ CASES: list[tuple[Exception, dict[str, object], str]] = [
     (
         MemoryInUse(),
         {"reason": TrapReason.MEMORY_IN_USE},
-        "the memory cannot grow while the host holds a memoryview of its data",
+        "the memory cannot grow while the host holds a view of it",
     ),
+    (
+        InvalidString("pointer 0x9 lies past the end of memory (0x0)", FRAMES[1:]),
+        {"reason": TrapReason.INVALID_STRING, "frames": FRAMES[1:]},
+        "pointer 0x9 lies past the end of memory (0x0)\n  in function 4",
+    ),
+    (StringError("the text is none"), {"details": "the text is none"}, "the text is none"),
     (PureWasmError("anything"), {}, "anything"),
     (PluginError("anything"), {}, "anything"),
     (
@@ -276,6 +284,8 @@ BASES: dict[type[BaseException], tuple[type[BaseException], ...]] = {
     Cancelled: (Trap,),
     OutOfMemory: (Trap,),
     MemoryInUse: (Trap,),
+    InvalidString: (Trap,),
+    StringError: (WasmError, ValueError),
     PluginError: (PureWasmError,),
     PluginFileError: (PluginError,),
     InvalidOptionError: (PluginError, ValueError, TypeError),
@@ -439,6 +449,7 @@ def test_the_wording_is_that_of_the_specification_s_test_suite() -> None:
         "deadline exceeded",
         "cancelled",
         "out of memory",
-        "the memory cannot grow while the host holds a memoryview of its data",
+        "the memory cannot grow while the host holds a view of it",
+        "invalid string",
     ]
     assert all(str(reason) == reason.value for reason in TrapReason)

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from purewasm_plugins.bundled import EXAMPLES
-from tests.conftest import ROOT
+from tests.conftest import ROOT, need
 
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
@@ -95,6 +95,7 @@ def test_the_version_is_in_one_place() -> None:
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel of the source distribution, from a copy: nothing is left in the checkout."""
+    need("build", "hatchling")
     folder = tmp_path_factory.mktemp("wheel")
     source = folder / "source"
     source.mkdir()

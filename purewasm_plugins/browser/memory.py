@@ -69,7 +69,7 @@ class MemoryView:
 
     def __init__(self, memory: Memory | None = None) -> None:
         self._memory = memory
-        self._data = AsLeft(bytearray() if memory is None else memory.data)
+        self._data = AsLeft(bytearray() if memory is None else memory.raw)
         self._input: Range | None = None
         self._output: Range | None = None
         self._changed: list[Range] = []
@@ -94,7 +94,7 @@ class MemoryView:
         if shown._memory is None:
             return shown
         if observer.input is not None:
-            shown._data = AsLeft(shown._memory.data, observer.input, observer.left)
+            shown._data = AsLeft(shown._memory.raw, observer.input, observer.left)
         data = shown._data
         shown._pages_before = observer.pages
         shown._compared = observer.before is not None
@@ -113,7 +113,7 @@ class MemoryView:
         memory = self._memory
         if memory is None:
             return None
-        size = len(memory.data)
+        size = len(memory.raw)
         return {
             "pages": memory.pages,
             "pages_before": self._pages_before,

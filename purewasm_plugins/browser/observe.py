@@ -55,7 +55,7 @@ class Observer:
             self.forget()
             self.instance, self.input = instance, pointer
             memory = instance.exports.get("memory")
-            data = memory.data if isinstance(memory, Memory) else bytearray()
+            data = memory.raw if isinstance(memory, Memory) else bytearray()
             end = data.find(0, pointer) + 1
             if isinstance(memory, Memory):
                 self.pages = memory.pages

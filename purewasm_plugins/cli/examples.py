@@ -18,7 +18,7 @@ def examples(as_json: bool) -> None:
 
     \b
     Examples:
-      purewasm examples
+      purewasm examples --json
       purewasm run c_json json_pretty '{"a":1}'
     """
     found = [entry for entry in EXAMPLES if has_example(entry.name)]

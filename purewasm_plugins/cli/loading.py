@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 
-from purewasm_plugins.cli.exits import NO_ROOM, Exit, Failure
-from purewasm_plugins.cli.output import progress
+from purewasm_plugins.cli.exits import NO_ROOM, Exit, Failure, advice
+from purewasm_plugins.cli.output import print_error, progress
 from purewasm_plugins.engine import Engine
-from purewasm_plugins.errors import PluginError
-from purewasm_plugins.plugin import WasmPlugin
+from purewasm_plugins.errors import PluginError, ToolExecutionError
+from purewasm_plugins.plugin import PluginTool, WasmPlugin
 from purewasm_plugins.plugin.plugin import compile_module, directory_cache, read_module
 from purewasm_plugins.runtime.limits import ResourceLimits
-from purewasm_plugins.support.suggestions import similar_name
+from purewasm_plugins.support.suggestions import listed, similar_name
 from purewasm_plugins.wasm import ValidModule
 
 
@@ -29,6 +30,25 @@ def files_in(folder: str) -> list[str]:
     if not found:
         raise Failure(f"the directory '{folder}' has no .wasm files", Exit.PLUGIN)
     return found
+
+
+def expanded(paths: Iterable[str]) -> tuple[list[str], Exit]:
+    """Replace each directory among paths by the `.wasm` files in it.
+
+    A directory without such files is reported on standard error.
+
+    Returns:
+        The paths, and the exit status: `Exit.PLUGIN` where a directory was reported.
+    """
+    found: list[str] = []
+    status = Exit.OK
+    for path in paths:
+        try:
+            found += files_in(path) if os.path.isdir(path) else [path]
+        except Failure as failure:
+            print_error(failure.message)
+            status = Exit.PLUGIN
+    return found, status
 
 
 def read_file(path: str) -> bytes:
@@ -82,10 +102,32 @@ def load_module(path: str) -> ValidModule:
         raise Failure(f"{path}: {NO_ROOM}", Exit.PLUGIN) from None
 
 
+def find_tool(plugin: WasmPlugin, wanted: str) -> PluginTool:
+    """Return the tool of a plugin that a user means: by its name, or else by its index.
+
+    Raises:
+        ToolExecutionError: there is no such tool, or there are two of that name.
+    """
+    named = [tool for tool in plugin.tools if tool.name == wanted]
+    if len(named) == 1:
+        return named[0]
+    if named:
+        raise ToolExecutionError(wanted, "the plugin has two tools of that name; use an index")
+    count = len(plugin.tools)
+    if wanted.removeprefix("-").isdecimal() and len(wanted) < 10:
+        if 0 <= int(wanted) < count:
+            return plugin.tools[int(wanted)]
+        raise ToolExecutionError(wanted, f"there is no tool {wanted}; the plugin has {count}")
+    names = [tool.name for tool in plugin.tools]
+    similar = similar_name(wanted, names)
+    hint = f"did you mean {similar}?" if similar else f"it has: {listed(names)}"
+    raise ToolExecutionError(wanted, f"the plugin has no such tool; {hint}")
+
+
 def load_plugin(
     path: str,
     limits: ResourceLimits,
-    engine: str | Engine | None,
+    engine: str | Engine | None = None,
     cache_dir: str | None = None,
 ) -> WasmPlugin:
     """Return the plugin in a file.
@@ -104,6 +146,6 @@ def load_plugin(
                 data, engine=engine, limits=limits, cache_dir=cache_dir
             )
     except PluginError as error:
-        raise Failure(f"{path}: {error}", Exit.PLUGIN) from error
+        raise Failure(f"{path}: {error}{advice(error)}", Exit.PLUGIN) from error
     except MemoryError:
         raise Failure(f"{path}: {NO_ROOM}", Exit.PLUGIN) from None

@@ -275,7 +275,7 @@ class Execution:
         """Run as the watcher was prepared to, with checkpoints on the way; the end, if reached."""
         watcher, clock = self.watcher, self._clock
         while clock.step < target and not self.finished:
-            memory = sum(len(memory.data) for memory in self.linked.instance.memories)
+            memory = sum(len(memory.raw) for memory in self.linked.instance.memories)
             due = self.history.due(clock.step, memory)
             watcher.target = min(target, due)
             ending = self._evaluate()

@@ -66,7 +66,7 @@ class Recorder:
             self._replay(known, parameters)
             return
         instance = self._linked.instance
-        before = [] if isolated else [bytes(memory.data) for memory in instance.memories]
+        before = [] if isolated else [bytes(memory.raw) for memory in instance.memories]
         error: BaseException | None = None
         try:
             do()
@@ -95,12 +95,12 @@ class Recorder:
             def keep(page: int, data: bytes, number: int = number) -> None:
                 pages.append((number, page, data))
 
-            changed_pages(content, instance.memories[number].data, keep)
+            changed_pages(content, instance.memories[number].raw, keep)
         return Answer(
             results,
             error,
             tuple(pages),
-            tuple((len(memory.data), memory.pages) for memory in instance.memories),
+            tuple((len(memory.raw), memory.pages) for memory in instance.memories),
             tuple(cell.raw for cell in instance.globals),
             tuple(tuple(table.elements) for table in instance.tables),
             instance.fuel_used,
@@ -109,10 +109,9 @@ class Recorder:
     def _replay(self, answer: Answer, parameters: int) -> None:
         instance, values = self._linked.instance, self._linked.machine.stack.value
         for memory, (size, pages) in zip(instance.memories, answer.sizes, strict=False):
-            memory.data.extend(bytes(max(0, size - len(memory.data))))
-            memory.undo_grow(pages)
+            memory.restore_size(max(size, len(memory.raw)), pages)
         for number, page, content in answer.pages:
-            instance.memories[number].data[page * PAGE : page * PAGE + len(content)] = content
+            instance.memories[number].raw[page * PAGE : page * PAGE + len(content)] = content
         for cell, raw in zip(instance.globals, answer.globals or (), strict=False):
             cell.raw = raw
         for table, elements in zip(instance.tables, answer.tables or (), strict=False):

@@ -31,15 +31,16 @@ from purewasm_plugins.errors import (
     DebuggerError,
     ExpressionError,
     LocationError,
+    StringError,
     ToolExecutionError,
     WasmError,
 )
 from purewasm_plugins.plugin import WasmPlugin
 from purewasm_plugins.plugin.abi import exported_memory, required_function
 from purewasm_plugins.plugin.plugin import summary
-from purewasm_plugins.plugin.strings import StringError, encode_input, input_place, read_string
+from purewasm_plugins.plugin.strings import input_place, read_string
 from purewasm_plugins.runtime.instance import Function, HostException, Instance
-from purewasm_plugins.runtime.memory import Memory
+from purewasm_plugins.runtime.memory import Memory, encode_string
 
 #: Bytes that the history of a session may take, where nothing else is said.
 HISTORY_BYTES = 64 * 1024 * 1024
@@ -84,7 +85,7 @@ class DebugSession:
         instance, isolated = steppable_plugin(plugin)
         memory = exported_memory(instance)
         try:
-            pointer = input_place(instance, memory).put(encode_input(input))
+            pointer = input_place(instance, memory).put(encode_string(input))
         except StringError as error:
             raise ToolExecutionError(label, str(error)) from None
         except HostException as carrier:
@@ -384,7 +385,7 @@ class DebugSession:
             LocationError: they are not in memory.
         """
         memories = self._instance.memories
-        end = len(memories[0].data) if memories else 0
+        end = len(memories[0].raw) if memories else 0
         if size < 1 or not 0 <= address <= end - size:
             raise LocationError(f"{address:#x}", f"{size} bytes there are not in memory ({end:#x})")
         return self._watch("memory", every_write, condition, start=address, size=size)
@@ -483,7 +484,7 @@ class DebugSession:
             DebuggerError: the search was interrupted.
         """
         memories = self._instance.memories
-        end = len(memories[0].data) if memories else 0
+        end = len(memories[0].raw) if memories else 0
         if not 0 <= address < end:
             raise LocationError(f"{address:#x}", f"that byte is not in memory ({end:#x})")
         here = self._execution.depart()
@@ -525,7 +526,7 @@ class DebugSession:
     def memory_size(self) -> int:
         """Bytes of memory 0, those of the host behind the module's included."""
         memories = self._instance.memories
-        return len(memories[0].data) if memories else 0
+        return len(memories[0].raw) if memories else 0
 
     def read_memory(self, address: int, size: int) -> bytes:
         """Bytes of memory 0.
@@ -536,7 +537,7 @@ class DebugSession:
         end = self.memory_size()
         if size < 0 or not 0 <= address <= end - size:
             raise LocationError(f"{address:#x}", f"{size} bytes there are not in memory ({end:#x})")
-        return bytes(self._instance.memories[0].data[address : address + size])
+        return bytes(self._instance.memories[0].raw[address : address + size])
 
     def accesses(self) -> tuple[effects.MemoryAccess, ...]:
         """The memory that the next instruction reads or writes."""

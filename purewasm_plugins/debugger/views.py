@@ -238,7 +238,7 @@ def scope(linked: DebugLinked, program: Program) -> Scope:
         [program.global_name(index) for index in range(len(cells))],
     )
     memories = linked.instance.memories
-    return Scope(locals_, operands, globals_, memories[0].data if memories else b"")
+    return Scope(locals_, operands, globals_, memories[0].raw if memories else b"")
 
 
 def _name_values(into: dict[int | str, Any], values: list[Any], names: list[str | None]) -> None:

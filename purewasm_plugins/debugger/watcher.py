@@ -284,7 +284,7 @@ class Watcher:
         if start < end:
 
             def read() -> bytes:
-                return bytes(memory.data[start:end])
+                return bytes(memory.raw[start:end])
 
             self._pend(watchpoint, instruction, step, start, read, certain=certain)
 

@@ -31,6 +31,7 @@ from purewasm_plugins.errors import (
     PluginError,
     PluginFileError,
     ResourceLimitError,
+    StringError,
     ToolExecutionError,
     Trap,
     ValidationError,
@@ -42,15 +43,13 @@ from purewasm_plugins.plugin import abi
 from purewasm_plugins.plugin.strings import (
     LEAST_RESERVE,
     OwnStrings,
-    StringError,
-    encode_input,
     input_place,
     read_string,
 )
 from purewasm_plugins.runtime.imports import Imports
 from purewasm_plugins.runtime.instance import Function, HostException, Instance
 from purewasm_plugins.runtime.limits import Operation, ResourceLimits
-from purewasm_plugins.runtime.memory import Memory
+from purewasm_plugins.runtime.memory import GrowRefusal, Memory, encode_string
 from purewasm_plugins.support.records import Record
 from purewasm_plugins.tools import Cancellation, ToolDefinition, ToolRegistry, ToolResult
 from purewasm_plugins.wasm import ValidModule, decode, load
@@ -304,7 +303,7 @@ class WasmPlugin:
                 label, "the plugin is running: one of its host functions called it again"
             )
         try:
-            data = encode_input(input)
+            data = encode_string(input)
             if not self._lock.acquire(blocking=False):
                 self._wait(label, operation, cancellation is not None)
             self._caller = get_ident()
@@ -388,7 +387,7 @@ class WasmPlugin:
                 if ended or not self._widened_reserve(session):
                     raise ToolExecutionError(label, _worded(error, session.memory)) from error
             else:
-                if session.memory.refused is None or not self._widened_reserve(session):
+                if session.memory.grow_refusal is None or not self._widened_reserve(session):
                     self._session = session
                     return output
 
@@ -462,7 +461,7 @@ class WasmPlugin:
             Whether the call can be made again in a fresh instance as if it had not been made: it
             was the first in its instance, and no import can have carried anything outside.
         """
-        if session.memory.refused != "host region":
+        if session.memory.grow_refusal is not GrowRefusal.HOST_REGION:
             return False
         self._reserve *= 8
         return session.calls == 1 and not self.module.module.imports
@@ -557,7 +556,7 @@ class _Session:
             self._execute = abi.required_function(self.instance, "plugin_tool_execute").entry
             self._inputs = input_place(self.instance, self.memory, self._reserve)
         memory = self.memory
-        memory.refused = None
+        memory.grow_refusal = None
         self.calls += 1
         try:
             pointer = self._execute(index, self._inputs.put(data))
@@ -565,8 +564,8 @@ class _Session:
             self._inputs.abandon()
             if isinstance(error, ResourceLimitError) and error.limit == "memory_pages":
                 raise StringError(
-                    f"the input is too long: memory would have {error.requested} pages with it,"
-                    f" and {error.refusal}"
+                    "there is no room for the input: memory would have"
+                    f" {error.requested} pages with it, and {error.refusal}"
                 ) from error
             raise
         try:
@@ -633,7 +632,7 @@ class _Discarded:
 
     def add(self, instance: Instance) -> None:
         """Count an instance that is not to be used again."""
-        self._bytes += sum(len(memory.data) for memory in instance.memories)
+        self._bytes += sum(len(memory.raw) for memory in instance.memories)
 
     def collect(self) -> None:
         """Have Python collect them, where they are large."""
@@ -759,9 +758,9 @@ def compile_module(data: bytes, cache: CodeCache | None = None) -> ValidModule:
 
 def _worded(error: WasmError, memory: Memory) -> str:
     text = summary(error)
-    if memory.refused is not None:
+    if memory.grow_refusal is not None:
         text += f"; memory.grow had been refused at {memory.pages} pages"
-        if memory.refused == "limit":
+        if memory.grow_refusal is GrowRefusal.LIMIT:
             text += " (the limit memory_pages can be raised)"
         else:
             text += " (the next call may grow further; plugin_alloc would avoid this)"
@@ -770,6 +769,4 @@ def _worded(error: WasmError, memory: Memory) -> str:
 
 def summary(error: WasmError) -> str:
     """An error in one line: of a trap's backtrace, the innermost frame."""
-    if isinstance(error, Trap):
-        return f"{error.reason} in {error.frames[0]}" if error.frames else str(error.reason)
-    return str(error)
+    return error.summary if isinstance(error, Trap) else str(error)

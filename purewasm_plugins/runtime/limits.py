@@ -142,7 +142,7 @@ class Operation:
         self._budget = budget
         # `cancel` may have been called before the budget was known.
         if self.cancelled:
-            budget.shorten()
+            budget.recheck_limits()
 
     def end(self) -> None:
         """The next call of the instance stands for itself again."""
@@ -156,7 +156,7 @@ class Operation:
         self.cancelled = True
         budget = self._budget
         if budget is not None:
-            budget.shorten()
+            budget.recheck_limits()
 
     def check(self) -> None:
         """Look between two calls whether there may be another one.
@@ -196,7 +196,7 @@ class Budget:
         self.deadline: float | None = None
         self.cancel_requested = False
         #: What has ended the running call.
-        self.lost: Trap | None = None
+        self.pending_trap: Trap | None = None
 
     def enter(self) -> None:
         """A call from outside the instance begins.
@@ -214,7 +214,7 @@ class Budget:
             self.fuel_used = 0
             self._next_check = 0
             self.cancel_requested = False
-            self.lost = None
+            self.pending_trap = None
         elif self.nesting >= self.NESTING:
             raise Trap(TrapReason.CALL_STACK_EXHAUSTED)
         else:
@@ -236,9 +236,9 @@ class Budget:
         host function returns to it.
         """
         self.cancel_requested = True
-        self.shorten()
+        self.recheck_limits()
 
-    def shorten(self) -> None:
+    def recheck_limits(self) -> None:
         """Have the next unit of fuel look around first. Any thread may call it."""
         self._next_check = 0
 
@@ -261,8 +261,8 @@ class Budget:
         Raises:
             OutOfFuel, DeadlineExceeded, Cancelled
         """
-        if self.lost is not None:
-            raise type(self.lost)(self.lost.reason)
+        if self.pending_trap is not None:
+            raise self.pending_trap.with_frames(())
 
     def check_limits(self, units: int = 0, seconds: float = 0.0) -> None:
         """Look at the limits.
@@ -276,10 +276,10 @@ class Budget:
         """
         fuel = self.limits.fuel
         if self.cancelled:
-            self.lost = Cancelled()
+            self.pending_trap = Cancelled()
         elif fuel is not None and self.fuel_used + units > fuel:
             self.fuel_used = fuel
-            self.lost = OutOfFuel()
+            self.pending_trap = OutOfFuel()
         else:
             self.check_deadline(seconds)
         self.check()
@@ -294,5 +294,5 @@ class Budget:
             DeadlineExceeded
         """
         if self.deadline is not None and monotonic() + seconds >= self.deadline:
-            self.lost = DeadlineExceeded()
+            self.pending_trap = DeadlineExceeded()
             self.check()

@@ -255,7 +255,7 @@ class _Memory:
 
     def __init__(self, memory: Memory) -> None:
         self.memory = memory
-        self.data = memory.data
+        self.data = memory.raw
 
     @property
     def size(self) -> int:
@@ -379,7 +379,7 @@ def trap_in(linked: Linked, trap: Trap) -> Trap:
         offset = instruction.offset if instruction else None
         innermost = not frames and not trap.frames
         frames.append(stack_frame(linked.instance, index, offset, innermost=innermost))
-    return type(trap)(trap.reason, trap.frames + tuple(frames))
+    return trap.with_frames(trap.frames + tuple(frames))
 
 
 def build_body(linked: Linked, index: int, code: Code, steps: Steps) -> Body:

@@ -21,10 +21,10 @@ from typing import Any
 from purewasm_plugins.cache.protocol import CodeCache
 from purewasm_plugins.engine.translator.backtraces import TRAPPING, Backtraces
 from purewasm_plugins.engine.translator.caching import ModuleCode
+from purewasm_plugins.engine.translator.lines import Effort
 from purewasm_plugins.engine.translator.metering import LARGEST_SLICE, SlicedBudget
 from purewasm_plugins.engine.translator.namespace import namespace
 from purewasm_plugins.engine.translator.stack import height
-from purewasm_plugins.engine.translator.writer import Effort
 from purewasm_plugins.errors import OutOfMemory, Trap, TrapReason, WasmError
 from purewasm_plugins.runtime.instance import Function, Global, Instance
 from purewasm_plugins.runtime.limits import Budget
@@ -42,8 +42,9 @@ Entry = Callable[..., Any]
 _SHALLOW = 100
 _LIMIT = 1000
 
-#: What a call has lost when Python had no room: that may have ended the iterator that meters, the
-#: only exception that does. Calls outside of it must not go on, and the next one makes another.
+#: The pending trap of a call for which Python had no room. That may have ended the iterator that
+#: meters, as no other exception does: the calls around it must not go on, and the next one makes
+#: another iterator.
 _NO_ROOM = OutOfMemory()
 
 #: Variables and operands that a function's frame has room for, each in some forty bytes with its
@@ -171,7 +172,7 @@ class _Linked:
             space[f"f{index}"] = make(self._begin_first_call, self._end_first_call, index)
         if instance.memories:
             space["linear_memory"] = instance.memories[0]
-            space["memory"] = instance.memories[0].data
+            space["memory"] = instance.memories[0].raw
         for index, table in enumerate(instance.tables):
             space[f"table{index}"] = table
             space[f"elements{index}"] = table.elements
@@ -274,7 +275,7 @@ class _Linked:
             # It may have called back and swallowed what ended it, or taken its time.
             deadline = budget.deadline
             if (
-                budget.lost is not None
+                budget.pending_trap is not None
                 or budget.cancelled
                 or (deadline is not None and monotonic() >= deadline)
             ):
@@ -309,7 +310,7 @@ class _Linked:
                 return self._nested(name, arguments)
             try:
                 budget.nesting = 1
-                if budget.lost is not None:
+                if budget.pending_trap is not None:
                     self._recover()
                 budget.cancel_requested = False
                 heights[0] = budget.floor = bottom = height(heights[0])
@@ -326,12 +327,12 @@ class _Linked:
                     budget.deadline = None if timeout is None else now + timeout
                 budget.start = budget.given - length_hint(budget.slice)
                 if short:
-                    budget.shorten()
+                    budget.recheck_limits()
                 return space[name](*arguments)
             except BaseException as exception:
                 budget.slots = 0
                 if exception.__class__ is MemoryError:
-                    budget.lost = _NO_ROOM
+                    budget.pending_trap = _NO_ROOM
                 caught = self._rescued(exception)
             finally:
                 budget.nesting = 0
@@ -361,7 +362,7 @@ class _Linked:
             return self.namespace[name](*arguments)
         except BaseException as exception:
             if exception.__class__ is MemoryError:
-                budget.lost = _NO_ROOM
+                budget.pending_trap = _NO_ROOM
             caught = self._rescued(exception)
         finally:
             # Nothing is called here, so that a signal's handler cannot come in between.
@@ -375,10 +376,10 @@ class _Linked:
     def _recover(self) -> None:
         """Forget what ended the call before."""
         budget = self._budget
-        if budget.lost is _NO_ROOM:
+        if budget.pending_trap is _NO_ROOM:
             budget.renew()
             self.namespace["budget"] = budget.iterator
-        budget.lost = None
+        budget.pending_trap = None
 
     def _rescued(self, exception: BaseException) -> BaseException:
         """What is to be raised for what generated code raised."""

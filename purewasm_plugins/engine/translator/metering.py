@@ -92,10 +92,10 @@ class SlicedBudget(Budget):
         passes on may raise. So the source here is one that runs no Python code: again and again it
         gives the two items of a list, and the first of them puts the next slice in second place.
         """
-        self.shorten()
+        self.recheck_limits()
         self.iterator: Iterator[None] = chain.from_iterable(chain.from_iterable(repeat(self.items)))
 
-    def shorten(self) -> None:
+    def recheck_limits(self) -> None:
         """Give up what is left of a slice, so that the next unit looks around first.
 
         Any thread may call it: what `extend` takes it takes at once.
