@@ -263,7 +263,7 @@ def test_functions_memory_and_interface(page: Any) -> None:
     assert page.locator(".hex .text b.changed").count() == len("hellofrom")
     page.fill(".memory form input", "0x10")
     page.click(".memory form button")
-    wait_until(page, "document.querySelector('.memory .hex .at').textContent === '00010'")
+    wait_until(page, "document.querySelector('.memory .hex .at').textContent === '0010'")
     page.click("#details [data-id=interface]")
     assert "plugin ABI" in page.inner_text("#panel")
     page.click("#details [data-id=functions]")
