@@ -135,11 +135,18 @@ def test_write_refuses_what_is_no_bytes(wrong: Any) -> None:
         new().write(0, wrong)
 
 
+class Sparse(mmap.mmap):
+    """Zeros that take no room until they are written to, with what is used of a bytearray."""
+
+    def find(self, byte: int, *bounds: int) -> int:  # type: ignore[override]
+        return super().find(bytes((byte,)), *bounds)
+
+
 def test_an_address_is_unsigned() -> None:
     """A host function gets one above two gigabytes as a negative int."""
     memory = Memory(MemoryType(Limits(0)), ResourceLimits(memory_pages=None))
-    # So much of a bytearray would be written to, and take seconds.
-    memory.raw = mmap.mmap(-1, 32769 * PAGE)  # type: ignore[assignment]
+    # A bytearray of this size would take seconds.
+    memory.raw = Sparse(-1, 32769 * PAGE)  # type: ignore[assignment]
     assert memory.try_grow(32769) == 0
     pointer = -(1 << 31) + 100
     memory.write(pointer, b"above\0")
