@@ -19,8 +19,8 @@ import purewasm_plugins
 from purewasm_plugins import (
     InvalidArgumentsError,
     PluginError,
+    PureWasmError,
     ResourceLimits,
-    ToolError,
     WasmError,
     WasmPlugin,
 )
@@ -29,6 +29,7 @@ from purewasm_plugins.browser.memory import MemoryView
 from purewasm_plugins.browser.observe import Observed, Observer
 from purewasm_plugins.engine.instantiate import ENGINES, engine_named
 from purewasm_plugins.plugin.plugin import compile_module
+from purewasm_plugins.plugin.summary import module_summary, plugin_summary
 from purewasm_plugins.support.json_text import read_json, write_json
 from purewasm_plugins.tools.registry import schema_validator
 from purewasm_plugins.wasm import ValidModule
@@ -69,7 +70,7 @@ class Workbench:
             if data is not None:
                 params["data"] = bytes(data)
             answer = self._methods[asked["method"]](**params)
-        except (PluginError, ToolError, WasmError) as error:
+        except PureWasmError as error:
             answer = {"error": describe.error(error)}
         except MemoryError:
             answer = {"error": describe.out_of_memory()}
@@ -113,14 +114,14 @@ class Workbench:
         answer: dict[str, Any] = {"size": len(data), "plugin": None, "module": None, "error": None}
         try:
             self._module = compile_module(data)
-            answer["module"] = describe.module(self._module)
+            answer["module"] = module_summary(self._module.module)
             observed = Observed(engine_named(engine), self._observer)
             self._plugin = WasmPlugin(
                 self._module, engine=observed, limits=ResourceLimits(**(limits or {}))
             )
-            answer["plugin"] = describe.plugin(self._plugin)
+            answer["plugin"] = plugin_summary(self._plugin)
             self._memory = MemoryView.of(self._plugin.instance)
-        except (PluginError, WasmError, ValueError) as error:
+        except (PureWasmError, ValueError) as error:
             answer["error"] = describe.error(error, data)
         except MemoryError:
             answer["error"] = describe.out_of_memory()
@@ -152,7 +153,7 @@ class Workbench:
             answer["input"] = input
             started = time.perf_counter()
             answer["output"] = plugin.execute_tool(tool, input)
-        except (PluginError, ToolError, WasmError) as error:
+        except PureWasmError as error:
             answer["error"] = describe.error(error)
         except MemoryError:
             answer["error"] = describe.out_of_memory()
