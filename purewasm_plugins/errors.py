@@ -21,6 +21,7 @@ __all__ = [
     "DecodeError",
     "DuplicateToolError",
     "ExpressionError",
+    "HitCountError",
     "InstantiateError",
     "InvalidArgumentsError",
     "LinkError",
@@ -427,6 +428,21 @@ class DuplicateToolError(ToolError):
 
 class DebuggerError(WasmError):
     """The debugger cannot do what it was asked for; the session goes on."""
+
+
+class HitCountError(DebuggerError, ValueError):
+    """The hit count of a breakpoint is less than 1.
+
+    Attributes:
+        count: as it was given.
+    """
+
+    def __init__(self, count: int) -> None:
+        super().__init__(count)
+        self.count = count
+
+    def _words(self) -> str:
+        return f"a hit count must be 1 or more: {self.count}"
 
 
 class LocationError(DebuggerError):

@@ -48,7 +48,7 @@ def engine_named(engine: str | Engine | None, cache: CodeCache | None = None) ->
 
         return Translator(cache=cache)
     if engine == "pywasm":
-        from purewasm_plugins.engine.reference.interpreter import Interpreter
+        from purewasm_plugins.engine.reference.engine import Interpreter
 
         return Interpreter()
     if isinstance(engine, str):

@@ -319,7 +319,7 @@ def test_a_link_carries_the_state(page: Any, visit: Visit) -> None:
     assert run(other) == expected
     assert not other.troubles
     # The plugin of a stranger is not in the link: its name is, and the input waits for the file.
-    other.evaluate("location.hash = 'plugin=mine.wasm&tool=echo&input=kept'")
+    other.view.evaluate("location.hash = 'plugin=mine.wasm&tool=echo&input=kept'")
     other.wait_for_selector("#result h2:has-text('mine.wasm')")
     drop(other, "mine.wasm", (FIXTURES / "wat/echo.wasm").read_bytes())
     other.wait_for_selector("#run")
