@@ -20,8 +20,7 @@ import operator
 import re
 import struct
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from purewasm_plugins.debugger.memory import check_range
 from purewasm_plugins.errors import ExpressionError, LocationError
@@ -101,22 +100,32 @@ _DOLLAR_NAME = re.compile(
 _NAMED = "named_"
 
 
-@dataclass(frozen=True)
-class Scope:
-    """What an expression sees.
+class Scope(Protocol):
+    """What an expression sees."""
 
-    Attributes:
-        local, global_: values by index and by name.
-        stack: the operands of the current function, topmost last.
-        memory: the bytes of memory 0; empty where there is none.
-        function: returns the function of a name, or None.
-    """
+    @property
+    def local(self) -> Mapping[int | str, Any]:
+        """The locals of the current function, by index and by name."""
+        ...
 
-    local: Mapping[int | str, Any]
-    stack: Sequence[Any]
-    global_: Mapping[int | str, Any]
-    memory: bytes | bytearray
-    function: Callable[[str], Any] = lambda name: None
+    @property
+    def stack(self) -> Sequence[Any]:
+        """The operands of the current function, topmost last."""
+        ...
+
+    @property
+    def global_(self) -> Mapping[int | str, Any]:
+        """The globals, by index and by name."""
+        ...
+
+    @property
+    def memory(self) -> bytes | bytearray:
+        """The bytes of memory 0; empty where there is none."""
+        ...
+
+    def function(self, name: str) -> Any:
+        """Return the function of a name, or None."""
+        ...
 
 
 class Expression:

@@ -13,7 +13,7 @@ from purewasm_plugins.debugger.expressions import Expression
 from purewasm_plugins.debugger.machine import effects
 from purewasm_plugins.debugger.machine.execution import Execution
 from purewasm_plugins.debugger.machine.program import Line
-from purewasm_plugins.debugger.machine.scope import border, scope
+from purewasm_plugins.debugger.machine.scope import MachineScope, border
 from purewasm_plugins.debugger.memory import check_range, memory_bytes
 from purewasm_plugins.engine.stepping import MachineFrame, MachineLabel, TypedValue
 from purewasm_plugins.errors import ExpressionError
@@ -229,7 +229,7 @@ class View:
         Raises:
             ExpressionError: it is no expression, or has no value here.
         """
-        return Expression(expression).evaluate(scope(self._machine, self._program))
+        return Expression(expression).evaluate(MachineScope(self._machine, self._program))
 
     def address(self, expression: str) -> int:
         """Return the address that an expression gives at the current place.

@@ -164,8 +164,8 @@ class SteppableMachine(Protocol):
         """Describe an active function; the outermost one has the depth 0."""
         ...
 
-    def local(self, index: int) -> TypedValue:
-        """Return a local of the innermost frame."""
+    def locals(self) -> tuple[TypedValue, ...]:
+        """Return the parameters and locals of the innermost frame."""
         ...
 
     def operands(self, base: int = 0) -> tuple[TypedValue, ...]:

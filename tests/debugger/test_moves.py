@@ -355,7 +355,7 @@ def test_what_cannot_be_begun() -> None:
     with pytest.raises(TypeError, match="takes 1 arguments, and 0"):
         DebugSession.for_function(instance, "all")
     with pytest.raises(DebuggerError, match="no breakpoint or watchpoint 7"):
-        DebugSession.for_function(instance, "all", 1).remove(7)
+        DebugSession.for_function(instance, "all", 1).stops.remove(7)
 
 
 #: Moves that may be long, and places to begin them at: (move, steps from the start).
@@ -389,7 +389,7 @@ def test_a_move_in_slices_leads_where_the_whole_move_does(
         slices += 1
     assert (stop.step, stop.reason) == (expected.step, expected.reason)
     assert state(sliced) == state(whole)
-    assert sliced.changes() == whole.changes()
+    assert sliced.view.changes() == whole.view.changes()
     # Without a breakpoint the way back to the start needs no search.
     assert slices > 1 or breakpoint == "factorial:16" or move == "resume_back"
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import pytest
 
 from purewasm_plugins.debugger import DebugSession, ExpressionError, LocationError, StopReason
-from purewasm_plugins.debugger.expressions import Expression, Scope
+from purewasm_plugins.debugger.expressions import Expression
 from tests.debugger.programs import FACTORIALS, start, text
 
 
@@ -188,7 +191,20 @@ def test_a_local_or_global_that_is_not_there(session: DebugSession, name: str) -
         session.stops.watch_global(name)
 
 
-SCOPE = Scope(
+@dataclass
+class Values:
+    """A scope made of values."""
+
+    local: dict[int | str, Any]
+    stack: list[Any]
+    global_: dict[int | str, Any]
+    memory: bytearray
+
+    def function(self, name: str) -> str | None:
+        return "a function" if name == "f" else None
+
+
+SCOPE = Values(
     {0: 7, "n": 7, 1: -1, "p": -65535},
     [1, 2, 3],
     {0: 1.5, "g": 1.5},
@@ -216,6 +232,11 @@ SCOPE = Scope(
         ("min(stack), max(stack)", (1, 3)),
         ("hex(abs(local[1]))", "0x1"),
         ("local.n in (1, 7)", True),
+        ("$n + 1", 8),
+        ("$g", 1.5),
+        ("$f", "a function"),
+        ("'$n' in '$n'", True),
+        ('$"n" == $n', True),
         ("len(memory), 't' in string(16), b'ext' in memory", (65557, True, True)),
     ],
 )
@@ -260,6 +281,10 @@ def test_expressions(expression: str, value: object) -> None:
         "a" * 2000,
         "(" * 500 + ")" * 500,
         "stack.x",
+        "$missing",
+        "$",
+        "$n.real()",
+        "$n $n",
         "len(*stack)",
         "{1: 2}",
         "await x",
@@ -280,7 +305,7 @@ def test_what_no_expression_can_do(expression: str) -> None:
 
 
 #: A large memory: an expression could be at it for minutes, and is evaluated often.
-LARGE = Scope({0: 7}, [*range(30_000)], {}, bytearray(256 << 20))
+LARGE = Values({0: 7}, [*range(30_000)], {}, bytearray(256 << 20))
 
 
 @pytest.mark.parametrize(

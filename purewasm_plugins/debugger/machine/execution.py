@@ -14,7 +14,7 @@ from purewasm_plugins.debugger.machine.history import History
 from purewasm_plugins.debugger.machine.program import Location, Program
 from purewasm_plugins.debugger.machine.reasons import Stop, StopReason, Watchpoint
 from purewasm_plugins.debugger.machine.recorder import Recorder
-from purewasm_plugins.debugger.machine.scope import border, scope
+from purewasm_plugins.debugger.machine.scope import MachineScope, border
 from purewasm_plugins.debugger.machine.snapshot import Snapshot, restore, take
 from purewasm_plugins.debugger.machine.watcher import Found, Mode, Target, Watcher
 from purewasm_plugins.engine.stepping import Paused, SteppableMachine
@@ -63,7 +63,7 @@ class Execution:
         self._clock.step = 0
         machine.instance.budget.fuel_used = 0
         machine.start(function, arguments)
-        self.watcher = Watcher(machine, lambda: scope(machine, self.program))
+        self.watcher = Watcher(machine, lambda: MachineScope(machine, self.program))
         first = take(machine, None)
         self.history = History(first, history_bytes)
         self._recorder = Recorder(machine, self.history, isolated=isolated)

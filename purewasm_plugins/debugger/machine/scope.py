@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
+from functools import cached_property
 from typing import Any
 
-from purewasm_plugins.debugger.expressions import Scope
 from purewasm_plugins.debugger.machine.program import Program
 from purewasm_plugins.debugger.memory import memory_bytes
 from purewasm_plugins.engine.stepping import SteppableMachine, TypedValue
@@ -18,41 +18,63 @@ def border(value: TypedValue) -> Any:
     return FROM_RAW[value.type](value.raw)
 
 
-def scope(machine: SteppableMachine, program: Program) -> Scope:
-    """Collect what an expression sees: locals and operands of the current function, and the rest.
+class MachineScope:
+    """The `Scope` of a machine at its current place.
 
-    It is called for each condition that is evaluated, so it makes nothing that depends on the size
-    of the module.
+    Each part is made when an expression first names it: a condition with locals alone takes half
+    the time.
     """
-    locals_: dict[int | str, Any] = {}
-    operands: list[Any] = []
-    if machine.finished:
-        operands = [border(value) for value in machine.operands()]
-    else:
-        frame = machine.frame(machine.depth - 1)
-        function = frame.position.function
-        operands = [border(value) for value in frame.operands]
-        names = [program.local_name(function, index) for index in range(len(frame.locals))]
-        _name_values(locals_, [border(value) for value in frame.locals], names)
-    globals_: dict[int | str, Any] = {}
-    cells = machine.instance.globals
-    names = [program.global_name(index) for index in range(len(cells))]
-    _name_values(globals_, [cell.value for cell in cells], names)
 
-    def function_named(name: str) -> Any:
+    def __init__(self, machine: SteppableMachine, program: Program) -> None:
+        self._machine = machine
+        self._program = program
+
+    @cached_property
+    def local(self) -> dict[int | str, Any]:
+        """The locals of the current function, by index and by name."""
+        position = self._machine.position
+        if position is None:
+            return {}
+        values = map(border, self._machine.locals())
+        return _named(
+            (value, self._program.local_name(position.function, index))
+            for index, value in enumerate(values)
+        )
+
+    @cached_property
+    def stack(self) -> list[Any]:
+        """The operands of the current function, topmost last; the results at the end."""
+        machine = self._machine
+        if machine.finished:
+            return [border(value) for value in machine.operands()]
+        return [border(value) for value in machine.frame(machine.depth - 1).operands]
+
+    @cached_property
+    def global_(self) -> dict[int | str, Any]:
+        """The globals, by index and by name."""
+        return _named(
+            (cell.value, self._program.global_name(index))
+            for index, cell in enumerate(self._machine.instance.globals)
+        )
+
+    @property
+    def memory(self) -> bytes | bytearray:
+        """The bytes of memory 0; empty where there is none."""
+        return memory_bytes(self._machine.instance)
+
+    def function(self, name: str) -> Any:
+        """Return the function of a name, or None."""
         try:
-            return machine.instance.functions[program.function(name)]
+            return self._machine.instance.functions[self._program.function(name)]
         except LocationError:
             return None
 
-    return Scope(locals_, operands, globals_, memory_bytes(machine.instance), function_named)
 
-
-def _name_values(
-    into: dict[int | str, Any], values: Sequence[Any], names: Sequence[str | None]
-) -> None:
-    """Add values by index, and by name where they have one; of equal names, the first."""
-    for index, (value, name) in enumerate(zip(values, names, strict=True)):
-        into[index] = value
+def _named(values: Iterable[tuple[Any, str | None]]) -> dict[int | str, Any]:
+    """Return values by index, and by name where they have one; of equal names, the first."""
+    found: dict[int | str, Any] = {}
+    for index, (value, name) in enumerate(values):
+        found[index] = value
         if name is not None:
-            into.setdefault(name, value)
+            found.setdefault(name, value)
+    return found

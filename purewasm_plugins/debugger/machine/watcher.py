@@ -315,7 +315,7 @@ class Watcher:
 
     def _expect_local(self, watchpoint: Watchpoint, position: Position, step: int) -> None:
         def read() -> Any:
-            return border(self._machine.local(watchpoint.index))
+            return border(self._machine.locals()[watchpoint.index])
 
         self._add_pending(watchpoint, position, step, watchpoint.index, read, certain=True)
 

@@ -125,9 +125,9 @@ class SteppedMachine(ReferenceMachine):
         """Describe an active function; the outermost one has the depth 0."""
         return frame_of(self._machine.stack, depth)
 
-    def local(self, index: int) -> TypedValue:
-        """Return a local of the innermost frame."""
-        return typed_value(self._machine.stack.frame[-1].locals.data[index])
+    def locals(self) -> tuple[TypedValue, ...]:
+        """Return the parameters and locals of the innermost frame."""
+        return tuple(map(typed_value, self._machine.stack.frame[-1].locals.data))
 
     def operands(self, base: int = 0) -> tuple[TypedValue, ...]:
         """Return the operand stack above so many operands, topmost last."""
