@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from purewasm_plugins import example
 from purewasm_plugins.browser.server import PlaygroundServer
 from purewasm_plugins.browser.site import Site
 
@@ -26,10 +27,10 @@ ROOT = Path(__file__).parents[1]
 PYODIDE = ROOT / "tests/pyodide/node_modules/pyodide"
 ENGINES = ("translator", "pywasm")
 
-#: Plugin, tool, input, further calls: a small call, and a heavy one (SHA-256 of a KiB).
+#: File of the site, tool, input, further calls: a small call, and a heavy one (SHA-256 of a KiB).
 PLUGINS = (
-    ("wat/echo.wasm", "echo", "Hello, WebAssembly!", 50),
-    ("plugins/c_encode/encode.wasm", "sha256", "0123456789abcdef" * 64, 1),
+    ("echo.wasm", "echo", "Hello, WebAssembly!", 50),
+    ("c_encode.wasm", "sha256", "0123456789abcdef" * 64, 1),
 )
 
 FLAGS = [
@@ -103,7 +104,7 @@ def in_node() -> list[Row]:
             "pyodide": str(PYODIDE / "pyodide.mjs"),
             "archives": archives,
             "engines": ENGINES,
-            "plugins": [(str(ROOT / "fixtures" / path), *rest) for path, *rest in PLUGINS],
+            "plugins": [(str(example(Path(file).stem)), *rest) for file, *rest in PLUGINS],
         }
         command = ["node", str(Path(__file__).with_suffix(".mjs")), json.dumps(options)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -133,10 +134,9 @@ def page(**context: Any) -> Iterator[Any]:
 def in_chromium() -> list[Row]:
     """Start-up, loads and calls in the page's worker."""
     with page() as opened:
-        plugins = [(Path(path).name, *rest) for path, *rest in PLUGINS]
         rows = opened.evaluate(
             IN_THE_PAGE.replace("./host.js", opened.url.replace("style.css", "host.js")),
-            {"engines": ENGINES, "plugins": plugins},
+            {"engines": ENGINES, "plugins": PLUGINS},
         )
     return [tuple(row) for row in rows]
 
@@ -145,8 +145,8 @@ def take_screenshot(target: Path) -> None:
     """The page after a call, as the README shows it."""
     with page(viewport={"width": 1280, "height": 1000}) as opened:
         opened.wait_for_selector("#plugin:not([hidden])")
-        opened.click('#plugins [data-file="encode.wasm"]')
-        opened.wait_for_selector('#plugin[data-file="encode.wasm"]')
+        opened.click('#plugins [data-file="c_encode.wasm"]')
+        opened.wait_for_selector('#plugin[data-file="c_encode.wasm"]')
         opened.click("#plugin [role=tab]:has-text('sha256')")
         opened.fill("#input", "Hello, WebAssembly!")
         opened.click("#run")

@@ -30,9 +30,11 @@ from benchmarks import smith
 from purewasm_plugins.engine.translator import Translator
 from purewasm_plugins.wasm import decode
 from purewasm_plugins.wasm.text.printer import disassemble
-from tests.differential import compare
-from tests.generators import mutated, random_module
-from tests.wasm.comparison import essence, outcome
+from tests.differential.comparison import compare
+from tests.random_modules.modules import random_module
+from tests.random_modules.mutator import mutated
+from tests.wasm.essence import essence
+from tests.wasm.wasmtime_verdict import outcome
 
 ROOT = Path(__file__).parents[1]
 

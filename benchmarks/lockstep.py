@@ -28,8 +28,8 @@ from purewasm_plugins import ResourceLimits, Trap, WasmError, instantiate
 from purewasm_plugins.engine import Engine
 from purewasm_plugins.wasm import ExternKind, FuncType, Module, ValType, load
 from purewasm_plugins.wasm.symbols.names import read_names
-from tests.differential import trap_reason
-from tests.rewriting import TRACE, traced
+from tests.differential.machines import trap_reason
+from tests.differential.rewriting import TRACE, traced
 
 #: Share of the time that comparing memories may take while nothing is known yet.
 MEMORY_SHARE = 0.05
@@ -182,7 +182,7 @@ class _Side:
         if self._memory is None:
             return 0
         if self._store is None:
-            with memoryview(self._memory.data) as view, view[: self._memory.size] as pages:
+            with memoryview(self._memory.raw) as view, view[: self._memory.size] as pages:
                 return zlib.crc32(pages)
         return zlib.crc32(self._memory.get_buffer_ptr(self._store))
 

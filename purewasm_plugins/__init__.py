@@ -3,28 +3,45 @@
 The names below are the public interface; the README shows them at work.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from purewasm_plugins.engine import instantiate
 from purewasm_plugins.errors import (
+    AbiVersionError,
     Cancelled,
     CompileError,
     DeadlineExceeded,
     DecodeError,
+    DuplicatePluginError,
     DuplicateToolError,
+    ExportKindError,
     InstantiateError,
     InvalidArgumentsError,
+    InvalidOptionError,
+    InvalidString,
     LinkError,
     MemoryInUse,
     MissingExportError,
     OutOfFuel,
     OutOfMemory,
+    PluginClosedError,
     PluginError,
+    PluginFileError,
+    PluginNotFoundError,
+    PureWasmError,
     ResourceLimitError,
     StackFrame,
+    StringError,
     ToolError,
     ToolExecutionError,
+    ToolFailedError,
     ToolNotFoundError,
     Trap,
     TrapReason,
+    UnknownEngineError,
+    UnknownExportError,
     ValidationError,
     VersionMismatchError,
     WasmError,
@@ -53,9 +70,36 @@ from purewasm_plugins.tools import (
     ToolResult,
 )
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 __version__ = VERSION
 
+
+def example(name: str) -> Path:
+    """Return the path of an example plugin that comes with the package; see `bundled.example`.
+
+    Raises:
+        PluginError: no example has that name.
+
+    >>> WasmPlugin.load(example("c_json")).execute_tool("json_compact", "[1, 2]")
+    '[1,2]'
+    """
+    # Imported here, so that `import purewasm_plugins` does not load it.
+    from purewasm_plugins import bundled
+
+    return bundled.example(name)
+
+
+def examples() -> tuple[str, ...]:
+    """Return the names of the example plugins that come with the package."""
+    from purewasm_plugins import bundled
+
+    return bundled.examples()
+
+
 __all__ = [
+    "AbiVersionError",
     "CancellableTool",
     "Cancellation",
     "Cancelled",
@@ -63,36 +107,48 @@ __all__ = [
     "DeadlineExceeded",
     "DecodeError",
     "DirectoryReport",
+    "DuplicatePluginError",
     "DuplicateToolError",
+    "ExportKindError",
     "Function",
     "Global",
     "Instance",
     "InstantiateError",
     "InvalidArgumentsError",
+    "InvalidOptionError",
+    "InvalidString",
     "LinkError",
     "Memory",
     "MemoryInUse",
     "MissingExportError",
     "OutOfFuel",
     "OutOfMemory",
+    "PluginClosedError",
     "PluginError",
+    "PluginFileError",
+    "PluginNotFoundError",
     "PluginTool",
+    "PureWasmError",
     "RegistrationReport",
     "ResourceLimitError",
     "ResourceLimits",
     "StackFrame",
+    "StringError",
     "Table",
     "ToolCall",
     "ToolCategory",
     "ToolDefinition",
     "ToolError",
     "ToolExecutionError",
+    "ToolFailedError",
     "ToolImpl",
     "ToolNotFoundError",
     "ToolRegistry",
     "ToolResult",
     "Trap",
     "TrapReason",
+    "UnknownEngineError",
+    "UnknownExportError",
     "ValidationError",
     "VersionMismatchError",
     "WasmError",
@@ -100,5 +156,7 @@ __all__ = [
     "WasmPluginManager",
     "WrongExportTypeError",
     "__version__",
+    "example",
+    "examples",
     "instantiate",
 ]

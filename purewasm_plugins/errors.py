@@ -1,10 +1,41 @@
-"""Every exception that the package raises on purpose, in two trees.
+"""Every exception that the package raises on purpose: one root, and a tree for each room.
 
-`WasmError` is what the WebAssembly layers raise, `PluginError` what the plugin ABI makes of it, and
-`ToolError` what the tool registry adds. Fields are attributes and constructor arguments in the same
-order, which is also what lets each of them be pickled. Whatever bytes, plugin or string comes in,
-nothing outside these trees comes out. The text of an error holds names that a plugin chose, and is
-made harmless by `escape_controls`; the attributes keep them as they are.
+    PureWasmError
+    ├── WasmError                   a module, what it is linked to, how it runs
+    │   ├── DecodeError                 the bytes are no module
+    │   ├── ValidationError             the module breaks a rule of validation
+    │   ├── LinkError                   an import is missing or has another type
+    │   ├── ResourceLimitError          the module declares more than a limit allows
+    │   ├── UnknownEngineError          no such engine, or it cannot run here
+    │   ├── UnknownExportError          the instance has no export of that name (a KeyError too)
+    │   ├── ExportKindError             the export is a memory, not a function (a TypeError too)
+    │   ├── StringError                 a text cannot be passed as a string (a ValueError too)
+    │   └── Trap                        execution was aborted
+    │       ├── OutOfFuel, DeadlineExceeded, Cancelled, OutOfMemory, MemoryInUse
+    │       └── InvalidString               no string can be read at a pointer
+    ├── PluginError                 a plugin cannot be loaded or used
+    │   ├── PluginFileError             the file or the directory cannot be read
+    │   ├── InvalidOptionError          a field of PluginOptions (a TypeError and ValueError too)
+    │   ├── CompileError                the bytes are no valid module
+    │   ├── InstantiateError            the module cannot be instantiated
+    │   ├── MissingExportError          an export of the ABI is missing
+    │   ├── WrongExportTypeError        an export of the ABI has another type
+    │   ├── VersionMismatchError        the plugin's version is empty
+    │   │   └── AbiVersionError             the plugin was built for another version of the ABI
+    │   ├── DuplicatePluginError        the manager has a plugin of that name
+    │   ├── PluginNotFoundError         the manager has no plugin of that name
+    │   ├── PluginClosedError           the plugin was closed
+    │   └── ToolExecutionError          a call of a tool failed
+    │       └── ToolFailedError             the tool itself reported that it failed
+    ├── ToolError                   a call through a registry, or what is in one
+    │   └── ToolNotFoundError, InvalidArgumentsError, DuplicateToolError
+    └── DebuggerError               the debugger cannot do what it was asked for
+        └── LocationError, ExpressionError, HitCountError
+
+The fields of an error are attributes and constructor arguments in the same order, so that each
+error can be pickled. No input (bytes, plugin, string) raises any other exception. The text of an
+error contains names that a plugin chose: `escape_controls` makes them harmless in `str(error)`; the
+attributes keep them unchanged.
 """
 
 from __future__ import annotations
@@ -14,30 +45,43 @@ import enum
 from purewasm_plugins.support.records import Record
 
 __all__ = [
+    "AbiVersionError",
     "Cancelled",
     "CompileError",
     "DeadlineExceeded",
     "DebuggerError",
     "DecodeError",
+    "DuplicatePluginError",
     "DuplicateToolError",
+    "ExportKindError",
     "ExpressionError",
     "HitCountError",
     "InstantiateError",
     "InvalidArgumentsError",
+    "InvalidOptionError",
+    "InvalidString",
     "LinkError",
     "LocationError",
     "MemoryInUse",
     "MissingExportError",
     "OutOfFuel",
     "OutOfMemory",
+    "PluginClosedError",
     "PluginError",
+    "PluginFileError",
+    "PluginNotFoundError",
+    "PureWasmError",
     "ResourceLimitError",
     "StackFrame",
+    "StringError",
     "ToolError",
     "ToolExecutionError",
+    "ToolFailedError",
     "ToolNotFoundError",
     "Trap",
     "TrapReason",
+    "UnknownEngineError",
+    "UnknownExportError",
     "ValidationError",
     "VersionMismatchError",
     "WasmError",
@@ -45,8 +89,8 @@ __all__ = [
 ]
 
 
-#: The control characters (C0, DEL and C1), those that separate lines and those that embed, override
-#: or isolate a direction of text, each with its escape.
+#: Each control character (C0, DEL and C1), line separator, and character that embeds, overrides or
+#: isolates a direction of text, with its escape.
 _ESCAPES = {
     code: repr(chr(code))[1:-1]
     for codes in ((0x00, 0x1F), (0x7F, 0x9F), (0x2028, 0x202E), (0x2066, 0x2069))
@@ -55,15 +99,15 @@ _ESCAPES = {
 
 
 def escape_controls(text: str, keep: str = "") -> str:
-    """A text of a stranger's, in which nothing acts on a terminal or forges a line of a log.
+    """Escape what could act on a terminal or forge a line of a log.
 
     Args:
-        text: any text.
+        text: any text, for example a name that a plugin chose.
         keep: the control characters that stay as they are.
 
     Returns:
-        The text with control characters, and those that change the direction of text, as the
-        escapes of a Python string.
+        The text in which control characters, and those that change the direction of text, are
+        written as the escapes of a Python string.
     """
     if text.isprintable():
         return text
@@ -71,8 +115,11 @@ def escape_controls(text: str, keep: str = "") -> str:
     return text.translate({code: _ESCAPES[code] for code in _ESCAPES if code not in kept})
 
 
-class _Worded:
-    """The text of an error: subclasses word it, and it is escaped here."""
+class PureWasmError(Exception):
+    """The root of all exceptions of this package.
+
+    A subclass words its fields in `_words`; `str(error)` escapes them.
+    """
 
     def __str__(self) -> str:
         return escape_controls(self._words())
@@ -81,16 +128,26 @@ class _Worded:
         return super().__str__()
 
 
-class WasmError(_Worded, Exception):
-    """Something is wrong with a module, with what it is linked to, or with how it ran."""
+def _suggestion(name: str, known: tuple[str, ...]) -> str:
+    """Return what follows "there is no such name" in an error: a similar name, and all of them."""
+    # Imported here: `import purewasm_plugins` does not need it.
+    from purewasm_plugins.support.suggestions import listed, similar_name
+
+    similar = similar_name(name, known)
+    question = f"; did you mean '{similar}'?" if similar is not None else ""
+    return f"{question} (there are: {listed(known)})" if known else ""
+
+
+class WasmError(PureWasmError):
+    """Something is wrong with a module, with what it is linked to, or with how it runs."""
 
 
 class DecodeError(WasmError):
     """The bytes are not a WebAssembly module (core specification, section 5).
 
     Attributes:
-        message: what is wrong, in the wording of the specification's test suite.
-        offset: where, in bytes from the start of the module.
+        message: the fault, in the wording of the specification's test suite.
+        offset: its position, in bytes from the start of the module.
     """
 
     def __init__(self, message: str, offset: int) -> None:
@@ -108,7 +165,7 @@ class ValidationError(WasmError):
     Attributes:
         message: the rule, in the wording of the specification's test suite.
         function: index of the function whose body breaks it; None at module level.
-        offset: byte offset in the module, or None where no byte is to blame.
+        offset: byte offset in the module; None where the fault is not at one byte.
     """
 
     def __init__(
@@ -133,26 +190,35 @@ class LinkError(WasmError):
 
     Attributes:
         module, name: the two names of the import.
-        details: what is wrong with it, in the wording of the specification's test suite.
+        details: the fault, in the wording of the specification's test suite.
+        available: the imports that were given, each as "module.name".
     """
 
-    def __init__(self, module: str, name: str, details: str = "unknown import") -> None:
-        super().__init__(module, name, details)
+    def __init__(
+        self,
+        module: str,
+        name: str,
+        details: str = "unknown import",
+        available: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(module, name, details, available)
         self.module = module
         self.name = name
         self.details = details
+        self.available = available
 
     def _words(self) -> str:
-        return f"{self.details}: import '{self.name}' from module '{self.module}'"
+        given = _suggestion(f"{self.module}.{self.name}", self.available)
+        return f"{self.details}: import '{self.name}' from module '{self.module}'{given}"
 
 
 class ResourceLimitError(WasmError):
-    """A module declares more than the limits given for it allow; nothing was allocated.
+    """A module declares more than its limits allow; nothing was allocated.
 
     Attributes:
         limit: the field of `ResourceLimits` that refused it.
-        requested, allowed: in the limit's own unit; `allowed` is None where the machine has not so
-            much, whatever the limit.
+        requested, allowed: in the limit's own unit; `allowed` is None where the limit allows it but
+            the machine does not have so much.
     """
 
     def __init__(self, limit: str, requested: int, allowed: int | None) -> None:
@@ -167,14 +233,76 @@ class ResourceLimitError(WasmError):
 
     @property
     def refusal(self) -> str:
-        """Why it was refused, in words."""
+        """The reason for the refusal, in words."""
         if self.allowed is None:
             return "there is no room for them on this machine"
         return f"the limit is {self.allowed}"
 
 
+class UnknownEngineError(WasmError):
+    """There is no engine of that name, or it cannot run here.
+
+    Attributes:
+        engine: the name.
+        available: the names of the engines that there are.
+        details: why the engine cannot run here, and what to do; empty where there is none of that
+            name.
+    """
+
+    def __init__(self, engine: str, available: tuple[str, ...] = (), details: str = "") -> None:
+        super().__init__(engine, available, details)
+        self.engine = engine
+        self.available = available
+        self.details = details
+
+    def _words(self) -> str:
+        if self.details:
+            return f"the engine '{self.engine}' cannot run here: {self.details}"
+        return f"there is no engine '{self.engine}'{_suggestion(self.engine, self.available)}"
+
+
+class UnknownExportError(WasmError, KeyError):
+    """An instance has no export of that name.
+
+    Attributes:
+        name: the name that was asked for.
+        available: the names of what it exports.
+    """
+
+    def __init__(self, name: str, available: tuple[str, ...] = ()) -> None:
+        super().__init__(name, available)
+        self.name = name
+        self.available = available
+
+    def _words(self) -> str:
+        there = _suggestion(self.name, self.available) or ": the module exports nothing"
+        return f"there is no export '{self.name}'{there}"
+
+
+class ExportKindError(WasmError, TypeError):
+    """An export is of another kind than the one asked for.
+
+    Attributes:
+        name: the name of the export.
+        expected, found: "function", "memory", "table" or "global".
+    """
+
+    def __init__(self, name: str, expected: str, found: str) -> None:
+        super().__init__(name, expected, found)
+        self.name = name
+        self.expected = expected
+        self.found = found
+
+    def _words(self) -> str:
+        method = "global_" if self.found == "global" else self.found
+        return (
+            f"the export '{self.name}' is a {self.found}, not a {self.expected}:"
+            f" exports.{method}({self.name!r}) returns it"
+        )
+
+
 class TrapReason(enum.Enum):
-    """Why execution stopped; in the wording of the specification's test suite, where it has one."""
+    """The reason of a trap, in the wording of the specification's test suite where it has one."""
 
     UNREACHABLE = "unreachable"
     OUT_OF_BOUNDS_MEMORY_ACCESS = "out of bounds memory access"
@@ -190,21 +318,22 @@ class TrapReason(enum.Enum):
     DEADLINE_EXCEEDED = "deadline exceeded"
     CANCELLED = "cancelled"
     OUT_OF_MEMORY = "out of memory"
-    MEMORY_IN_USE = "the memory cannot grow while the host holds a memoryview of its data"
+    MEMORY_IN_USE = "the memory cannot grow while the host holds a view of it"
+    INVALID_STRING = "invalid string"
 
     def __str__(self) -> str:
         return self.value
 
 
 class StackFrame(Record):
-    """One WebAssembly function that was active when a trap happened.
+    """One WebAssembly function that was active at a trap.
 
     Attributes:
         function: its index in its module; None for a host function.
         name: its name from the name section or an export, where it has one.
         module: the module's own name, where it has one.
-        offset: byte offset in the module of the instruction it had reached.
-        instruction: that instruction as text; given for the innermost frame only.
+        offset: byte offset in the module of the instruction that was executed.
+        instruction: that instruction as text; for the innermost frame only.
     """
 
     function: int | None
@@ -228,7 +357,7 @@ class Trap(WasmError):
     """Execution was aborted (core specification, section 4.2.4).
 
     Attributes:
-        reason: which of the traps it is.
+        reason: the reason, also in the text.
         frames: the WebAssembly backtrace, innermost first.
     """
 
@@ -240,17 +369,29 @@ class Trap(WasmError):
         self.reason = reason
         self.frames = frames
 
+    def with_frames(self, frames: tuple[StackFrame, ...]) -> Trap:
+        """Return the same trap with another backtrace."""
+        return type(self)(self.reason, frames)
+
+    @property
+    def summary(self) -> str:
+        """The trap in one line: of its backtrace, the innermost frame."""
+        return f"{self._words()} in {self.frames[0]}" if self.frames else self._words()
+
     def backtrace(self) -> list[str]:
-        """The frames as text, the middle of a long backtrace left out."""
+        """Return the frames as text, without the middle of a long backtrace."""
         lines = [f"in {frame}" for frame in self.frames]
         hidden = len(lines) - 2 * self.SHOWN
         if hidden > 0:
             lines[self.SHOWN : -self.SHOWN] = [f"... {hidden} more frames"]
         return lines
 
+    def _words(self) -> str:
+        return self.reason.value
+
     def __str__(self) -> str:
-        # A line each: they are escaped one by one.
-        return "\n  ".join([self.reason.value, *self.backtrace()])
+        # Each frame escapes its own line: the line breaks between them stay.
+        return "\n  ".join([self._words(), *self.backtrace()])
 
 
 class OutOfFuel(Trap):
@@ -287,7 +428,7 @@ class Cancelled(Trap):
 
 
 class OutOfMemory(Trap):
-    """Python had no room for what the call needed, under whatever limit."""
+    """Python could not allocate the memory that the call needed, though the limits allow it."""
 
     def __init__(
         self,
@@ -298,7 +439,11 @@ class OutOfMemory(Trap):
 
 
 class MemoryInUse(Trap):
-    """A memory had to grow while the host held a `memoryview` of its `data`: release it first."""
+    """A memory had to grow while the host held a view of it.
+
+    A `Memory.view` is released at the end of its `with`; what was made of it and is kept, a slice
+    or an array of numpy, holds the memory as long as it lives.
+    """
 
     def __init__(
         self,
@@ -308,12 +453,85 @@ class MemoryInUse(Trap):
         super().__init__(reason, frames)
 
 
-class PluginError(_Worded, Exception):
-    """A plugin cannot be loaded or used. Raised as itself where a file cannot be read."""
+class InvalidString(Trap):
+    """A module gave a host a pointer at which no string can be read.
+
+    Attributes:
+        details: what is wrong with it.
+    """
+
+    def __init__(self, details: str, frames: tuple[StackFrame, ...] = ()) -> None:
+        super().__init__(TrapReason.INVALID_STRING, frames)
+        # The constructor's arguments, for `pickle`.
+        self.args = (details, frames)
+        self.details = details
+
+    def with_frames(self, frames: tuple[StackFrame, ...]) -> Trap:
+        """Return the same trap with another backtrace."""
+        return type(self)(self.details, frames)
+
+    def _words(self) -> str:
+        return escape_controls(self.details)
+
+
+class StringError(WasmError, ValueError):
+    """A text cannot be encoded as a string, or a string cannot be passed.
+
+    Attributes:
+        details: the reason.
+    """
+
+    def __init__(self, details: str) -> None:
+        super().__init__(details)
+        self.details = details
+
+
+class PluginError(PureWasmError):
+    """A plugin cannot be loaded or used."""
+
+
+class PluginFileError(PluginError):
+    """A plugin's file, or a directory of plugins, cannot be read.
+
+    Attributes:
+        path: the path, as text.
+        details: the reason.
+        kind: "plugin" or "plugin directory".
+    """
+
+    def __init__(self, path: str, details: str, kind: str = "plugin") -> None:
+        super().__init__(path, details, kind)
+        self.path = path
+        self.details = details
+        self.kind = kind
+
+    def _words(self) -> str:
+        return f"Failed to read {self.kind} '{self.path}': {self.details}"
+
+
+class InvalidOptionError(PluginError, ValueError, TypeError):
+    """A field of `PluginOptions` has a wrong type or value.
+
+    Attributes:
+        option: the field.
+        details: what it must be, and what was given.
+    """
+
+    def __init__(self, option: str, details: str) -> None:
+        super().__init__(option, details)
+        self.option = option
+        self.details = details
+
+    def _words(self) -> str:
+        return f"Invalid option '{self.option}': {self.details}"
 
 
 class CompileError(PluginError):
-    """The plugin's bytes are not a valid WebAssembly module."""
+    """The plugin's bytes are not a valid WebAssembly module.
+
+    Attributes:
+        details: the reason. `__cause__` is the `DecodeError` or `ValidationError`.
+    """
 
     def __init__(self, details: str) -> None:
         super().__init__(details)
@@ -324,7 +542,11 @@ class CompileError(PluginError):
 
 
 class InstantiateError(PluginError):
-    """The plugin is a valid module but could not be brought to life."""
+    """The plugin is a valid module but could not be instantiated.
+
+    Attributes:
+        details: the reason. `__cause__` is the `WasmError`.
+    """
 
     def __init__(self, details: str) -> None:
         super().__init__(details)
@@ -335,7 +557,11 @@ class InstantiateError(PluginError):
 
 
 class MissingExportError(PluginError):
-    """The plugin lacks an export that ABI v1 requires."""
+    """The plugin lacks an export that ABI v1 requires.
+
+    Attributes:
+        export: its name.
+    """
 
     def __init__(self, export: str) -> None:
         super().__init__(export)
@@ -346,7 +572,12 @@ class MissingExportError(PluginError):
 
 
 class WrongExportTypeError(PluginError):
-    """An export of the ABI is there, but is not what the ABI says it is."""
+    """An export has the name of one of the ABI's, but another type.
+
+    Attributes:
+        export: its name.
+        details: the type that the ABI gives it, and the one that it has.
+    """
 
     def __init__(self, export: str, details: str) -> None:
         super().__init__(export, details)
@@ -358,10 +589,10 @@ class WrongExportTypeError(PluginError):
 
 
 class VersionMismatchError(PluginError):
-    """The plugin's version is empty, or it was built for another version of the ABI.
+    """The plugin's version is empty, or (`AbiVersionError`) it was built for another ABI.
 
     Attributes:
-        version: the empty version, or the version of the ABI that it was built for.
+        version: the version that does not fit: the plugin's own, or that of the ABI.
     """
 
     def __init__(self, version: str) -> None:
@@ -369,13 +600,95 @@ class VersionMismatchError(PluginError):
         self.version = version
 
     def _words(self) -> str:
-        if not self.version:
-            return "Plugin version mismatch: the plugin's version is empty"
-        return f"Plugin version mismatch: it is for version {self.version} of the plugin ABI, not 1"
+        found = (
+            f"the plugin's version is {self.version}"
+            if self.version
+            else ("the plugin's version is empty")
+        )
+        return f"Plugin version mismatch: {found}"
+
+
+class AbiVersionError(VersionMismatchError):
+    """The plugin was built for a version of the plugin ABI that this host does not support.
+
+    Attributes:
+        version: the version that the plugin was built for.
+        supported: the version that this host supports.
+    """
+
+    def __init__(self, version: str, supported: int = 1) -> None:
+        super().__init__(version)
+        self.args = version, supported
+        self.supported = supported
+
+    def _words(self) -> str:
+        return (
+            f"Plugin version mismatch: it is for version {self.version} of the plugin ABI, not"
+            f" {self.supported}: build it for version {self.supported}, or update this package"
+        )
+
+
+class DuplicatePluginError(PluginError):
+    """The manager has a plugin of that name already.
+
+    Attributes:
+        plugin: the name that both plugins have.
+        loaded, refused: the version of the plugin that is loaded, and of the one that was refused.
+    """
+
+    def __init__(self, plugin: str, loaded: str, refused: str) -> None:
+        super().__init__(plugin, loaded, refused)
+        self.plugin = plugin
+        self.loaded = loaded
+        self.refused = refused
+
+    def _words(self) -> str:
+        return (
+            f"A plugin named '{self.plugin}' is already loaded: version {self.loaded} is, and"
+            f" version {self.refused} was refused. Unload it first, or use a second manager"
+        )
+
+
+class PluginNotFoundError(PluginError):
+    """The manager has no plugin of that name.
+
+    Attributes:
+        plugin: the name that was asked for.
+        loaded: the names of the plugins that are loaded.
+    """
+
+    def __init__(self, plugin: str, loaded: tuple[str, ...] = ()) -> None:
+        super().__init__(plugin, loaded)
+        self.plugin = plugin
+        self.loaded = loaded
+
+    def _words(self) -> str:
+        there = _suggestion(self.plugin, self.loaded) or ": no plugin is"
+        return f"Plugin '{self.plugin}' is not loaded{there}"
+
+
+class PluginClosedError(PluginError):
+    """The plugin was closed: it has no instance any more.
+
+    Attributes:
+        plugin: its name.
+    """
+
+    def __init__(self, plugin: str) -> None:
+        super().__init__(plugin)
+        self.plugin = plugin
+
+    def _words(self) -> str:
+        return f"Plugin '{self.plugin}' is closed: load it again to use it"
 
 
 class ToolExecutionError(PluginError):
-    """A tool trapped, or gave or was given something that the ABI does not allow."""
+    """A call of a tool failed: a trap, a limit, or something that the ABI does not allow.
+
+    Attributes:
+        tool: the name of the tool, or of the ABI's function that failed.
+        details: the reason. `__cause__` is the `Trap`, where there was one.
+    """
 
     def __init__(self, tool: str, details: str) -> None:
         super().__init__(tool, details)
@@ -386,12 +699,29 @@ class ToolExecutionError(PluginError):
         return f"Tool execution failed for '{self.tool}': {self.details}"
 
 
-class ToolError(_Worded, Exception):
+class ToolFailedError(ToolExecutionError):
+    """A tool ran to its end and reported, by `plugin_tool_error`, that it failed.
+
+    Attributes:
+        tool: the name of the tool.
+        details: the reason, in the tool's own words.
+    """
+
+    def _words(self) -> str:
+        return f"Tool '{self.tool}' failed: {self.details}"
+
+
+class ToolError(PureWasmError):
     """Something is wrong with a tool call or with what is in a registry."""
 
 
 class ToolNotFoundError(ToolError):
-    """No tool of that name is registered."""
+    """No tool of that name is registered.
+
+    Attributes:
+        tool: the name that was asked for.
+        known: the names of the tools that are registered.
+    """
 
     def __init__(self, tool: str, known: tuple[str, ...] = ()) -> None:
         super().__init__(tool, known)
@@ -399,12 +729,16 @@ class ToolNotFoundError(ToolError):
         self.known = known
 
     def _words(self) -> str:
-        known = f" (there are: {', '.join(self.known)})" if self.known else ""
-        return f"Tool '{self.tool}' not found{known}"
+        return f"Tool '{self.tool}' not found{_suggestion(self.tool, self.known)}"
 
 
 class InvalidArgumentsError(ToolError):
-    """The arguments of a call do not fit the tool's JSON Schema; the tool did not run."""
+    """The arguments of a call do not fit the tool's JSON Schema; the tool did not run.
+
+    Attributes:
+        tool: the name of the tool.
+        details: the rule that they break.
+    """
 
     def __init__(self, tool: str, details: str) -> None:
         super().__init__(tool, details)
@@ -416,17 +750,30 @@ class InvalidArgumentsError(ToolError):
 
 
 class DuplicateToolError(ToolError):
-    """A tool of that name is registered already."""
+    """A tool of that name is registered already, or is added twice.
 
-    def __init__(self, tool: str) -> None:
-        super().__init__(tool)
+    Attributes:
+        tool: the name that both tools have.
+        registered, refused: what each tool is from, in words such as "plugin 'json'": the one that
+            has the name, and the one that was refused; None where a tool does not say.
+    """
+
+    def __init__(
+        self, tool: str, registered: str | None = None, refused: str | None = None
+    ) -> None:
+        super().__init__(tool, registered, refused)
         self.tool = tool
+        self.registered = registered
+        self.refused = refused
 
     def _words(self) -> str:
-        return f"Tool '{self.tool}' is already registered"
+        new = f" of {self.refused}" if self.refused is not None else ""
+        old = f", by {self.registered}" if self.registered is not None else ""
+        advice = "register it with a prefix, or with replace=True"
+        return f"Tool '{self.tool}'{new} is already registered{old}: {advice}"
 
 
-class DebuggerError(WasmError):
+class DebuggerError(PureWasmError):
     """The debugger cannot do what it was asked for; the session goes on."""
 
 
@@ -446,11 +793,11 @@ class HitCountError(DebuggerError, ValueError):
 
 
 class LocationError(DebuggerError):
-    """A location is none of the program's.
+    """A location is not in the program.
 
     Attributes:
-        location: as it was given.
-        details: what is wrong with it.
+        location: the location, as it was given.
+        details: the fault.
     """
 
     def __init__(self, location: str, details: str) -> None:
@@ -463,11 +810,11 @@ class LocationError(DebuggerError):
 
 
 class ExpressionError(DebuggerError):
-    """An expression cannot be read, or has no value here.
+    """An expression cannot be parsed, or has no value at this point.
 
     Attributes:
         expression: its text.
-        details: what is wrong with it.
+        details: the fault.
     """
 
     def __init__(self, expression: str, details: str) -> None:

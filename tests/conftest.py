@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import os
 import re
 import reprlib
 import signal
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
-import wasmtime
 from hypothesis import HealthCheck, settings
 
 from purewasm_plugins import Instance, ResourceLimits, WasmPlugin, instantiate
@@ -34,6 +35,27 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--audited", action="store_true", help="check each claim of the translator's while it runs"
     )
+
+
+#: How to install what the tests need beside pytest and Hypothesis.
+SETUP = "pip install -e '.[test]'"
+
+#: The modules that a test cannot do without: their absence is a failure.
+_NEVER_MISSING = {"purewasm_plugins", "pywasm", "tests", "benchmarks", *sys.stdlib_module_names}
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Skip a test file that imports a package that is not installed; where CI is set, fail."""
+    report = yield
+    missing = re.search(r"ModuleNotFoundError: No module named '(\w+)", str(report.longrepr))
+    if missing and missing[1] not in _NEVER_MISSING and not os.environ.get("CI"):
+        report.outcome = "skipped"
+        reason = f"Skipped: there is no {missing[1]}: run `{SETUP}` first"
+        report.longrepr = (str(collector.path), 0, reason)
+    return report
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -77,16 +99,31 @@ def label(value: object) -> str:
 
 
 def missing(what: str, setup: str) -> NoReturn:
-    """Skip for want of what a command sets up; where the tests must run, that is a failure."""
+    """Skip a test, as what it needs is not set up; where CI is set, fail.
+
+    Args:
+        what: what is missing, as a sentence.
+        setup: the command that sets it up.
+    """
     reason = f"{what}: run `{setup}` first"
     if os.environ.get("CI"):
         pytest.fail(reason, pytrace=False)
-    pytest.skip(reason)
+    pytest.skip(reason, allow_module_level=True)
+
+
+def need(*modules: str) -> None:
+    """Skip a test where one of these modules is not installed; where CI is set, fail."""
+    for module in modules:
+        if importlib.util.find_spec(module) is None:
+            missing(f"there is no {module}", SETUP)
 
 
 @functools.cache
 def assemble(text: str) -> bytes:
-    """A module's text as its bytes."""
+    """Assemble the text of a module."""
+    need("wasmtime")
+    import wasmtime
+
     return bytes(wasmtime.wat2wasm(text))
 
 

@@ -20,7 +20,7 @@ PACKAGE = ROOT / "purewasm_plugins"
 #: The rooms of the package, bottom up: a room imports from itself and from those before it. The
 #: root of the package, its public names, is "".
 ROOMS = (
-    *("support", "errors", "wasm", "runtime", "cache", "engine", "tools", "plugin", ""),
+    *("support", "errors", "bundled", "wasm", "runtime", "cache", "engine", "tools", "plugin", ""),
     *("debugger", "browser", "cli", "__main__"),
 )
 
@@ -253,6 +253,66 @@ def test_no_bare_except() -> None:
         for node in ast.walk(tree)
         if isinstance(node, ast.ExceptHandler) and node.type is None
     ]
+
+
+#: Attributes with an underscore that are no class's secret: the documented names of named tuples,
+#: and of Python's own modules.
+DOCUMENTED = {"_replace", "_asdict", "_make", "_fields", "_getframe"}
+
+
+def _defined(tree: ast.Module) -> Iterator[str]:
+    """Yield the names of attributes and methods that the classes of a module define."""
+    for definition in ast.walk(tree):
+        if not isinstance(definition, ast.ClassDef):
+            continue
+        for node in ast.walk(definition):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield node.name
+            elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+                if ast.unparse(node.value) in ("self", "cls"):
+                    yield node.attr
+            elif isinstance(node, ast.AnnAssign):
+                yield ast.unparse(node.target)
+            elif isinstance(node, ast.Assign):
+                yield from map(ast.unparse, node.targets)
+
+
+def private_accesses(tree: ast.Module) -> list[ast.Attribute]:
+    """Find the uses of attributes that are private to a class of another module."""
+    defined = {*_defined(tree)}
+    return [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and node.attr.startswith("_")
+        and not node.attr.startswith("__")
+        and ast.unparse(node.value) not in ("self", "cls", "super()")
+        and node.attr not in defined | DOCUMENTED
+    ]
+
+
+def test_no_class_uses_the_private_attributes_of_another() -> None:
+    """Classes of one module may: they are one thing in several classes."""
+    assert not [
+        f"{path.relative_to(ROOT)}:{node.lineno}: {ast.unparse(node)}"
+        for path, tree in trees().items()
+        for node in private_accesses(tree)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("other._field = 1", ["other._field"]),
+        ("print(self.part._field)", ["self.part._field"]),
+        ("class A:\n def f(self): self._field = 1; self._other(); super()._other()", []),
+        ("class A:\n def f(self, other): self._field = 1; return other._field", []),
+        ("class A:\n def f(self, other): return other._field", ["other._field"]),
+        ("class A:\n _field: int\ndef f(a): a._field = 1; a.__dict__", []),
+    ],
+)
+def test_the_reader_finds_private_accesses(source: str, found: list[str]) -> None:
+    assert [ast.unparse(node) for node in private_accesses(ast.parse(source))] == found
 
 
 def test_every_module_says_what_it_is() -> None:

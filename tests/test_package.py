@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import ROOT
+from purewasm_plugins.bundled import EXAMPLES
+from tests.conftest import ROOT, need
 
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
@@ -94,6 +95,7 @@ def test_the_version_is_in_one_place() -> None:
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel of the source distribution, from a copy: nothing is left in the checkout."""
+    need("build", "hatchling")
     folder = tmp_path_factory.mktemp("wheel")
     source = folder / "source"
     source.mkdir()
@@ -130,6 +132,17 @@ def test_the_wheel(wheel: Path) -> None:
         "purewasm_plugins/__main__.py",
         f"{info}/licenses/LICENSE",
     } <= names
+    page = ROOT / "purewasm_plugins/browser/page"
+    assert {f"purewasm_plugins/browser/page/{path.name}" for path in page.iterdir()} <= names
+    copied = {name for name in names if name.endswith(".wasm")}
+    assert copied == {f"purewasm_plugins/bundled/{entry.name}.wasm" for entry in EXAMPLES}
+    for entry in EXAMPLES:
+        with zipfile.ZipFile(wheel) as archive:
+            copy = archive.read(f"purewasm_plugins/bundled/{entry.name}.wasm")
+        assert copy == (ROOT / f"fixtures/{entry.source}.wasm").read_bytes()
+    assert not [name for name in names if name.endswith((".webp", ".png"))]
+    # Screenshots were a third of it once.
+    assert wheel.stat().st_size < 700_000
     sources = {
         path.relative_to(ROOT).as_posix() for path in (ROOT / "purewasm_plugins").rglob("*.py")
     }
@@ -149,7 +162,9 @@ import sys
 sys.path[:] = [{str(tmp_path / "site")!r}] + [p for p in sys.path if p and "finder" not in p]
 import purewasm_plugins
 assert purewasm_plugins.__file__.startswith({str(tmp_path)!r}), purewasm_plugins.__file__
-plugin = purewasm_plugins.WasmPlugin.load({str(ROOT / "fixtures/wat/echo.wasm")!r})
+path = purewasm_plugins.example("echo")
+assert str(path).startswith({str(tmp_path)!r}), path
+plugin = purewasm_plugins.WasmPlugin.load(path)
 print(plugin.execute_tool("echo", "from the wheel"))
 """
     done = subprocess.run(

@@ -26,6 +26,6 @@ if len(sys.argv) > 1:
     from purewasm_plugins import WasmPlugin
 
     plugin = WasmPlugin.load(sys.argv[1], engine=sys.argv[2])
-    linear = len(plugin.instance.memories[0].data)
+    linear = len(plugin.instance.memories[0].raw)
     print(tracemalloc.get_traced_memory()[1] - linear, linear, end=" ")
 print(resident_peak())

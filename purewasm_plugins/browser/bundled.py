@@ -1,51 +1,47 @@
-"""The plugins that a visitor can pick: which they are, and where their files lie.
-
-They are fixtures of the repository. A wheel holds copies of them in `plugins/`, beside this module;
-a checkout has them where they are.
-"""
+"""What the page says of each example plugin that a visitor can pick."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-_PACKAGED = Path(__file__).parent / "plugins"
-_FIXTURES = Path(__file__).parents[2] / "fixtures"
+from purewasm_plugins.bundled import example, has_example
+from purewasm_plugins.support.records import Record
 
 
-@dataclass(frozen=True)
-class Bundled:
-    """A plugin to pick.
+class Bundled(Record):
+    """An example plugin as the page offers it.
 
     Attributes:
-        source: its file under `fixtures/`.
-        title: what to call it, in a word or two.
+        name: the example's name.
+        title: its heading, in a word or two.
         summary: what there is to see in it.
-        group: under which heading it stands.
-        inputs: tool -> an input, or arguments, to start with; of a tool that is missing, none.
+        group: the heading of the group that it is in.
+        inputs: tool -> the input or the arguments that its form starts with.
     """
 
-    source: str
+    name: str
     title: str
     summary: str
     group: str
-    inputs: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Mapping[str, Any] = {}
 
     @property
     def file(self) -> str:
-        """Its name as a file of the site."""
-        return self.source.rpartition("/")[2]
+        """The name of its file in the site."""
+        return f"{self.name}.wasm"
 
-    @property
-    def path(self) -> Path:
-        """Where it lies, if it does."""
-        packaged = _PACKAGED / self.file
-        return packaged if packaged.is_file() else _FIXTURES / self.source
+    def read(self) -> bytes:
+        """Return the bytes of its file.
+
+        Raises:
+            PluginError: this copy of the package is without the file.
+            OSError: the file cannot be read.
+        """
+        return example(self.name).read_bytes()
 
     def described(self) -> dict[str, Any]:
-        """For the page."""
+        """Return what the page's list needs, as JSON has it."""
         return {
             "file": self.file,
             "title": self.title,
@@ -63,16 +59,17 @@ _PEOPLE = "name,born\nGrace,1906\nAda,1815\n"
 _JSON = '{"list":[1,2,{"deep":true}],"name":"Ada","born":1815}'
 _LINES = "pear\napple\nfig\napple"
 
-_ALL = (
+#: Every plugin that the page offers, in its order.
+_ALL: tuple[Bundled, ...] = (
     Bundled(
-        "wat/echo.wasm",
+        "echo",
         "echo",
         "Answers what it is given",
         _START,
         {"echo": "Hello, WebAssembly!"},
     ),
     Bundled(
-        "plugins/zig_text/text.wasm",
+        "zig_text",
         "text, in Zig",
         "Two tools with a form each",
         _START,
@@ -82,7 +79,7 @@ _ALL = (
         },
     ),
     Bundled(
-        "plugins/rust_documents/documents.wasm",
+        "rust_documents",
         "documents, in Rust",
         "Markdown, tables, lines, words",
         _START,
@@ -94,21 +91,21 @@ _ALL = (
         },
     ),
     Bundled(
-        "plugins/starter/shout_rust.wasm",
+        "shout_rust",
         "shout, in Rust",
         "Upper-cases a text",
         _REAL,
         {"shout": "hello from Rust"},
     ),
     Bundled(
-        "plugins/starter/shout_c.wasm",
+        "shout_c",
         "shout, in C",
         "The same in 395 bytes",
         _REAL,
         {"shout": "hello from C"},
     ),
     Bundled(
-        "plugins/c_json/json.wasm",
+        "c_json",
         "JSON, in C",
         "Checks it and lays it out",
         _REAL,
@@ -120,67 +117,74 @@ _ALL = (
         },
     ),
     Bundled(
-        "plugins/c_csv/csv.wasm",
+        "c_csv",
         "CSV, in C",
         "Tables as JSON, sorted lines",
         _REAL,
         {"csv_to_json": _PEOPLE, "sort_lines": _LINES},
     ),
     Bundled(
-        "plugins/c_encode/encode.wasm",
+        "c_encode",
         "encodings, in C",
         "Base64 and SHA-256",
         _REAL,
         {"base64_encode": "Hello!", "base64_decode": "SGVsbG8h", "sha256": "abc"},
     ),
     Bundled(
-        "plugins/as_lines/lines.wasm",
+        "as_lines",
         "lines, in AssemblyScript",
         "A language close to TypeScript",
         _REAL,
         {"sort_lines": _LINES, "levenshtein": "kitten\nsitting", "csv_to_json": _PEOPLE},
     ),
     Bundled(
-        "wat/stateful.wasm",
+        "stateful",
         "stateful, by hand",
         "Remembers its earlier calls",
         _REAL,
     ),
     Bundled(
-        "wat/trap_division.wasm",
+        "buggy_shout",
+        "a letter is wrong",
+        "Find out why: press Debug",
+        _TROUBLE,
+        {"shout": "pizza"},
+    ),
+    Bundled(
+        "trap_division",
         "divides by zero",
         "A trap, and its backtrace",
         _TROUBLE,
         {"divide": "anything"},
     ),
     Bundled(
-        "wat/recurse_forever.wasm",
+        "recurse_forever",
         "calls itself",
         "Until the stack is used up",
         _TROUBLE,
         {"recurse": "anything"},
     ),
     Bundled(
-        "wat/loop_forever.wasm",
+        "loop_forever",
         "never ends",
         "Press Stop, or wait for the limit",
         _TROUBLE,
         {"loop": "anything"},
     ),
     Bundled(
-        "wat/grow_until_refused.wasm",
+        "grow_until_refused",
         "takes all memory",
         "Grows until it is told to stop",
         _TROUBLE,
     ),
     Bundled(
-        "wat/imports_wasi.wasm",
+        "imports_wasi",
         "wants an import",
         "Asks its host for what is not there",
         _TROUBLE,
     ),
     Bundled(
-        "wat/missing_execute.wasm",
+        "missing_execute",
         "lacks an export",
         "A module, but no plugin",
         _TROUBLE,
@@ -189,10 +193,5 @@ _ALL = (
 
 
 def bundled_plugins() -> tuple[Bundled, ...]:
-    """Those that are there."""
-    return tuple(bundled for bundled in _ALL if bundled.path.is_file())
-
-
-def packaged_files() -> dict[str, str]:
-    """File under `fixtures/` -> where a wheel keeps its copy, in this package's directory."""
-    return {bundled.source: f"plugins/{bundled.file}" for bundled in _ALL}
+    """Return the plugins that the page offers and that this copy of the package has."""
+    return tuple(bundled for bundled in _ALL if has_example(bundled.name))

@@ -27,6 +27,7 @@ from purewasm_plugins.debugger.explain import explain
 from purewasm_plugins.debugger.wording import focus, value_text, why
 from purewasm_plugins.errors import PluginError
 from purewasm_plugins.plugin import WasmPlugin
+from purewasm_plugins.wasm.text.printer import MAX_INDENTATION
 
 Answer = dict[str, Any]
 
@@ -199,7 +200,9 @@ class Debugging:
         start = max(0, min(at - MOST_LINES // 2, len(lines) - MOST_LINES))
         shown = lines[start : start + MOST_LINES]
         answer |= {"start": start, "total": len(lines)}
-        answer["lines"] = [(line.offset, line.depth, line.text) for line in shown]
+        answer["lines"] = [
+            (line.offset, min(line.depth, MAX_INDENTATION), line.text) for line in shown
+        ]
         return answer
 
     def functions(self) -> list[tuple[int, str]]:

@@ -22,10 +22,10 @@ from purewasm_plugins.wasm.symbols.names import read_names
 from purewasm_plugins.wasm.text.printer import disassemble
 from purewasm_plugins.wasm.types import ExternKind, GlobalType, MemoryType, TableType
 
-#: Frames shown of each end of a long backtrace.
+#: The frames that are shown of each end of a long backtrace.
 FRAMES = 12
 
-#: Lines of one function that a page still draws with ease.
+#: The most lines of one function that the page shows.
 MOST_LINES = 20_000
 
 Answer = dict[str, Any]
@@ -34,10 +34,11 @@ _Wanted = TypeVar("_Wanted", bound=BaseException)
 
 
 def error(error: Exception, data: bytes = b"") -> Answer:
-    """An error of the package in words.
+    """Describe an error of the package.
 
     Args:
-        data: the bytes that it is about, where they are known.
+        error: any of the package's errors.
+        data: the file that could not be loaded; empty where the error is about something else.
     """
     trap = _cause(error, Trap)
     frames = trap.frames if trap is not None else ()
@@ -56,10 +57,10 @@ def error(error: Exception, data: bytes = b"") -> Answer:
 
 
 def out_of_memory() -> Answer:
-    """The browser gives Python no more memory."""
+    """Describe a `MemoryError`: the browser gives Python no more memory."""
     return {
         "type": "MemoryError",
-        "message": "There is no memory left: the browser gives the page no more than it has.",
+        "message": "The browser gives this page no more memory.",
         "reason": None,
         "frames": [],
         "hidden": 0,
@@ -68,7 +69,7 @@ def out_of_memory() -> Answer:
 
 
 def unexpected(error: Exception) -> Answer:
-    """Something that nobody worded: a bug of ours."""
+    """Describe an exception that is a bug of this package."""
     return {
         "type": type(error).__name__,
         "message": f"{type(error).__name__}: {error}",
@@ -81,7 +82,7 @@ def unexpected(error: Exception) -> Answer:
 
 
 def plugin(plugin: WasmPlugin) -> Answer:
-    """What a plugin says of itself."""
+    """Describe a plugin and its tools."""
     return {
         "name": plugin.name,
         "version": plugin.version,
@@ -99,7 +100,7 @@ def plugin(plugin: WasmPlugin) -> Answer:
 
 
 def module(valid: ValidModule) -> Answer:
-    """The interface of a module and a list of its functions."""
+    """Describe a module: exports, imports, functions and sections."""
     module = valid.module
     exported: dict[int, list[str]] = {}
     for export in module.exports:
@@ -155,12 +156,12 @@ def module(valid: ValidModule) -> Answer:
 
 
 def function(valid: ValidModule, index: int) -> Answer:
-    """The two texts of a function: its instructions, and the Python made of them."""
+    """Return a function as text: its instructions, and the Python that the translator makes."""
     module = valid.module
     own = index - module.imported_functions
     answer: Answer = {"index": index, "lines": [], "cut": False, "python": None, "note": None}
     if not 0 <= own < len(module.functions):
-        answer["note"] = "The host gives this function: the module has no code of it."
+        answer["note"] = "This function is imported: the module has no code for it."
         return answer
     for line in disassemble(module, index, offsets=True):
         offset, text = _located(line)
@@ -168,13 +169,13 @@ def function(valid: ValidModule, index: int) -> Answer:
         if len(answer["lines"]) >= MOST_LINES:
             answer["cut"] = True
             break
-    # Imported here: it takes as long as all the rest.
+    # Imported here: the translator takes as long to import as the rest of the package.
     from purewasm_plugins.engine.translator import translate
 
     try:
         python = translate(valid, index, offsets=True, names=True)
     except Exception as error:
-        # Whatever it is, the other text of the function can be shown.
+        # The instructions can be shown in any case.
         answer["note"] = f"The translator failed: {type(error).__name__}: {error}"
         return answer
     lines = python.splitlines()
@@ -184,7 +185,7 @@ def function(valid: ValidModule, index: int) -> Answer:
 
 
 def _located_python(line: str) -> tuple[str, int | None]:
-    """A line of a translation with offsets: what precedes the comment, and the offset in it."""
+    """Split a line of a translation into its code and the offset in its comment."""
     text, mark, offset = line.rpartition("  # 0x")
     return (text, int(offset, 16)) if mark else (line, None)
 
@@ -193,11 +194,11 @@ _LOCATED = re.compile(r"\(;@([0-9a-f]+);\) (.*)")
 
 
 def _located(line: str) -> tuple[int | None, str]:
-    """A line of a disassembly with offsets: the offset, and the rest."""
+    """Split a line of a disassembly into its offset and the rest."""
     match = _LOCATED.fullmatch(line)
     if match is not None:
         return int(match[1], 16), match[2]
-    # What has no offset is indented as if it had one; only the innermost part says something.
+    # The printer pads lines without an offset to the width of an offset.
     return None, line.strip() if line.lstrip().startswith(("(func", ")")) else "  " + line.strip()
 
 
@@ -213,7 +214,8 @@ def _type(type: FuncType | TableType | MemoryType | GlobalType) -> str:
             return "func " + _signature(type)
         case MemoryType():
             least, most = type.limits.minimum, type.limits.maximum
-            return f"memory of {least} pages" + (f", at most {most}" if most is not None else "")
+            pages = "1 page" if least == 1 else f"{least} pages"
+            return f"memory of {pages}" + (f", at most {most}" if most is not None else "")
     return str(type)
 
 
@@ -228,7 +230,7 @@ def _frame(frame: StackFrame) -> Answer:
 
 
 def _cause(error: BaseException, wanted: type[_Wanted]) -> _Wanted | None:
-    """The first error of that kind behind an error."""
+    """Return the first error of a type in a chain of causes, or None."""
     found: BaseException | None = error
     while found is not None:
         if isinstance(found, wanted):
@@ -251,22 +253,22 @@ _FILE_KINDS = (
 
 
 def _hint(error: Exception, trap: Trap | None, data: bytes) -> str | None:
-    """What a person could do about it, where that can be said."""
+    """Return what the visitor can do about an error, or None."""
     link = _cause(error, LinkError)
     if link is not None:
         return (
-            "The playground gives a plugin no imports: it must not need any. "
-            f"This one asks its host for {link.module}.{link.name}."
+            "The playground gives a plugin no imports. "
+            f"This plugin imports {link.module}.{link.name}."
         )
     if isinstance(error, CompileError):
         return _file_hint(data)
     if isinstance(error, MissingExportError):
         return (
-            "This is a WebAssembly module, but no plugin of ABI version 1: "
-            "you can still look at its functions and exports below."
+            "This is a WebAssembly module, but not a plugin of ABI version 1. "
+            "Its functions and exports are shown below."
         )
     if _cause(error, ResourceLimitError) is not None:
-        return "The limits can be raised under “Limits”; the browser's own memory is the last one."
+        return "You can raise the limits under “Limits”, up to the memory that the browser has."
     if isinstance(error, InvalidArgumentsError):
         return "The tool did not run."
     if trap is not None:
@@ -280,7 +282,7 @@ def _file_hint(data: bytes) -> str | None:
     if data[:4] == b"\0asm":
         return None
     if data.lstrip()[:7] == b"(module":
-        return "This is the text format: assemble it first, with wat2wasm for example."
+        return "This is the text format: assemble it first, for example with wat2wasm."
     for start, kind in _FILE_KINDS:
         if data.startswith(start):
             return f"This looks like {kind}."
@@ -288,8 +290,8 @@ def _file_hint(data: bytes) -> str | None:
 
 
 _TRAP_HINTS = {
-    TrapReason.OUT_OF_FUEL: "It used up its fuel; the limit can be raised under “Limits”.",
-    TrapReason.DEADLINE_EXCEEDED: "It took too long; the limit can be raised under “Limits”.",
-    TrapReason.CALL_STACK_EXHAUSTED: "Its functions called each other too deep.",
-    TrapReason.UNREACHABLE: "Compilers put “unreachable” where a program panics or aborts.",
+    TrapReason.OUT_OF_FUEL: "The call has used its fuel. You can raise the limit under “Limits”.",
+    TrapReason.DEADLINE_EXCEEDED: "The call took too long. You can raise the limit under “Limits”.",
+    TrapReason.CALL_STACK_EXHAUSTED: "The plugin's functions called each other too deep.",
+    TrapReason.UNREACHABLE: "Compilers emit “unreachable” where a program panics or aborts.",
 }

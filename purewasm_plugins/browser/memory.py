@@ -1,6 +1,6 @@
-"""The linear memory as the page shows it: pieces of it, and what is marked in them.
+"""The linear memory as the page shows it: pieces of bytes with marks.
 
-Marked are the input and the output of the last call, and every byte that the call changed.
+The marks are the input and the output of the last call, and the bytes that the call changed.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from purewasm_plugins.runtime.memory import Memory
 
 Range = tuple[int, int]
 
-#: Bytes compared at a time: equal stretches, which are nearly all, cost one comparison, and of one
-#: that differs only some of its blocks are looked at closely.
+#: The bytes that are compared at a time. Nearly all stretches are equal, which takes one
+#: comparison; in a different one only the blocks that differ are examined byte by byte.
 _STRETCH = 65536
 _BLOCK = 2048
 
-#: Ranges that are kept of what a call changed; those after them count as one.
+#: The most ranges that are kept of a call's changes; the rest counts as one range.
 MOST_RANGES = 50_000
 
-#: Cells of the overview of the whole memory.
+#: The cells of the overview of the whole memory.
 CELLS = 240
 
 #: The most bytes in one piece.
@@ -31,7 +31,10 @@ LARGEST_PIECE = 65536
 
 
 class AsLeft:
-    """The bytes of a memory as a call left them, what the plugin has erased since included."""
+    """The bytes of a memory as a call left them.
+
+    The host erases the input after the call; `left` has the bytes that were there.
+    """
 
     def __init__(self, data: bytearray, start: int = 0, left: bytes = b"") -> None:
         self._data = data
@@ -51,7 +54,7 @@ class AsLeft:
         return piece
 
     def find(self, byte: int, start: int) -> int:
-        """As that of `bytes`; what was erased is searched where the search starts in it."""
+        """Find a byte as `bytes.find` does; a search that starts in the erased bytes sees them."""
         offset = start - self._start
         if 0 <= offset < len(self._left):
             end = self._left.find(byte, offset)
@@ -66,7 +69,7 @@ class MemoryView:
 
     def __init__(self, memory: Memory | None = None) -> None:
         self._memory = memory
-        self._data = AsLeft(bytearray() if memory is None else memory.data)
+        self._data = AsLeft(bytearray() if memory is None else memory.raw)
         self._input: Range | None = None
         self._output: Range | None = None
         self._changed: list[Range] = []
@@ -75,30 +78,30 @@ class MemoryView:
 
     @classmethod
     def of(cls, instance: Instance) -> MemoryView:
-        """The memory of an instance that nothing was called in yet."""
+        """Return the view of an instance before its first call."""
         memory = instance.exports.get("memory")
         return cls(memory if isinstance(memory, Memory) else None)
 
     @classmethod
     def after(cls, observer: Observer, output: str | None) -> MemoryView:
-        """The memory after a call.
+        """Return the view of the memory after a call.
 
         Args:
-            observer: saw the call.
-            output: what the tool answered, if it did.
+            observer: the record of the call.
+            output: the output of the tool; None where the call failed.
         """
         shown = cls() if observer.instance is None else cls.of(observer.instance)
         if shown._memory is None:
             return shown
         if observer.input is not None:
-            shown._data = AsLeft(shown._memory.data, observer.input, observer.left)
+            shown._data = AsLeft(shown._memory.raw, observer.input, observer.left)
         data = shown._data
         shown._pages_before = observer.pages
         shown._compared = observer.before is not None
         if observer.before is not None:
             shown._changed = changes(observer.before, data)
         if observer.input is not None:
-            # As it was passed: the tool may have written over it.
+            # The input as it was passed: the tool may have overwritten it.
             source: AsLeft | bytes = data if observer.before is None else observer.before
             shown._input = _string_at(source, observer.input)
         if output is not None and observer.output is not None:
@@ -106,11 +109,11 @@ class MemoryView:
         return shown
 
     def summary(self) -> dict[str, Any] | None:
-        """Everything but the bytes; None where there is no memory."""
+        """Return everything but the bytes; None for an instance without a memory."""
         memory = self._memory
         if memory is None:
             return None
-        size = len(memory.data)
+        size = len(memory.raw)
         return {
             "pages": memory.pages,
             "pages_before": self._pages_before,
@@ -128,11 +131,11 @@ class MemoryView:
         }
 
     def piece(self, start: int, size: int) -> dict[str, Any]:
-        """Some bytes, and the marks in them.
+        """Return some bytes and the marks in them.
 
         Returns:
-            The bytes as hexadecimal digits, the ranges that are marked, cut to the piece, and where
-            the next changes before and after the piece begin.
+            The bytes as hexadecimal digits, the marked ranges inside the piece, and the addresses
+            of the nearest changes before and after the piece.
         """
         if self._memory is None:
             return {"start": 0, "hex": "", "marks": [], "previous": None, "next": None}
@@ -158,9 +161,9 @@ class MemoryView:
         }
 
     def _overview(self, size: int) -> list[str]:
-        """For each of equal cells of the memory, what is in it: a letter for each kind.
+        """Divide the memory into equal cells, and return the letters of what each one contains.
 
-        `d` data other than zeros, `c` changed, `i` input, `o` output, `h` beyond the plugin's own.
+        `d` data other than zeros, `c` changes, `i` input, `o` output, `h` the host region.
         """
         memory = self._memory
         if memory is None or not size:
@@ -171,7 +174,7 @@ class MemoryView:
         zeros = bytes(-(-size // count))
         for cell in range(count):
             low, high = edges[cell], edges[cell + 1]
-            # Compared, not searched: a hundred times as fast, and nearly all of it is zeros.
+            # A comparison is a hundred times as fast as a search, and nearly all bytes are zero.
             if self._data[low:high] != zeros[: high - low]:
                 cells[cell] += "d"
             if low >= memory.size:
@@ -199,7 +202,7 @@ def _string_at(data: bytes | AsLeft, start: int) -> Range:
 
 
 def changes(before: bytes, after: bytes | bytearray | AsLeft) -> list[Range]:
-    """The ranges of bytes that differ; where `after` is longer, what is not zero in the rest."""
+    """Return the ranges of bytes that differ; bytes that `before` is too short for count as 0."""
     found: list[Range] = []
     for stretch in range(0, len(after), _STRETCH):
         end = min(stretch + _STRETCH, len(after))
@@ -216,7 +219,7 @@ def changes(before: bytes, after: bytes | bytearray | AsLeft) -> list[Range]:
 
 
 def _add_differences(found: list[Range], start: int, new: bytes | bytearray, old: bytes) -> None:
-    # As one long number each: byte by byte would take a thousand times as long.
+    # The difference of two long integers is a thousand times as fast as a loop over bytes.
     difference = int.from_bytes(new, "little") ^ int.from_bytes(old, "little")
     for match in _DIFFERENT.finditer(difference.to_bytes(len(new), "little")):
         low, high = match.start() + start, match.end() + start

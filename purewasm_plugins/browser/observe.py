@@ -1,7 +1,7 @@
-"""An engine that lets somebody look on while it runs a plugin's tools.
+"""An engine that records the calls of a plugin's tools.
 
-`Observed` is an engine around another one. It hands on what that one makes, and puts an `Observer`
-in front of `plugin_tool_execute`: the one door through which a tool is called.
+`Observed` wraps another engine. It passes on that engine's functions, and puts an `Observer` in
+front of `plugin_tool_execute`, the export that runs every tool.
 """
 
 from __future__ import annotations
@@ -20,15 +20,17 @@ EXECUTE = "plugin_tool_execute"
 
 
 class Observer:
-    """What was seen of the last call.
+    """The record of the last call.
 
     Attributes:
-        instance: where it ran; None while there was no call.
-        input, output: the pointers that went in and came out, where they did.
-        before: the memory as it was when the call began; None where there was no room to keep it.
-        left: what the call left where its input was: the plugin erases that when the call is over.
-        pages: the size of the memory then, in pages.
-        fuel: units that the call used.
+        instance: the instance that ran; None before the first call.
+        input: the pointer that the tool received; None before the first call.
+        output: the pointer that the tool returned; None where the call failed.
+        before: the memory at the beginning of the call; None where it was too large to copy.
+        left: the bytes in the place of the input at the end of the call. The host erases the input
+            after the call.
+        pages: the size of the memory at the beginning of the call, in pages of 64 KiB.
+        fuel: the units of fuel that the call used.
         seconds: the time inside the plugin.
     """
 
@@ -36,7 +38,7 @@ class Observer:
         self.forget()
 
     def forget(self) -> None:
-        """Another call is about to begin."""
+        """Clear the record before another call."""
         self.instance: Instance | None = None
         self.input: int | None = None
         self.output: int | None = None
@@ -47,13 +49,13 @@ class Observer:
         self.seconds = 0.0
 
     def watch(self, instance: Instance, entry: Callable[..., Any]) -> Callable[..., Any]:
-        """The same function, seen."""
+        """Wrap `plugin_tool_execute` of an instance in a function that records its calls."""
 
         def watched(tool: int, pointer: int) -> Any:
             self.forget()
             self.instance, self.input = instance, pointer
             memory = instance.exports.get("memory")
-            data = memory.data if isinstance(memory, Memory) else bytearray()
+            data = memory.raw if isinstance(memory, Memory) else bytearray()
             end = data.find(0, pointer) + 1
             if isinstance(memory, Memory):
                 self.pages = memory.pages
@@ -74,7 +76,7 @@ class Observer:
 
 
 class Observed:
-    """The engine; see the module."""
+    """An engine around another engine, for an observer."""
 
     def __init__(self, engine: Engine, observer: Observer) -> None:
         self.name = engine.name
@@ -82,7 +84,7 @@ class Observed:
         self._observer = observer
 
     def link(self, instance: Instance) -> Sequence[Callable[..., Any]]:
-        """See `Engine.link`."""
+        """Link an instance with the other engine, and observe its tools."""
         entries = list(self._engine.link(instance))
         module = instance.module.module
         for export in module.exports:

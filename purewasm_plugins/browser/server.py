@@ -1,4 +1,4 @@
-"""A small server for the playground: the files of a `Site`, to this machine only."""
+"""A small server for the playground: it serves the files of a `Site` to this machine."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 from purewasm_plugins.browser.site import Site
 
-#: What `mimetypes` may have wrong: it asks the machine it runs on.
+#: Types that `mimetypes` may get wrong, because it reads the machine's configuration.
 _TYPES = {
     ".css": "text/css; charset=utf-8",
     ".html": "text/html; charset=utf-8",
@@ -29,52 +29,52 @@ _TYPES = {
     ".zip": "application/zip",
 }
 
-
-#: Seconds that a connection may be without a whole request, and without taking what is sent to it.
+#: The seconds that a connection may take for a request, or for receiving an answer.
 PATIENCE = 20.0
 
-#: Connections at once; a browser has six to a server.
+#: The most connections at once; a browser opens six to a server.
 MAX_CONNECTIONS = 64
 
 
 class PlaygroundServer(ThreadingHTTPServer):
-    """Serves a site; `with` closes it, `serve_forever()` runs it.
+    """A server of a site: `with` closes it, `serve_forever()` runs it.
 
-    It answers only requests for its own name: a page from elsewhere whose name has been made to
-    lead here (DNS rebinding) reads nothing.
+    It answers only requests whose `Host` is its own name. This protects the site from pages whose
+    name was changed to this machine's address (DNS rebinding).
     """
 
     daemon_threads = True
 
     def __init__(self, site: Site, port: int = 0, host: str = "127.0.0.1") -> None:
-        """Take the port.
+        """Listen at a port.
 
         Args:
-            site: what to serve.
-            port: 0 for one that is free.
+            site: the files to serve.
+            port: the port; 0 for a free one.
             host: the address to listen at.
 
         Raises:
-            OSError: the port is taken, or forbidden.
+            OSError: the port is in use, or not permitted.
         """
         self.site = site
-        #: When each connection began to wait for a request; infinity while one is answered.
+        #: The time at which each connection began to wait for a request; infinity while a request
+        #: is answered.
         self._waiting: dict[socket.socket, float] = {}
         self._lock = threading.Lock()
         super().__init__((host, port), _Handler)
         names = {"localhost", "127.0.0.1", "[::1]", f"[{host}]" if ":" in host else host.lower()}
-        #: What the `Host` of a request may be; at HTTP's own port, browsers leave it out.
+        #: The permitted values of `Host`. Browsers omit the port 80.
         self.hosts = {f"{name}:{self.server_port}" for name in names}
         if self.server_port == HTTP_PORT:
             self.hosts |= names
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of a browser that has gone away in the middle of a file."""
+        """Report an error, unless the browser closed its connection during an answer."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
-        """Whether there is room for a connection."""
+        """Accept a connection unless there are `MAX_CONNECTIONS` already."""
         with self._lock:
             if len(self._waiting) >= MAX_CONNECTIONS:
                 return False
@@ -82,30 +82,30 @@ class PlaygroundServer(ThreadingHTTPServer):
             return True
 
     def note(self, connection: socket.socket, *, waits: bool) -> None:
-        """Note that a connection waits for a request from now on, or for none."""
+        """Record that a connection waits for a request from now on, or that its request came."""
         with self._lock:
             if connection in self._waiting:
                 self._waiting[connection] = time.monotonic() if waits else math.inf
 
     def shutdown_request(self, request: Any) -> None:
-        """Forget a connection, and close it."""
+        """Close a connection."""
         with self._lock:
             self._waiting.pop(request, None)
         super().shutdown_request(request)
 
     def service_actions(self) -> None:
-        """Give up connections that have waited too long; `serve_forever` calls it now and then."""
+        """Close connections that have waited too long; `serve_forever` calls this regularly."""
         limit = time.monotonic() - PATIENCE
         with self._lock:
             late = [connection for connection, since in self._waiting.items() if since < limit]
         for connection in late:
-            # Its thread wakes up and ends.
+            # The connection's thread then wakes up and ends.
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
 
     @property
     def url(self) -> str:
-        """Where the page is."""
+        """The address of the page."""
         host, port = self.server_address[:2]
         return f"http://{host if isinstance(host, str) else host.decode()}:{port}/"
 
@@ -116,7 +116,7 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = PATIENCE
 
     def parse_request(self) -> bool:
-        """Read a request, and refuse one for another server."""
+        """Read a request; refuse a request for another server."""
         if not super().parse_request():
             return False
         hosts = [host.lower() for host in self.headers.get_all("Host", ())]
@@ -126,7 +126,7 @@ class _Handler(BaseHTTPRequestHandler):
         return True
 
     def handle_one_request(self) -> None:
-        """Answer a request; the connection waits until then, and again afterwards."""
+        """Wait for a request and answer it."""
         self.server.note(self.connection, waits=True)
         super().handle_one_request()
 
@@ -135,7 +135,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(body=True)
 
     def do_HEAD(self) -> None:
-        """Send what there is to know of a file."""
+        """Send the headers of a file."""
         self._answer(body=False)
 
     def _answer(self, *, body: bool) -> None:
@@ -156,7 +156,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(HTTPStatus.OK)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(data)))
-        # Python itself changes only with its version; the rest may be under somebody's hands.
+        # Pyodide changes only with its version; the other files change during development.
         lasting = name.startswith("pyodide/")
         self.send_header("Cache-Control", "max-age=86400" if lasting else "no-cache")
         self.send_header("X-Content-Type-Options", "nosniff")
@@ -165,10 +165,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(data)
 
     def end_headers(self) -> None:
-        """Send the site's policy with whatever is sent."""
+        """Add the site's content security policy to every answer."""
         policy = f"{self.server.site.policy}; frame-ancestors 'none'"
         self.send_header("Content-Security-Policy", policy)
         super().end_headers()
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Keep quiet: a page is dozens of files."""
+        """Log nothing: a visit requests dozens of files."""

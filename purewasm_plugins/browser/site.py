@@ -1,7 +1,8 @@
 """The files of the playground's site: what a server sends, and what an export writes.
 
-Nothing binary is kept for it: this package and what it needs are packed from where they are
-installed, when they are asked for. Pyodide comes from its public address unless a copy is given.
+The archives of this package and of pywasm are made when they are first read, from the installed
+files, whether those lie in a folder or in a ZIP archive (a zipapp). Pyodide comes from its public
+address unless a copy is given.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ import importlib.metadata
 import io
 import json
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
+from importlib.resources import files as resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 import purewasm_plugins
@@ -40,15 +43,11 @@ PYODIDE_SIZE = 13_500_000
 #: The distributions that run in the page beside this package.
 REQUIREMENTS = ("pywasm",)
 
-PAGE = Path(__file__).parent / "page"
+_PACKAGE = "purewasm_plugins"
 
-_PACKAGE = Path(purewasm_plugins.__file__).parent
-
-#: Of this package, what nobody needs inside the page.
-_LEFT_OUT = (
-    *("browser/page", "browser/plugins", "browser/screenshot.webp", "browser/debug.webp"),
-    *("cli", "__main__.py"),
-)
+#: The parts of this package that are not used inside the page: folders, files, and suffixes.
+_LEFT_OUT = ("browser/page", "cli", "__main__.py")
+_SUFFIXES_LEFT_OUT = (".wasm", ".md", ".pyc")
 
 
 #: Where the page has its policy in place of this.
@@ -56,7 +55,7 @@ _POLICY_MARK = b"{policy}"
 
 
 class SiteError(Exception):
-    """The site cannot be put together: something is not where it should be."""
+    """Raised where a file of the site is missing."""
 
 
 class Site:
@@ -67,7 +66,7 @@ class Site:
     """
 
     def __init__(self, pyodide: Path | None = None) -> None:
-        """Look for everything.
+        """Check the copy of Pyodide, where one is given.
 
         Raises:
             SiteError: `pyodide` is no copy of Pyodide.
@@ -80,14 +79,20 @@ class Site:
 
     @cached_property
     def files(self) -> Mapping[str, Callable[[], bytes]]:
-        """Path in the site -> what reads or makes the file."""
+        """Path in the site -> the function that reads or makes the file.
+
+        Raises:
+            SiteError: the page or a package that runs in it is not installed completely.
+        """
         found: dict[str, Callable[[], bytes]] = {}
-        for path in sorted(PAGE.rglob("*")):
-            if path.is_file() and not path.name.startswith("."):
-                found[path.relative_to(PAGE).as_posix()] = path.read_bytes
+        for name, file in files_under(page()):
+            if not name.startswith("."):
+                found[name] = file.read_bytes
+        if "index.html" not in found:
+            raise SiteError("this copy of the package is without the page's files (browser/page)")
         found["index.html"] = self._index
         for bundled in bundled_plugins():
-            found[f"plugins/{bundled.file}"] = bundled.path.read_bytes
+            found[f"plugins/{bundled.file}"] = bundled.read
         for name in self._archives:
             found[f"python/{name}.zip"] = lambda name=name: self._archives[name]  # type: ignore[misc]
         if self.pyodide is not None:
@@ -139,7 +144,7 @@ class Site:
         return archives
 
     def _index(self) -> bytes:
-        return (PAGE / "index.html").read_bytes().replace(_POLICY_MARK, self.policy.encode())
+        return (page() / "index.html").read_bytes().replace(_POLICY_MARK, self.policy.encode())
 
     def _config(self) -> bytes:
         files = PYODIDE_FILES if self.pyodide is None else dict.fromkeys(PYODIDE_FILES, "")
@@ -154,8 +159,24 @@ class Site:
         return json.dumps(config, ensure_ascii=False, indent=1).encode()
 
 
+def page() -> Traversable:
+    """Return the folder of the page's own files: HTML, CSS and JavaScript."""
+    return resources(_PACKAGE) / "browser" / "page"
+
+
+def files_under(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, Traversable]]:
+    """Yield each file under a folder with its path from there, in the order of the names."""
+    if not folder.is_dir():
+        return
+    for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        if entry.is_dir():
+            yield from files_under(entry, f"{prefix}{entry.name}/")
+        else:
+            yield prefix + entry.name, entry
+
+
 def packed_distribution(name: str) -> bytes:
-    """An installed, purely Python distribution as a ZIP archive of what it installed.
+    """Return an installed, purely Python distribution as a ZIP archive of its files.
 
     Raises:
         SiteError: it is not installed, or has files that only one platform can use.
@@ -163,41 +184,40 @@ def packed_distribution(name: str) -> bytes:
     try:
         distribution = importlib.metadata.distribution(name)
     except importlib.metadata.PackageNotFoundError:
-        raise SiteError(f"the package {name} is not installed") from None
-    entries: dict[str, Path] = {}
+        raise SiteError(
+            f"the package {name} is not installed, or its metadata is not (the folder"
+            f" {name}-….dist-info, from which the page's copy is made)"
+        ) from None
+    entries: dict[str, Callable[[], bytes]] = {}
     for file in distribution.files or ():
         if file.parts[0] == ".." or file.suffix == ".pyc" or file.name in _OF_INSTALLERS:
             continue
         if file.suffix in (".so", ".pyd", ".dylib"):
             raise SiteError(f"the package {name} is not purely Python: it has {file}")
-        entries[file.as_posix()] = Path(str(distribution.locate_file(file)))
+        entries[file.as_posix()] = file.read_binary
     if not entries:
         raise SiteError(f"the package {name} does not say which files it has")
-    return _packed(iter(entries.items()))
+    return _packed(entries.items())
 
 
 #: Files of a distribution that concern the machine it is installed on.
 _OF_INSTALLERS = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json")
 
 
-def _package_files() -> Iterator[tuple[str, Path]]:
-    for path in sorted(_PACKAGE.rglob("*")):
-        inside = path.relative_to(_PACKAGE)
-        name = inside.as_posix()
-        if "__pycache__" in inside.parts or not path.is_file():
-            continue
-        if any(name == out or name.startswith(out + "/") for out in _LEFT_OUT):
-            continue
-        yield f"{_PACKAGE.name}/{name}", path
+def _package_files() -> Iterator[tuple[str, Callable[[], bytes]]]:
+    for name, file in files_under(resources(_PACKAGE)):
+        left_out = any(name == out or name.startswith(out + "/") for out in _LEFT_OUT)
+        if not left_out and not name.endswith(_SUFFIXES_LEFT_OUT):
+            yield f"{_PACKAGE}/{name}", file.read_bytes
 
 
-def _packed(entries: Iterator[tuple[str, Path]]) -> bytes:
-    """A ZIP archive; the same files give the same bytes."""
+def _packed(entries: Iterable[tuple[str, Callable[[], bytes]]]) -> bytes:
+    """Return a ZIP archive; the same files give the same bytes."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, path in entries:
+        for name, read in entries:
             info = zipfile.ZipInfo(name)
             info.compress_type = zipfile.ZIP_DEFLATED
             info.external_attr = 0o644 << 16
-            archive.writestr(info, path.read_bytes())
+            archive.writestr(info, read())
     return buffer.getvalue()

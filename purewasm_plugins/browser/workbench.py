@@ -1,8 +1,8 @@
-"""What the playground's worker does: requests in, JSON-able answers out.
+"""The Python side of the playground's worker: it answers the page's requests in JSON.
 
-The page knows nothing of WebAssembly: it sends `{"method", "params"}` and draws what comes back.
-Everything here runs in any Python; in the browser it runs inside Pyodide, where nothing can wait,
-and an endless plugin is ended by ending the worker.
+The page sends `{"method", "params"}` and draws the answer. This module runs in any Python. In the
+browser it runs inside Pyodide, where a running call cannot be interrupted: to stop a plugin the
+page ends the worker.
 """
 
 from __future__ import annotations
@@ -27,25 +27,23 @@ from purewasm_plugins import (
 from purewasm_plugins.browser import describe
 from purewasm_plugins.browser.memory import MemoryView
 from purewasm_plugins.browser.observe import Observed, Observer
-from purewasm_plugins.engine.instantiate import engine_named
+from purewasm_plugins.engine.instantiate import ENGINES, engine_named
+from purewasm_plugins.errors import PureWasmError
 from purewasm_plugins.plugin.plugin import compile_module
 from purewasm_plugins.support.json_text import read_json, write_json
 from purewasm_plugins.tools.registry import schema_validator
 from purewasm_plugins.wasm import ValidModule
 
-#: The engines that a page may offer, the fastest first.
-ENGINES = ("translator", "pywasm")
-
 
 class Workbench:
-    """One plugin under the page's eyes."""
+    """The plugin that the page shows, and the answers to the page's requests about it."""
 
     def __init__(self) -> None:
         self._module: ValidModule | None = None
         self._plugin: WasmPlugin | None = None
         self._observer = Observer()
         self._memory = MemoryView()
-        #: `Debugging.handle` of the session that is open.
+        #: `Debugging.handle` of the open debugger session.
         self._debugger: Callable[..., dict[str, Any]] | None = None
         self._methods: Mapping[str, Callable[..., dict[str, Any]]] = {
             "about": self.about,
@@ -61,10 +59,10 @@ class Workbench:
 
         Args:
             request: JSON, `{"method": name, "params": {…}}`.
-            data: the bytes that belong to it, in anything with the buffer protocol.
+            data: bytes that the method takes, in any object with the buffer protocol.
 
         Returns:
-            JSON: what the method returned, or `{"error": {…}}`.
+            JSON: the result of the method, or `{"error": {…}}`.
         """
         try:
             asked = _read(request)
@@ -72,17 +70,17 @@ class Workbench:
             if data is not None:
                 params["data"] = bytes(data)
             answer = self._methods[asked["method"]](**params)
-        except (PluginError, ToolError, WasmError) as error:
+        except PureWasmError as error:
             answer = {"error": describe.error(error)}
         except MemoryError:
             answer = {"error": describe.out_of_memory()}
         except Exception as error:
-            # The page must be told, whatever it is: a worker without an answer is a frozen page.
+            # The page waits for an answer to every request.
             answer = {"error": describe.unexpected(error)}
         return json.dumps(answer)
 
     def about(self) -> dict[str, Any]:
-        """The versions, and which engines there are here."""
+        """Return the versions, the available engines and the default limits."""
         return {
             "version": purewasm_plugins.__version__,
             "python": f"{platform.python_implementation()} {platform.python_version()}",
@@ -99,17 +97,18 @@ class Workbench:
     ) -> dict[str, Any]:
         """Load a plugin.
 
-        A module that is valid but no plugin answers an error and its module: it can be looked at.
+        For a valid module that is not a plugin the answer has an error and the module's
+        description.
 
         Args:
-            data: the bytes of its file.
+            data: the content of the file.
             engine: the name of an engine; None for the default.
             limits: fields of `ResourceLimits`.
         """
         self._module = self._plugin = self._debugger = None
         self._observer = Observer()
         self._memory = MemoryView()
-        # An instance is a cycle that holds megabytes, and the browser's memory never shrinks.
+        # An instance is a reference cycle of megabytes, and the browser's memory never shrinks.
         gc.collect()
         started = time.perf_counter()
         answer: dict[str, Any] = {"size": len(data), "plugin": None, "module": None, "error": None}
@@ -134,12 +133,12 @@ class Workbench:
         """Run a tool.
 
         Args:
-            tool: its index.
-            input: what it gets, as it is; or
-            arguments: what its schema describes.
+            tool: the index of the tool.
+            input: the input of the tool; or
+            arguments: the arguments that the tool's schema describes, or their JSON text.
 
         Returns:
-            Its output or the error, what the call used, and what it did to memory.
+            The output or the error, the time and fuel used, and the changes in memory.
         """
         plugin = self._plugin
         if plugin is None:
@@ -161,31 +160,31 @@ class Workbench:
         answer["ms"] = _since(started)
         answer["fuel"] = observer.fuel
         if observer.instance is not None:
-            # Without what looking on takes: that is not the plugin's time.
+            # The plugin's own time, without the time that the observer takes.
             answer["ms"] = round(observer.seconds * 1000, 3)
             self._memory = MemoryView.after(observer, answer["output"])
         answer["memory"] = self._memory.summary()
         return answer
 
     def function(self, index: int) -> dict[str, Any]:
-        """A function's disassembly, and the Python that the translator makes of it."""
+        """Return a function's disassembly, and the Python that the translator makes of it."""
         if self._module is None:
             raise PluginError("there is no module to look into: load one first")
         return describe.function(self._module, index)
 
     def memory(self, start: int, size: int) -> dict[str, Any]:
-        """A piece of the memory and what is marked in it."""
+        """Return a piece of the memory and the marks in it."""
         return self._memory.piece(start, size)
 
     def debug(self, do: str, **params: Any) -> dict[str, Any]:
-        """Open a session of the debugger on a call, or ask something of it.
+        """Open a debugger session on a call, or send the open session a request.
 
         Args:
-            do: "open", with `run`'s parameters; or what `Debugging.handle` does.
-            params: the parameters of that.
+            do: "open", with the parameters of `run`; or a request of `Debugging.handle`.
+            params: the parameters.
 
         Returns:
-            What `Debugging.state` says; after "open" also the functions of the plugin.
+            The answer of `Debugging.handle`; after "open" the state and the plugin's functions.
         """
         if do == "open":
             return self._open_debugger(**params)
@@ -201,27 +200,27 @@ class Workbench:
             raise PluginError("there is no plugin to debug: load one first")
         if input is None:
             input = _arguments(plugin, tool, arguments)
-        # Imported here: the page starts without it.
+        # Imported here: the page starts without the debugger.
         from purewasm_plugins.browser.debugging import Debugging
 
         debugging = Debugging(plugin, tool, input)
         self._debugger = debugging.handle
-        # As in `load`: the session before this one held an instance.
+        # As in `load`: the previous session held an instance.
         gc.collect()
         return {**debugging.state(), "functions": debugging.functions()}
 
 
 def _read(request: str) -> dict[str, Any]:
-    """A request, in which arguments may be nested as a person made them."""
+    """Read a request; its arguments may be nested too deep."""
     try:
         asked: dict[str, Any] = read_json(request)
     except ValueError as error:
-        raise PluginError(f"that cannot be passed on: {error}") from None
+        raise PluginError(f"the request cannot be read: {error}") from None
     return asked
 
 
 def _arguments(plugin: WasmPlugin, tool: int, arguments: Any) -> str:
-    """Arguments as a tool with a schema gets them: checked, and as JSON."""
+    """Check a tool's arguments against its schema, and return them as JSON."""
     if not 0 <= tool < len(plugin.tools):
         raise PluginError(f"there is no tool {tool}; the plugin has {len(plugin.tools)}")
     chosen = plugin.tools[tool]

@@ -19,6 +19,7 @@ from purewasm_plugins.cli.output import print_error, visible
 #: imported when it is asked for: no command waits for what another one needs.
 _COMMANDS = {
     "run": "run",
+    "call": "call",
     "tools": "tools",
     "inspect": "inspect",
     "check": "check",
@@ -27,6 +28,7 @@ _COMMANDS = {
     "debug": "debug",
     "trace": "trace",
     "coverage": "coverage",
+    "examples": "examples",
     "playground": "playground",
 }
 
@@ -95,7 +97,8 @@ class Application(click.Group):
             command = error.ctx.command_path if error.ctx else _NAME
             hint = "; '--' goes before an argument that starts with a dash"
             hint = hint if isinstance(error, click.NoSuchOption) else ""
-            print_error(f"{error.format_message()} (see {command} --help{hint})")
+            message = error.format_message().rstrip(".")
+            print_error(f"{message} (see {command} --help{hint})")
             return Exit.USAGE
         except Failure as failure:
             print_error(failure.message)

@@ -1,4 +1,4 @@
-"""`purewasm check`: does a file keep the plugin ABI? A line for each check."""
+"""`purewasm check`: a line for each check of a file against the plugin ABI."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from purewasm_plugins.cli.exits import Exit
-from purewasm_plugins.cli.loading import read_file
-from purewasm_plugins.cli.options import limit_options, plugin_argument
-from purewasm_plugins.cli.output import console, print_json, progress, show, visible
+from purewasm_plugins.cli.exits import Exit, Failure
+from purewasm_plugins.cli.loading import expanded, read_file
+from purewasm_plugins.cli.options import limit_options, plugins_argument
+from purewasm_plugins.cli.output import console, print_error, print_json, progress, show, visible
 from purewasm_plugins.plugin.conformance import CALL_TIMEOUT, Check, Status
 from purewasm_plugins.plugin.conformance import check as conformance
 from purewasm_plugins.runtime.limits import ResourceLimits
@@ -22,55 +22,85 @@ if TYPE_CHECKING:
 
 _STYLES = {Status.PASS: "green", Status.WARNING: "yellow", Status.FAIL: "bold red"}
 
-#: Columns of a check's status and name, and what a terminal must have for the rest to stand beside.
+#: Columns of a check's status and of its name; the width of a terminal from which on the details
+#: are in a third column.
 _STATUS_WIDTH = 7
 _NAME_WIDTH = 30
 _WIDE = 80
 
 
-@click.command(short_help="Check that a file keeps the plugin ABI.")
-@plugin_argument
+@click.command(short_help="Check that files keep the plugin ABI.")
+@plugins_argument
 @limit_options(timeout=CALL_TIMEOUT)
-@click.option("--json", "as_json", is_flag=True, help="Print the checks as JSON.")
-def check(plugin: str, limits: ResourceLimits, engine: str | None, as_json: bool) -> int:
-    """Check that a file keeps the plugin ABI v1, and say what to do where it does not.
+@click.option("--json", "as_json", is_flag=True, help="Print the checks of each file as JSON.")
+def check(
+    plugins: tuple[str, ...], limits: ResourceLimits, engine: str | None, as_json: bool
+) -> int:
+    """Check that files keep the plugin ABI v1, and say how to fix what does not.
 
-    Its tools are run, on short inputs and on large ones, to see that they answer and that they
-    leave their input alone. Warnings are about other hosts and about agents. The exit status is 1
-    if a check fails.
+    The tools are run, on short inputs and on large ones that their schemas allow, to see that they
+    answer and that they leave their input alone. A warning concerns other hosts, or agents. A
+    directory stands for the .wasm files in it. The exit status is 1 if a check fails, and 3 if a
+    file cannot be read.
 
     \b
-    Example:
-      purewasm check plugin.wasm
+    Examples:
+      purewasm check shout_c
+      purewasm check plugins/
     """
-    data = read_file(plugin)
-    checks = conformance(data, engine=engine, limits=limits)
-    found: list[Check] = []
+    paths, status = expanded(plugins)
+    report: list[tuple[str, list[Check]]] = []
     out = console()
-    for item in _watched(checks, plugin):
-        found.append(item)
+    for path in paths:
+        try:
+            checks = conformance(read_file(path), engine=engine, limits=limits)
+        except Failure as failure:
+            print_error(failure.message)
+            status = Exit.PLUGIN
+            continue
+        if len(paths) > 1 and not as_json:
+            _show_heading(out, path, first=not report)
+        found: list[Check] = []
+        for item in _watched(checks, path):
+            found.append(item)
+            if not as_json:
+                _show_check(out, item)
         if not as_json:
-            _show_check(out, item)
+            click.echo(_summary(found))
+        report.append((path, found))
     if as_json:
-        print_json(
-            [
-                {"name": c.name, "status": str(c.status), "details": c.details, "mend": c.mend}
-                for c in found
-            ]
-        )
-    else:
-        click.echo(_summary(found))
-    return Exit.OK if all(c.passed for c in found) else Exit.CHECK_FAILED
+        print_json([_file_object(path, found) for path, found in report])
+    failed = any(not item.passed for _, found in report for item in found)
+    return max(status, Exit.CHECK_FAILED if failed else Exit.OK)
+
+
+def _file_object(path: str, found: list[Check]) -> dict[str, object]:
+    return {
+        "file": path,
+        "passed": all(item.passed for item in found),
+        "checks": [
+            {"name": c.name, "status": str(c.status), "details": c.details, "fix": c.mend}
+            for c in found
+        ],
+    }
 
 
 def _watched(checks: Iterator[Check], plugin: str) -> Iterator[Check]:
-    """The checks as they are made; a slow one shows that it goes on."""
+    """Yield the checks as they are made; show progress during a slow one."""
     while True:
         with progress(f"checking {os.path.basename(plugin)}"):
             item = next(checks, None)
         if item is None:
             return
         yield item
+
+
+def _show_heading(out: Console, path: str, *, first: bool) -> None:
+    from rich.text import Text
+
+    if not first:
+        click.echo()
+    show(out, Text(visible(path), style="bold"))
 
 
 def _show_check(out: Console, item: Check) -> None:

@@ -10,7 +10,7 @@ import click
 
 from purewasm_plugins.cli.exits import Exit, Failure
 from purewasm_plugins.cli.loading import load_plugin
-from purewasm_plugins.cli.options import limit_options, plugin_argument
+from purewasm_plugins.cli.options import limit_options, plugin_argument, tool_argument
 from purewasm_plugins.cli.output import console, instructions, show_table, visible
 from purewasm_plugins.debugger import CoverageEngine, FunctionCoverage, report
 from purewasm_plugins.errors import ToolExecutionError, WasmError
@@ -19,13 +19,13 @@ from purewasm_plugins.runtime.limits import ResourceLimits
 
 @click.command(short_help="Show which instructions of a plugin its inputs run.")
 @plugin_argument
-@click.argument("tool", metavar="TOOL")
+@tool_argument
 @click.argument("inputs", nargs=-1, metavar="[INPUT]...")
 @click.option(
     "--html", "page", type=click.Path(), metavar="FILE", help="Write a page to look at instead."
 )
 @click.option("--all", "everything", is_flag=True, help="List functions that never ran, too.")
-@limit_options()
+@limit_options(engine=False)
 def coverage(
     plugin: str,
     tool: str,
@@ -33,7 +33,6 @@ def coverage(
     page: str | None,
     everything: bool,
     limits: ResourceLimits,
-    engine: str | None,
 ) -> None:
     """Run a tool on each INPUT and show how often each instruction ran.
 

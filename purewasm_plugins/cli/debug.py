@@ -16,10 +16,10 @@ from purewasm_plugins.cli.debug_commands import Commands, Refused
 from purewasm_plugins.cli.debug_screen import Screen
 from purewasm_plugins.cli.exits import Exit, Failure
 from purewasm_plugins.cli.loading import load_plugin
-from purewasm_plugins.cli.options import limit_options, plugin_argument
+from purewasm_plugins.cli.options import limit_options, plugin_argument, tool_argument
 from purewasm_plugins.cli.output import console, visible
 from purewasm_plugins.debugger import DebugSession
-from purewasm_plugins.errors import ToolExecutionError, WasmError
+from purewasm_plugins.errors import PureWasmError, ToolExecutionError
 from purewasm_plugins.plugin import WasmPlugin
 from purewasm_plugins.runtime.limits import ResourceLimits
 
@@ -28,7 +28,7 @@ _PROMPT = "(debug) "
 
 @click.command(short_help="Step through a tool, forwards and backwards.")
 @plugin_argument
-@click.argument("tool", metavar="TOOL")
+@tool_argument
 @click.argument("input", required=False, metavar="[INPUT]")
 @click.option(
     "--input-file", type=click.File("rb"), metavar="FILE", help="Where the input comes from."
@@ -44,7 +44,7 @@ _PROMPT = "(debug) "
     metavar="MIB",
     help="Memory that the way back may take.",
 )
-@limit_options()
+@limit_options(engine=False)
 def debug(
     plugin: str,
     tool: str,
@@ -53,7 +53,6 @@ def debug(
     commands: Any,
     history: int,
     limits: ResourceLimits,
-    engine: str | None,
 ) -> None:
     """Step through a tool's call, forwards and backwards, and see the machine.
 
@@ -67,7 +66,7 @@ def debug(
       purewasm debug plugin.wasm shout "hello"
       echo "c" | purewasm debug plugin.wasm shout "hello"
     """
-    loaded = load_plugin(plugin, limits, engine)
+    loaded = load_plugin(plugin, limits)
     text = tool_input(input, input_file)
     session = open_session(loaded, tool, text, history * 1024 * 1024)
     title = f"{os.path.basename(plugin)}  {tool}({visible(text, 40)!r})"
@@ -104,7 +103,7 @@ def open_session(loaded: WasmPlugin, tool: str, text: str, history: int) -> Debu
         return DebugSession(loaded, index, text, history_bytes=history)
     except ToolExecutionError as error:
         raise Failure(str(error), Exit.TOOL) from error
-    except WasmError as error:
+    except PureWasmError as error:
         raise Failure(str(error), Exit.PLUGIN) from error
 
 

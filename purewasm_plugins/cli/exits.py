@@ -6,9 +6,11 @@ import enum
 
 import click
 
+from purewasm_plugins.errors import DeadlineExceeded, OutOfFuel, ResourceLimitError
+
 
 class Exit(enum.IntEnum):
-    """The exit statuses, and what each means."""
+    """The exit statuses."""
 
     OK = 0
     CHECK_FAILED = 1
@@ -20,7 +22,7 @@ class Exit(enum.IntEnum):
 
     @property
     def meaning(self) -> str:
-        """What it means, for the help text."""
+        """The meaning of the status, for the help text."""
         return _MEANINGS[self]
 
 
@@ -29,13 +31,13 @@ _MEANINGS = {
     Exit.CHECK_FAILED: "a check failed",
     Exit.USAGE: "wrong usage, or an input that cannot be read",
     Exit.PLUGIN: "the plugin cannot be read or loaded",
-    Exit.TOOL: "the tool failed, or there is none of that name",
+    Exit.TOOL: "the tool failed, refused its input, or does not exist",
     Exit.INTERRUPTED: "interrupted (Ctrl-C)",
-    Exit.BROKEN_PIPE: "nobody reads the output any more",
+    Exit.BROKEN_PIPE: "the reader of the output is gone",
 }
 
 
-#: What becomes of a `MemoryError`, wherever it comes from.
+#: The message for a `MemoryError`, wherever it comes from.
 NO_ROOM = "there is not enough memory on this machine for what the file asks for"
 
 
@@ -51,3 +53,21 @@ class Failure(click.ClickException):
         super().__init__(message)
         self.status = status
         self.trailer = trailer
+
+
+def advice(error: BaseException) -> str:
+    """Return the end of an error's sentence: the option that raises the limit which was reached.
+
+    An empty string where no limit is the cause of the error.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        match cause:
+            case OutOfFuel():
+                return "; --fuel raises the limit"
+            case DeadlineExceeded():
+                return "; --timeout raises the limit"
+            case ResourceLimitError(limit="memory_pages", allowed=int()):
+                return "; --limit-memory raises the limit"
+        cause = cause.__cause__
+    return ""

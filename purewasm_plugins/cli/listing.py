@@ -9,17 +9,16 @@ import click
 
 from purewasm_plugins.cli.exits import Exit, Failure
 from purewasm_plugins.cli.loading import load_module
-from purewasm_plugins.cli.options import plugin_argument
+from purewasm_plugins.cli.options import function_option, plugin_argument
 from purewasm_plugins.cli.output import print_code
+from purewasm_plugins.support.suggestions import similar_name
 from purewasm_plugins.wasm import ExternKind, Module, ValidModule
 from purewasm_plugins.wasm.symbols.names import read_names
 from purewasm_plugins.wasm.text import printer
 
 
 def _listing_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    function = click.option(
-        "--function", metavar="NAME|INDEX", help="One function only, by name or index."
-    )
+    function = function_option("One function only, by name or index.")
     offsets = click.option(
         "--offsets", is_flag=True, help="Show where in the file each instruction is."
     )
@@ -31,12 +30,12 @@ def _listing_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def disassemble(plugin: str, function: str | None, offsets: bool) -> None:
     """Print a module, or one function of it, in the WebAssembly text format.
 
-    What is printed for a whole module can be assembled again. The names are those of the module's
-    name section.
+    The text of a whole module can be assembled again. The names are those of the module's name
+    section.
 
     \b
     Example:
-      purewasm disassemble plugin.wasm --function plugin_tool_execute
+      purewasm disassemble shout_c --function plugin_tool_execute
     """
     module = load_module(plugin).module
     index = None if function is None else _function_index(module, function, plugin)
@@ -48,12 +47,12 @@ def disassemble(plugin: str, function: str | None, offsets: bool) -> None:
 def translate(plugin: str, function: str | None, offsets: bool) -> None:
     """Print the Python code that a module, or one function of it, is translated to.
 
-    A function keeps its index in its name: f7 is function 7. The names of the module's name
-    section follow it.
+    The Python function f7 is function 7 of the module; its name in the name section, where it has
+    one, follows: f7_capital.
 
     \b
     Example:
-      purewasm translate plugin.wasm --function plugin_tool_execute
+      purewasm translate shout_c --function plugin_tool_execute
     """
     module = load_module(plugin)
     decoded = module.module
@@ -65,7 +64,7 @@ def translate(plugin: str, function: str | None, offsets: bool) -> None:
 
 
 def _translated(module: ValidModule, functions: Iterable[int], offsets: bool) -> Iterator[str]:
-    # Imported here: it takes as long as all the rest, and no other command needs it.
+    # Imported here: no other command of this module needs it, and it takes the longest.
     from purewasm_plugins.engine.translator import translate
 
     for number, index in enumerate(functions):
@@ -75,10 +74,10 @@ def _translated(module: ValidModule, functions: Iterable[int], offsets: bool) ->
 
 
 def _function_index(module: Module, wanted: str, path: str) -> int:
-    """The function that a user means: by its name, an export's name, or its index.
+    """Return the index of a function, given its name, an export's name, or its index.
 
     Raises:
-        Failure: there is none, or its code is not in the module.
+        Failure: there is no such function, or it is imported.
     """
     names: dict[str, int] = {}
     for index, name in read_names(module).functions.items():
@@ -90,7 +89,9 @@ def _function_index(module: Module, wanted: str, path: str) -> int:
                 return _defined(module, known[spelling], wanted, path)
     if wanted.isascii() and wanted.isdigit() and len(wanted) < 10:
         return _defined(module, int(wanted), wanted, path)
-    raise Failure(f"{path}: there is no function {wanted}", Exit.USAGE)
+    similar = similar_name(wanted, [*exported, *names])
+    hint = f"did you mean {similar}?" if similar else f"'purewasm disassemble {path}' shows them"
+    raise Failure(f"{path}: there is no function {wanted}; {hint}", Exit.USAGE)
 
 
 def _defined(module: Module, index: int, wanted: str, path: str) -> int:

@@ -1,33 +1,93 @@
-"""Reading and loading plugins for commands: what goes wrong becomes the command's error."""
+"""Files and plugins for the commands; each error becomes one line and an exit status."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 
-from purewasm_plugins.cli.exits import NO_ROOM, Exit, Failure
-from purewasm_plugins.cli.output import progress
+from purewasm_plugins.cli.exits import NO_ROOM, Exit, Failure, advice
+from purewasm_plugins.cli.output import print_error, progress
 from purewasm_plugins.engine import Engine
-from purewasm_plugins.errors import PluginError
-from purewasm_plugins.plugin import WasmPlugin
+from purewasm_plugins.errors import PluginError, ToolExecutionError
+from purewasm_plugins.plugin import PluginTool, WasmPlugin
 from purewasm_plugins.plugin.plugin import compile_module, directory_cache, read_module
 from purewasm_plugins.runtime.limits import ResourceLimits
+from purewasm_plugins.support.suggestions import listed, similar_name
 from purewasm_plugins.wasm import ValidModule
 
 
+def files_in(folder: str) -> list[str]:
+    """Return the paths of the `.wasm` files in a folder, sorted.
+
+    Raises:
+        Failure: there are none.
+    """
+    try:
+        names = sorted(name for name in os.listdir(folder) if name.endswith(".wasm"))
+    except OSError as error:
+        raise Failure(f"cannot read '{folder}': {error.strerror}", Exit.PLUGIN) from error
+    found = [os.path.join(folder, name) for name in names]
+    if not found:
+        raise Failure(f"the directory '{folder}' has no .wasm files", Exit.PLUGIN)
+    return found
+
+
+def expanded(paths: Iterable[str]) -> tuple[list[str], Exit]:
+    """Replace each directory among paths by the `.wasm` files in it.
+
+    A directory without such files is reported on standard error.
+
+    Returns:
+        The paths, and the exit status: `Exit.PLUGIN` where a directory was reported.
+    """
+    found: list[str] = []
+    status = Exit.OK
+    for path in paths:
+        try:
+            found += files_in(path) if os.path.isdir(path) else [path]
+        except Failure as failure:
+            print_error(failure.message)
+            status = Exit.PLUGIN
+    return found, status
+
+
 def read_file(path: str) -> bytes:
-    """The bytes of a plugin's file.
+    """Return the bytes of a file, or of an example plugin where no file has that name.
 
     Raises:
         Failure: it cannot be read.
     """
+    if os.path.isdir(path):
+        found = files_in(path)
+        count = f"{len(found)} .wasm file{'s' * (len(found) != 1)}"
+        message = f"'{path}' is a directory, with {count}: name one, for example {found[0]}"
+        raise Failure(message, Exit.PLUGIN)
     try:
-        return read_module(path)
+        return read_module(path if os.path.lexists(path) else _example_or(path))
     except PluginError as error:
         raise Failure(str(error), Exit.PLUGIN) from error
 
 
+def _example_or(path: str) -> str | os.PathLike[str]:
+    """Return the file of an example plugin, or the path itself where it can be no example's name.
+
+    Raises:
+        Failure: it could be such a name, and there is no such example.
+    """
+    if not path.isidentifier():
+        return path
+    # Imported here, with `pathlib`: the path of a file needs neither.
+    from purewasm_plugins.bundled import example, examples
+
+    if path in examples():
+        return example(path)
+    similar = similar_name(path, examples())
+    hint = f"did you mean '{similar}'?" if similar else "'purewasm examples' lists the latter"
+    raise Failure(f"there is no file and no example plugin '{path}'; {hint}", Exit.PLUGIN)
+
+
 def load_module(path: str) -> ValidModule:
-    """The module in a file, whether it is a plugin or not.
+    """Return the module in a file, whether it is a plugin or not.
 
     Raises:
         Failure: it cannot be read, or is no valid module.
@@ -42,13 +102,35 @@ def load_module(path: str) -> ValidModule:
         raise Failure(f"{path}: {NO_ROOM}", Exit.PLUGIN) from None
 
 
+def find_tool(plugin: WasmPlugin, wanted: str) -> PluginTool:
+    """Return the tool of a plugin that a user means: by its name, or else by its index.
+
+    Raises:
+        ToolExecutionError: there is no such tool, or there are two of that name.
+    """
+    named = [tool for tool in plugin.tools if tool.name == wanted]
+    if len(named) == 1:
+        return named[0]
+    if named:
+        raise ToolExecutionError(wanted, "the plugin has two tools of that name; use an index")
+    count = len(plugin.tools)
+    if wanted.removeprefix("-").isdecimal() and len(wanted) < 10:
+        if 0 <= int(wanted) < count:
+            return plugin.tools[int(wanted)]
+        raise ToolExecutionError(wanted, f"there is no tool {wanted}; the plugin has {count}")
+    names = [tool.name for tool in plugin.tools]
+    similar = similar_name(wanted, names)
+    hint = f"did you mean {similar}?" if similar else f"it has: {listed(names)}"
+    raise ToolExecutionError(wanted, f"the plugin has no such tool; {hint}")
+
+
 def load_plugin(
     path: str,
     limits: ResourceLimits,
-    engine: str | Engine | None,
+    engine: str | Engine | None = None,
     cache_dir: str | None = None,
 ) -> WasmPlugin:
-    """The plugin in a file.
+    """Return the plugin in a file.
 
     Raises:
         Failure: it cannot be loaded, or the cache directory cannot be used.
@@ -64,6 +146,6 @@ def load_plugin(
                 data, engine=engine, limits=limits, cache_dir=cache_dir
             )
     except PluginError as error:
-        raise Failure(f"{path}: {error}", Exit.PLUGIN) from error
+        raise Failure(f"{path}: {error}{advice(error)}", Exit.PLUGIN) from error
     except MemoryError:
         raise Failure(f"{path}: {NO_ROOM}", Exit.PLUGIN) from None

@@ -1,4 +1,4 @@
-"""Arguments and options that several commands share, and their values."""
+"""Arguments and options that several commands share, and the types of their values."""
 
 from __future__ import annotations
 
@@ -9,16 +9,22 @@ from collections.abc import Callable
 from typing import Any
 
 import click
-from click.shell_completion import CompletionItem
 
-from purewasm_plugins.engine.instantiate import engine_named
+from purewasm_plugins.cli.completion import (
+    complete_engine,
+    complete_file,
+    complete_function,
+    complete_plugin,
+    complete_tool,
+)
+from purewasm_plugins.engine.instantiate import ENGINES, engine_named
 from purewasm_plugins.errors import WasmError
 from purewasm_plugins.runtime.limits import ResourceLimits
 from purewasm_plugins.wasm import PAGE_SIZE
 
 _DEFAULTS = ResourceLimits()
 
-#: Bytes in a unit of memory; without one, pages are meant.
+#: Bytes in a unit of memory; a number without a unit counts pages.
 _UNITS = {
     "": PAGE_SIZE,
     "kib": 1024,
@@ -33,11 +39,11 @@ _Command = Callable[..., Any]
 
 
 def _limit(parse: Callable[[str], float | int], what: str) -> Callable[[str], float | int | None]:
-    """The type of an option that is a limit; the word `none` lifts it.
+    """Return the type of an option that is a limit; the word `none` means no limit.
 
     Args:
-        parse: gives the value of what is not `none`, or raises ValueError.
-        what: it is, for the message where it is not.
+        parse: returns the value of any other text, or raises ValueError.
+        what: a noun for such a value, used in the message where the text is none.
     """
 
     def convert(value: str) -> float | int | None:
@@ -53,12 +59,12 @@ def _limit(parse: Callable[[str], float | int], what: str) -> Callable[[str], fl
 
 
 def _default(limit: float | int | None, spelling: str) -> str:
-    """A limit as a user writes it, and as the help shows it."""
+    """Return a limit as a user writes it, for the help text."""
     return "none" if limit is None else format(limit, spelling)
 
 
 def _pages(text: str) -> int:
-    """A number of pages, or a size with a unit, whose whole pages count."""
+    """Return the pages of a number of pages, or the whole pages in a size with a unit."""
     match = re.fullmatch(r"([0-9]{1,15}) ?([a-z]*)", text)
     if match is None or match[2] not in _UNITS:
         raise ValueError(text)
@@ -86,41 +92,55 @@ def _engine(name: str) -> str:
     return name
 
 
-def _files(
-    context: click.Context, parameter: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    """Lets the shell complete the names of files."""
-    return [CompletionItem(incomplete, type="file")]
-
-
-#: A `.wasm` file. Whether it can be read is found out, and said, where it is read: not by
-#: `click.Path`, which has exit statuses of its own.
-plugin_argument = click.argument("plugin", metavar="PLUGIN", shell_complete=_files)
+#: A `.wasm` file, or the name of an example. Reading it finds out whether it can be read: with
+#: `click.Path`, the exit status would be another one.
+plugin_argument = click.argument("plugin", metavar="PLUGIN", shell_complete=complete_plugin)
 plugins_argument = click.argument(
-    "plugins", metavar="PLUGIN...", nargs=-1, required=True, shell_complete=_files
+    "plugins", metavar="PLUGIN...", nargs=-1, required=True, shell_complete=complete_plugin
+)
+tool_argument = click.argument("tool", metavar="TOOL", shell_complete=complete_tool)
+
+input_file_option = click.option(
+    "--input-file",
+    metavar="FILE",
+    shell_complete=complete_file,
+    help="Read the input from a file; '-' is standard input.",
 )
 
-engine_option = click.option(
-    "--engine", type=_engine, metavar="NAME", help="The engine that runs the plugin."
+_engine_option = click.option(
+    "--engine",
+    type=_engine,
+    metavar="NAME",
+    shell_complete=complete_engine,
+    help=f"The engine that runs the plugin: {' or '.join(ENGINES)}.",
 )
+
+
+def function_option(help: str) -> Callable[[_Command], _Command]:
+    """Return the decorator of the option `--function`, which completes the functions' names."""
+    return click.option(
+        "--function", metavar="NAME|INDEX", shell_complete=complete_function, help=help
+    )
+
 
 _cache_option = click.option(
     "--cache-dir",
     metavar="DIR",
     envvar="PUREWASM_CACHE",
     show_envvar=True,
-    help="Keep translated code there: the plugin's next run starts sooner.",
+    help="Keep translated code in a directory: the next run starts sooner.",
 )
 
 
 def limit_options(
-    timeout: float | None = None, *, cached: bool = False
+    timeout: float | None = None, *, engine: bool = True, cached: bool = False
 ) -> Callable[[_Command], _Command]:
-    """The options of limits and the engine; the command gets `limits` and `engine`, a name.
+    """Return the decorator of the options of limits; the command gets them as `limits`.
 
     Args:
-        timeout: the default one; None for that of `ResourceLimits`.
-        cached: whether there is an option for a cache, too; the command gets `cache_dir`.
+        timeout: the default timeout; None for that of `ResourceLimits`.
+        engine: whether there is an option for the engine; the command gets `engine`, a name.
+        cached: whether there is an option for a cache; the command gets `cache_dir`.
     """
     timeout = _DEFAULTS.timeout if timeout is None else timeout
 
@@ -149,7 +169,6 @@ def limit_options(
             show_default=True,
             help="Calls and loop iterations that one call may make, or 'none'.",
         )
-        @engine_option
         @functools.wraps(command)
         def with_limits(
             *args: Any,
@@ -161,6 +180,7 @@ def limit_options(
             limits = ResourceLimits(memory_pages=limit_memory, timeout=timeout, fuel=fuel)
             return command(*args, limits=limits, **kwargs)
 
-        return _cache_option(with_limits) if cached else with_limits
+        with_engine = _engine_option(with_limits) if engine else with_limits
+        return _cache_option(with_engine) if cached else with_engine
 
     return decorate

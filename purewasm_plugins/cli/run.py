@@ -1,87 +1,112 @@
-"""`purewasm run`: a tool's output, and nothing else."""
+"""`purewasm run`: a tool's output on standard output, and nothing else."""
 
 from __future__ import annotations
 
-import re
 import sys
+from typing import Any
 
 import click
 
-from purewasm_plugins.cli.exits import Exit, Failure
-from purewasm_plugins.cli.loading import load_plugin
-from purewasm_plugins.cli.options import limit_options, plugin_argument
-from purewasm_plugins.cli.output import progress, readable
-from purewasm_plugins.errors import ToolExecutionError, Trap
-from purewasm_plugins.plugin import WasmPlugin
+from purewasm_plugins.cli.exits import Exit, Failure, advice
+from purewasm_plugins.cli.inputs import tool_input
+from purewasm_plugins.cli.loading import find_tool, load_plugin
+from purewasm_plugins.cli.options import (
+    input_file_option,
+    limit_options,
+    plugin_argument,
+    tool_argument,
+)
+from purewasm_plugins.cli.output import print_json, progress, readable
+from purewasm_plugins.errors import InvalidArgumentsError, ToolExecutionError, Trap
+from purewasm_plugins.plugin import PluginTool
 from purewasm_plugins.runtime.limits import ResourceLimits
 
 
 @click.command(short_help="Run a tool of a plugin.")
 @plugin_argument
-@click.argument("tool", metavar="TOOL")
+@tool_argument
 @click.argument("input", required=False, metavar="[INPUT]")
+@input_file_option
 @limit_options(cached=True)
-@click.option("--raw", is_flag=True, help="Print the output as it is, to a terminal, too.")
+@click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
+@click.option("--raw", is_flag=True, help="Print the output unchanged, also to a terminal.")
 @click.option("--backtrace", is_flag=True, help="Show the WebAssembly backtrace of a trap.")
 def run(
     plugin: str,
     tool: str,
     input: str | None,
+    input_file: str | None,
     limits: ResourceLimits,
     engine: str | None,
     cache_dir: str | None,
+    as_json: bool,
     raw: bool,
     backtrace: bool,
-) -> None:
+) -> int:
     """Run a tool of a plugin and print its output.
 
-    TOOL is the tool's name, or else its index. INPUT is the text that it works on; '-' stands for
-    standard input, and so does no INPUT unless standard input is a terminal. A tool with a schema
-    takes its arguments as JSON. Put '--' before a TOOL or INPUT that starts with a dash.
+    TOOL is the name of a tool, or its index. INPUT is the tool's text; '-', or no INPUT with
+    something piped in, is standard input. A tool with a schema takes its arguments as a JSON
+    object, which is checked before the tool runs. Put '--' before a TOOL or INPUT that starts with
+    a dash.
 
-    The output is printed as it is, in UTF-8. On a terminal, control characters in it are shown as
-    escapes (with --raw, they act there), and a line end is added where it has none.
+    The output is printed unchanged, in UTF-8. On a terminal, a line end is added where there is
+    none, and control characters are shown as escapes; --raw prints them.
 
     \b
     Examples:
-      purewasm run plugin.wasm shout "hello"
-      purewasm run json.wasm format < data.json
+      purewasm run c_json json_pretty '{"a":[1,2]}'
+      purewasm run c_json json_pretty < data.json
+      purewasm run zig_text levenshtein '{"a":"kitten","b":"sitting"}'
     """
     loaded = load_plugin(plugin, limits, engine, cache_dir)
-    text = _standard_input() if input == "-" or (input is None and _piped()) else input or ""
+    text = tool_input(input, input_file, piped=True)
+    outcome: dict[str, Any] = {"plugin": loaded.name, "tool": tool, "success": True}
     try:
-        with progress(f"running {tool}"):
-            output = loaded.execute_tool(_name_or_index(loaded, tool), text)
-    except ToolExecutionError as error:
+        known = find_tool(loaded, tool)
+        outcome["tool"] = known.name
+        with progress(f"running {known.name}"):
+            output = loaded.execute_tool(known.index, _checked(known, text))
+    except (ToolExecutionError, InvalidArgumentsError) as error:
         cause = error.__cause__
-        lines = cause.backtrace() if backtrace and isinstance(cause, Trap) else ()
-        trailer = tuple(f"  {line}" for line in lines)
-        raise Failure(str(error), Exit.TOOL, trailer) from error
+        lines = cause.backtrace() if isinstance(cause, Trap) else []
+        if as_json:
+            failed = {"success": False, "output": "", "error": str(error), "backtrace": lines}
+            print_json(outcome | failed)
+            return Exit.TOOL
+        trailer = tuple(f"  {line}" for line in lines if backtrace)
+        raise Failure(f"{error}{advice(error)}", Exit.TOOL, trailer) from error
+    if as_json:
+        print_json(outcome | {"output": output, "error": None, "backtrace": []})
+        return Exit.OK
     to_terminal = sys.stdout.isatty()
     if to_terminal and not raw:
         output = readable(output)
-    # As bytes: the output is UTF-8, whatever the locale says.
+    # As bytes: the output is UTF-8 in every locale.
     click.echo(output.encode(), nl=to_terminal and not output.endswith("\n"))
+    return Exit.OK
 
 
-def _name_or_index(plugin: WasmPlugin, tool: str) -> str | int:
-    if any(tool == known.name for known in plugin.tools):
-        return tool
-    return int(tool) if re.fullmatch(r"-?[0-9]{1,9}", tool) else tool
+def _checked(tool: PluginTool, text: str) -> str:
+    """Return the input of a tool, checked against the tool's schema where it has one.
 
+    Raises:
+        InvalidArgumentsError: it is no JSON object, or not one that the schema allows.
+    """
+    if tool.schema is None:
+        return text
+    # Imported here: a tool without a schema needs none of them.
+    from purewasm_plugins.plugin.conformance.inputs import example_arguments
+    from purewasm_plugins.support.json_text import read_json
+    from purewasm_plugins.tools.registry import schema_validator
 
-def _piped() -> bool:
-    return sys.stdin is not None and not sys.stdin.isatty()
-
-
-def _standard_input() -> str:
-    if sys.stdin is None:
-        raise Failure("standard input is closed", Exit.USAGE)
+    example = f"for example '{example_arguments(tool.schema)}'"
     try:
-        return sys.stdin.buffer.read().decode()
-    except UnicodeDecodeError as error:
-        byte = error.object[error.start]
-        message = f"standard input is not UTF-8: byte {error.start} is {byte:#04x}"
-        raise Failure(message, Exit.USAGE) from error
-    except OSError as error:
-        raise Failure(f"cannot read standard input: {error.strerror}", Exit.USAGE) from error
+        arguments = read_json(text)
+    except ValueError as error:
+        found = f"not JSON: {error}" if text.strip() else "there are none"
+        raise InvalidArgumentsError(tool.name, f"{found}; {example}") from error
+    if not isinstance(arguments, dict):
+        raise InvalidArgumentsError(tool.name, f"they must be a JSON object; {example}")
+    schema_validator(tool.name, tool.schema)(arguments)
+    return text

@@ -1,11 +1,11 @@
-"""`purewasm tools`: the tools of one plugin or of many, for people and for agents."""
+"""`purewasm tools`: the tools of plugins, as a table and as JSON."""
 
 from __future__ import annotations
 
 import click
 
 from purewasm_plugins.cli.exits import Exit, Failure
-from purewasm_plugins.cli.loading import load_plugin
+from purewasm_plugins.cli.loading import expanded, load_plugin
 from purewasm_plugins.cli.options import limit_options, plugins_argument
 from purewasm_plugins.cli.output import console, print_error, print_json, show_table
 from purewasm_plugins.errors import ToolError
@@ -22,45 +22,42 @@ from purewasm_plugins.tools import ToolRegistry
     type=click.Choice(("table", "json", "openai")),
     default="table",
     show_default=True,
-    help="For people; every definition as JSON; or 'tools' of OpenAI's chat completions API.",
+    help="A table; all definitions as JSON; or 'tools' of OpenAI's chat completions API.",
 )
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @limit_options(cached=True)
 def tools(
     plugins: tuple[str, ...],
     form: str,
+    as_json: bool,
     limits: ResourceLimits,
     engine: str | None,
     cache_dir: str | None,
 ) -> int:
     """List the tools of plugins: name, description, and schema of the arguments.
 
-    A plugin that cannot be loaded, or whose tools an agent could not tell apart, is reported; the
-    others are listed, and the exit status is 3.
+    A directory stands for the .wasm files in it. A plugin that cannot be loaded is reported on
+    standard error, the others are listed, and the exit status is 3. The same holds for two tools of
+    one name with --format openai, where an agent could not tell them apart.
 
     \b
-    Example:
-      purewasm tools plugins/*.wasm --format openai
+    Examples:
+      purewasm tools c_json zig_text
+      purewasm tools plugins/ --format openai
     """
+    if as_json and form == "openai":
+        raise click.UsageError("--json and --format openai exclude each other.")
+    paths, status = expanded(plugins)
     loaded: list[tuple[str, WasmPlugin]] = []
-    status = Exit.OK
-    for path in plugins:
+    for path in paths:
         try:
             loaded.append((path, load_plugin(path, limits, engine, cache_dir)))
         except Failure as failure:
             print_error(failure.message)
             status = Exit.PLUGIN
-    if form == "table":
-        _print_tables(loaded)
-    elif form == "openai":
-        registry = ToolRegistry()
-        for path, plugin in loaded:
-            try:
-                plugin.register_into_registry(registry)
-            except ToolError as error:
-                print_error(f"{path}: {error}")
-                status = Exit.PLUGIN
-        print_json(registry.to_openai_tools())
-    else:
+    if form == "openai":
+        return max(status, _print_for_openai(loaded))
+    if as_json or form == "json":
         print_json(
             [
                 {"plugin": plugin.name, "file": path, "index": tool.tool.index}
@@ -69,6 +66,21 @@ def tools(
                 for tool in plugin.registrable_tools()
             ]
         )
+    else:
+        _print_tables(loaded)
+    return status
+
+
+def _print_for_openai(loaded: list[tuple[str, WasmPlugin]]) -> Exit:
+    registry = ToolRegistry()
+    status = Exit.OK
+    for path, plugin in loaded:
+        try:
+            plugin.register_into_registry(registry)
+        except ToolError as error:
+            print_error(f"{path}: {error}")
+            status = Exit.PLUGIN
+    print_json(registry.to_openai_tools())
     return status
 
 

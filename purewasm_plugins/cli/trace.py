@@ -11,7 +11,12 @@ import click
 from purewasm_plugins.cli.debug import open_session, tool_input
 from purewasm_plugins.cli.exits import Exit, Failure
 from purewasm_plugins.cli.loading import load_plugin
-from purewasm_plugins.cli.options import limit_options, plugin_argument
+from purewasm_plugins.cli.options import (
+    function_option,
+    limit_options,
+    plugin_argument,
+    tool_argument,
+)
 from purewasm_plugins.cli.output import instructions, visible
 from purewasm_plugins.debugger import CallEvent, DebuggerError, DebugSession, TraceStep, calls
 from purewasm_plugins.debugger import trace as traced
@@ -27,16 +32,16 @@ _NO_HISTORY = 1
 
 @click.command(short_help="Print every instruction, or every call, of a tool.")
 @plugin_argument
-@click.argument("tool", metavar="TOOL")
+@tool_argument
 @click.argument("input", required=False, metavar="[INPUT]")
 @click.option(
     "--input-file", type=click.File("rb"), metavar="FILE", help="Where the input comes from."
 )
 @click.option("--calls", "only_calls", is_flag=True, help="Only the calls, as a tree.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on each line.")
-@click.option("--function", metavar="NAME", help="Only the instructions of this function.")
+@function_option("Only the instructions of this function.")
 @click.option("--limit", type=click.IntRange(0), metavar="N", help="No more than N lines.")
-@limit_options()
+@limit_options(engine=False)
 def trace(
     plugin: str,
     tool: str,
@@ -47,7 +52,6 @@ def trace(
     function: str | None,
     limit: int | None,
     limits: ResourceLimits,
-    engine: str | None,
 ) -> None:
     """Run a tool and print what it does.
 
@@ -62,7 +66,7 @@ def trace(
     """
     if only_calls and function is not None:
         raise click.UsageError("--function is for instructions, and --calls leaves them out.")
-    loaded = load_plugin(plugin, limits, engine)
+    loaded = load_plugin(plugin, limits)
     session = open_session(loaded, tool, tool_input(input, input_file), _NO_HISTORY)
     try:
         if only_calls:

@@ -9,12 +9,12 @@ from purewasm_plugins.debugger.machine.program import Program
 from purewasm_plugins.engine.instantiate import instantiate
 from purewasm_plugins.engine.reference.stepping import DebugEngine
 from purewasm_plugins.engine.stepping import machine_of
-from purewasm_plugins.errors import LocationError, ToolExecutionError, WasmError
+from purewasm_plugins.errors import LocationError, StringError, ToolExecutionError, WasmError
 from purewasm_plugins.plugin import WasmPlugin
 from purewasm_plugins.plugin.plugin import summary
-from purewasm_plugins.plugin.strings import StringError, encode_input, input_place
+from purewasm_plugins.plugin.strings import input_place
 from purewasm_plugins.runtime.instance import Extern, Function, HostException, Instance
-from purewasm_plugins.runtime.memory import Memory
+from purewasm_plugins.runtime.memory import Memory, encode_string
 from purewasm_plugins.runtime.values import to_raw
 from purewasm_plugins.wasm import GlobalType, MemoryType, TableType
 
@@ -92,7 +92,7 @@ def put_input(instance: Instance, memory: Memory, tool: str, input: str) -> int:
         ToolExecutionError: the input cannot be passed, or the plugin's allocator trapped.
     """
     try:
-        return input_place(instance, memory).put(encode_input(input))
+        return input_place(instance, memory).put(encode_string(input))
     except StringError as error:
         raise ToolExecutionError(tool, str(error)) from None
     except HostException as carrier:

@@ -8,7 +8,7 @@ from purewasm_plugins.runtime.instance import Instance
 
 def memory_bytes(instance: Instance) -> bytes | bytearray:
     """Return the bytes of memory 0, those of the host included; none where there is no memory."""
-    return instance.memories[0].data if instance.memories else b""
+    return instance.memories[0].raw if instance.memories else b""
 
 
 def check_range(end: int, address: int, size: int) -> None:

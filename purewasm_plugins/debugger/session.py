@@ -28,10 +28,10 @@ from purewasm_plugins.debugger.memory import check_range, memory_bytes
 from purewasm_plugins.debugger.stops import Stops
 from purewasm_plugins.debugger.view import View
 from purewasm_plugins.engine.stepping import machine_of
-from purewasm_plugins.errors import DebuggerError, ToolExecutionError
+from purewasm_plugins.errors import DebuggerError, StringError, ToolExecutionError
 from purewasm_plugins.plugin import WasmPlugin
 from purewasm_plugins.plugin.abi import exported_memory, required_function
-from purewasm_plugins.plugin.strings import StringError, read_string
+from purewasm_plugins.plugin.strings import read_string
 from purewasm_plugins.runtime.instance import Function, Instance
 from purewasm_plugins.runtime.memory import Memory
 
@@ -53,9 +53,14 @@ class DebugSession:
     reason "limit", and `proceed` continues it. So a caller can attend to something else meanwhile.
 
     Example:
-        >>> session = DebugSession(plugin, "shout", "pizza")  # doctest: +SKIP
-        >>> session.stops.add_breakpoint("capital")  # doctest: +SKIP
-        >>> session.resume().reason, session.view.operands()  # doctest: +SKIP
+        >>> from purewasm_plugins import WasmPlugin, example
+        >>> from purewasm_plugins.debugger import DebugSession
+        >>> plugin = WasmPlugin.load(example("buggy_shout"))
+        >>> session = DebugSession(plugin, "shout", "pizza")
+        >>> session.resume().reason.value, session.output
+        ('finished', 'PIzzA')
+        >>> session.step_back().step == session.last_step - 1
+        True
 
     Attributes:
         stops: its breakpoints and watchpoints.

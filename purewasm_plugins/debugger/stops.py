@@ -17,8 +17,13 @@ class Stops:
     """The breakpoints and watchpoints of a session: `session.stops`.
 
     Example:
-        >>> session.stops.add_breakpoint("parse", condition="local.n == 3")  # doctest: +SKIP
-        >>> session.stops.watch_memory(0x400, 4)  # doctest: +SKIP
+        >>> from purewasm_plugins import WasmPlugin, example
+        >>> from purewasm_plugins.debugger import DebugSession
+        >>> session = DebugSession(WasmPlugin.load(example("buggy_shout")), "shout", "pizza")
+        >>> point = session.stops.add_breakpoint("capital", condition="$char == 122")
+        >>> session.resume().reason.value, session.view.evaluate("chr($char)")
+        ('breakpoint', 'z')
+        >>> session.stops.remove(point.number)
     """
 
     def __init__(self, execution: Execution) -> None:

@@ -31,6 +31,9 @@ from purewasm_plugins.wasm.types import (
     TableType,
 )
 
+#: The names that `engine_named` takes, the default first.
+ENGINES = ("translator", "pywasm")
+
 
 def engine_named(engine: str | Engine | None, cache: CodeCache | None = None) -> Engine:
     """The engine of that name; the default one for None.
@@ -52,7 +55,7 @@ def engine_named(engine: str | Engine | None, cache: CodeCache | None = None) ->
 
         return Interpreter()
     if isinstance(engine, str):
-        raise WasmError(f"there is no engine '{engine}'; there are: translator, pywasm")
+        raise WasmError(f"there is no engine '{engine}'; there are: {', '.join(ENGINES)}")
     return engine
 
 

@@ -7,7 +7,13 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from purewasm_plugins.engine import Engine
-from purewasm_plugins.errors import PluginError, ToolError
+from purewasm_plugins.errors import (
+    DuplicatePluginError,
+    PluginError,
+    PluginFileError,
+    PluginNotFoundError,
+    ToolError,
+)
 from purewasm_plugins.plugin.plugin import WasmPlugin
 from purewasm_plugins.runtime.imports import Imports
 from purewasm_plugins.runtime.limits import ResourceLimits
@@ -117,9 +123,8 @@ class WasmPluginManager:
         try:
             files = sorted(entry for entry in Path(path).iterdir() if entry.suffix == ".wasm")
         except OSError as error:
-            raise PluginError(
-                f"Failed to read plugin directory '{path}': {error.strerror or error}"
-            ) from error
+            details = error.strerror or str(error)
+            raise PluginFileError(str(path), details, "plugin directory") from error
         loaded: list[WasmPlugin] = []
         failed: list[tuple[Path, PluginError]] = []
         for file in files:
@@ -169,8 +174,7 @@ class WasmPluginManager:
         """
         found = self._plugins.get(plugin)
         if found is None:
-            known = ", ".join(self._plugins) or "none"
-            raise PluginError(f"Plugin '{plugin}' is not loaded (loaded: {known})")
+            raise PluginNotFoundError(plugin, tuple(self._plugins))
         return found.execute_tool(tool, input, timeout=timeout)
 
     def __iter__(self) -> Iterator[WasmPlugin]:
@@ -183,8 +187,9 @@ class WasmPluginManager:
         return name in self._plugins
 
     def _add(self, plugin: WasmPlugin) -> WasmPlugin:
-        if plugin.name in self._plugins:
-            raise PluginError(f"A plugin named '{plugin.name}' is already loaded")
+        loaded = self._plugins.get(plugin.name)
+        if loaded is not None:
+            raise DuplicatePluginError(plugin.name, loaded.version, plugin.version)
         self._plugins[plugin.name] = plugin
         return plugin
 

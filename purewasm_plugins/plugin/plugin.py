@@ -21,6 +21,7 @@ from purewasm_plugins.cache.protocol import CodeCache
 from purewasm_plugins.engine import Engine, instantiate
 from purewasm_plugins.engine.instantiate import engine_named
 from purewasm_plugins.errors import (
+    AbiVersionError,
     Cancelled,
     CompileError,
     DeadlineExceeded,
@@ -28,7 +29,9 @@ from purewasm_plugins.errors import (
     InstantiateError,
     OutOfFuel,
     PluginError,
+    PluginFileError,
     ResourceLimitError,
+    StringError,
     ToolExecutionError,
     Trap,
     ValidationError,
@@ -40,17 +43,14 @@ from purewasm_plugins.plugin import abi
 from purewasm_plugins.plugin.strings import (
     LEAST_RESERVE,
     OwnStrings,
-    StringError,
-    encode_input,
     input_place,
     read_string,
 )
 from purewasm_plugins.runtime.imports import Imports
 from purewasm_plugins.runtime.instance import Function, HostException, Instance
 from purewasm_plugins.runtime.limits import Operation, ResourceLimits
-from purewasm_plugins.runtime.memory import Memory
+from purewasm_plugins.runtime.memory import GrowRefusal, Memory, encode_string
 from purewasm_plugins.support.records import Record
-from purewasm_plugins.support.version import VERSION
 from purewasm_plugins.tools import Cancellation, ToolDefinition, ToolRegistry, ToolResult
 from purewasm_plugins.wasm import ValidModule, decode, load
 from purewasm_plugins.wasm.limits import MAX_MODULE_SIZE
@@ -303,7 +303,7 @@ class WasmPlugin:
                 label, "the plugin is running: one of its host functions called it again"
             )
         try:
-            data = encode_input(input)
+            data = encode_string(input)
             if not self._lock.acquire(blocking=False):
                 self._wait(label, operation, cancellation is not None)
             self._caller = get_ident()
@@ -387,7 +387,7 @@ class WasmPlugin:
                 if ended or not self._widened_reserve(session):
                     raise ToolExecutionError(label, _worded(error, session.memory)) from error
             else:
-                if session.memory.refused is None or not self._widened_reserve(session):
+                if session.memory.grow_refusal is None or not self._widened_reserve(session):
                     self._session = session
                     return output
 
@@ -461,7 +461,7 @@ class WasmPlugin:
             Whether the call can be made again in a fresh instance as if it had not been made: it
             was the first in its instance, and no import can have carried anything outside.
         """
-        if session.memory.refused != "host region":
+        if session.memory.grow_refusal is not GrowRefusal.HOST_REGION:
             return False
         self._reserve *= 8
         return session.calls == 1 and not self.module.module.imports
@@ -514,7 +514,7 @@ class _Session:
         if version is not None:
             found = self._call(version, "plugin_abi_version")
             if found != abi.ABI_VERSION:
-                raise VersionMismatchError(str(found))
+                raise AbiVersionError(str(found), abi.ABI_VERSION)
 
     @property
     def memory(self) -> Memory:
@@ -556,7 +556,7 @@ class _Session:
             self._execute = abi.required_function(self.instance, "plugin_tool_execute").entry
             self._inputs = input_place(self.instance, self.memory, self._reserve)
         memory = self.memory
-        memory.refused = None
+        memory.grow_refusal = None
         self.calls += 1
         try:
             pointer = self._execute(index, self._inputs.put(data))
@@ -564,8 +564,8 @@ class _Session:
             self._inputs.abandon()
             if isinstance(error, ResourceLimitError) and error.limit == "memory_pages":
                 raise StringError(
-                    f"the input is too long: memory would have {error.requested} pages with it,"
-                    f" and {error.refusal}"
+                    "there is no room for the input: memory would have"
+                    f" {error.requested} pages with it, and {error.refusal}"
                 ) from error
             raise
         try:
@@ -632,7 +632,7 @@ class _Discarded:
 
     def add(self, instance: Instance) -> None:
         """Count an instance that is not to be used again."""
-        self._bytes += sum(len(memory.data) for memory in instance.memories)
+        self._bytes += sum(len(memory.raw) for memory in instance.memories)
 
     def collect(self) -> None:
         """Have Python collect them, where they are large."""
@@ -679,7 +679,7 @@ def read_module(path: str | os.PathLike[str]) -> bytes:
     """The bytes of a file, as many as a module may have.
 
     Raises:
-        PluginError: the file cannot be read.
+        PluginFileError: the file cannot be read.
     """
     try:
         _check_regular(os.stat(path))
@@ -695,11 +695,11 @@ def read_module(path: str | os.PathLike[str]) -> bytes:
                 size += len(chunk)
             return b"".join(chunks)
     except OSError as error:
-        raise PluginError(f"Failed to read plugin '{path}': {error.strerror or error}") from error
+        raise PluginFileError(str(path), error.strerror or str(error)) from error
     except ValueError as error:
-        raise PluginError(f"Failed to read plugin '{path}': {error}") from error
+        raise PluginFileError(str(path), str(error)) from error
     except MemoryError:
-        raise PluginError(f"Failed to read plugin '{path}': {NO_ROOM}") from None
+        raise PluginFileError(str(path), NO_ROOM) from None
 
 
 def _check_regular(status: os.stat_result) -> None:
@@ -741,9 +741,10 @@ def compile_module(data: bytes, cache: CodeCache | None = None) -> ValidModule:
     try:
         if cache is None:
             return load(data)
-        import hashlib
+        # Imported here: only those who keep a cache wait for it.
+        from purewasm_plugins.cache.keys import validity_key
 
-        key = hashlib.sha256(f"{VERSION} valid ".encode() + data).hexdigest()
+        key = validity_key(data)
         if cache.get(key) is not None:
             return ValidModule(decode(data))
         module = load(data)
@@ -757,9 +758,9 @@ def compile_module(data: bytes, cache: CodeCache | None = None) -> ValidModule:
 
 def _worded(error: WasmError, memory: Memory) -> str:
     text = summary(error)
-    if memory.refused is not None:
+    if memory.grow_refusal is not None:
         text += f"; memory.grow had been refused at {memory.pages} pages"
-        if memory.refused == "limit":
+        if memory.grow_refusal is GrowRefusal.LIMIT:
             text += " (the limit memory_pages can be raised)"
         else:
             text += " (the next call may grow further; plugin_alloc would avoid this)"
@@ -768,6 +769,4 @@ def _worded(error: WasmError, memory: Memory) -> str:
 
 def summary(error: WasmError) -> str:
     """An error in one line: of a trap's backtrace, the innermost frame."""
-    if isinstance(error, Trap):
-        return f"{error.reason} in {error.frames[0]}" if error.frames else str(error.reason)
-    return str(error)
+    return error.summary if isinstance(error, Trap) else str(error)

@@ -1,84 +1,47 @@
-"""Strings in a plugin's memory: reading them, and the places where inputs are put.
+"""How strings get into a plugin's memory, and out of it.
 
-An ABI string is UTF-8 that ends with a zero byte. `read_string` takes an address and returns text;
-an `InputPlace` takes the bytes of an input and returns an address. Which place a plugin gets
-depends on what it exports (`input_place`); the reasons are in `ABI.md`, under "Where inputs go".
+A string of the ABI is UTF-8 that ends with a zero byte. `encode_string` makes its bytes, an
+`InputPlace` finds an address for them and writes them there, and `read_string` takes an address and
+returns a text. `input_place` chooses the place by what the plugin exports: `PluginAllocator` asks
+the plugin's own allocator, `Arena` takes pages of the host's. `ABI.md` gives the rules and the
+reasons, under "Where inputs go".
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from purewasm_plugins.errors import ResourceLimitError
+from purewasm_plugins.errors import InvalidString, ResourceLimitError, StringError
 from purewasm_plugins.plugin import abi
+from purewasm_plugins.runtime.host_region import HostRegion
 from purewasm_plugins.runtime.instance import Function, Instance
 from purewasm_plugins.runtime.memory import Memory
 from purewasm_plugins.wasm.module import Module
 from purewasm_plugins.wasm.types import PAGE_SIZE, FuncType, ValType
 
 
-class StringError(ValueError):
-    """A string cannot be passed; the plugin layer words it as one of its own errors."""
-
-
-def encode_input(text: str) -> bytes:
-    """An input as the bytes to put into memory, the terminating zero included.
-
-    Raises:
-        StringError: it holds U+0000 or a lone surrogate, which no ABI string can.
-    """
-    try:
-        data = text.encode()
-    except UnicodeEncodeError as error:
-        code = ord(text[error.start])
-        raise StringError(
-            f"the input holds a lone surrogate, U+{code:04X}, at character {error.start}"
-        ) from None
-    if b"\0" in data:
-        raise StringError(
-            f"the input holds U+0000 at character {text.index(chr(0))}, and strings end there"
-        )
-    return data + b"\0"
-
-
 def read_string(memory: Memory, pointer: int, limit: int | None = None) -> str:
-    """The string at an address; what is not UTF-8 in it reads as U+FFFD.
+    """Read the string at an address, as `Memory.read_string` does.
 
     Args:
         memory: the plugin's memory.
-        pointer: an unsigned address; 0 is one like any other.
+        pointer: the address.
         limit: bytes that the string may have, its terminator aside; None for any number.
 
     Raises:
-        StringError: the address lies outside the memory, or the string does not end, or not
-            before the limit.
+        StringError: no string can be read there. The plugin has returned the address, so its
+            instance is not in the middle of anything, as it would be after a trap.
     """
-    return string_bytes(memory, pointer, limit).decode("utf-8", "replace")
-
-
-def string_bytes(memory: Memory, pointer: int, limit: int | None = None) -> bytearray:
-    """The bytes of the string that `read_string` reads.
-
-    Raises:
-        StringError: as `read_string` does.
-    """
-    data = memory.data
-    extent = memory.extent(pointer)
-    if not extent:
-        raise StringError(f"pointer {pointer:#x} lies past the end of memory ({memory.size:#x})")
-    # No further than the limit: a plugin may ask for a thousand looks at memory without a zero.
-    last = extent if limit is None else min(pointer + limit + 1, extent)
-    end = data.find(0, pointer, last)
-    if end < 0:
-        within = "" if last == extent else f" within {limit} bytes, the limit of its length"
-        raise StringError(f"the string at {pointer:#x} has no terminating zero byte{within}")
-    return data[pointer:end]
+    try:
+        return memory.string_bytes(pointer, limit).decode("utf-8", "replace")
+    except InvalidString as error:
+        raise StringError(error.details) from None
 
 
 class OwnStrings:
-    """Reads what a plugin says of itself, within the limits that the ABI sets."""
+    """The reader of what a plugin says of itself, within the limits that the ABI sets."""
 
     def __init__(self, limit: int | None) -> None:
         """Start with nothing read.
@@ -90,12 +53,15 @@ class OwnStrings:
         self._left = abi.MAX_STRINGS
 
     def read(self, memory: Memory, pointer: int, export: str) -> bytearray:
-        """The bytes of the string that an export of the ABI has answered.
+        """Read the bytes of the string that an export of the ABI has returned.
 
         Raises:
             StringError: it cannot be read, or is too long, or all of them together are.
         """
-        data = string_bytes(memory, pointer, min(self._limit, abi.MAX_STRING[export]))
+        try:
+            data = memory.string_bytes(pointer, min(self._limit, abi.MAX_STRING[export]))
+        except InvalidString as error:
+            raise StringError(error.details) from None
         self._left -= len(data)
         if self._left < 0:
             raise StringError(
@@ -105,10 +71,10 @@ class OwnStrings:
 
 
 class InputPlace(Protocol):
-    """Where a plugin's inputs go."""
+    """A place in a plugin's memory for the inputs of one call."""
 
     def put(self, data: bytes) -> int:
-        """Put an input into memory.
+        """Write an input into memory.
 
         Returns:
             Its address.
@@ -121,11 +87,11 @@ class InputPlace(Protocol):
         ...
 
     def release(self) -> None:
-        """The call is over and its output was read: the inputs are no longer needed."""
+        """Give up the inputs' memory: the call has ended and its output was read."""
         ...
 
     def abandon(self) -> None:
-        """The call was cut short: the plugin's code is not to be run again in its instance."""
+        """Forget the inputs: the call was cut short, and no code of the instance may run again."""
         ...
 
 
@@ -134,11 +100,10 @@ LEAST_RESERVE = 64
 
 
 class Arena:
-    """Host pages behind the plugin's, handed out in order: a bump allocator.
+    """A bump allocator in pages of the host's behind the plugin's (`HostRegion`).
 
-    The plugin is not told of these pages (`Memory.host_region`): an allocator inside it that takes
-    all of `memory.size` for its heap, or that expects its pages to follow each other, stays clear
-    of them. Between them and the plugin's pages lies a reserve for it to grow into during a call.
+    An allocator inside the plugin that takes all of `memory.size` for its heap, or that expects its
+    pages to follow each other, does not reach these pages.
     """
 
     #: Pages of the reserve for each page of input. Real plugins were seen to take up to this much.
@@ -153,41 +118,41 @@ class Arena:
                 that cannot grow its memory and needs none.
         """
         self._memory = memory
+        self._region = HostRegion(memory)
         self._least_reserve = least_reserve
         self._start = self._top = self._end = 0
         self._pages = -1
 
     def put(self, data: bytes) -> int:
-        """See `InputPlace.put`; the inputs of one call follow each other."""
+        """Write an input behind the earlier ones of its call; see `InputPlace.put`."""
         size = len(data)
         if self._top == self._start and (
             size > self._end - self._start or self._memory.pages != self._pages
         ):
             self._place(size)
         elif size > self._end - self._top:
-            self._memory.extend_host_region(self._top + size)
-            self._end = len(self._memory.data)
+            self._region.extend(self._top + size)
+            self._end = self._region.end
         pointer = self._top
         self._top += size
-        self._memory.data[pointer : self._top] = data
+        self._memory.raw[pointer : self._top] = data
         return pointer
 
     def release(self) -> None:
-        """See `InputPlace.release`: the next input starts at the bottom again.
+        """Replace the inputs by zeros, and start at the bottom again; see `InputPlace.release`.
 
-        The inputs are replaced by zeros: the plugin can read these pages in its next call, whose
-        caller may be another one.
+        The plugin can read these pages in its next call, which may be for another caller.
         """
-        data, start, top = self._memory.data, self._start, self._top
+        raw, start, top = self._memory.raw, self._start, self._top
         # In pieces: the zeros for all of it would take as much again.
         while top - start > PAGE_SIZE:
-            data[start : start + PAGE_SIZE] = bytes(PAGE_SIZE)
+            raw[start : start + PAGE_SIZE] = bytes(PAGE_SIZE)
             start += PAGE_SIZE
-        data[start:top] = bytes(top - start)
+        raw[start:top] = bytes(top - start)
         self._top = self._start
 
     def abandon(self) -> None:
-        """See `InputPlace.abandon`: the memory may be an imported one, and live on."""
+        """Do what `release` does: the memory may be an imported one, and be used further."""
         self.release()
 
     def _place(self, size: int) -> None:
@@ -200,16 +165,16 @@ class Arena:
         # Powers of two: inputs that get a little longer each time do not grow memory each time.
         capacity = max(1 << (size - 1).bit_length(), self._end - self._start)
         try:
-            self._start = self._memory.host_region(capacity, reserve)
+            self._start = self._region.provide(capacity, reserve)
         except ResourceLimitError:
-            self._start = self._memory.host_region(size, reserve)
+            self._start = self._region.provide(size, reserve)
         self._top = self._start
-        self._end = len(self._memory.data)
+        self._end = self._region.end
         self._pages = self._memory.pages
 
 
-class Exported:
-    """Memory that the plugin's own allocator gives for an input, and takes back after the call."""
+class PluginAllocator:
+    """The plugin's own allocator: it gives memory for each input, and takes it back."""
 
     def __init__(
         self,
@@ -217,44 +182,99 @@ class Exported:
         allocate: Callable[[int], int],
         free: Callable[[int], object] | None,
     ) -> None:
+        """Take an allocator.
+
+        Args:
+            memory: in which it allocates.
+            allocate: given a number of bytes, returns their address, or 0 where it has none.
+            free: takes an address back; None where nothing does.
+        """
         self._memory = memory
         self._allocate = allocate
         self._free = free
         self._live: list[int] = []
 
     def put(self, data: bytes) -> int:
-        """See `InputPlace.put`."""
-        pointer = self._allocate(len(data))
-        if pointer == 0:
-            raise StringError(f"the plugin's allocator has no {len(data)} bytes for the input")
-        if pointer + len(data) > len(self._memory.data):
-            raise StringError(
-                f"the plugin's allocator answered {pointer:#x} for {len(data)} bytes, and memory"
-                f" ends at {len(self._memory.data):#x}"
-            )
+        """Write an input into memory that the plugin allocates; see `InputPlace.put`."""
+        pointer = write_allocated(self._memory, self._allocate, data, "the input")
         self._live.append(pointer)
-        self._memory.data[pointer : pointer + len(data)] = data
         return pointer
 
     def release(self) -> None:
-        """See `InputPlace.release`."""
+        """Give the memory of each input back; see `InputPlace.release`."""
         while self._live:
             pointer = self._live.pop()
             if self._free is not None:
                 self._free(pointer)
 
     def abandon(self) -> None:
-        """See `InputPlace.abandon`."""
+        """Forget the inputs; see `InputPlace.abandon`."""
         self._live.clear()
+
+
+def write_allocated(memory: Memory, allocate: Callable[[int], int], data: bytes, what: str) -> int:
+    """Write bytes into memory that a plugin's allocator gives.
+
+    Args:
+        memory: the plugin's memory.
+        allocate: given a number of bytes, returns their address, unsigned, or 0.
+        data: the bytes.
+        what: they are, in an error's words.
+
+    Returns:
+        The address.
+
+    Raises:
+        StringError: the allocator has no memory, or returns an address that cannot be right.
+        Trap: the allocator trapped.
+    """
+    pointer = allocate(len(data))
+    if pointer == 0:
+        raise StringError(f"the plugin's allocator has no {len(data)} bytes for {what}")
+    if pointer + len(data) > len(memory.raw):
+        raise StringError(
+            f"the plugin's allocator returned {pointer:#x} for {len(data)} bytes, and memory"
+            f" ends at {len(memory.raw):#x}"
+        )
+    memory.raw[pointer : pointer + len(data)] = data
+    return pointer
+
+
+class Allocator(NamedTuple):
+    """The functions of an allocator that a plugin exports, on raw values.
+
+    Attributes:
+        allocate: given a number of bytes, returns their address, or 0 where it has none.
+        free: takes an address back; None where nothing does.
+    """
+
+    allocate: Callable[[int], int]
+    free: Callable[[int], object] | None
 
 
 def input_place(
     instance: Instance, memory: Memory, least_reserve: int = LEAST_RESERVE
 ) -> InputPlace:
-    """Where the inputs of a plugin go: its own allocator's memory where it exports one.
+    """Choose where the inputs of a plugin go.
+
+    Returns:
+        A `PluginAllocator` where the plugin exports an allocator, else an `Arena` with that
+        reserve.
+
+    Raises:
+        WrongExportTypeError: `plugin_alloc` or `plugin_free` has another type than the ABI says.
+    """
+    allocator = exported_allocator(instance)
+    if allocator is not None:
+        return PluginAllocator(memory, allocator.allocate, allocator.free)
+    return Arena(memory, least_reserve if _may_grow(instance.module.module) else 0)
+
+
+def exported_allocator(instance: Instance) -> Allocator | None:
+    """Find the allocator that a plugin exports.
 
     In this order: `plugin_alloc` and `plugin_free`; `malloc` and `free`; `cabi_realloc`;
-    AssemblyScript's `__new`, `__pin` and `__unpin`; else an `Arena` with that reserve.
+    AssemblyScript's `__new`, `__pin` and `__unpin`.
 
     Raises:
         WrongExportTypeError: `plugin_alloc` or `plugin_free` has another type than the ABI says.
@@ -262,7 +282,7 @@ def input_place(
     allocate = abi.optional_function(instance, "plugin_alloc")
     free = abi.optional_function(instance, "plugin_free")
     if allocate is not None:
-        return Exported(memory, allocate.entry, None if free is None else free.entry)
+        return Allocator(allocate.entry, None if free is None else free.entry)
 
     def export(name: str, params: int, results: int) -> Callable[..., int] | None:
         function = instance.exports.get(name)
@@ -273,21 +293,22 @@ def input_place(
 
     malloc, c_free = export("malloc", 1, 1), export("free", 1, 0)
     if malloc is not None and c_free is not None:
-        return Exported(memory, malloc, c_free)
+        return Allocator(malloc, c_free)
     realloc = export("cabi_realloc", 4, 1)
     if realloc is not None:
         # The component model's allocator: it also frees, but no size tells how much to free here.
-        return Exported(memory, lambda size: realloc(0, 0, 1, size), None)
+        return Allocator(lambda size: realloc(0, 0, 1, size), None)
     new, pin, unpin = export("__new", 2, 1), export("__pin", 1, 1), export("__unpin", 1, 0)
     if new is not None and pin is not None and unpin is not None:
-        return Exported(memory, lambda size: pin(new(size, _ARRAY_BUFFER)), unpin)
-    return Arena(memory, least_reserve if _may_grow(instance.module.module) else 0)
+        return Allocator(lambda size: pin(new(size, _ARRAY_BUFFER)), unpin)
+    return None
 
 
 def _may_grow(module: Module) -> bool:
-    """Whether a module may hold a `memory.grow`, or share a memory with one that does.
+    """Return whether a module may hold a `memory.grow`, or share a memory with one that does.
 
-    Its two bytes are looked for, and found by chance as well; a reserve is then there for nothing.
+    The two bytes of the instruction are searched for, and are found by chance as well; a reserve is
+    then there for nothing.
     """
     return module.imported_memories > 0 or any(
         module.data.find(b"\x40\x00", *section.content) >= 0

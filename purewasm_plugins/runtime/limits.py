@@ -142,7 +142,7 @@ class Operation:
         self._budget = budget
         # `cancel` may have been called before the budget was known.
         if self.cancelled:
-            budget.shorten()
+            budget.recheck_limits()
 
     def end(self) -> None:
         """The next call of the instance stands for itself again."""
@@ -156,7 +156,7 @@ class Operation:
         self.cancelled = True
         budget = self._budget
         if budget is not None:
-            budget.shorten()
+            budget.recheck_limits()
 
     def check(self) -> None:
         """Look between two calls whether there may be another one.
@@ -193,10 +193,10 @@ class Budget:
         self.nesting = 0
         self.fuel_used = 0
         self._next_check = 0
-        self._deadline: float | None = None
-        self._cancelled = False
+        self.deadline: float | None = None
+        self.cancel_requested = False
         #: What has ended the running call.
-        self.lost: Trap | None = None
+        self.pending_trap: Trap | None = None
 
     def enter(self) -> None:
         """A call from outside the instance begins.
@@ -208,13 +208,13 @@ class Budget:
         if self.nesting == 0:
             timeout = self.limits.timeout
             if self.operation is not None:
-                self._deadline = self.operation.deadline
+                self.deadline = self.operation.deadline
             else:
-                self._deadline = None if timeout is None else monotonic() + timeout
+                self.deadline = None if timeout is None else monotonic() + timeout
             self.fuel_used = 0
             self._next_check = 0
-            self._cancelled = False
-            self.lost = None
+            self.cancel_requested = False
+            self.pending_trap = None
         elif self.nesting >= self.NESTING:
             raise Trap(TrapReason.CALL_STACK_EXHAUSTED)
         else:
@@ -229,16 +229,16 @@ class Budget:
     def cancelled(self) -> bool:
         """Whether the running call is to end, by itself or with what it is a part of."""
         operation = self.operation
-        return self._cancelled or (operation is not None and operation.cancelled)
+        return self.cancel_requested or (operation is not None and operation.cancelled)
 
     def cancel(self) -> None:
         """Make the running call trap where it next enters a function or starts a loop, or where a
         host function returns to it.
         """
-        self._cancelled = True
-        self.shorten()
+        self.cancel_requested = True
+        self.recheck_limits()
 
-    def shorten(self) -> None:
+    def recheck_limits(self) -> None:
         """Have the next unit of fuel look around first. Any thread may call it."""
         self._next_check = 0
 
@@ -261,8 +261,8 @@ class Budget:
         Raises:
             OutOfFuel, DeadlineExceeded, Cancelled
         """
-        if self.lost is not None:
-            raise type(self.lost)(self.lost.reason)
+        if self.pending_trap is not None:
+            raise self.pending_trap.with_frames(())
 
     def check_limits(self, units: int = 0, seconds: float = 0.0) -> None:
         """Look at the limits.
@@ -276,10 +276,10 @@ class Budget:
         """
         fuel = self.limits.fuel
         if self.cancelled:
-            self.lost = Cancelled()
+            self.pending_trap = Cancelled()
         elif fuel is not None and self.fuel_used + units > fuel:
             self.fuel_used = fuel
-            self.lost = OutOfFuel()
+            self.pending_trap = OutOfFuel()
         else:
             self.check_deadline(seconds)
         self.check()
@@ -293,6 +293,6 @@ class Budget:
         Raises:
             DeadlineExceeded
         """
-        if self._deadline is not None and monotonic() + seconds >= self._deadline:
-            self.lost = DeadlineExceeded()
+        if self.deadline is not None and monotonic() + seconds >= self.deadline:
+            self.pending_trap = DeadlineExceeded()
             self.check()

@@ -1,14 +1,33 @@
-"""Linear memories (core specification, 4.2.8), the same for every engine."""
+"""Linear memories (core specification, 4.2.8), the same for every engine.
+
+`memory.grow` is `Memory.try_grow`: every engine calls it, and `Memory.grow` is the same for a host.
+How a string gets into a plugin's memory is told in `plugin/strings.py`, and how a host keeps pages
+of its own behind the module's in `host_region.py`.
+"""
 
 from __future__ import annotations
 
-import math
+import enum
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from purewasm_plugins.errors import MemoryInUse, ResourceLimitError, Trap, TrapReason
+from purewasm_plugins.errors import (
+    InvalidString,
+    MemoryInUse,
+    ResourceLimitError,
+    StringError,
+    Trap,
+    TrapReason,
+)
 from purewasm_plugins.runtime.limits import BYTES_PER_UNIT, ResourceLimits, Spend, pieces
-from purewasm_plugins.wasm.types import PAGE_SIZE, MemoryType
+from purewasm_plugins.runtime.values import (
+    f32_from_bits,
+    f32_to_bits,
+    f64_from_bits,
+    f64_to_bits,
+    to_raw,
+)
+from purewasm_plugins.wasm.types import PAGE_SIZE, MemoryType, ValType
 
 #: Pages in the largest memory that 32-bit addresses reach.
 MAX_PAGES = 65536
@@ -17,41 +36,94 @@ MAX_PAGES = 65536
 #: overflows beyond.
 NO_ROOM = (MemoryError, OverflowError)
 
+#: Bytes that `Memory.read_string` reads at most, unless it is given another limit.
+STRING_LIMIT = 16 * 1024 * 1024
+
+
+class GrowRefusal(enum.Enum):
+    """What refused a `memory.grow` that the module's own maximum would have allowed."""
+
+    #: `ResourceLimits.memory_pages`, or the room that the machine has.
+    LIMIT = "limit"
+    #: Only the pages of the host behind the module's (`HostRegion`), which do not move in a call.
+    HOST_REGION = "host region"
+
+
+def encode_string(text: str) -> bytes:
+    """Encode a text as a string of the plugin ABI: UTF-8 and a zero byte.
+
+    Raises:
+        StringError: the text holds U+0000 or a lone surrogate, which no such string can.
+    """
+    try:
+        data = text.encode()
+    except UnicodeEncodeError as error:
+        code = ord(text[error.start])
+        raise StringError(
+            f"the text holds a lone surrogate, U+{code:04X}, at character {error.start}"
+        ) from None
+    if b"\0" in data:
+        raise StringError(
+            f"the text holds U+0000 at character {text.index(chr(0))}, and strings end there"
+        )
+    return data + b"\0"
+
 
 @contextmanager
 def room_for(limit: str, requested: int) -> Iterator[None]:
-    """Allocate inside of it.
+    """Word what Python raises where an allocation in the block fails.
 
     Args:
-        limit, requested: what a `ResourceLimitError` says of it.
+        limit, requested: the fields of the `ResourceLimitError`.
 
     Raises:
-        ResourceLimitError: the machine has not so much.
-        MemoryInUse: it was a memory that should grow, and the host holds a view of it.
+        ResourceLimitError: the machine has no room.
     """
     try:
         yield
     except NO_ROOM:
         raise ResourceLimitError(limit, requested, None) from None
-    except BufferError:
-        raise MemoryInUse from None
 
 
 class Memory:
     """A linear memory (core specification, 4.2.8), little-endian, in pages of 64 KiB.
 
-    A host may look at `data` through a `memoryview`. While it keeps one, the memory cannot grow:
-    release the view before control goes back to the module.
+    The methods that take an `offset` count it in bytes. It may be an address as a host function
+    gets it, an `i32`: a negative one is taken as unsigned.
 
-    A host may keep pages of its own behind those of the module (`host_region`): `pages` and
-    `memory.size` do not count them, and `memory.grow` never reaches them. Loads and stores do: an
-    engine checks them against `data`, and the pages in between are zeros that nobody owns.
+        >>> from purewasm_plugins import Limits, Memory, MemoryType
+        >>> memory = Memory(MemoryType(Limits(1)))
+        >>> memory.write_string(100, "Grüße")
+        8
+        >>> memory.read_string(100)
+        'Grüße'
+        >>> with memory.view(100, 2) as view:
+        ...     view[0] = ord("g")
+        >>> memory.read(100, 2)
+        b'gr'
+
+    Attributes:
+        type: its declaration.
+        grow_refusal: what refused the last `memory.grow` that `maximum` would have allowed; None if
+            nothing did.
+        raw: for engines and debuggers only: the bytes as engines hold them, with those of a host's
+            region behind the module's. They are resized in place, never replaced, and no reference
+            to them is handed out: whoever holds a `memoryview` of them keeps the memory from
+            growing.
+        ceiling: for `HostRegion` only: the number of pages at which `memory.grow` is refused,
+            because the bytes of `raw` from there on belong to the host; None if none do.
+        page_limit: for `HostRegion` only: how many pages `raw` may have, by the limits, or by what
+            the machine had room for.
     """
 
-    __slots__ = ("_ceiling", "_limit", "_pages", "data", "refused", "type")
+    __slots__ = ("_pages", "ceiling", "grow_refusal", "page_limit", "raw", "type")
 
     def __init__(self, type: MemoryType, limits: ResourceLimits | None = None) -> None:
         """Allocate a memory of its minimal size.
+
+        Args:
+            type: its declaration.
+            limits: of which it takes `memory_pages`; None for the defaults.
 
         Raises:
             ResourceLimitError: the type's minimum is over `limits.memory_pages`, or more than the
@@ -60,15 +132,12 @@ class Memory:
         limits = limits or ResourceLimits()
         limits.check("memory_pages", type.limits.minimum)
         self.type = type
-        #: The bytes, the host's region included. Grown in place, never replaced.
         with room_for("memory_pages", type.limits.minimum):
-            self.data = bytearray(type.limits.minimum * PAGE_SIZE)
-        #: What refused the last `memory.grow` that the module's own maximum would have allowed:
-        #: "limit", or "host region" where only that was in the way; None if nothing was.
-        self.refused: str | None = None
+            self.raw = bytearray(type.limits.minimum * PAGE_SIZE)
+        self.grow_refusal: GrowRefusal | None = None
+        self.ceiling: int | None = None
+        self.page_limit = MAX_PAGES if limits.memory_pages is None else limits.memory_pages
         self._pages = type.limits.minimum
-        self._limit = MAX_PAGES if limits.memory_pages is None else limits.memory_pages
-        self._ceiling: int | None = None
 
     @property
     def pages(self) -> int:
@@ -86,30 +155,230 @@ class Memory:
         declared = self.type.limits.maximum
         return MAX_PAGES if declared is None else min(declared, MAX_PAGES)
 
+    # What a host reads and writes
+
     def read(self, offset: int, size: int) -> bytes:
-        """`size` bytes from `offset` on.
+        """Copy `size` bytes from `offset` on.
 
         Raises:
             Trap: they do not all lie inside the memory.
         """
-        return bytes(self.data[offset : self._end(offset, size)])
+        start, end = self._range(offset, size)
+        return bytes(self.raw[start:end])
 
     def write(self, offset: int, data: bytes | bytearray | memoryview) -> None:
         """Put bytes at `offset`.
 
         Raises:
-            Trap: they do not all fit inside the memory.
+            Trap: they do not all fit inside the memory; nothing was written.
+            TypeError: `data` is no bytes.
         """
-        self.data[offset : self._end(offset, len(data))] = data
+        if not isinstance(data, (bytes, bytearray)):
+            # The length of a view is in its own items: one of 32-bit integers has four bytes each.
+            data = _bytes_of(data)
+        start, end = self._range(offset, len(data))
+        self.raw[start:end] = data
+
+    @contextmanager
+    def view(self, offset: int = 0, size: int | None = None) -> Iterator[memoryview]:
+        """Look at bytes of the memory, and change them, without a copy; use it in a `with`.
+
+        The memory cannot grow until the end of the block, so a function of the module that grows
+        it must not be called in there. What is made of the view (a slice, an array of numpy) must
+        be gone by then as well.
+
+        Args:
+            offset: where the view begins.
+            size: its bytes; None for all up to the end of the memory.
+
+        Raises:
+            Trap: they do not all lie inside the memory.
+            MemoryInUse: at the end of the block, something that was made of the view is still
+                there.
+        """
+        if size is None:
+            start, end = self._range(offset, 0)
+            end = self.extent(start) or end
+        else:
+            start, end = self._range(offset, size)
+        with memoryview(self.raw) as whole:
+            view = whole[start:end]
+        completed = False
+        try:
+            yield view
+            completed = True
+        finally:
+            try:
+                view.release()
+            except BufferError:
+                # An exception of the block is more important than this one.
+                if completed:
+                    raise MemoryInUse from None
 
     def find(self, byte: int, start: int = 0) -> int:
-        """The offset of the first byte of that value at `start` or after it; -1 if there is none.
+        """Find the first byte of that value at `start` or after it.
+
+        Returns:
+            Its offset; -1 if there is none.
 
         Raises:
             Trap: `start` lies past the end of the memory.
         """
-        self._end(start, 0)
-        return self.data.find(byte, start)
+        start, end = self._range(start, 0)
+        return self.raw.find(byte, start, max(end, self.extent(start)))
+
+    def read_string(self, pointer: int, limit: int | None = STRING_LIMIT) -> str:
+        """Read a string of the plugin ABI: UTF-8 that a zero byte ends.
+
+        Args:
+            pointer: its address; 0 is one like any other.
+            limit: bytes that it may have, the zero aside; None for any number.
+
+        Returns:
+            The text; what is not UTF-8 in it reads as U+FFFD.
+
+        Raises:
+            InvalidString: the address lies outside the memory, or the string does not end, or not
+                within the limit. It is a `Trap`: raised in a host function, it ends the call.
+        """
+        return self.string_bytes(pointer, limit).decode("utf-8", "replace")
+
+    def string_bytes(self, pointer: int, limit: int | None = STRING_LIMIT) -> bytearray:
+        """Copy the bytes of the string that `read_string` reads, without the zero.
+
+        Raises:
+            InvalidString: as `read_string` does.
+        """
+        if pointer < 0:
+            pointer += 1 << 32
+        extent = self.extent(pointer)
+        if not extent:
+            raise InvalidString(
+                f"pointer {pointer:#x} lies past the end of memory ({self.size:#x})"
+            )
+        # No further than the limit: a module may ask for a thousand searches of memory without a
+        # zero.
+        last = extent if limit is None else min(pointer + limit + 1, extent)
+        end = self.raw.find(0, pointer, last)
+        if end < 0:
+            within = "" if last == extent else f" within {limit} bytes, the limit of its length"
+            raise InvalidString(f"the string at {pointer:#x} has no terminating zero byte{within}")
+        return self.raw[pointer:end]
+
+    def write_string(self, pointer: int, text: str) -> int:
+        """Write a string of the plugin ABI: UTF-8 and a zero byte.
+
+        Nothing tells how many bytes are free at the address: the module must have said so.
+
+        Returns:
+            How many bytes were written, the zero included.
+
+        Raises:
+            StringError: the text holds U+0000 or a lone surrogate; it is a `ValueError`.
+            Trap: the string does not fit inside the memory; nothing was written.
+        """
+        data = encode_string(text)
+        self.write(pointer, data)
+        return len(data)
+
+    # Numbers, little-endian, at any address; each raises `Trap` where it lies outside the memory,
+    # and a `write` raises ValueError or TypeError for what is no such number.
+
+    def read_u8(self, offset: int) -> int:
+        """Read an unsigned integer of 8 bits."""
+        return self._read_integer(offset, 1, signed=False)
+
+    def write_u8(self, offset: int, value: int) -> None:
+        """Write an unsigned integer of 8 bits."""
+        self._write_integer(offset, 1, value, signed=False)
+
+    def read_i8(self, offset: int) -> int:
+        """Read a signed integer of 8 bits."""
+        return self._read_integer(offset, 1, signed=True)
+
+    def write_i8(self, offset: int, value: int) -> None:
+        """Write a signed integer of 8 bits."""
+        self._write_integer(offset, 1, value, signed=True)
+
+    def read_u16(self, offset: int) -> int:
+        """Read an unsigned integer of 16 bits."""
+        return self._read_integer(offset, 2, signed=False)
+
+    def write_u16(self, offset: int, value: int) -> None:
+        """Write an unsigned integer of 16 bits."""
+        self._write_integer(offset, 2, value, signed=False)
+
+    def read_i16(self, offset: int) -> int:
+        """Read a signed integer of 16 bits."""
+        return self._read_integer(offset, 2, signed=True)
+
+    def write_i16(self, offset: int, value: int) -> None:
+        """Write a signed integer of 16 bits."""
+        self._write_integer(offset, 2, value, signed=True)
+
+    def read_u32(self, offset: int) -> int:
+        """Read an unsigned integer of 32 bits."""
+        return self._read_integer(offset, 4, signed=False)
+
+    def write_u32(self, offset: int, value: int) -> None:
+        """Write an unsigned integer of 32 bits."""
+        self._write_integer(offset, 4, value, signed=False)
+
+    def read_i32(self, offset: int) -> int:
+        """Read a signed integer of 32 bits."""
+        return self._read_integer(offset, 4, signed=True)
+
+    def write_i32(self, offset: int, value: int) -> None:
+        """Write a signed integer of 32 bits."""
+        self._write_integer(offset, 4, value, signed=True)
+
+    def read_u64(self, offset: int) -> int:
+        """Read an unsigned integer of 64 bits."""
+        return self._read_integer(offset, 8, signed=False)
+
+    def write_u64(self, offset: int, value: int) -> None:
+        """Write an unsigned integer of 64 bits."""
+        self._write_integer(offset, 8, value, signed=False)
+
+    def read_i64(self, offset: int) -> int:
+        """Read a signed integer of 64 bits."""
+        return self._read_integer(offset, 8, signed=True)
+
+    def write_i64(self, offset: int, value: int) -> None:
+        """Write a signed integer of 64 bits."""
+        self._write_integer(offset, 8, value, signed=True)
+
+    def read_f32(self, offset: int) -> float:
+        """Read an f32; a NaN keeps its bits."""
+        return f32_from_bits(self.read_u32(offset))
+
+    def write_f32(self, offset: int, value: float) -> None:
+        """Write a float, rounded to an f32."""
+        self.write_u32(offset, f32_to_bits(to_raw(ValType.F32, value)))
+
+    def read_f64(self, offset: int) -> float:
+        """Read an f64."""
+        return f64_from_bits(self.read_u64(offset))
+
+    def write_f64(self, offset: int, value: float) -> None:
+        """Write an f64."""
+        self.write_u64(offset, f64_to_bits(to_raw(ValType.F64, value)))
+
+    def _read_integer(self, offset: int, size: int, *, signed: bool) -> int:
+        start, end = self._range(offset, size)
+        return int.from_bytes(self.raw[start:end], "little", signed=signed)
+
+    def _write_integer(self, offset: int, size: int, value: int, *, signed: bool) -> None:
+        kind = f"{'i' if signed else 'u'}{8 * size}"
+        if not isinstance(value, int):
+            raise TypeError(f"expected an int for {kind}, got {type(value).__name__}")
+        try:
+            data = value.to_bytes(size, "little", signed=signed)
+        except OverflowError:
+            raise ValueError(f"{value} does not fit in {kind}") from None
+        self.write(offset, data)
+
+    # What instructions do
 
     def grow(self, pages: int) -> int:
         """Add pages of zeros.
@@ -119,125 +388,95 @@ class Memory:
 
         Raises:
             ResourceLimitError: the memory's maximum or the limit of its instance forbids it.
-            MemoryInUse: the host holds a view of `data`.
+            MemoryInUse: the host holds a view of the memory.
         """
         before = self.try_grow(pages)
         if before < 0:
-            allowed = min(self.maximum, self._limit if self._ceiling is None else self._ceiling)
+            allowed = min(self.maximum, self.page_limit if self.ceiling is None else self.ceiling)
             raise ResourceLimitError("memory_pages", self._pages + pages, allowed)
         return before
 
     def try_grow(self, pages: int, spend: Spend | None = None) -> int:
-        """What `memory.grow` does (core specification, 4.4.7): the size before, or -1.
+        """Do what `memory.grow` does (core specification, 4.4.7).
 
         Args:
             pages: how many to add.
             spend: pays for them, piece after piece; what it raises leaves the memory as it was.
 
+        Returns:
+            The size before, in pages; -1 where the growth is refused. `grow_refusal` then tells
+            whether it was by anything but the module's own maximum.
+
         Raises:
-            MemoryInUse: the host holds a view of `data`.
+            MemoryInUse: the host holds a view of the memory.
         """
         before, after = self._pages, self._pages + pages
         if pages < 0 or after > self.maximum:
             return -1
-        if self._ceiling is None:
-            if after > self._limit:
-                self.refused = "limit"
+        if self.ceiling is None:
+            if after > self.page_limit or not self.extend(after, spend):
+                self.grow_refusal = GrowRefusal.LIMIT
                 return -1
-            if not self._extend(after, spend):
-                self.refused = "limit"
-                return -1
-        elif after > self._ceiling:
-            host_pages = len(self.data) // PAGE_SIZE - self._ceiling
-            self.refused = "limit" if after + host_pages > self._limit else "host region"
+        elif after > self.ceiling:
+            wanted = after + len(self.raw) // PAGE_SIZE - self.ceiling
+            limited = wanted > self.page_limit
+            self.grow_refusal = GrowRefusal.LIMIT if limited else GrowRefusal.HOST_REGION
             return -1
         else:
-            # The pages are there already; a host region, or a stray write, may have used them.
+            # The pages are there already, and may have been used by a host region or a stray write.
             self._fill(self.size, 0, pages * PAGE_SIZE, spend)
         self._pages = after
         return before
 
-    def _extend(self, pages: int, spend: Spend | None) -> bool:
-        """Make `data` so many pages long, the new ones zeros, and tell whether there was room.
-
-        In pieces: the zeros of all of them at once would take as much again.
-        """
-        data, before = self.data, len(self.data)
-        complete = False
-        try:
-            for start, end in pieces(pages * PAGE_SIZE - before, BYTES_PER_UNIT, spend):
-                data.extend(bytes(end - start))
-            complete = True
-        except NO_ROOM:
-            pass
-        except BufferError:
-            raise MemoryInUse from None
-        finally:
-            if not complete:
-                del data[before:]
-        return complete
-
-    def undo_grow(self, pages: int) -> None:
-        """Take the number of pages that the memory had or will have at another moment, for a
-        debugger that goes back and forth in time and sees to `data` itself."""
-        self._pages = pages
-
-    def host_region(self, size: int, reserve: int) -> int:
-        """Provide bytes for the host behind the module's pages.
-
-        The module may still grow by `reserve` pages without reaching them, or as far as its own
-        maximum, the limit or the machine allow if that is less. An earlier region is given up; it
-        stays where it is while at least half of the reserve is left.
+    def extend(self, pages: int, spend: Spend | None = None) -> bool:
+        """Make `raw` at least so many pages long, the new ones zeros.
 
         Args:
-            size: bytes wanted.
-            reserve: pages.
+            pages: the length.
+            spend: as for `try_grow`.
 
         Returns:
-            The offset of the region, a multiple of the page size. It reaches at least `size` bytes
-            up, to the end of `data`.
+            Whether the machine had room for them; if not, nothing has changed.
 
         Raises:
-            ResourceLimitError: the region alone does not fit under the limit, or into the machine.
+            MemoryInUse: the host holds a view of the memory.
         """
-        wanted = math.ceil(size / PAGE_SIZE)
-        highest = self._limit - wanted
-        if self._pages > highest:
-            raise ResourceLimitError("memory_pages", self._pages + wanted, self._limit)
-        start = self._ceiling
-        least = min(self._pages + reserve // 2, self.maximum, highest)
-        if start is None or not least <= start <= highest:
-            start = min(self._pages + reserve, self.maximum, highest)
-        hoped = start
-        while True:
+        raw, before = self.raw, len(self.raw)
+        complete = False
+        try:
             try:
-                self.extend_host_region(start * PAGE_SIZE + size)
-                break
-            except ResourceLimitError:
-                if start == self._pages:
-                    raise
-                start = self._pages + (start - self._pages) // 2
-        if start < hoped:
-            # The machine has no room for more, and that is the limit from now on.
-            self._limit = start + wanted
-        self._ceiling = start
-        return start * PAGE_SIZE
+                # In pieces: the zeros of all of them at once would take as much again.
+                for start, end in pieces(pages * PAGE_SIZE - before, BYTES_PER_UNIT, spend):
+                    raw.extend(bytes(end - start))
+                complete = True
+            except NO_ROOM:
+                pass
+            finally:
+                if not complete:
+                    del raw[before:]
+        except BufferError:
+            raise MemoryInUse from None
+        return complete
 
-    def extend_host_region(self, end: int) -> None:
-        """Make the host's region reach up to the offset `end`, or further; it does not move.
+    def restore_size(self, length: int, pages: int) -> None:
+        """Take the size that the memory had or will have at another moment; for a debugger.
+
+        Args:
+            length: of `raw`, in bytes. What is added is zero.
+            pages: of the module.
 
         Raises:
-            ResourceLimitError: it does not fit under the limit, or into the machine.
-            MemoryInUse: the host holds a view of `data`.
+            MemoryInUse: the host holds a view of the memory, and `raw` has another length.
         """
-        pages = math.ceil(end / PAGE_SIZE)
-        if pages > self._limit:
-            raise ResourceLimitError("memory_pages", pages, self._limit)
-        if not self._extend(pages, None):
-            raise ResourceLimitError("memory_pages", pages, None)
+        try:
+            del self.raw[length:]
+            self.raw.extend(bytes(length - len(self.raw)))
+        except BufferError:
+            raise MemoryInUse from None
+        self._pages = pages
 
     def fill(self, offset: int, value: int, size: int, spend: Spend | None = None) -> None:
-        """`memory.fill` (4.4.7).
+        """Do what `memory.fill` does (4.4.7).
 
         Args:
             offset, value, size: the operands.
@@ -252,19 +491,19 @@ class Memory:
             # Most are small: an iterator would take as long as all the rest.
             if size and spend is not None:
                 spend(1)
-            self.data[offset:end] = bytes((value & 0xFF,)) * size
+            self.raw[offset:end] = bytes((value & 0xFF,)) * size
         else:
             self._fill(offset, value, size, spend)
 
     def _fill(self, offset: int, value: int, size: int, spend: Spend | None) -> None:
-        data, filling = self.data, b""
+        raw, filling = self.raw, b""
         for start, end in pieces(size, BYTES_PER_UNIT, spend):
             if len(filling) != end - start:
                 filling = bytes((value & 0xFF,)) * (end - start)
-            data[offset + start : offset + end] = filling
+            raw[offset + start : offset + end] = filling
 
     def copy(self, destination: int, source: int, size: int, spend: Spend | None = None) -> None:
-        """`memory.copy` (4.4.7).
+        """Do what `memory.copy` does (4.4.7).
 
         Raises:
             Trap: out of bounds; nothing was written.
@@ -274,10 +513,10 @@ class Memory:
         if size <= BYTES_PER_UNIT:
             if size and spend is not None:
                 spend(1)
-            self.data[destination:end] = self.data[source:source_end]
+            self.raw[destination:end] = self.raw[source:source_end]
             return
         # A slice of a bytearray is a copy; from view to view CPython moves, overlapping or not.
-        with memoryview(self.data) as view:
+        with memoryview(self.raw) as view:
             for start, end in pieces(size, BYTES_PER_UNIT, spend, backwards=source < destination):
                 view[destination + start : destination + end] = view[source + start : source + end]
 
@@ -289,7 +528,7 @@ class Memory:
         size: int,
         spend: Spend | None = None,
     ) -> None:
-        """`memory.init` (4.4.7) from the bytes of a data segment.
+        """Do what `memory.init` does (4.4.7) with the bytes of a data segment.
 
         Raises:
             Trap: out of bounds; nothing was written.
@@ -297,31 +536,54 @@ class Memory:
         if source + size > len(segment):
             raise Trap(TrapReason.OUT_OF_BOUNDS_MEMORY_ACCESS)
         self._end(destination, size)
-        data = self.data
+        raw = self.raw
         for start, end in pieces(size, BYTES_PER_UNIT, spend):
-            data[destination + start : destination + end] = segment[source + start : source + end]
+            raw[destination + start : destination + end] = segment[source + start : source + end]
+
+    # Bounds
 
     def extent(self, offset: int) -> int:
-        """The end of the stretch of memory that an offset lies in: the module's pages, or the
-        host's region behind them; 0 where it lies in neither."""
+        """Return the end of the stretch of addressable bytes that an offset lies in.
+
+        There are at most two: the module's pages, and from `ceiling` on those of the host. Loads
+        and stores of the module reach the bytes between them as well; a host does not.
+
+        Returns:
+            The offset behind its last byte; 0 where the offset lies in neither.
+        """
         if 0 <= offset < self.size:
             return self.size
-        if self._ceiling is not None and self._ceiling * PAGE_SIZE <= offset < len(self.data):
-            return len(self.data)
+        if self.ceiling is not None and self.ceiling * PAGE_SIZE <= offset < len(self.raw):
+            return len(self.raw)
         return 0
+
+    def _range(self, offset: int, size: int) -> tuple[int, int]:
+        """Return the start and the end of bytes that a host addresses, or trap."""
+        if offset < 0:
+            offset += 1 << 32
+        return offset, self._end(offset, size)
 
     def _end(self, offset: int, size: int) -> int:
         end = offset + size
         if offset < 0 or size < 0:
             raise Trap(TrapReason.OUT_OF_BOUNDS_MEMORY_ACCESS)
-        if end > self._pages * PAGE_SIZE and not self._in_host_region(offset, end):
+        if end > self._pages * PAGE_SIZE and not self._above_ceiling(offset, end):
             raise Trap(TrapReason.OUT_OF_BOUNDS_MEMORY_ACCESS)
         return end
 
-    def _in_host_region(self, start: int, end: int) -> bool:
-        """Whether a stretch lies in the region; an empty one may lie at its very end."""
-        ceiling = self._ceiling
-        return ceiling is not None and start >= ceiling * PAGE_SIZE and end <= len(self.data)
+    def _above_ceiling(self, start: int, end: int) -> bool:
+        """Return whether bytes lie above the ceiling; no bytes may lie at the very end of `raw`."""
+        ceiling = self.ceiling
+        return ceiling is not None and start >= ceiling * PAGE_SIZE and end <= len(self.raw)
 
     def __repr__(self) -> str:
         return f"<Memory of {self._pages} pages>"
+
+
+def _bytes_of(data: memoryview) -> bytes:
+    """Copy what any object with a buffer holds."""
+    try:
+        with memoryview(data) as view:
+            return view.tobytes()
+    except TypeError:
+        raise TypeError(f"expected bytes to write, got {type(data).__name__}") from None

@@ -1,38 +1,43 @@
-"""The words "did you mean …?" for an error about a name that does not exist."""
+"""Names in the text of an error: a similar one, and a list that stays short.
+
+Imported only while an error is worded: `difflib` takes a few milliseconds.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from itertools import islice
+from collections.abc import Iterable, Sequence
 
-#: Names that are compared, and the longest of them, in characters. A module may export a million
-#: names, and a comparison takes time in proportion to the product of both lengths.
-_NAMES, _LENGTH = 1000, 64
+__all__ = ["listed", "similar_name"]
 
-#: Names that are suggested at most, and how similar they must be (1 is equal).
-_SUGGESTED, _SIMILAR = 3, 0.75
+#: Names that a list shows.
+_LISTED = 20
 
-
-def close_names(wanted: str, known: Iterable[str]) -> list[str]:
-    """Return the known names that resemble a name, the most similar first, at most three."""
-    if not 0 < len(wanted) <= _LENGTH:
-        return []
-    # Imported here: most processes never make an error of this kind.
-    from difflib import get_close_matches
-
-    folded: dict[str, str] = {}
-    for name in islice(known, _NAMES):
-        if len(name) <= _LENGTH:
-            folded.setdefault(name.casefold(), name)
-    close = get_close_matches(wanted.casefold(), folded, _SUGGESTED, _SIMILAR)
-    return [folded[name] for name in close]
+#: Names that are compared, and their length in characters: a comparison takes the product of the
+#: two lengths, and a module chooses both its names and their number.
+_COMPARED = 2000
+_LONGEST = 100
 
 
-def did_you_mean(wanted: str, known: Iterable[str]) -> str:
-    """Return the end of an error's sentence, or an empty string where no known name is similar.
+def similar_name(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name that is most similar to a misspelt one.
 
-    >>> "there is no tool 'json_prety'" + did_you_mean("json_prety", ["json_pretty", "sha256"])
-    "there is no tool 'json_prety'; did you mean 'json_pretty'?"
+    Returns:
+        The name; None where none is similar. Case does not count.
     """
-    found = close_names(wanted, known)
-    return f"; did you mean {' or '.join(map(repr, found))}?" if found else ""
+    from difflib import get_close_matches
+    from itertools import islice
+
+    if len(name) > _LONGEST:
+        return None
+    comparable = {
+        other.lower(): other for other in islice(known, _COMPARED) if len(other) <= _LONGEST
+    }
+    found = get_close_matches(name.lower(), comparable, n=1, cutoff=0.7)
+    return comparable[found[0]] if found else None
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return the names with commas between them: the first 20, and how many more there are."""
+    text = ", ".join(names[:_LISTED])
+    more = len(names) - _LISTED
+    return f"{text} and {more} more" if more > 0 else text

@@ -13,8 +13,8 @@ import pytest
 from benchmarks import fuzz, smith
 from benchmarks.fuzz import ROOT, SOURCES, Task, main, run, shrink
 from tests.conftest import assemble
-from tests.differential import ENGINES, Difference, compare
-from tests.mistaken import Mistaken
+from tests.differential.comparison import ENGINES, Difference, compare
+from tests.differential.mistaken import Mistaken
 
 #: A module, the bytes of it that an engine is wrong about, what it takes them for, the other
 #: engines, and what is said of it.

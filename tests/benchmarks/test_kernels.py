@@ -22,6 +22,7 @@ from benchmarks.peers import Unavailable, kernel_path, pywasm_engine, translator
 from purewasm_plugins.wasm import load
 from purewasm_plugins.wasm.binary.instructions import instructions
 from purewasm_plugins.wasm.types import ValType
+from tests.conftest import need
 
 WIDTHS = {ValType.I32: 0xFFFFFFFF, ValType.I64: 0xFFFFFFFFFFFFFFFF}
 
@@ -36,6 +37,7 @@ def unsigned(kernel: str, value: object) -> object:
 
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_by_hand_as_on_wasmtime(kernel: str) -> None:
+    need("wasmtime")
     run = wasmtime(kernel)
     for n in (0, 1, 2, 5):
         assert unsigned(kernel, run(n)) == KERNELS[kernel](n)

@@ -13,12 +13,12 @@ from benchmarks import lockstep
 from benchmarks.hosts import Memory
 from benchmarks.lockstep import Call, Difference, described, first_difference, main
 from purewasm_plugins.wasm import ValType, load
-from tests import differential
 from tests.conftest import assemble
-from tests.differential import OurMachine, arguments
-from tests.generators import random_module
-from tests.mistaken import Mistaken
-from tests.rewriting import TRACE, traced
+from tests.differential import machines
+from tests.differential.machines import OurMachine, arguments
+from tests.differential.mistaken import Mistaken
+from tests.differential.rewriting import TRACE, traced
+from tests.random_modules.modules import random_module
 
 SUBTRACT, ADD = b"\x6b", b"\x6a"
 
@@ -217,7 +217,7 @@ def test_what_cannot_be_run(
 
 def test_reports_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """A module with reports does what it does without."""
-    monkeypatch.setattr(differential, "host_function", lambda *_: lambda *_: None)
+    monkeypatch.setattr(machines, "host_function", lambda *_: lambda *_: None)
     for seed in range(15):
         data = random_module(Random(seed), canonical_nans=True)
         plain = OurMachine("translator", load(data))

@@ -277,7 +277,7 @@ def test_an_endless_loop_is_stopped_and_the_session_stays(page: Any) -> None:
     page.click("#details [data-id=interface]")
     page.click("#details [data-id=debug]")
     page.click(".debug [data-move=stop]")
-    said(page, "Stopped. Every move goes on from here.")
+    said(page, "Stopped. Every move continues from this step.")
     last = step(page)
     move(page, "back step")
     wait_for_step(page, last - 1)

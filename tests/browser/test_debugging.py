@@ -12,6 +12,7 @@ import pytest
 
 from purewasm_plugins.browser import debugging
 from purewasm_plugins.browser.workbench import Workbench
+from tests.conftest import ROOT
 
 Data = Callable[[str], bytes]
 Ask = Callable[..., Any]
@@ -344,6 +345,19 @@ def test_the_lines_of_a_long_function(
     assert part["start"] + len(part["lines"]) == part["total"]
     assert last["offset"] in [offset for offset, _, _ in part["lines"]]
     assert ask("code", function=999)["lines"] == []
+
+
+def test_deep_nesting_is_indented_twelve_levels(ask: Ask, wat: Callable[[str], bytes]) -> None:
+    text = (ROOT / "fixtures/wat/echo.wat").read_text()
+    nested = "(block " * 30 + "nop" + ")" * 30
+    data = wat(text.replace("local.get $input", f"{nested} local.get $input"))
+    ask("", method="load", data=data)
+    state = ask("open", tool=0, input="x")
+    code = ask("code", function=state["function"])
+    assert max(depth for _, depth, _ in code["lines"]) == 12
+    lines = ask("", method="function", index=state["function"])["lines"]
+    # The body of a function has an indentation of its own.
+    assert max(len(line) - len(line.lstrip()) for _, line in lines) == 2 + 2 * 12
 
 
 def test_the_page_starts_without_the_debugger() -> None:

@@ -22,10 +22,10 @@ from pathlib import Path
 
 import pytest
 
-from purewasm_plugins.browser.bundled import bundled_plugins, packaged_files
+from purewasm_plugins import examples
+from purewasm_plugins.browser.bundled import bundled_plugins
 from purewasm_plugins.browser.server import PlaygroundServer
 from purewasm_plugins.browser.site import (
-    PAGE,
     PYODIDE_FILES,
     PYODIDE_URL,
     PYODIDE_VERSION,
@@ -34,8 +34,11 @@ from purewasm_plugins.browser.site import (
     SiteError,
     packed_distribution,
 )
+from purewasm_plugins.bundled import EXAMPLES
 from tests.browser.conftest import PYODIDE
 from tests.conftest import ROOT, heed_interrupts
+
+PAGE = ROOT / "purewasm_plugins/browser/page"
 
 
 @pytest.fixture(scope="module")
@@ -257,25 +260,14 @@ def test_exported(site: Site, tmp_path: Path) -> None:
     assert (tmp_path / "new/site/index.html").read_bytes() == site.files["index.html"]()
 
 
-def test_every_bundled_plugin_lies_where_the_list_says() -> None:
-    assert set(packaged_files()) == {
-        source for source in packaged_files() if (ROOT / "fixtures" / source).is_file()
-    }
-    assert len({bundled.file for bundled in bundled_plugins()}) == len(bundled_plugins())
-
-
-def test_the_wheel_has_the_page_and_the_plugins(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir"]
-    built = subprocess.run(
-        [*command, str(tmp_path), str(ROOT)], capture_output=True, text=True, check=False
-    )
-    assert built.returncode == 0, built.stdout + built.stderr
-    (wheel,) = tmp_path.glob("*.whl")
-    names = set(zipfile.ZipFile(wheel).namelist())
-    for path in PAGE.iterdir():
-        assert f"purewasm_plugins/browser/page/{path.name}" in names
-    for packaged in packaged_files().values():
-        assert f"purewasm_plugins/browser/{packaged}" in names
+def test_the_page_offers_only_examples(site: Site) -> None:
+    names = [bundled.name for bundled in bundled_plugins()]
+    assert len(set(names)) == len(names)
+    assert {*names} <= {*examples()}
+    assert "buggy_shout" in names
+    for bundled in bundled_plugins():
+        tools = next(entry.tools for entry in EXAMPLES if entry.name == bundled.name)
+        assert bundled.inputs.keys() <= {*tools}
 
 
 def purewasm(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pytest
-from click.testing import CliRunner, Result
 
-from purewasm_plugins.cli.application import purewasm
-from tests.conftest import ROOT
+from tests.conftest import ROOT, need
+
+if TYPE_CHECKING:
+    from click.testing import Result
 
 FIXTURES = ROOT / "fixtures"
 
@@ -27,6 +29,10 @@ def path() -> Callable[[str], str]:
 @pytest.fixture(scope="session")
 def command() -> Callable[..., Result]:
     """`command(*arguments, input=b"")`: what came of the command, standard input not a terminal."""
+    need("click", "rich")
+    from click.testing import CliRunner
+
+    from purewasm_plugins.cli.application import purewasm
 
     def command(*arguments: str, input: bytes = b"") -> Result:
         result = CliRunner().invoke(purewasm, arguments, input=input)

@@ -53,9 +53,12 @@ def test_what_is_wrong_and_how_to_mend_it(
 def test_as_json(command: Command, path: PathOf) -> None:
     result = command("check", path("duplicate_tools"), "--json")
     assert result.exit_code == 1
-    checks = json.loads(result.stdout)
+    (report,) = json.loads(result.stdout)
+    assert report["file"] == path("duplicate_tools")
+    assert report["passed"] is False
+    checks = report["checks"]
     assert [check["name"] for check in checks if check["status"] == "fail"] == ["tool 1 name"]
-    assert set(checks[0]) == {"name", "status", "details", "mend"}
+    assert set(checks[0]) == {"name", "status", "details", "fix"}
 
 
 def test_limits_reach_the_plugin(command: Command, path: PathOf) -> None:
@@ -73,3 +76,72 @@ def test_files_that_are_no_modules(command: Command, tmp_path: Path) -> None:
         result = command("check", str(file))
         assert (result.exit_code, result.stderr) == (1, "")
         assert mend in result.stdout
+
+
+def test_several_files_and_a_directory(command: Command, path: PathOf, tmp_path: Path) -> None:
+    for name in ("hello", "echo"):
+        (tmp_path / f"{name}.wasm").write_bytes(Path(path(name)).read_bytes())
+    result = command("check", path("wrong_abi"), str(tmp_path))
+    assert (result.exit_code, result.stderr) == (1, "")
+    headings = [line for line in result.stdout.splitlines() if line.endswith(".wasm")]
+    assert headings == [
+        path("wrong_abi"),
+        str(tmp_path / "echo.wasm"),
+        str(tmp_path / "hello.wasm"),
+    ]
+    assert result.stdout.count("it keeps") == 2
+    report = json.loads(command("check", path("echo"), path("wrong_abi"), "--json").stdout)
+    assert [entry["passed"] for entry in report] == [True, False]
+
+
+def test_a_file_that_cannot_be_read_does_not_stop_the_others(
+    command: Command, path: PathOf, tmp_path: Path
+) -> None:
+    result = command("check", "no.wasm", str(tmp_path), path("wrong_abi"), path("echo"))
+    assert result.exit_code == 3
+    assert "it keeps" in result.stdout
+    assert "it does not keep" in result.stdout
+    assert result.stderr.splitlines() == [
+        f"purewasm: the directory '{tmp_path}' has no .wasm files",
+        "purewasm: Failed to read plugin 'no.wasm': No such file or directory",
+    ]
+
+
+#: A tool with a schema that traps on the empty input.
+STRICT = """(module (memory (export "memory") 1)
+  (data (i32.const 16) "strict\\00")
+  (data (i32.const 32) "{schema}\\00")
+  (func (export "plugin_name") (result i32) i32.const 16)
+  (func (export "plugin_version") (result i32) i32.const 16)
+  (func (export "plugin_description") (result i32) i32.const 16)
+  (func (export "plugin_tools_count") (result i32) i32.const 1)
+  (func (export "plugin_tool_name") (param i32) (result i32) i32.const 16)
+  (func (export "plugin_tool_description") (param i32) (result i32) i32.const 16)
+  (func (export "plugin_tool_schema") (param i32) (result i32) i32.const 32)
+  (func (export "plugin_tool_execute") (param i32 i32) (result i32)
+    local.get 1 i32.load8_u i32.eqz
+    if unreachable end
+    local.get 1))"""
+
+
+@pytest.mark.parametrize(
+    ("schema", "line"),
+    [
+        ('{"type":"object","required":["a"],"properties":{"a":{"type":"string"}}}', "pass     "),
+        (
+            '{"type":"object","required":["a"],"properties":{"a":{"pattern":"^x$"}}}',
+            "warning  tool 0 runs                     not run: its schema allows none",
+        ),
+    ],
+)
+def test_a_tool_gets_only_what_its_schema_allows(
+    command: Command, wat: Callable[[str], bytes], tmp_path: Path, schema: str, line: str
+) -> None:
+    text = STRICT.replace("{schema}", schema.replace('"', '\\"'))
+    file = tmp_path / "strict.wasm"
+    file.write_bytes(wat(text))
+    result = command("check", str(file))
+    assert result.exit_code == 0, result.stdout
+    (runs,) = [text for text in result.stdout.splitlines() if " tool 0 runs" in text]
+    assert runs.startswith(line)
+    assert 'on ""' not in runs

@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import heed_interrupts
+from tests.conftest import heed_interrupts, need
+
+need("click", "rich")
 
 PathOf = Callable[[str], str]
 

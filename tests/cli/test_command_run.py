@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -110,12 +111,47 @@ def test_files_that_are_no_modules(
 
 
 @pytest.mark.parametrize("name", ["run", "inspect", "tools", "check", "disassemble"])
-def test_a_directory_and_other_paths(failure: Fail, tmp_path: Path, name: str) -> None:
+def test_paths_that_cannot_be_read(failure: Fail, tmp_path: Path, name: str) -> None:
     rest = ["echo", "x"] if name == "run" else []
-    for file in (str(tmp_path), str(tmp_path / "no\x1b[31m" / "x"), "", "a\0b"):
+    for file in (str(tmp_path / "no\x1b[31m" / "x"), "", "a\0b", "echo.wasm"):
         status, line = failure(name, file, *rest)
         assert status == 3
         assert "Failed to read plugin" in line
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("c_jsn", "there is no file and no example plugin 'c_jsn'; did you mean 'c_json'?"),
+        ("xyz", "no example plugin 'xyz'; 'purewasm examples' lists the latter"),
+    ],
+)
+def test_no_such_example(failure: Fail, name: str, message: str) -> None:
+    status, line = failure("run", name, "echo", "x")
+    assert status == 3
+    assert message in line
+
+
+def test_an_example_by_name(
+    command: Command, path: PathOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert command("run", "c_json", "json_compact", "[ 1 ]").stdout == "[1]"
+    (tmp_path / "c_json").write_bytes(Path(path("echo")).read_bytes())
+    assert command("run", "c_json", "echo", "the file is meant").stdout == "the file is meant"
+
+
+@pytest.mark.parametrize("name", ["run", "inspect", "disassemble"])
+def test_a_directory(failure: Fail, tmp_path: Path, path: PathOf, name: str) -> None:
+    rest = ["echo", "x"] if name == "run" else []
+    status, line = failure(name, str(tmp_path), *rest)
+    assert status == 3
+    assert line == f"the directory '{tmp_path}' has no .wasm files"
+    file = tmp_path / "a.wasm"
+    file.write_bytes(Path(path("echo")).read_bytes())
+    status, line = failure(name, str(tmp_path), *rest)
+    assert status == 3
+    assert line == (f"'{tmp_path}' is a directory, with 1 .wasm file: name one, for example {file}")
 
 
 def test_truncated_anywhere(failure: Fail, tmp_path: Path, path: PathOf) -> None:
@@ -194,6 +230,105 @@ def test_the_backtrace_is_for_who_asks(command: Command, path: PathOf) -> None:
 def test_engines_by_name(command: Command, path: PathOf, engine: str) -> None:
     result = command("run", path("echo"), "echo", "x", "--engine", engine)
     assert (result.exit_code, result.stdout) == (0, "x")
+
+
+LEVENSHTEIN = '{"a":"kitten","b":"sitting"}'
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "there are none; for example '{"),
+        ("kitten", "not JSON: Expecting value"),
+        ("[1]", "they must be a JSON object; for example '{"),
+        ('{"a":"kitten"}', "arguments must have ['b']"),
+        ('{"a":1,"b":"x"}', "arguments.a"),
+    ],
+)
+def test_arguments_that_the_schema_forbids(failure: Fail, text: str, message: str) -> None:
+    status, line = failure("run", "zig_text", "levenshtein", text)
+    assert status == 4
+    assert line.startswith("Invalid arguments for tool 'levenshtein'")
+    assert message in line
+
+
+def test_arguments_that_the_schema_allows(command: Command) -> None:
+    assert command("run", "zig_text", "levenshtein", LEVENSHTEIN).stdout == "3"
+    spaced = LEVENSHTEIN.replace(":", " : ")
+    assert command("run", "zig_text", "0", input=spaced.encode()).stdout == "3"
+
+
+@pytest.mark.parametrize(
+    ("tool", "message"),
+    [
+        ("json_prety", "the plugin has no such tool; did you mean json_pretty?"),
+        ("xyz", "the plugin has no such tool; it has: json_pretty, json_compact, json_sort_keys"),
+    ],
+)
+def test_a_misspelt_tool(failure: Fail, tool: str, message: str) -> None:
+    status, line = failure("run", "c_json", tool, "{}")
+    assert status == 4
+    assert message in line
+
+
+def test_an_input_file(command: Command, failure: Fail, path: PathOf, tmp_path: Path) -> None:
+    file = tmp_path / "input"
+    file.write_bytes("größe\n".encode())
+    echo = ("run", path("echo"), "echo")
+    assert command(*echo, "--input-file", str(file), input=b"no").stdout == "größe\n"
+    assert command(*echo, "--input-file", "-", input=b"piped").stdout == "piped"
+    file.write_bytes(b"a\xff")
+    for arguments, message in (
+        (("--input-file", str(file)), "is not UTF-8: byte 1 is 0xff"),
+        (("--input-file", str(tmp_path / "no")), "No such file or directory"),
+        (("--input-file", str(tmp_path)), "Is a directory"),
+        (("text", "--input-file", str(file)), "INPUT and --input-file exclude each other"),
+    ):
+        status, line = failure(*echo, *arguments)
+        assert status == 2
+        assert message in line
+
+
+def test_as_json(command: Command, path: PathOf) -> None:
+    result = command("run", path("echo"), "0", "größe", "--json")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.isascii()
+    assert json.loads(result.stdout) == {
+        "plugin": "echo",
+        "tool": "echo",
+        "success": True,
+        "output": "größe",
+        "error": None,
+        "backtrace": [],
+    }
+    result = command("run", path("trap_unreachable"), "0", "x", "--json")
+    assert (result.exit_code, result.stderr) == (4, "")
+    outcome = json.loads(result.stdout)
+    assert outcome["success"] is False
+    assert outcome["output"] == ""
+    assert "unreachable" in outcome["error"]
+    assert [line.split()[1] for line in outcome["backtrace"]][:2] == ["innermost", "middle"]
+    result = command("run", path("echo"), "nope", "x", "--json")
+    assert result.exit_code == 4
+    assert json.loads(result.stdout)["tool"] == "nope"
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "advice"),
+    [
+        ("loop_forever", ("--timeout", "0.05"), "deadline exceeded"),
+        ("loop_forever", ("--fuel", "1000"), "out of fuel"),
+        ("echo", ("--limit-memory", "1"), "there is no room for the input"),
+        ("echo", ("--limit-memory", "0"), "limit is 0"),
+        ("start_endless", ("--fuel", "1000"), "out of fuel"),
+    ],
+)
+def test_a_limit_names_its_option(
+    failure: Fail, path: PathOf, name: str, options: tuple[str, ...], advice: str
+) -> None:
+    _, line = failure("run", path(name), "0", "x", *options)
+    assert advice in line
+    assert line.endswith(f"; {options[0]} raises the limit")
 
 
 def test_a_cache(command: Command, path: PathOf, tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 from purewasm_plugins import instantiate
 from purewasm_plugins.debugger import DebugSession
 from tests.conftest import assemble
-from tests.generators import TYPES, random_module
+from tests.random_modules.modules import random_module
+from tests.random_modules.plan import TYPES
 
 #: Calls, loops, branches, memory, globals and a table, in few enough steps to look at each.
 FACTORIALS = """

@@ -122,10 +122,10 @@ def outcome(engine: str, data: bytes, name: str, arguments: list[Any]) -> tuple[
     try:
         result = function(*arguments)
     except Trap as trap:
-        return str(trap.reason), repr(trap.frames), bytes(memory.data)
+        return str(trap.reason), repr(trap.frames), bytes(memory.raw)
     count = len(function.type.results)
     results = result if count > 1 else (result,) * count
-    return shown(results), repr(instance.fuel_used), bytes(memory.data)
+    return shown(results), repr(instance.fuel_used), bytes(memory.raw)
 
 
 def shown(results: Any) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pexpect
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,8 +22,6 @@ from purewasm_plugins.cli.debug_screen import Screen
 from purewasm_plugins.cli.output import console
 from purewasm_plugins.debugger import DebugSession
 from tests.conftest import ROOT
-
-pexpect = pytest.importorskip("pexpect")
 
 PROMPT = r"\(debug\) "
 WAT = ROOT / "fixtures" / "wat"

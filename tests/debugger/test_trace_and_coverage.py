@@ -26,7 +26,7 @@ from purewasm_plugins.debugger import (
     trace,
 )
 from purewasm_plugins.wasm import load
-from tests.conftest import ROOT
+from tests.conftest import ROOT, need
 from tests.debugger.programs import FACTORIALS, random_call, start
 
 WAT = ROOT / "fixtures" / "wat"
@@ -34,6 +34,8 @@ BUGGY = str(WAT / "buggy_shout.wasm")
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command in a new process."""
+    need("click", "rich")
     return subprocess.run(
         [sys.executable, "-m", "purewasm_plugins", *arguments],
         capture_output=True,

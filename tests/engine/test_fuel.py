@@ -299,12 +299,12 @@ def test_where_fuel_ends_inside_of_an_instruction(
         fuel=fuel + 1,
     )
     memory = instance.exports["memory"]
-    memory.data[half:] = b"9" * half
+    memory.raw[half:] = b"9" * half
     with pytest.raises(OutOfFuel) as raised:
         instance.exports["run"]()
     assert [frame.name for frame in raised.value.frames] == ["run"]
     assert instance.fuel_used == fuel + 1
-    assert memory.data.count(0) == half + fuel // 256 * 0x100000
+    assert memory.raw.count(0) == half + fuel // 256 * 0x100000
 
 
 def test_an_instruction_out_of_bounds_costs_nothing(start: Start) -> None:

@@ -166,14 +166,14 @@ def test_trap(start: Start, body: str, reason: TrapReason) -> None:
     instance = start(MODULE.format(body=f"{body} unreachable"))
     memory = instance.exports["memory"]
     for round in (1, 2, 3):
-        before = bytes(memory.data)
+        before = bytes(memory.raw)
         with pytest.raises(Trap) as raised:
             instance.exports["run"]()
         trap = raised.value
         assert type(trap) is Trap
         assert trap.reason is reason
         assert [frame.function for frame in trap.frames] == [INNER, OUTER]
-        assert bytes(memory.data) == before, "a trapping store wrote something"
+        assert bytes(memory.raw) == before, "a trapping store wrote something"
         assert instance.exports["fine"]() == round
 
     # The innermost frame names the instruction, and its offset leads to it.
@@ -198,6 +198,7 @@ def test_every_reason_is_tried() -> None:
         TrapReason.CANCELLED,
         TrapReason.OUT_OF_MEMORY,
         TrapReason.MEMORY_IN_USE,
+        TrapReason.INVALID_STRING,
     }
     assert {reason for _, reason in TRAPS} | elsewhere == set(TrapReason)
 

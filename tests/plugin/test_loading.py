@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from purewasm_plugins import (
+    AbiVersionError,
     CompileError,
     DecodeError,
     InstantiateError,
@@ -166,7 +167,7 @@ FAULTS = [
     Fault(
         "another ABI",
         _export("plugin_abi_version", _GET, "i32.const 2"),
-        VersionMismatchError,
+        AbiVersionError,
         "version",
         "2",
     ),

@@ -11,11 +11,14 @@ import pytest
 
 from purewasm_plugins import (
     CompileError,
+    DuplicatePluginError,
     DuplicateToolError,
     InvalidArgumentsError,
     MissingExportError,
     OutOfFuel,
     PluginError,
+    PluginFileError,
+    PluginNotFoundError,
     ResourceLimits,
     ToolCall,
     ToolExecutionError,
@@ -61,7 +64,7 @@ def test_a_second_plugin_of_a_name(manager: WasmPluginManager, fixture_data: Fix
     """It is refused, and the first one is still there, with its state."""
     first = manager.load_from_bytes(fixture_data("stateful"))
     assert manager.execute_tool("stateful", 0, "") == "1"
-    with pytest.raises(PluginError, match="'stateful' is already loaded"):
+    with pytest.raises(DuplicatePluginError, match="'stateful' is already loaded"):
         manager.load_from_bytes(fixture_data("stateful"))
     assert manager.get("stateful") is first
     assert manager.execute_tool("stateful", 0, "") == "2"
@@ -84,10 +87,10 @@ def test_a_failed_load_changes_nothing(
 
 
 def test_a_plugin_that_is_not_loaded(manager: WasmPluginManager, fixture_data: FixtureData) -> None:
-    with pytest.raises(PluginError, match="'echo' is not loaded"):
+    with pytest.raises(PluginNotFoundError, match="'echo' is not loaded"):
         manager.execute_tool("echo", 0, "")
     manager.load_from_bytes(fixture_data("hello"))
-    with pytest.raises(PluginError, match=r"'echo' is not loaded \(loaded: hello\)"):
+    with pytest.raises(PluginNotFoundError, match=r"'echo' is not loaded \(there are: hello\)"):
         manager.execute_tool("echo", 0, "")
 
 
@@ -131,7 +134,7 @@ def test_a_directory(manager: WasmPluginManager, fixture_data: FixtureData, tmp_
     assert isinstance(failed["b.wasm"], MissingExportError)
     assert isinstance(failed["b2.wasm"], CompileError)
     assert "already loaded" in str(failed["d.wasm"])
-    assert type(failed["folder.wasm"]) is PluginError
+    assert type(failed["folder.wasm"]) is PluginFileError
     assert str(tmp_path / "gone.wasm") in str(failed["gone.wasm"])
     assert all(path.parent == tmp_path for path, _ in report.failed)
     assert manager.execute_tool("echo", 0, "x") == "x"
@@ -155,7 +158,7 @@ def test_files_that_cannot_be_read(manager: WasmPluginManager, tmp_path: Path) -
     for path in (tmp_path / "missing.wasm", tmp_path, tmp_path / ("x" * 5000), "nul\0.wasm"):
         with pytest.raises(PluginError, match="Failed to read plugin") as raised:
             manager.load(path)
-        assert type(raised.value) is PluginError
+        assert type(raised.value) is PluginFileError
     secret = tmp_path / "secret.wasm"
     secret.write_bytes(b"")
     secret.chmod(0)

@@ -12,6 +12,7 @@ import pytest
 from purewasm_plugins import ToolExecutionError, ToolRegistry, WasmPlugin
 from purewasm_plugins.plugin import abi
 from purewasm_plugins.plugin.conformance import Status, check
+from tests.conftest import need
 
 Load = Callable[..., WasmPlugin]
 Wat = Callable[[str], bytes]
@@ -129,16 +130,18 @@ def test_schemas_cost_little_memory(load: Load, wat: Wat, plugin_text: Text) -> 
 
 
 def test_the_command_says_it_in_a_sentence(wat: Wat, plugin_text: Text, tmp_path: Path) -> None:
-    testing = pytest.importorskip("click.testing", reason="there is no command without click")
+    need("click", "rich")
+    from click.testing import CliRunner
+
     from purewasm_plugins.cli.application import purewasm
 
     path = tmp_path / "long.wasm"
     path.write_bytes(wat(plugin_text(**LONG | GREEDY["names"])))
-    listed = testing.CliRunner().invoke(purewasm, ["tools", str(path)])
+    listed = CliRunner().invoke(purewasm, ["tools", str(path)])
     assert (listed.exit_code, len(listed.stderr.splitlines())) == (3, 1)
     sentence = "'plugin_tool_name': the string at 0x10000 has no terminating zero byte within 1024"
     assert sentence in listed.stderr
-    shown = testing.CliRunner().invoke(purewasm, ["inspect", str(path)])
+    shown = CliRunner().invoke(purewasm, ["inspect", str(path)])
     assert shown.exit_code == 0
     assert "no plugin: Tool execution failed for 'plugin_tool_name'" in shown.stdout
 

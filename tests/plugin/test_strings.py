@@ -11,14 +11,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from purewasm_plugins import Memory, ResourceLimitError, ResourceLimits, WasmPlugin
+from purewasm_plugins import (
+    Memory,
+    ResourceLimitError,
+    ResourceLimits,
+    StringError,
+    WasmPlugin,
+)
 from purewasm_plugins.plugin.strings import (
     LEAST_RESERVE,
     Arena,
-    StringError,
-    encode_input,
     read_string,
 )
+from purewasm_plugins.runtime.host_region import HostRegion
+from purewasm_plugins.runtime.memory import encode_string
 from purewasm_plugins.wasm.types import Limits, MemoryType
 
 Load = Callable[..., WasmPlugin]
@@ -61,10 +67,10 @@ def test_any_text_of_any_size_comes_back(echo: WasmPlugin, text: str, size: int)
     assert len(given.encode()) == size
     memory = echo.instance.exports["memory"]
     assert echo.execute_tool("echo", given) == given
-    after_the_first = len(memory.data)
+    after_the_first = len(memory.raw)
     for _ in range(3):
         assert echo.execute_tool("echo", given) == given
-    assert len(memory.data) == after_the_first
+    assert len(memory.raw) == after_the_first
     assert memory.pages == 1
 
 
@@ -75,10 +81,10 @@ def test_memory_is_used_again(load: Load, order: list[int]) -> None:
     memory = plugin.instance.exports["memory"]
     longest = max(order)
     assert plugin.execute_tool("echo", "l" * longest) == "l" * longest
-    after_the_first = len(memory.data)
+    after_the_first = len(memory.raw)
     for size in order:
         assert plugin.execute_tool("echo", "x" * size) == "x" * size
-        assert len(memory.data) == after_the_first
+        assert len(memory.raw) == after_the_first
 
 
 def test_memory_grows_geometrically(load: Load) -> None:
@@ -88,7 +94,7 @@ def test_memory_grows_geometrically(load: Load) -> None:
     lengths = set()
     for size in range(PAGE // 2, 12 * PAGE, PAGE // 2):
         plugin.execute_tool("echo", "x" * size)
-        lengths.add(len(memory.data))
+        lengths.add(len(memory.raw))
     assert len(lengths) <= 6
 
 
@@ -102,17 +108,17 @@ def test_an_input_leaves_nothing_behind(echo: WasmPlugin, first: str, second: st
 
 
 @given(st.text(st.characters()))
-def test_encode_input(text: str) -> None:
+def test_encode_string(text: str) -> None:
     """Either the text as UTF-8 with one zero at its end, or an error that says where."""
     bad = [i for i, c in enumerate(text) if c == "\0" or 0xD800 <= ord(c) <= 0xDFFF]
     if bad:
         with pytest.raises(StringError) as raised:
-            encode_input(text)
+            encode_string(text)
         where = re.search(r"at character (\d+)", str(raised.value))
         assert where is not None
         assert int(where[1]) in bad
     else:
-        data = encode_input(text)
+        data = encode_string(text)
         assert data.index(0) == len(data) - 1
         assert data[:-1].decode() == text
 
@@ -163,9 +169,9 @@ def test_a_string_ends_where_its_stretch_of_memory_ends(
 ) -> None:
     """One that begins in the plugin's pages cannot end in the host's, nor the other way round."""
     memory = Memory(MemoryType(Limits(1)))
-    region = memory.host_region(PAGE, 1)
+    region = HostRegion(memory).provide(PAGE, 1)
     memory.write(PAGE - len(own), own)
-    memory.data[region:] = b"x" * PAGE
+    memory.raw[region:] = b"x" * PAGE
     memory.write(region + PAGE - len(host), host)
     for image, start in ((own, PAGE - len(own)), (host, region + PAGE - len(host))):
         if pointer < len(image):
@@ -207,7 +213,7 @@ class ArenaMachine(RuleBasedStateMachine):
         self.write_everywhere()
 
     def write_everywhere(self) -> None:
-        self.memory.data[: self.memory.size] = self.MARK * self.memory.size
+        self.memory.raw[: self.memory.size] = self.MARK * self.memory.size
 
     @precondition(lambda self: len(self.live) < 4)
     @rule(size=st.one_of(st.integers(1, 100), sizes.map(lambda size: max(1, size))))
@@ -227,14 +233,14 @@ class ArenaMachine(RuleBasedStateMachine):
                 assert self.memory.pages + pages > self.limit
             return
         assert pointer >= self.memory.size
-        assert pointer + size <= len(self.memory.data)
+        assert pointer + size <= len(self.memory.raw)
         self.live.append((pointer, data))
 
     @rule()
     def release(self) -> None:
         self.arena.release()
         for pointer, data in self.live:
-            assert not any(self.memory.data[pointer : pointer + len(data)])
+            assert not any(self.memory.raw[pointer : pointer + len(data)])
         self.live.clear()
 
     @rule(pages=st.integers(0, 20))
@@ -257,7 +263,7 @@ class ArenaMachine(RuleBasedStateMachine):
     @invariant()
     def inputs_are_whole(self) -> None:
         for pointer, data in getattr(self, "live", ()):
-            assert self.memory.data[pointer : pointer + len(data)] == data
+            assert self.memory.raw[pointer : pointer + len(data)] == data
             assert self.memory.read(pointer, len(data)) == data
             assert pointer >= self.memory.size
 
@@ -265,12 +271,12 @@ class ArenaMachine(RuleBasedStateMachine):
     def the_plugin_has_its_pages(self) -> None:
         if hasattr(self, "memory"):
             size = self.memory.size
-            assert self.memory.data.count(self.MARK, 0, size) == size
+            assert self.memory.raw.count(self.MARK, 0, size) == size
 
     @invariant()
     def the_limit_is_kept(self) -> None:
         if getattr(self, "limit", None) is not None:
-            assert len(self.memory.data) <= self.limit * PAGE
+            assert len(self.memory.raw) <= self.limit * PAGE
 
 
 TestArena = ArenaMachine.TestCase

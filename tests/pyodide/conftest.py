@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import wasmtime
 
 from purewasm_plugins.browser.site import REQUIREMENTS, packed_distribution
 from tests.conftest import missing
@@ -116,6 +115,8 @@ def run_in_pyodide(
 
 def _assemble(requests: int, answers: int) -> None:
     """Answer each text of a module with its bytes, until there are no more requests."""
+    import wasmtime
+
     with os.fdopen(requests, encoding="utf-8") as lines, os.fdopen(answers, "w") as out:
         for line in lines:
             reply: dict[str, Any]

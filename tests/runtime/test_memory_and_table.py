@@ -19,6 +19,8 @@ from purewasm_plugins import (
     Trap,
     TrapReason,
 )
+from purewasm_plugins.runtime.host_region import HostRegion
+from purewasm_plugins.runtime.memory import GrowRefusal
 from purewasm_plugins.wasm.types import GlobalType, Limits, MemoryType, TableType, ValType
 from tests.conftest import assemble
 
@@ -105,6 +107,7 @@ def test_grow(start: Start) -> None:
 NO_ROOM = """
 import resource, sys
 from purewasm_plugins import ResourceLimitError, ResourceLimits, Table, instantiate
+from purewasm_plugins.runtime.host_region import HostRegion
 from purewasm_plugins.wasm.types import Limits, TableType, ValType
 
 module, large = map(bytes.fromhex, sys.argv[2:])
@@ -113,10 +116,10 @@ exports = instantiate(module, **options).exports
 memory, grow = exports["memory"], exports["grow"]
 table = Table(TableType(ValType.FUNCREF, Limits(1, None)), limits=options["limits"])
 resource.setrlimit(resource.RLIMIT_AS, (600 << 20, 600 << 20))
-print("memory.grow", grow(30_000), grow(1), grow(0), memory.refused)
+print("memory.grow", grow(30_000), grow(1), grow(0), memory.grow_refusal)
 print("table.grow", table.try_grow(1 << 30, None), len(table))
 for attempt in (
-    lambda: memory.host_region(1 << 31, 1),
+    lambda: HostRegion(memory).provide(1 << 31, 1),
     lambda: instantiate(large, **options),
     lambda: Table(TableType(ValType.FUNCREF, Limits(1 << 30, None)), limits=options["limits"]),
 ):
@@ -124,9 +127,9 @@ for attempt in (
         attempt()
     except ResourceLimitError as error:
         print(error)
-print("memory.grow", grow(1), memory.pages, len(memory.data) // 65536)
-region = memory.host_region(1000, 30_000) // 65536
-print("reserve", 3 < region < 9_000, grow(region - 3), grow(1), memory.refused)
+print("memory.grow", grow(1), memory.pages, len(memory.raw) // 65536)
+region = HostRegion(memory).provide(1000, 30_000) // 65536
+print("reserve", 3 < region < 9_000, grow(region - 3), grow(1), memory.grow_refusal)
 """
 
 
@@ -143,13 +146,13 @@ def test_no_room_on_the_machine(engine: str) -> None:
     )
     refused = "and there is no room for them on this machine"
     assert done.stdout.splitlines() == [
-        "memory.grow -1 1 2 limit",
+        "memory.grow -1 1 2 GrowRefusal.LIMIT",
         "table.grow -1 1",
         f"the module asks for 32770 memory pages, {refused}",
         f"the module asks for 30000 memory pages, {refused}",
         f"the module asks for 1073741824 table elements, {refused}",
         "memory.grow 2 3 3",
-        "reserve True 3 -1 limit",
+        "reserve True 3 -1 GrowRefusal.LIMIT",
     ], done.stderr
 
 
@@ -184,10 +187,10 @@ def test_memory_made_by_the_host(start: Start) -> None:
 def test_host_region_is_out_of_sight(start: Start) -> None:
     module = Module(start, "1 100")
     memory = module.memory
-    region = memory.host_region(1000, 4)
+    region = HostRegion(memory).provide(1000, 4)
     assert region % PAGE == 0
     assert region == 5 * PAGE
-    assert len(memory.data) >= region + 1000
+    assert len(memory.raw) >= region + 1000
     # memory.size and memory.grow do not know of it,
     assert module.size() == 1
     assert (memory.pages, memory.size) == (1, PAGE)
@@ -206,34 +209,34 @@ def test_pages_grown_in_front_of_the_host_region_are_zero(start: Start) -> None:
     """Even where the plugin wrote to them before they were its own."""
     module = Module(start, "1 100")
     memory = module.memory
-    region = memory.host_region(10, 3)
+    region = HostRegion(memory).provide(10, 3)
     memory.write(region, b"input")
-    memory.data[PAGE : 2 * PAGE] = b"\xff" * PAGE
+    memory.raw[PAGE : 2 * PAGE] = b"\xff" * PAGE
     assert module.grow(1) == 1
     assert memory.read(PAGE, PAGE) == bytes(PAGE)
     module.fill(PAGE, PAGE)
     assert module.grow(2) == 2
     assert memory.read(2 * PAGE, 2 * PAGE) == bytes(2 * PAGE)
-    assert memory.refused is None
+    assert memory.grow_refusal is None
     assert module.grow(1) == -1, "the region begins where its reserve ends"
-    assert memory.refused == "host region"
+    assert memory.grow_refusal is GrowRefusal.HOST_REGION
     assert memory.read(region, 5) == b"input"
     assert module.size() == 4
 
 
 def test_host_region_keeps_a_memory_of_fixed_size_fixed(start: Start) -> None:
     module = Module(start, "1 1")
-    region = module.memory.host_region(PAGE + 1, 64)
+    region = HostRegion(module.memory).provide(PAGE + 1, 64)
     assert region == PAGE
-    assert len(module.memory.data) == 3 * PAGE
+    assert len(module.memory.raw) == 3 * PAGE
     assert module.size() == 1
     assert module.grow(1) == -1
-    assert module.memory.refused is None, "its own maximum refused it, not the host"
+    assert module.memory.grow_refusal is None, "its own maximum refused it, not the host"
 
 
 def test_host_region_of_a_memory_without_pages(start: Start) -> None:
     module = Module(start, "0")
-    region = module.memory.host_region(5, 2)
+    region = HostRegion(module.memory).provide(5, 2)
     assert region == 2 * PAGE
     module.memory.write(region, b"input")
     assert module.load(region) == ord("i")
@@ -248,7 +251,7 @@ def test_what_nobody_owns_is_out_of_bounds_for_the_host(
 ) -> None:
     """Between the module's pages and the region, and across the end of either."""
     memory = Module(start, "1 100").memory
-    memory.host_region(PAGE, 2)
+    HostRegion(memory).provide(PAGE, 2)
     for attempt in (
         lambda: memory.read(offset, size),
         lambda: memory.write(offset, b"x" * size),
@@ -262,7 +265,7 @@ def test_what_nobody_owns_is_out_of_bounds_for_the_host(
 def test_nothing_at_the_very_end_of_the_host_region(start: Start) -> None:
     """No bytes may be copied there, as to the end of any memory."""
     module = Module(start, "1 100")
-    end = module.memory.host_region(PAGE, 2) + PAGE
+    end = HostRegion(module.memory).provide(PAGE, 2) + PAGE
     module.copy(end, 0, 0)
     module.copy(0, end, 0)
     module.fill(end, 0)
@@ -275,12 +278,12 @@ def test_nothing_at_the_very_end_of_the_host_region(start: Start) -> None:
 
 def test_host_region_counts_towards_the_limit(start: Start) -> None:
     module = Module(start, "1", memory_pages=4)
-    assert module.memory.host_region(2 * PAGE, 64) == 2 * PAGE
-    assert len(module.memory.data) == 4 * PAGE
+    assert HostRegion(module.memory).provide(2 * PAGE, 64) == 2 * PAGE
+    assert len(module.memory.raw) == 4 * PAGE
     assert module.grow(1) == 1
     assert module.grow(1) == -1
     with pytest.raises(ResourceLimitError) as raised:
-        module.memory.host_region(3 * PAGE, 0)
+        HostRegion(module.memory).provide(3 * PAGE, 0)
     assert raised.value.limit == "memory_pages"
     assert module.size() == 2
 
@@ -288,14 +291,14 @@ def test_host_region_counts_towards_the_limit(start: Start) -> None:
 def test_host_region_moves_up_and_stays(start: Start) -> None:
     module = Module(start, "1")
     memory = module.memory
-    first = memory.host_region(100, 8)
-    assert memory.host_region(200, 8) == first
-    length = len(memory.data)
+    first = HostRegion(memory).provide(100, 8)
+    assert HostRegion(memory).provide(200, 8) == first
+    length = len(memory.raw)
     assert module.grow(3) == 1
-    assert memory.host_region(200, 8) == first, "half of its reserve is left"
-    assert len(memory.data) == length
+    assert HostRegion(memory).provide(200, 8) == first, "half of its reserve is left"
+    assert len(memory.raw) == length
     assert module.grow(3) == 4
-    second = memory.host_region(200, 8)
+    second = HostRegion(memory).provide(200, 8)
     assert second == 15 * PAGE
     assert module.grow(8) == 7
     assert module.grow(1) == -1

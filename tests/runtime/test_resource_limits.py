@@ -23,6 +23,7 @@ from purewasm_plugins import (
     TrapReason,
     WasmError,
 )
+from purewasm_plugins.runtime.memory import GrowRefusal
 
 Start = Callable[..., Instance]
 
@@ -386,7 +387,7 @@ def test_memory_grows_up_to_the_limit(start: Start, taken: Callable[[], int]) ->
     for count in (1, 65526, 65535, -1):
         assert instance.exports["grow"](count) == -1
     assert instance.exports["grow"](0) == 10
-    assert instance.exports["memory"].refused == "limit"
+    assert instance.exports["memory"].grow_refusal is GrowRefusal.LIMIT
     with pytest.raises(ResourceLimitError) as raised:
         instance.exports["memory"].grow(1)
     assert (raised.value.requested, raised.value.allowed) == (11, 10)

@@ -21,6 +21,7 @@ from purewasm_plugins import (
     Table,
     TrapReason,
 )
+from purewasm_plugins.runtime.host_region import HostRegion
 from purewasm_plugins.wasm.types import Limits, TableType, ValType
 from tests.conftest import assemble
 
@@ -211,7 +212,7 @@ def test_a_view_of_the_memory_keeps_it_from_growing(start: Start) -> None:
     views: list[memoryview] = []
 
     def host() -> None:
-        views.append(memoryview(instance.exports["memory"].data))
+        views.append(memoryview(instance.exports["memory"].raw))
 
     instance = start(GROW, {"h": {"f": host}})
     memory = instance.exports["memory"]
@@ -227,8 +228,8 @@ def test_a_view_of_the_memory_keeps_it_from_growing(start: Start) -> None:
     with pytest.raises(MemoryInUse):
         memory.grow(1)
     with pytest.raises(MemoryInUse):
-        memory.host_region(1, 1)
-    assert (memory.pages, len(memory.data)) == (1, 65536)
+        HostRegion(memory).provide(1, 1)
+    assert (memory.pages, len(memory.raw)) == (1, 65536)
     for view in views:
         view.release()
     views.clear()
@@ -238,7 +239,7 @@ def test_a_view_of_the_memory_keeps_it_from_growing(start: Start) -> None:
 
 def test_a_host_function_may_catch_it(start: Start) -> None:
     def host() -> None:
-        with memoryview(memory.data), pytest.raises(MemoryInUse):
+        with memoryview(memory.raw), pytest.raises(MemoryInUse):
             memory.grow(1)
 
     instance = start(GROW, {"h": {"f": host}})
@@ -362,7 +363,7 @@ MOVE = """
 )
 def test_overlapping_copies(start: Start, destination: int, source: int, size: int) -> None:
     exports = start(MOVE).exports
-    data = exports["memory"].data
+    data = exports["memory"].raw
     data[:] = bytes(range(251)) * (len(data) // 251) + bytes(len(data) % 251)
     expected = bytearray(data)
     expected[destination : destination + size] = bytes(data)[source : source + size]
@@ -381,7 +382,7 @@ def test_overlapping_copies(start: Start, destination: int, source: int, size: i
 @pytest.mark.parametrize("size", [0, 1, 4096, 4097, 0x100000, 0x100001, 0x2FFFFF])
 def test_long_fills(start: Start, size: int) -> None:
     exports = start(MOVE).exports
-    data, elements = exports["memory"].data, exports["table"].elements
+    data, elements = exports["memory"].raw, exports["table"].elements
     exports["memory.fill"](5, 0x1FF, size)
     assert data == bytes(5) + b"\xff" * size + bytes(len(data) - size - 5)
     size = size // 4

@@ -8,13 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from purewasm_plugins.wasm import FuncType, ValType, decode, load
+from purewasm_plugins.wasm.binary.encoder import encode, section
 from purewasm_plugins.wasm.binary.instructions import instructions
 from purewasm_plugins.wasm.opcodes import BY_MNEMONIC, OPCODES, Opcode
 from purewasm_plugins.wasm.text.printer import disassemble
 from tests.conftest import ROOT
-from tests.generators import constant, encode, function_module, mutated, random_module, section
-from tests.wasm.comparison import outcome
+from tests.random_modules.modules import random_module
+from tests.random_modules.mutator import mutated
+from tests.random_modules.values import constant
+from tests.wasm.modules import function_module
 from tests.wasm.test_opcodes import IMMEDIATES
+from tests.wasm.wasmtime_verdict import outcome
 
 MODULES = [
     data
@@ -66,7 +70,7 @@ def test_any_instructions(random: Random, opcodes: list[Opcode]) -> None:
         for type_ in opcode.params or ():
             if random.random() < 0.8:
                 body += constant(random, type_ if random.random() < 0.9 else ValType.I32)
-        body += encode(opcode, IMMEDIATES[opcode.immediates])
+        body += encode(opcode, *IMMEDIATES[opcode.immediates])
         if opcode.results and random.random() < 0.7:
             body += b"\x1a" * len(opcode.results)
     body += b"\x0b" * (1 + sum(opcode.mnemonic in ("block", "loop", "if") for opcode in opcodes))

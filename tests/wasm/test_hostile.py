@@ -13,8 +13,9 @@ import pytest
 
 from purewasm_plugins.errors import DecodeError, ValidationError, WasmError
 from purewasm_plugins.wasm import FuncType, load
+from purewasm_plugins.wasm.binary.encoder import module, section, signed, unsigned, vector
 from tests.conftest import ROOT
-from tests.generators import function_module, module, section, signed, unsigned, vector
+from tests.wasm.modules import function_module
 
 MEBIBYTE = 1 << 20
 MOST = unsigned(0xFFFFFFFF)

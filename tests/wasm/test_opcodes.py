@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from purewasm_plugins.wasm import FuncType, Span, ValType
+from purewasm_plugins.wasm.binary.encoder import encode
 from purewasm_plugins.wasm.binary.instructions import Instruction, instructions
 from purewasm_plugins.wasm.opcodes import BY_CODE, BY_MNEMONIC, OPCODES, Immediates, Opcode
-from tests.generators import constant, encode, function_module
-from tests.wasm.comparison import outcome
+from tests.random_modules.values import constant
+from tests.wasm.modules import function_module
+from tests.wasm.wasmtime_verdict import outcome
 
 #: One of each kind of immediates, that is valid in the module of `function_module`.
 IMMEDIATES: dict[Immediates, tuple[Any, ...]] = {
@@ -51,7 +53,7 @@ TYPED = [opcode for opcode in OPCODES if opcode.params is not None]
 def body(opcode: Opcode, immediates: tuple[Any, ...], operands: list[ValType]) -> bytes:
     """Constants, the instruction, and a drop for each of its results."""
     pushed = b"".join(constant(random.Random(0), type_) for type_ in operands)
-    return pushed + encode(opcode, immediates) + b"\x1a" * len(opcode.results or ()) + b"\x0b"
+    return pushed + encode(opcode, *immediates) + b"\x1a" * len(opcode.results or ()) + b"\x0b"
 
 
 def test_all_of_core_2_0_is_there_and_once() -> None:
@@ -97,7 +99,7 @@ def test_alignment_and_lanes(opcode: Opcode) -> None:
 def test_instructions_decode_what_was_encoded() -> None:
     for opcode in OPCODES:
         immediates = IMMEDIATES[opcode.immediates]
-        encoded = encode(opcode, immediates)
+        encoded = encode(opcode, *immediates)
         data = b"before" + encoded * 2 + b"after"
         assert list(instructions(data, Span(6, 6 + 2 * len(encoded)))) == [
             Instruction(6, opcode, immediates),

@@ -1,11 +1,11 @@
 // @ts-check
-/** The tab of the debugger: a call walked through forwards and backwards, and the machine in it. */
+/** The Debug tab: the moves of a debugger session, and the state of the machine after each. */
 
 import { counted, h } from "./dom.js";
 import { wasmSpans } from "./highlight.js";
 import { parseAddress, rows } from "./memory.js";
 
-/** What each move is called in `debugging.py`, with Shift or mirrored its way back. */
+/** The moves, as `debugging.py` names them; with Shift, or on the left, each goes backwards. */
 const MOVES = [
   { name: "step", key: "s", text: "Step", ahead: "→", back: "←", says: "one instruction" },
   { name: "over", key: "n", text: "Over", ahead: "↷", back: "↶", says: "one instruction, a call as a whole" },
@@ -13,23 +13,20 @@ const MOVES = [
   { name: "run", key: "c", text: "Run", ahead: "⇥", back: "⇤", says: "until a breakpoint, or the end", saysBack: "to the breakpoint before, or the start" },
 ];
 
-/** Blocks that are indented; those deeper are as far in as the last of them. */
-const DEEPEST = 16;
-
-/** Milliseconds after which a move counts as long. */
+/** Milliseconds after which the Stop button appears. */
 const LONG = 300;
 
 export class DebugTab {
   /**
    * @param {() => Promise<any>} start opens a session on the call that the form describes
-   * @param {(request: any) => Promise<any>} ask asks the session; `{error, lost}` where it is gone
+   * @param {(request: any) => Promise<any>} ask sends the session a request; `{error, lost}` where the session was ended
    */
   constructor(start, ask) {
     this.start = start;
     this.ask = ask;
     /** @type {any} */
     this.state = null;
-    /** The function that is shown, and its lines by offset. @type {any} */
+    /** The function that the listing shows; `lines` has its lines by offset. @type {any} */
     this.code = null;
     /** @type {Map<number, HTMLElement>} */
     this.lines = new Map();
@@ -37,9 +34,9 @@ export class DebugTab {
     this.acting = false;
     this.running = false;
     this.stopping = false;
-    /** What is to be done next. @type {(() => Promise<any>) | null} */
+    /** The newest action that waits for the current one. @type {(() => Promise<any>) | null} */
     this.next = null;
-    /** The newest place that the slider asked for. @type {number | null} */
+    /** The newest step that the slider asked for. @type {number | null} */
     this.wanted = null;
 
     this.intro = h("div.intro", null);
@@ -58,7 +55,7 @@ export class DebugTab {
           back ? [arrow, " ", move.text] : [move.text, " ", arrow]);
       });
     this.where = h("output.step", { "aria-label": "Step" });
-    this.stopButton = h("button.danger", { type: "button", title: "Stop here (Esc); nothing is lost", "data-move": "stop", onclick: () => this.stop() }, "Stop");
+    this.stopButton = h("button.danger", { type: "button", title: "Stop here (Esc); the session continues from the reached step", "data-move": "stop", onclick: () => this.stop() }, "Stop");
     this.slider = /** @type {any} */ (h("input", { type: "range", "aria-label": "Step of the call", step: "1", oninput: () => this.slide(this.slider.valueAsNumber) }));
     this.title = h("b.mono", null);
     this.says = h("span.why", null);
@@ -70,7 +67,7 @@ export class DebugTab {
     this.hereButton = h("button.quiet", { type: "button", title: "Show the instruction that is next", onclick: () => this.follow() }, "Back to ▶");
     this.listing = h("div.code.listing", { tabindex: "0", role: "listbox", "aria-label": "Instructions: the arrow keys move, Enter sets or removes a breakpoint", onkeydown: (/** @type {KeyboardEvent} */ event) => this.browse(event), onclick: (/** @type {MouseEvent} */ event) => this.click(event) });
 
-    /** What there is in lists: one section each. */
+    /** Make the section of a list. */
     const panel = (/** @type {string} */ id, /** @type {string} */ title) => {
       const list = h("div.rows", { "data-list": id });
       return { section: h(`section.list-${id}`, null, h("h3", null, title), list), list };
@@ -90,7 +87,7 @@ export class DebugTab {
     );
 
     this.address = /** @type {any} */ (h("input", { "aria-label": "Address of memory", placeholder: "0x400, stack[-1], local.input", spellcheck: "false", autocapitalize: "off" }));
-    this.unpin = h("button.quiet", { type: "button", title: "Show what the next instruction touches", onclick: () => this.lookAt(null) }, "Follow the call");
+    this.unpin = h("button.quiet", { type: "button", title: "Show the bytes that the next instruction accesses", onclick: () => this.lookAt(null) }, "Follow the call");
     this.memoryText = h("span.note", null);
     this.hex = h("div.hex", { tabindex: "0", role: "group", "aria-label": "Bytes of memory", title: "Click a byte to stop where it is written", onclick: (/** @type {MouseEvent} */ event) => this.clickByte(event) });
     const legend = [["reads", "about to be read"], ["writes", "about to be written"], ["changed", "changed by the last move"], ["watched", "watched: a click on a byte"]];
@@ -104,7 +101,7 @@ export class DebugTab {
           h("div", { role: "group", "aria-label": "Forwards" }, moves(false))),
         this.slider),
       h("div.says", { role: "status" }, h("p", null, this.title, " ", this.says), this.explanation),
-      h("div.also", null, this.stopButton, h("button.quiet", { type: "button", "data-move": "restart", title: "Open the call as the form has it now", onclick: () => this.open() }, "Start over")),
+      h("div.also", null, this.stopButton, h("button.quiet", { type: "button", "data-move": "restart", title: "Debug the call that the form describes now", onclick: () => this.open() }, "Start over")),
       this.problem, this.answer,
       h("div.machine", null,
         h("section.program", null, h("header", null, this.functions, this.hereButton), this.listing),
@@ -113,7 +110,7 @@ export class DebugTab {
       h("section.linear", null,
         h("header", null, h("h3", null, "Memory"), this.memoryText,
           h("form", { onsubmit: (/** @type {Event} */ event) => { event.preventDefault(); this.lookAt(this.address.value.trim() || null); } }, this.address, h("button.quiet", { type: "submit" }, "Look"),
-            h("button.quiet", { type: "button", title: "Stop where the byte there is written; again, and no more", onclick: () => this.watch(this.address.value) }, "Watch"), this.unpin)),
+            h("button.quiet", { type: "button", title: "Stop when the byte at this address is written; press again to remove", onclick: () => this.watch(this.address.value) }, "Watch"), this.unpin)),
         this.hex,
         h("p.legend", null, legend.map(([kind, text]) => h("span", { style: `--swatch: var(--${kind})` }, text)))),
       h("p.note.keys", null, ...MOVES.flatMap(({ key, text }) => [h("kbd", null, key), ` ${text.toLowerCase()} `]),
@@ -123,7 +120,7 @@ export class DebugTab {
 
   /* Sessions */
 
-  /** There is no session. @param {string} [reason] why, where that is to be said */
+  /** End the session, and show the introduction. @param {string} [reason] a message to show */
   close(reason) {
     this.state = this.code = this.next = this.wanted = null;
     this.stopping = true;
@@ -138,12 +135,12 @@ export class DebugTab {
     this.intro.replaceChildren(
       reason ? h("p.problem", { role: "alert" }, reason) : "",
       h("h3", null, "Step through the call, forwards and backwards"),
-      h("p.note", null, "The tool runs in an instance of its own, an instruction at a time, with the input that is in the form above. Every move has a way back."),
+      h("p.note", null, "The debugger runs the tool in a separate instance, one instruction at a time, with the input from the form above. Every move can be undone."),
       h("button.primary", { type: "button", "data-move": "open", onclick: () => this.open() }, "Debug this call"),
     );
   }
 
-  /** There is nothing to debug. @param {string} reason */
+  /** Show why there is nothing to debug. @param {string} reason */
   refuse(reason) {
     this.close();
     this.intro.replaceChildren(h("p.note", null, reason));
@@ -155,7 +152,7 @@ export class DebugTab {
     try {
       const answer = await this.start();
       if (!answer) return;
-      // The session before this one goes on, if there is one.
+      // After an error the previous session, if there is one, stays open.
       if (answer.error) return this.state ? this.complain(answer.error.message) : this.close(answer.error.message);
       this.intro.hidden = true;
       this.session.hidden = false;
@@ -169,7 +166,7 @@ export class DebugTab {
     }
   }
 
-  /** Ask for a state and draw it; an error is said, and everything stays. @param {any} request @param {boolean} [follow] */
+  /** Send a request and draw the new state; an error is shown and changes nothing. @param {any} request @param {boolean} [follow] */
   async request(request, follow = true) {
     const before = this.state;
     const answer = await this.ask(request);
@@ -186,8 +183,8 @@ export class DebugTab {
   }
 
   /**
-   * Do something with the session, one thing after the other: of what is asked for meanwhile, the
-   * newest is done; while a move takes long, nothing is.
+   * Run one action of the session at a time. Of the actions that are asked for meanwhile only the
+   * newest runs; during a long move all are ignored.
    * @param {() => Promise<any>} work
    */
   async act(work) {
@@ -235,12 +232,12 @@ export class DebugTab {
     });
   }
 
-  /** End a long move where it is. */
+  /** End a long move at the step that it has reached. */
   stop() {
     this.stopping = true;
   }
 
-  /** Go to a step; while one is on its way, only the newest wish counts. @param {number} step */
+  /** Go to a step; of several requests only the newest is carried out. @param {number} step */
   async slide(step) {
     this.wanted = step;
     await this.act(async () => {
@@ -294,7 +291,7 @@ export class DebugTab {
   /** @param {MouseEvent} event */
   click(event) {
     const line = /** @type {HTMLElement} */ (event.target).closest("[data-at]");
-    // Whoever marks some text wants to copy it.
+    // A click that ends a selection of text sets no breakpoint.
     if (!line || !getSelection()?.isCollapsed) return;
     this.mark(Number(/** @type {HTMLElement} */ (line).dataset.at));
     this.toggle(this.cursor);
@@ -315,7 +312,7 @@ export class DebugTab {
     this.watch(hex(this.state.memory.start + before + column));
   }
 
-  /** Keys in the listing. @param {KeyboardEvent} event */
+  /** Handle a key in the listing. @param {KeyboardEvent} event */
   browse(event) {
     const offsets = [...this.lines.keys()];
     const at = offsets.indexOf(this.cursor >= 0 ? this.cursor : this.state.offset);
@@ -326,7 +323,7 @@ export class DebugTab {
     event.preventDefault();
   }
 
-  /** Put the cursor of the listing on a line. @param {number} offset @param {boolean} [show] */
+  /** Move the listing's cursor to a line. @param {number} offset @param {boolean} [show] */
   mark(offset, show = false) {
     this.lines.get(this.cursor)?.classList.remove("cursor");
     this.cursor = offset;
@@ -351,12 +348,12 @@ export class DebugTab {
 
   /* Drawing */
 
-  /** @param {any} state @param {boolean} [follow] whether to show the code where it stands */
+  /** @param {any} state @param {boolean} [follow] whether to show the code of the next instruction */
   async draw(state, follow = true) {
     this.state = state;
     this.complain("");
     this.title.textContent = state.title;
-    this.says.textContent = [state.unfinished ? "Stopped. Every move goes on from here." : state.why, state.problem].filter(Boolean).join(" ");
+    this.says.textContent = [state.unfinished ? "Stopped. Every move continues from this step." : state.why, state.problem].filter(Boolean).join(" ");
     this.says.classList.toggle("trap", state.trap);
     const { text, says } = state.explanation ?? { text: "", says: "" };
     this.explanation.replaceChildren(h("code", null, wasmSpans(text)), " ", says);
@@ -396,20 +393,20 @@ export class DebugTab {
     this.list("locals", locals, value, "none");
     this.list("globals", globals, value, "none");
     this.list("labels", labels, (/** @type {any} */ { name, kind, arity, target, changed }) =>
-      row(changed, h("span.name", null, name), h("span.type", null, kind), h("button.link.value", { type: "button", title: "Where a branch to it goes on", onclick: () => this.mark(target, true) }, `→ ${hex(target)}`), arity ? h("small", null, `takes ${arity}`) : ""), "none");
-    // Of a deep stack, those in the middle are left out.
+      row(changed, h("span.name", null, name), h("span.type", null, kind), h("button.link.value", { type: "button", title: "The target of a branch to this label", onclick: () => this.mark(target, true) }, `→ ${hex(target)}`), arity ? h("small", null, `takes ${arity}`) : ""), "none");
+    // `frames` is without the middle of a deep call stack.
     this.list("frames", { rows: frames, more: depth - frames.length, at: frames.length / 2 }, (/** @type {any} */ shown) =>
       h("button.frame", { type: "button", "aria-current": String(shown.index === frame), title: shown.name, class: shown.changed ? "frame changed" : "frame", onclick: () => this.lookInto(shown.index) }, mark(shown.changed), h("b", null, shown.name), h("small", null, `${hex(shown.offset)} (${shown.parameters})`)), "nothing is running");
     this.list("breakpoints", { rows: [...breakpoints, ...watchpoints], more: 0 }, (point) => this.point(point), "click an instruction, or a byte");
   }
 
-  /** What the session stops for. @param {any} point a breakpoint, or a watchpoint: that has an address */
+  /** Make the row of a breakpoint or a watchpoint. @param {any} point a watchpoint has an address */
   point(point) {
     const watched = point.address !== undefined;
     const show = () => (watched ? this.lookAt(hex(point.address)) : this.showCode(point.function, point.offset));
     return h("div.point", null,
       h("span.dot-mark", { "aria-hidden": "true" }, watched ? "◆" : "●"),
-      h("button.link", { type: "button", title: "Show it", onclick: show }, watched ? `memory ${hex(point.address)}` : `${point.name} ${hex(point.offset)}`),
+      h("button.link", { type: "button", title: "Show this place", onclick: show }, watched ? `memory ${hex(point.address)}` : `${point.name} ${hex(point.offset)}`),
       h("small", null, [point.text, point.condition && `if ${point.condition}`, point.hits && counted(point.hits, "stop")].filter(Boolean).join(" · ")),
       h("button.quiet.remove", { type: "button", "aria-label": `Remove ${point.number}`, title: "Remove", onclick: () => this.act(() => this.request({ do: "remove", number: point.number }, false)) }, "✕"));
   }
@@ -430,7 +427,7 @@ export class DebugTab {
     this.hex.replaceChildren(...rows(memory, this.element.clientWidth < 560 ? 8 : 16));
   }
 
-  /** Show the code of the frame that is looked at. */
+  /** Show the code of the selected frame. */
   async follow() {
     const { function: owner, offset } = this.state;
     this.mark(-1);
@@ -438,12 +435,12 @@ export class DebugTab {
     else await this.showCode(owner, offset);
   }
 
-  /** @param {number} owner @param {number | null} [offset] the instruction to show */
+  /** Show a function. @param {number} owner its index @param {number | null} [offset] the instruction to show */
   async showCode(owner, offset = null) {
     const state = this.state;
     if (this.code?.function !== owner || (offset !== null && !this.lines.has(offset))) {
       const code = await this.ask({ do: "code", function: owner, offset });
-      // Another session, or a later place, has its own code.
+      // A newer state shows its own code.
       if (this.state !== state || code.error) return;
       this.drawCode(code);
     }
@@ -460,7 +457,7 @@ export class DebugTab {
     this.lines.clear();
     this.cursor = -1;
     for (const [offset, depth, text] of code.lines) {
-      const line = h("div", { "data-at": offset, id: `line-${offset}`, role: "option" }, h("span.gutter", { "aria-hidden": "true" }), h("span.at", null, hex(offset)), "  ".repeat(Math.min(depth, DEEPEST)), wasmSpans(text));
+      const line = h("div", { "data-at": offset, id: `line-${offset}`, role: "option" }, h("span.gutter", { "aria-hidden": "true" }), h("span.at", null, hex(offset)), "  ".repeat(depth), wasmSpans(text));
       this.lines.set(offset, line);
     }
     const { start, total, lines } = code;
@@ -472,7 +469,7 @@ export class DebugTab {
     this.functions.value = code.function;
   }
 
-  /** Mark the instruction that is next, and those with a breakpoint. */
+  /** Mark the next instruction and the breakpoints. */
   drawMarks() {
     const { function: owner, offset, frame, breakpoints } = this.state;
     const points = new Map(breakpoints.map((/** @type {any} */ point) => [point.offset, point]));
@@ -488,7 +485,7 @@ export class DebugTab {
     this.hereButton.disabled = owner === null;
   }
 
-  /** Bring a line into the middle of the listing, unless it can be seen: the page stays where it is. @param {HTMLElement} line */
+  /** Scroll the listing to a line that is not visible; the page does not scroll. @param {HTMLElement} line */
   reveal(line) {
     const { offsetTop, offsetHeight } = line;
     const { scrollTop, clientHeight } = this.listing;
@@ -499,7 +496,7 @@ export class DebugTab {
 /** @param {number} offset */
 const hex = (offset) => "0x" + offset.toString(16);
 
-/** What the last move changed is marked by a sign, too. @param {boolean} changed */
+/** Make the sign of a value that the last move changed. @param {boolean} changed */
 const mark = (changed) => (changed ? h("i.mark", { title: "changed by the last move", role: "img", "aria-label": "changed" }, "●") : "");
 
 /** @param {boolean} changed @param {...any} cells */

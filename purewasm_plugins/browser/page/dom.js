@@ -1,11 +1,11 @@
 // @ts-check
-/** Small helpers for making elements. Text always goes in as text: a plugin's strings are strangers. */
+/** Helpers that make elements. Text is inserted as text, never as HTML: a plugin's strings are not trusted. */
 
 /**
  * Make an element.
- * @param {string} tag its name, with `.class`es behind it
- * @param {Record<string, any> | null} [attributes] `on…` are listeners, `true` stands for an empty value
- * @param {...any} children elements or texts; null, undefined and false are left out
+ * @param {string} tag the element's name, followed by its classes: `div.card.done`
+ * @param {Record<string, any> | null} [attributes] `on…` adds a listener; `true` sets an attribute without a value
+ * @param {...any} children elements or texts; null, undefined and false are ignored
  * @returns {HTMLElement}
  */
 export function h(tag, attributes, ...children) {
@@ -16,7 +16,7 @@ export function h(tag, attributes, ...children) {
     if (value === null || value === undefined || value === false) continue;
     if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
     else if (key === "value") /** @type {any} */ (element).value = value;
-    // The page's policy forbids the attribute.
+    // The content security policy forbids the `style` attribute.
     else if (key === "style") element.style.cssText = value;
     else element.setAttribute(key, value === true ? "" : String(value));
   }
@@ -28,12 +28,12 @@ export function h(tag, attributes, ...children) {
 export const byId = (id) => document.getElementById(id);
 
 /**
- * A row of tabs that the arrow keys move in.
+ * Make a row of tabs; the arrow keys move between them.
  * @param {string} label
  * @param {{id: string, text: string}[]} tabs
- * @param {string} chosen
- * @param {(id: string) => void} choose
- * @param {string} panel id of the element that shows the chosen one
+ * @param {string} chosen the id of the first tab to show
+ * @param {(id: string) => void} choose is called with the id of each chosen tab
+ * @param {string} panel the id of the element that shows the chosen tab's content
  */
 export function tabList(label, tabs, chosen, choose, panel) {
   const buttons = tabs.map(({ id, text }) =>
@@ -66,7 +66,21 @@ export function tabList(label, tabs, chosen, choose, panel) {
   return list;
 }
 
-/** Say something for a moment. @param {string} text */
+/**
+ * Scroll a container as little as possible so that an element in it is visible. The page does not
+ * scroll; `scrollIntoView` would scroll that, too.
+ * @param {Element} container @param {Element} element
+ */
+export function reveal(container, element) {
+  const frame = container.getBoundingClientRect();
+  const box = element.getBoundingClientRect();
+  container.scrollBy(distance(frame.left, frame.right, box.left, box.right), distance(frame.top, frame.bottom, box.top, box.bottom));
+}
+
+/** @param {number} low @param {number} high @param {number} start @param {number} end how far start to end is outside of low to high */
+const distance = (low, high, start, end) => (start < low ? start - low : Math.max(0, Math.min(end - high, start - low)));
+
+/** Show a text for 2.6 seconds. @param {string} text */
 export function toast(text) {
   const element = byId("toast");
   element.textContent = text;

@@ -1,11 +1,12 @@
 // @ts-check
-/** A form for a tool, made from its JSON Schema; a text box for a tool without one. */
+/** The form of a tool: fields made from its JSON Schema, or one text box for a tool without a schema. */
 
 import { h } from "./dom.js";
 
 /**
+ * Make the form of a tool.
  * @param {{name: string, schema: any}} tool
- * @param {any} initial what to start with: a text, or arguments
+ * @param {any} initial the first content: a text, or arguments
  * @returns {{element: HTMLElement, read: () => {input?: string, arguments?: any}, shareable: () => string}}
  */
 export function toolForm(tool, initial) {
@@ -108,7 +109,7 @@ function controlFor(id, type, property, required, start) {
     return { element, value: () => (element.value === "" ? undefined : Number(element.value)) };
   }
   if (type === "string") {
-    // Nothing says how long it may be: a box that grows with what is in it.
+    // A string without a small maximum length gets a box that grows with its text.
     const long = !property.format && !property.pattern && (property.maxLength ?? 1000) > 100;
     const element = long ? growing(id, start ?? "") : /** @type {any} */ (h("input", { id, type: "text", value: start ?? "", autocomplete: "off", spellcheck: "false" }));
     return { element, wide: String(start ?? "").includes("\n"), value: () => (element.value === "" && !required ? undefined : element.value) };
@@ -121,7 +122,7 @@ function controlFor(id, type, property, required, start) {
     value: () => {
       if (element.value.trim() === "") return undefined;
       const value = parsed(element.value);
-      // What is no JSON goes as text: the check of the schema then says what belongs there.
+      // Text that is not JSON is sent as a string; the schema check then says which type is expected.
       return value === undefined ? element.value : value;
     },
   };

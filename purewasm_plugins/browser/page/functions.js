@@ -1,11 +1,11 @@
 // @ts-check
-/** The tab of functions: each one's instructions beside the Python that the translator makes of it. */
+/** The Functions tab: a function's instructions beside the Python that the translator makes of them. */
 
-import { h, size } from "./dom.js";
+import { h, reveal, size } from "./dom.js";
 import { pythonSpans, wasmSpans } from "./highlight.js";
 
 export class FunctionsTab {
-  /** @param {(index: number) => Promise<any>} fetch asks the workbench for a function */
+  /** @param {(index: number) => Promise<any>} fetch gets a function from the workbench */
   constructor(fetch) {
     this.fetch = fetch;
     /** @type {any[]} */
@@ -26,7 +26,7 @@ export class FunctionsTab {
     this.texts.replaceChildren(h("p.note.empty", null, "The module has no functions."));
   }
 
-  /** Called when the tab comes up. */
+  /** Show a function when the tab becomes visible. */
   async open() {
     if (this.chosen >= 0 || !this.functions.length) return;
     const first = this.functions.find((entry) => entry.exports.includes("plugin_tool_execute")) ?? this.functions[0];
@@ -50,23 +50,23 @@ export class FunctionsTab {
         ),
       ),
     );
-    if (!found.length) this.list.replaceChildren(h("li.note.empty", null, "None of that name."));
+    if (!found.length) this.list.replaceChildren(h("li.note.empty", null, "No function matches."));
   }
 
   /**
    * Show a function.
    * @param {number} index
-   * @param {number | null} [reached] offset of an instruction to mark
+   * @param {number | null} [reached] the offset of an instruction to mark and to scroll to
    */
   async choose(index, reached = null) {
     this.chosen = index;
     for (const button of this.list.querySelectorAll("button")) {
       const on = button.dataset.index === String(index);
       button.setAttribute("aria-current", String(on));
-      if (on) button.scrollIntoView({ block: "nearest" });
+      if (on) reveal(this.list, button);
     }
     const entry = this.functions[index];
-    const waits = setTimeout(() => this.texts.replaceChildren(h("p.note.empty", null, "The worker is busy; this comes when it is done …")), 400);
+    const waits = setTimeout(() => this.texts.replaceChildren(h("p.note.empty", null, "Python is busy. The function appears when it has finished.")), 400);
     const answer = await this.fetch(index);
     clearTimeout(waits);
     if (this.chosen !== index || !entry) return;
@@ -88,7 +88,7 @@ export class FunctionsTab {
     ));
     this.texts.replaceChildren(
       h("header", null, h("b", null, title(entry)), h("span.note", null, `function ${entry.index} · `, h("code", null, entry.type))),
-      h("div.column", { tabindex: "0", "aria-label": "WebAssembly" }, h("h3", null, "WebAssembly"), answer.lines.length ? left : h("p.note.empty", null, answer.note ?? ""), answer.cut && h("p.note.empty", null, "It goes on; this is as much as the page draws.")),
+      h("div.column", { tabindex: "0", "aria-label": "WebAssembly" }, h("h3", null, "WebAssembly"), answer.lines.length ? left : h("p.note.empty", null, answer.note ?? ""), answer.cut && h("p.note.empty", null, "The page shows only the beginning of this function.")),
       h("div.column", { tabindex: "0", "aria-label": "Python" }, h("h3", null, "Python, as the translator writes it"), right ?? h("p.note.empty", null, answer.note ?? "")),
     );
     if (right) linkLines(left, right);
@@ -100,8 +100,8 @@ export class FunctionsTab {
 const title = (entry) => entry.name ?? entry.exports[0] ?? `function ${entry.index}`;
 
 /**
- * Mark the lines of one text that the pointer's line of the other one stands for. A line of Python
- * bears the offset of its last instruction, and holds for those since the line before it.
+ * Mark the lines of both texts that belong together when the pointer is on one of them. A line of
+ * Python has the offset of its last instruction, and belongs to all instructions after the previous line's.
  * @param {HTMLElement} left @param {HTMLElement} right
  */
 function linkLines(left, right) {

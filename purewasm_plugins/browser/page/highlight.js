@@ -1,11 +1,11 @@
 // @ts-check
-/** Colours for the two languages that the page shows, as spans of one line. */
+/** Syntax colours for WebAssembly text and Python: each function makes the spans of one line. */
 
 import { h } from "./dom.js";
 
 const CONTROL = /^(?:block|loop|if|else|end|br|br_if|br_table|return|call|call_indirect|unreachable|nop|drop|select|func|param|result|local|type|then)$/;
 
-/** One instruction or line of the text format. @param {string} text */
+/** Colour one line of the text format. @param {string} text */
 export function wasmSpans(text) {
   return spans(text, /;;.*$|"(?:[^"\\]|\\.)*"|\$[^\s()]+|[-+]?(?:0x[\da-f.p+-]+|\d[\w.+-]*|nan\S*|inf)(?![\w.])|[a-z][\w.]*/gi, (token) => {
     if (token.startsWith(";;")) return "c";
@@ -19,7 +19,7 @@ export function wasmSpans(text) {
 
 const KEYWORDS = /^(?:and|as|break|class|continue|def|del|elif|else|except|finally|for|global|if|in|is|lambda|nonlocal|not|or|pass|raise|return|try|while|with|yield|None|True|False)$/;
 
-/** One line of Python. @param {string} text */
+/** Colour one line of Python. @param {string} text */
 export function pythonSpans(text) {
   return spans(text, /#.*$|[bf]?'(?:[^'\\]|\\.)*'|[bf]?"(?:[^"\\]|\\.)*"|\b(?:0x[\da-f]+|\d[\w.]*)|[a-z_]\w*/gi, (token) => {
     if (token.startsWith("#")) return "c";

@@ -1,7 +1,7 @@
 // @ts-check
-/** The page's side of the worker: calls as promises, and a spare worker for when one must be ended. */
+/** The page's side of the worker: calls as promises, and a spare worker that replaces one that was ended. */
 
-/** What a call fails with when the plugin was stopped, or took Python down with it. */
+/** The error of a call whose worker was ended: the plugin was stopped, or Python crashed. */
 export class Ended extends Error {
   /** @param {string} message @param {boolean} crashed */
   constructor(message, crashed) {
@@ -10,15 +10,15 @@ export class Ended extends Error {
   }
 }
 
-/** A worker that has the page's content security policy: one from a blob inherits it. */
+/** Start a worker under the page's content security policy: a worker from a blob inherits it. */
 function newWorker() {
   const script = `import ${JSON.stringify(new URL("worker.js", import.meta.url).href)};`;
   const address = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
   return new Worker(address, { type: "module" });
 }
 
-/** One worker, from its start. */
-class Seat {
+/** One worker and the calls that wait for its answers. */
+class Connection {
   /** @param {any} config @param {(progress: {text: string, fraction: number}) => void} onprogress */
   constructor(config, onprogress) {
     this.calls = new Map();
@@ -29,7 +29,7 @@ class Seat {
         if (data.progress) onprogress(data.progress);
         else if (data.ready) resolve(data.ready);
         else if (data.failed) {
-          // What is still being fetched must not go on talking of its progress.
+          // Downloads that still run must not report their progress any more.
           this.worker.onmessage = null;
           this.worker.terminate();
           reject(new Error(data.failed));
@@ -73,7 +73,7 @@ class Seat {
   }
 }
 
-/** Python with the plugin host in it. */
+/** Python with the plugin host, in a worker that is replaced when it is ended. */
 export class Host {
   /**
    * @param {any} config the site's config.json
@@ -81,55 +81,55 @@ export class Host {
    */
   constructor(config, onprogress) {
     this.config = config;
-    this.seat = new Seat(config, onprogress);
-    /** @type {Seat | null} */
+    this.connection = new Connection(config, onprogress);
+    /** @type {Connection | null} */
     this.spare = null;
-    this.seat.ready.then(() => this.prepare(), () => {});
+    this.connection.ready.then(() => this.prepare(), () => {});
   }
 
-  /** Resolves to what `about` says, with `startMs`. @returns {Promise<any>} */
+  /** The answer of the workbench's `about`, with `startMs`. @returns {Promise<any>} */
   get ready() {
-    return this.seat.ready;
+    return this.connection.ready;
   }
 
   /**
-   * Ask the workbench; see workbench.py for the methods.
+   * Call a method of the workbench (workbench.py).
    * @param {string} method
    * @param {any} [params]
    * @param {ArrayBuffer} [data]
    * @returns {Promise<any>}
    */
   async call(method, params, data) {
-    const seat = this.seat;
+    const connection = this.connection;
     try {
-      return await seat.call({ method, params }, data);
+      return await connection.call({ method, params }, data);
     } catch (error) {
-      if (error instanceof Ended && error.crashed && seat === this.seat) this.replace(error);
+      if (error instanceof Ended && error.crashed && connection === this.connection) this.replace(error);
       throw error;
     }
   }
 
-  /** End whatever runs. What was loaded is gone with it. */
+  /** End the worker: the running call fails, and the loaded plugin is lost. */
   stop() {
     this.replace(new Ended("stopped", false));
   }
 
   /** @param {Ended} reason */
   replace(reason) {
-    const old = this.seat;
-    this.seat = this.spare ?? new Seat(this.config, () => {});
+    const old = this.connection;
+    this.connection = this.spare ?? new Connection(this.config, () => {});
     this.spare = null;
     old.end(reason);
-    this.seat.ready.then(() => this.prepare(), () => {});
+    this.connection.ready.then(() => this.prepare(), () => {});
   }
 
-  /** Have a spare worker ready a little later, where the machine can afford one. */
+  /** Start a spare worker after 1.5 s, unless the device has less than 4 GB or saves data. */
   prepare() {
     const { deviceMemory, connection } = /** @type {any} */ (navigator);
     if ((deviceMemory ?? 8) < 4 || connection?.saveData) return;
     setTimeout(() => {
       if (this.spare) return;
-      const spare = new Seat(this.config, () => {});
+      const spare = new Connection(this.config, () => {});
       this.spare = spare;
       spare.ready.catch(() => {
         spare.end(new Ended("no spare", false));

@@ -1,8 +1,8 @@
 // @ts-check
-/** The page: it picks plugins, runs tools and shows what the workbench in the worker answers. */
+/** The page: a list of plugins, the form of a tool, and the answers of the workbench in the worker. */
 
 import { DebugTab } from "./debug.js";
-import { byId, counted, duration, h, size, tabList, toast } from "./dom.js";
+import { byId, counted, duration, h, reveal, size, tabList, toast } from "./dom.js";
 import { toolForm } from "./form.js";
 import { FunctionsTab } from "./functions.js";
 import { Ended, Host } from "./host.js";
@@ -11,7 +11,7 @@ import { MemoryTab } from "./memory.js";
 import { showError, showNote, showResult } from "./result.js";
 import { readAddress, writeAddress } from "./share.js";
 
-/** Bytes of a file that the page still takes. */
+/** The most bytes of a file that the page loads. */
 const LARGEST_FILE = 32 * 1024 * 1024;
 
 /** @type {any} */
@@ -24,24 +24,24 @@ let current = null;
 let open = null;
 let defaults = { timeout: 30, fuel: null, memory_pages: 1024 };
 let detail = "functions";
-/** What the worker does now. @type {{started: number, ended: Promise<any>} | null} */
+/** The call that the worker runs now. @type {{started: number, ended: Promise<any>} | null} */
 let job = null;
-/** Counts the plugins that were asked for: what belongs to an earlier one comes too late. */
+/** The number of the newest request for a plugin; answers to earlier requests are ignored. */
 let turn = 0;
 
-/** Milliseconds that what runs still gets when something else is wanted of the worker. */
+/** Milliseconds that the running call gets to finish before the worker is ended for another plugin. */
 const GRACE = 800;
 
 const functions = new FunctionsTab((index) => ask("function", { index }));
 const memory = new MemoryTab((start, length) => ask("memory", { start, size: length }));
 const debug = new DebugTab(startDebugging, askDebugger);
 
-/** Ask for something to draw; if the worker is ended meanwhile, that is the answer. @param {string} method @param {any} params */
+/** Call a method of the workbench; where the worker is ended meanwhile, return an error to show. @param {string} method @param {any} params */
 async function ask(method, params) {
   try {
     return await host.call(method, params);
   } catch (error) {
-    if (error instanceof Ended) return { error: { message: "The plugin was stopped; choose again." } };
+    if (error instanceof Ended) return { error: { message: "The plugin was stopped. Choose it again." } };
     throw error;
   }
 }
@@ -64,7 +64,7 @@ async function askDebugger(request) {
   }
 }
 
-const SESSION_LOST = "The debugger was ended with everything else that was loaded. The call can be opened again.";
+const SESSION_LOST = "The debugger session was ended together with the plugin. You can open the call again.";
 
 /* Starting */
 
@@ -155,10 +155,10 @@ async function openFromAddress() {
   if (plugin === null) return config.plugins.length ? openBundled(config.plugins[0].file, start) : undefined;
   if (config.plugins.some((/** @type {any} */ entry) => entry.file === plugin)) return openBundled(plugin, start);
   waiting = { plugin, start };
-  showNote(byId("result"), `This link is about the plugin “${plugin}”`, "Links carry a plugin's name and the input, never the plugin itself. Drop that file on this page, and the input is filled in.");
+  showNote(byId("result"), `This link is for the plugin “${plugin}”`, "A link contains the plugin's name and the input, but not the plugin. Drop the file on this page to load it with this input.");
 }
 
-/** What a link said of a plugin that is not here yet. @type {{plugin: string, start: any} | null} */
+/** The link's plugin and input, while the file is not yet loaded. @type {{plugin: string, start: any} | null} */
 let waiting = null;
 
 /** @param {string} file @param {any} [start] */
@@ -169,7 +169,7 @@ async function openBundled(file, start) {
     const response = await fetch("plugins/" + encodeURIComponent(file));
     if (!response.ok) throw new Error(`${response.status} ${response.statusText}`);
     const data = await response.arrayBuffer();
-    // Another one may have been picked meanwhile.
+    // The visitor may have picked another plugin meanwhile.
     if (own === turn) await openPlugin(file, data, entry.inputs, start);
   } catch (error) {
     if (!(error instanceof Ended)) fail("NetworkError", `${file} could not be fetched: ${/** @type {any} */ (error).message}`);
@@ -181,7 +181,7 @@ async function openFile(file) {
   if (file.size > LARGEST_FILE) {
     forget(file.name);
     await makeRoom();
-    fail("FileTooLarge", `${file.name} has ${size(file.size)}; the playground takes files of up to ${size(LARGEST_FILE)}.`, "The package itself takes larger ones: use it in Python.");
+    fail("FileTooLarge", `${file.name} has ${size(file.size)}; the playground takes files of up to ${size(LARGEST_FILE)}.`, "The Python package loads larger files.");
     return;
   }
   let data;
@@ -195,7 +195,7 @@ async function openFile(file) {
   await openPlugin(file.name, data, {}, start);
 }
 
-/** Let go of the plugin that is open: another one comes. @param {string} file @returns {number} its turn */
+/** Close the open plugin before the next one. @param {string} file @returns {number} the number of this request */
 function forget(file) {
   current = open = null;
   debug.close();
@@ -205,7 +205,7 @@ function forget(file) {
   return ++turn;
 }
 
-/** Have the worker free: what runs may end by itself if it does so at once. */
+/** Wait until the worker is free; a call that does not end in `GRACE` is ended. */
 async function makeRoom() {
   while (job) {
     const own = job;
@@ -225,7 +225,8 @@ function markPicked(file) {
   for (const button of byId("plugins").querySelectorAll("button")) {
     const on = button.dataset.file === file;
     button.setAttribute("aria-current", String(on));
-    if (on) button.scrollIntoView({ block: "nearest", inline: "nearest" });
+    // Wide windows scroll the whole column, narrow ones the row of plugins.
+    if (on) for (const container of document.querySelectorAll(".picker, #plugins")) reveal(container, button);
   }
 }
 
@@ -245,7 +246,7 @@ async function openPlugin(file, data, inputs, start) {
   drawDetails();
 }
 
-/** Have the worker load the current plugin. @param {string} text */
+/** Load the current plugin in the worker. @param {string} text the status meanwhile */
 async function load(text) {
   if (!current) return null;
   const { file, data } = current;
@@ -257,7 +258,7 @@ async function load(text) {
   return answer;
 }
 
-/** The engine, where it is not the usual one. */
+/** The name of the engine, or undefined for the default. */
 function chosenEngine() {
   const select = byId("engine");
   return select.selectedIndex > 0 ? select.value : undefined;
@@ -326,7 +327,7 @@ async function run() {
   if (detail === "memory") memory.open();
 }
 
-/** The Debug button: the tab, and in it a session on this call. */
+/** Show the Debug tab and open a session on the call in the form. */
 async function debugCall() {
   if (job) return;
   showTab("debug");
@@ -340,10 +341,10 @@ function showTab(id) {
 }
 
 /**
- * Wait for the worker, with the time and a Stop button on the page.
+ * Wait for the worker, and meanwhile show the time and the Stop button.
  * @param {string} text
  * @param {() => Promise<any>} work
- * @returns {Promise<any>} null where it was stopped
+ * @returns {Promise<any>} the answer, or null where the call was stopped
  */
 async function busy(text, work) {
   const own = { started: performance.now(), ended: Promise.resolve() };
@@ -354,7 +355,7 @@ async function busy(text, work) {
   };
   tick();
   const timer = setInterval(tick, 100);
-  // A call that answers at once must not make the buttons flicker.
+  // The delay keeps the buttons from flickering at short calls.
   const shown = setTimeout(() => job === own && markBusy(true), 150);
   const answered = work();
   own.ended = answered.then(() => {}, () => {});
@@ -385,7 +386,7 @@ function markBusy(on) {
   if (stop) stop.hidden = !on;
 }
 
-/** End what runs, and with it everything that was loaded. */
+/** End the worker, and with it the running call and the loaded plugin. */
 function endJob() {
   job = null;
   markBusy(false);
@@ -393,7 +394,7 @@ function endJob() {
   if (debug.state) debug.close(SESSION_LOST);
 }
 
-/** The Stop button: the plugin is loaded afresh in another worker. */
+/** Stop the call, and load the plugin again in another worker. */
 async function stop() {
   if (!job) return;
   const loading = !current?.answer;
@@ -401,11 +402,11 @@ async function stop() {
   endJob();
   if (loading) {
     status("ready", "Stopped");
-    showNote(byId("result"), "Stopped", "The plugin did not finish loading. Pick another one.");
+    showNote(byId("result"), "Stopped", "The plugin had not finished loading. Choose another one.");
     return;
   }
-  showNote(byId("result"), "Stopped", "The plugin was ended in the middle of its work. It is loaded afresh: what it remembered is gone.");
-  const answer = await load("Starting afresh");
+  showNote(byId("result"), "Stopped", "The call was ended and the plugin is loaded again; its earlier state is lost.");
+  const answer = await load("Starting again");
   if (answer) status("ready", `Stopped; ready again after ${duration(performance.now() - started)}`);
 }
 
@@ -413,10 +414,10 @@ async function stop() {
 async function crashed(error) {
   job = null;
   markBusy(false);
-  status("ready", "Python was started afresh");
-  const parts = { type: "Crash", message: "The call took the whole of Python down with it, in this page's worker.", hint: "Python was started afresh, and the page works on.", traceback: error.message, frames: [], hidden: 0, reason: null };
+  status("ready", "Python was started again");
+  const parts = { type: "Crash", message: "The call crashed Python in this page's worker.", hint: "Python was started again; the page can still be used.", traceback: error.message, frames: [], hidden: 0, reason: null };
   showError(byId("result"), parts, showFrame);
-  if (current?.answer?.plugin) await load("Starting afresh");
+  if (current?.answer?.plugin) await load("Starting again");
 }
 
 /* Looking inside */
@@ -428,8 +429,8 @@ function drawDetails() {
   if (!module) return;
   functions.show(module);
   const panel = h("div", { id: "panel", role: "tabpanel" });
-  if (!current?.answer.plugin) debug.refuse("There is no call to step through: this module could not be loaded as a plugin.");
-  else if (!current.answer.plugin.tools.length) debug.refuse("There is no call to step through: the plugin has no tools.");
+  if (!current?.answer.plugin) debug.refuse("There is no call to debug: this module could not be loaded as a plugin.");
+  else if (!current.answer.plugin.tools.length) debug.refuse("There is no call to debug: the plugin has no tools.");
   const tabs = [{ id: "functions", text: "Functions" }, { id: "debug", text: "Debug" }, { id: "memory", text: "Memory" }, { id: "interface", text: "Exports and imports" }];
   /** @param {string} id */
   const choose = (id) => {
@@ -444,7 +445,7 @@ function drawDetails() {
   choose(detail);
 }
 
-/** Show where a frame of a backtrace was. @param {any} frame */
+/** Show the instruction of a backtrace's frame. @param {any} frame */
 async function showFrame(frame) {
   if (byId("details").hidden) return;
   showTab("functions");
@@ -462,7 +463,7 @@ function connectPage() {
     root.dataset.theme = dark ? "light" : "dark";
     remember("theme", root.dataset.theme);
   };
-  // What sticks to the top of the window sticks to the bar, which may take two lines.
+  // The Debug tab's buttons stick to the lower edge of the bar, which may have two lines.
   const bar = /** @type {HTMLElement} */ (document.querySelector(".bar"));
   new ResizeObserver(() => root.style.setProperty("--bar", `${bar.offsetHeight}px`)).observe(bar);
   byId("share").onclick = share;
@@ -497,7 +498,7 @@ async function share() {
   const fits = writeAddress({ plugin: current.file, tool: open?.tool.name, input: open?.form.shareable(), engine: chosenEngine() });
   try {
     await navigator.clipboard.writeText(location.href);
-    toast(fits ? "Link copied" : "Link copied, without the input: it is too long for one");
+    toast(fits ? "Link copied" : "Link copied without the input, which is too long for a link");
   } catch {
     toast("The link is in the address bar");
   }
@@ -522,9 +523,9 @@ function connectDrops() {
     veil.classList.remove("shown");
     const files = event.dataTransfer?.files ?? [];
     if (!files.length) return;
-    if (!host || !byId("boot").hidden) return toast("One moment: Python is still loading");
+    if (!host || !byId("boot").hidden) return toast("Python is still loading; please try again in a moment");
     openFile(files[0]);
-    if (files.length > 1) toast(`${counted(files.length, "file")} were dropped; this is the first`);
+    if (files.length > 1) toast(`${counted(files.length, "file")} were dropped; this is the first one`);
   });
 }
 
@@ -542,7 +543,7 @@ function remember(key, value) {
   try {
     localStorage.setItem(key, value);
   } catch {
-    // A browser may forbid it; the page then forgets.
+    // The browser may forbid storage; the page then starts with the defaults.
   }
 }
 

@@ -1,12 +1,12 @@
 // @ts-check
-/** The tab of memory: bytes as hexadecimal digits and text, and what the last call did to them. */
+/** The Memory tab: bytes as hexadecimal digits and as text, with what the last call changed. */
 
 import { counted, h, size } from "./dom.js";
 
 const ROWS = 24;
 
 export class MemoryTab {
-  /** @param {(start: number, size: number) => Promise<any>} fetch asks the workbench for bytes */
+  /** @param {(start: number, size: number) => Promise<any>} fetch gets bytes from the workbench */
   constructor(fetch) {
     this.fetch = fetch;
     /** @type {any} */
@@ -14,7 +14,7 @@ export class MemoryTab {
     this.start = 0;
     this.width = 16;
     this.address = /** @type {HTMLInputElement} */ (h("input", { "aria-label": "Address", placeholder: "address, 0x…", spellcheck: "false" }));
-    this.overview = h("div.overview", { title: "The whole memory: click to go there", onclick: (/** @type {MouseEvent} */ event) => this.seek(event) });
+    this.overview = h("div.overview", { title: "The whole memory: click to show a place", onclick: (/** @type {MouseEvent} */ event) => this.seek(event) });
     this.jumps = h("div.row", null);
     this.hex = h("div.hex", { tabindex: "0", role: "group", "aria-label": "Bytes of memory; the arrow and page keys move", onkeydown: (/** @type {KeyboardEvent} */ event) => this.key(event) });
     this.says = h("p.note", null);
@@ -22,8 +22,9 @@ export class MemoryTab {
   }
 
   /**
-   * @param {any} summary of the workbench
-   * @param {boolean} afterCall whether to go to what the call did
+   * Show a memory.
+   * @param {any} summary as the workbench gives it
+   * @param {boolean} afterCall whether to show the place of the output or input
    */
   show(summary, afterCall) {
     this.summary = summary;

@@ -1,14 +1,14 @@
 // @ts-check
-/** The card that shows what a call gave: its output or its error, and what it used. */
+/** The card of a call's result: the output or the error, and what the call used. */
 
 import { counted, duration, h, size, toast } from "./dom.js";
 
-/** Characters of an output that are drawn; all of it can be copied and saved. */
+/** The most characters of an output that the page shows; Copy and Save take all. */
 const SHOWN = 100_000;
 
 /**
  * @param {HTMLElement} card
- * @param {any} answer what the workbench said
+ * @param {any} answer the answer of the workbench
  * @param {{tool: string, open: (frame: any) => void}} context
  */
 export function showResult(card, answer, { tool, open }) {
@@ -57,7 +57,7 @@ function outputParts(output, tool) {
       h("div.actions", null, h("button.quiet", { type: "button", onclick: copy }, "Copy"), h("button.quiet", { type: "button", onclick: save }, "Save")),
     ),
     h("pre.text", { id: "output", tabindex: "0", "aria-label": "Output" }, output.slice(0, SHOWN)),
-    cut && h("p.note", null, `The first ${SHOWN.toLocaleString("en")} characters; Copy and Save take all of them.`),
+    cut && h("p.note", null, `These are the first ${SHOWN.toLocaleString("en")} characters; Copy and Save take all of them.`),
   ].filter(Boolean);
 }
 
@@ -88,15 +88,15 @@ function errorParts(error, open) {
 /** @param {any} error */
 function title(error) {
   if (error.reason) return capital(error.reason);
-  return TITLES.get(error.type) ?? "That did not work";
+  return TITLES.get(error.type) ?? "The call failed";
 }
 
 const TITLES = new Map([
-  ["CompileError", "This is no valid WebAssembly module"],
+  ["CompileError", "This is not a valid WebAssembly module"],
   ["InstantiateError", "The plugin could not be started"],
-  ["MissingExportError", "This module is no plugin"],
-  ["WrongExportTypeError", "This module is no plugin"],
-  ["VersionMismatchError", "This plugin is for another host"],
+  ["MissingExportError", "This module is not a plugin"],
+  ["WrongExportTypeError", "This module is not a plugin"],
+  ["VersionMismatchError", "This plugin uses another version of the ABI"],
   ["InvalidArgumentsError", "The arguments do not fit"],
   ["FileTooLarge", "The file is too large"],
 ]);

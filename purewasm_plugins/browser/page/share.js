@@ -1,7 +1,7 @@
 // @ts-check
-/** The state that the page's address carries: the plugin's name, the tool, the input, the engine. */
+/** The state in the page's address: the plugin's name, the tool, the input and the engine. */
 
-/** Characters of input that go into an address; browsers and chats cut longer ones. */
+/** The most characters of input in an address; browsers and chat programs cut longer addresses. */
 const MOST = 6000;
 
 /** @returns {{plugin: string | null, tool: string | null, input: string | null, engine: string | null}} */

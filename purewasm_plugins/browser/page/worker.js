@@ -1,7 +1,7 @@
 // @ts-check
 /**
- * The web worker: Python and the plugin host in it. It gets `boot` once, then requests, and answers
- * each; while a plugin runs it hears nothing, which is why the page ends it to stop one.
+ * The web worker: Python with the plugin host. It receives `boot` once, then requests, and answers
+ * each. While a plugin runs it receives nothing; so the page ends the worker to stop a plugin.
  */
 
 /** @type {(request: string, data?: any) => string} */
@@ -20,11 +20,11 @@ self.onmessage = async ({ data: message }) => {
   }
   const { id, request, data } = message;
   try {
-    // toPy: Python gets a buffer, not a JavaScript object.
+    // `toPy` makes a Python buffer from the JavaScript object.
     const answer = data ? handle(request, pyodide.toPy(new Uint8Array(data))) : handle(request);
     self.postMessage({ id, answer });
   } catch (error) {
-    // `handle` words every error of Python's: what comes here has taken Python down.
+    // `handle` answers every Python exception; an error here means that Python itself has crashed.
     self.postMessage({ id, crashed: String(error).slice(0, 2000) });
   }
 };
@@ -35,9 +35,9 @@ async function boot(config) {
   const indexURL = new URL(config.pyodide, config.base).href;
   progress("Fetching Python", 0);
   const files = fetchPyodide(indexURL, config);
-  // Our own archives are small and come while Python does.
+  // The archives of this package are small; they are fetched at the same time as Python.
   const archives = Promise.all(config.python.map(async (path) => (await fetched(new URL(path, config.base).href)).arrayBuffer()));
-  // Pyodide itself would wait for ever for a file that does not come.
+  // Pyodide would wait without end for a file whose download failed; `all` fails at once.
   [pyodide] = await Promise.all([startPyodide(indexURL, files), archives, ...files.values()]);
   progress("Unpacking the plugin host", 0.94);
   const extractDir = pyodide.runPython("import site\nsite.getsitepackages()[0]");
@@ -52,8 +52,8 @@ async function boot(config) {
 }
 
 /**
- * Pyodide, made of files whose hashes were checked. A script is imported from a blob: an import
- * cannot be given a hash in a worker.
+ * Start Pyodide from files whose hashes were checked. Scripts are imported from blobs, because an
+ * import in a worker takes no hash.
  * @param {string} indexURL @param {Map<string, Promise<Response>>} files
  */
 async function startPyodide(indexURL, files) {
@@ -63,7 +63,7 @@ async function startPyodide(indexURL, files) {
     return import(address);
   };
   const [{ loadPyodide }, { default: createPyodideModule }] = await Promise.all(["pyodide.mjs", "pyodide.asm.mjs"].map(script));
-  // What Pyodide fetches it gets from here; a second time, it finds the response used up.
+  // Pyodide's own requests are answered with these responses; each can be read once.
   const original = self.fetch;
   self.fetch = (resource, options) => files.get(String(resource)) ?? original(resource, options);
   return loadPyodide({ indexURL, createPyodideModule });
@@ -72,14 +72,14 @@ async function startPyodide(indexURL, files) {
 /**
  * Fetch a file.
  * @param {string} url
- * @param {string} [integrity] its hash, or nothing where any will do
+ * @param {string} [integrity] the expected hash; "" accepts any content
  */
 async function fetched(url, integrity = "") {
   let response;
   try {
     response = await fetch(url, { integrity });
   } catch (error) {
-    const doubt = integrity ? " (it cannot be reached, or is not the file that this page was made for)" : "";
+    const doubt = integrity ? " (the file cannot be reached, or is not the file that this page was made for)" : "";
     throw new Error(`${url}: ${/** @type {any} */ (error)?.message ?? error}${doubt}`);
   }
   if (!response.ok) throw new Error(`${url}: ${response.status} ${response.statusText}`);
@@ -92,11 +92,11 @@ function progress(text, fraction) {
 }
 
 /**
- * Fetch what Pyodide is made of, and count the bytes that arrive. Where a hash is checked, a file
- * arrives all at once.
+ * Fetch Pyodide's files and report the bytes that have arrived. A file whose hash is checked arrives
+ * as a whole.
  * @param {string} indexURL
  * @param {{pyodideFiles: Record<string, string>, pyodideSize: number}} config
- * @returns {Map<string, Promise<Response>>} by address
+ * @returns {Map<string, Promise<Response>>} the responses by address
  */
 function fetchPyodide(indexURL, { pyodideFiles, pyodideSize: total }) {
   let loaded = 0;

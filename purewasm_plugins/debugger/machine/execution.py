@@ -270,7 +270,7 @@ class Execution:
         """Run as the watcher was prepared to, adding checkpoints; return the end, if reached."""
         watcher, clock = self.watcher, self._clock
         while clock.step < last_step and not self.finished:
-            memory = sum(len(memory.data) for memory in self.machine.instance.memories)
+            memory = sum(len(memory.raw) for memory in self.machine.instance.memories)
             due = self.history.due(clock.step, memory)
             watcher.last_step = min(last_step, due)
             ending = self._evaluate()

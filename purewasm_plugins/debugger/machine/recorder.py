@@ -62,7 +62,7 @@ class Recorder:
             return action()
         # The clock has counted the instruction that is running.
         step = clock.step - 1
-        before = [] if isolated else [bytes(memory.data) for memory in instance.memories]
+        before = [] if isolated else [bytes(memory.raw) for memory in instance.memories]
         try:
             result = action()
         except (Trap, HostException) as error:
@@ -83,9 +83,9 @@ class Recorder:
             tuple(
                 (number, page, content)
                 for number, old in enumerate(before)
-                for page, content in _changed_pages(old, instance.memories[number].data)
+                for page, content in _changed_pages(old, instance.memories[number].raw)
             ),
-            tuple((len(memory.data), memory.pages) for memory in instance.memories),
+            tuple((len(memory.raw), memory.pages) for memory in instance.memories),
             tuple(cell.raw for cell in instance.globals),
             tuple(tuple(table.elements) for table in instance.tables),
             instance.fuel_used,
@@ -95,10 +95,9 @@ class Recorder:
         """Do to the instance what was done the first time."""
         instance = self._machine.instance
         for memory, (size, pages) in zip(instance.memories, recorded.sizes, strict=False):
-            memory.data.extend(bytes(max(0, size - len(memory.data))))
-            memory.undo_grow(pages)
+            memory.restore_size(max(size, len(memory.raw)), pages)
         for number, page, content in recorded.pages:
-            instance.memories[number].data[page * PAGE : page * PAGE + len(content)] = content
+            instance.memories[number].raw[page * PAGE : page * PAGE + len(content)] = content
         for cell, raw in zip(instance.globals, recorded.globals or (), strict=False):
             cell.raw = raw
         for table, elements in zip(instance.tables, recorded.tables or (), strict=False):

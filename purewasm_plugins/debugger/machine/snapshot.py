@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from purewasm_plugins.engine.stepping import MachineState, SteppableMachine
-from purewasm_plugins.runtime.memory import Memory
+from purewasm_plugins.runtime.memory import GrowRefusal, Memory
 
 PAGE = 4096
 #: Pages in a chunk: an image is a tuple of chunks, and unchanged chunks are shared as a whole.
@@ -32,13 +32,13 @@ class MemoryImage:
         chunks: its bytes.
         size: their number, those of the host included.
         pages: its size for the module, in pages of 64 KiB.
-        refused: why the last growth failed.
+        grow_refusal: why the last growth failed.
     """
 
     chunks: tuple[Chunk, ...]
     size: int
     pages: int
-    refused: str | None
+    grow_refusal: GrowRefusal | None
 
     def page(self, number: int) -> bytes:
         """Return the 4 KiB page of that number; no bytes past the end."""
@@ -62,7 +62,7 @@ class MemoryImage:
 
 def memory_image(memory: Memory, like: MemoryImage | None = None) -> MemoryImage:
     """Make an image of a memory that shares the equal parts of another one."""
-    data = memory.data
+    data = memory.raw
     # `startswith` compares in place, where a slice would copy first.
     same = data.startswith
     known = () if like is None else like.chunks
@@ -78,7 +78,7 @@ def memory_image(memory: Memory, like: MemoryImage | None = None) -> MemoryImage
         ]
         unchanged = all(map(operator.is_, new, old))
         chunks.append(old if unchanged else tuple(new))
-    return MemoryImage(tuple(chunks), len(data), memory.pages, memory.refused)
+    return MemoryImage(tuple(chunks), len(data), memory.pages, memory.grow_refusal)
 
 
 def _page(data: bytearray, start: int) -> bytes:
@@ -88,13 +88,11 @@ def _page(data: bytearray, start: int) -> bytes:
 
 def restore_memory(memory: Memory, image: MemoryImage) -> None:
     """Put the content of a memory back to an image."""
-    data = memory.data
+    data = memory.raw
     same = data.startswith
     # A debugger may make a memory smaller, which no instruction can.
-    del data[image.size :]
-    data.extend(bytes(image.size - len(data)))
-    memory.undo_grow(image.pages)
-    memory.refused = image.refused
+    memory.restore_size(image.size, image.pages)
+    memory.grow_refusal = image.grow_refusal
     for number, chunk in enumerate(image.chunks):
         start = number * _CHUNK_BYTES
         if chunk is _ZERO_CHUNK and same(_ZEROS, start):

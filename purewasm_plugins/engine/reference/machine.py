@@ -115,7 +115,7 @@ class _Memory:
 
     def __init__(self, memory: Memory) -> None:
         self.memory = memory
-        self.data = memory.data
+        self.data = memory.raw
 
     @property
     def size(self) -> int:

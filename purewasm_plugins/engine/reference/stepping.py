@@ -174,7 +174,7 @@ class SteppedMachine(ReferenceMachine):
         return SteppableEntry(self, super()._entry(index))
 
     def _make_steps(self) -> Steps:
-        return _PerformedSteps(self)
+        return _PerformedSteps(self, self._machine)
 
     def _build_body(self, index: int, code: Code) -> Body:
         """Make the body of a function out of pausing lists, when it is first called."""
@@ -215,9 +215,9 @@ class EveryStep(Steps):
 class _PerformedSteps(EveryStep):
     """The steps of a machine that is stepped: what its hooks are for goes through them."""
 
-    def __init__(self, machine: SteppedMachine) -> None:
-        super().__init__(machine.instance, machine._machine)
-        self._stepped = machine
+    def __init__(self, stepped: SteppedMachine, machine: pywasm.Machine) -> None:
+        super().__init__(stepped.instance, machine)
+        self._stepped = stepped
 
     def perform_call(self, function: Function, arguments: list[Any]) -> Any:
         """Call a function that the module does not define, through the hook."""

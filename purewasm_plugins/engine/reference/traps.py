@@ -37,7 +37,7 @@ def trap_of(error: Exception, stack: pywasm.core.Stack, instance: Instance) -> T
         case _:
             instruction = fetched(stack.label[-1]) if stack.label else None
             trap = Trap(_reason(error, "" if instruction is None else instruction.opcode.mnemonic))
-    return type(trap)(trap.reason, trap.frames + _frames(stack, instance, inner=trap.frames))
+    return trap.with_frames(trap.frames + _frames(stack, instance, inner=trap.frames))
 
 
 def _reason(error: Exception, mnemonic: str) -> TrapReason:

@@ -60,7 +60,7 @@ class Backtraces:
             index = int(code.co_name[1:])
             frames.append(stack_frame(self._instance, index, offset, innermost=innermost))
         if isinstance(exception, Trap):
-            return type(exception)(exception.reason, inherited + tuple(frames))
+            return exception.with_frames(inherited + tuple(frames))
         offset = frames[0].offset if frames else None
         return Trap(self._reason(exception, offset), tuple(frames))
 

@@ -8,13 +8,11 @@ there by this package, so whoever keeps it must see that nobody else could.
 from __future__ import annotations
 
 import marshal
-import sys
 from types import CodeType
 
 from purewasm_plugins.cache.protocol import CodeCache
 from purewasm_plugins.engine.translator.source import Compiled, compiled
 from purewasm_plugins.engine.translator.writer import Effort
-from purewasm_plugins.support.version import VERSION
 from purewasm_plugins.wasm import ValidModule
 
 __all__ = ["ModuleCode"]
@@ -37,10 +35,14 @@ class ModuleCode:
         cls, module: ValidModule, metered: bool, audited: bool, cache: CodeCache | None
     ) -> ModuleCode:
         """That of a module, where its instances have the same."""
-        key = f"translator, metered {metered}, audited {audited}"
-        code: ModuleCode = module.kept.setdefault(key, cls(module, metered, audited))
+        name = f"translator, metered {metered}, audited {audited}"
+        code: ModuleCode = module.kept.setdefault(name, cls(module, metered, audited))
         if cache is not None and (code.cached is None or code.cached.cache is not cache):
-            code.cached = _Cached(cache, module_key(module.module.data, metered, audited))
+            # Imported here: only those who keep a cache wait for it.
+            from purewasm_plugins.cache.keys import code_key
+
+            key = code_key(module.module.data, FORMAT, metered, audited)
+            code.cached = _Cached(cache, key)
         return code
 
     def __init__(self, module: ValidModule, metered: bool, audited: bool) -> None:
@@ -137,15 +139,3 @@ def _read(content: bytes) -> dict[int, bytes]:
     if not isinstance(codes, dict) or not all(type(code) is bytes for code in codes.values()):
         return {}
     return codes
-
-
-def module_key(data: bytes, metered: bool, audited: bool) -> str:
-    """The key of a module's code: everything that shapes it."""
-    # Imported here: it takes a while, and without a cache nobody needs it.
-    import hashlib
-    from importlib.util import MAGIC_NUMBER
-
-    digest = hashlib.sha256(data)
-    shape = (VERSION, FORMAT, MAGIC_NUMBER, sys.version_info[:3], metered, audited)
-    digest.update(repr(shape).encode())
-    return digest.hexdigest()

@@ -22,7 +22,7 @@ from purewasm_plugins.cache.protocol import CodeCache
 from purewasm_plugins.engine.translator.backtraces import TRAPPING, Backtraces
 from purewasm_plugins.engine.translator.caching import ModuleCode
 from purewasm_plugins.engine.translator.metering import LARGEST_SLICE, SlicedBudget
-from purewasm_plugins.engine.translator.runtime import namespace
+from purewasm_plugins.engine.translator.namespace import namespace
 from purewasm_plugins.engine.translator.stack import height
 from purewasm_plugins.engine.translator.writer import Effort
 from purewasm_plugins.errors import OutOfMemory, Trap, TrapReason, WasmError
@@ -42,8 +42,9 @@ Entry = Callable[..., Any]
 _SHALLOW = 100
 _LIMIT = 1000
 
-#: What a call has lost when Python had no room: that may have ended the iterator that meters, the
-#: only exception that does. Calls outside of it must not go on, and the next one makes another.
+#: The pending trap of a call for which Python had no room. That may have ended the iterator that
+#: meters, as no other exception does: the calls around it must not go on, and the next one makes
+#: another iterator.
 _NO_ROOM = OutOfMemory()
 
 #: Variables and operands that a function's frame has room for, each in some forty bytes with its
@@ -171,7 +172,7 @@ class _Linked:
             space[f"f{index}"] = make(self._begin_first_call, self._end_first_call, index)
         if instance.memories:
             space["linear_memory"] = instance.memories[0]
-            space["memory"] = instance.memories[0].data
+            space["memory"] = instance.memories[0].raw
         for index, table in enumerate(instance.tables):
             space[f"table{index}"] = table
             space[f"elements{index}"] = table.elements
@@ -272,9 +273,9 @@ class _Linked:
             budget.reserve()
             result = entry(*arguments)
             # It may have called back and swallowed what ended it, or taken its time.
-            deadline = budget._deadline
+            deadline = budget.deadline
             if (
-                budget.lost is not None
+                budget.pending_trap is not None
                 or budget.cancelled
                 or (deadline is not None and monotonic() >= deadline)
             ):
@@ -309,35 +310,35 @@ class _Linked:
                 return self._nested(name, arguments)
             try:
                 budget.nesting = 1
-                if budget.lost is not None:
+                if budget.pending_trap is not None:
                     self._recover()
-                budget._cancelled = False
+                budget.cancel_requested = False
                 heights[0] = budget.floor = bottom = height(heights[0])
                 if bottom > shallow or get_limit() < _LIMIT:
                     budget.reserve()
                 if budget.dropped:
                     budget.settle()
                 # What `Budget.enter` does, without calls: this is what a call costs.
-                budget._looked = now = monotonic()
+                budget.checked = now = monotonic()
                 operation = budget.operation
                 if operation is not None:
-                    budget._deadline = operation.deadline
+                    budget.deadline = operation.deadline
                 else:
-                    budget._deadline = None if timeout is None else now + timeout
-                budget._start = budget._given - length_hint(budget._slice)
+                    budget.deadline = None if timeout is None else now + timeout
+                budget.start = budget.given - length_hint(budget.slice)
                 if short:
-                    budget.shorten()
+                    budget.recheck_limits()
                 return space[name](*arguments)
             except BaseException as exception:
                 budget.slots = 0
                 if exception.__class__ is MemoryError:
-                    budget.lost = _NO_ROOM
+                    budget.pending_trap = _NO_ROOM
                 caught = self._rescued(exception)
             finally:
                 budget.nesting = 0
                 if budget.held:
                     budget.reserved = False
-                    budget._room = 0
+                    budget.room = 0
                 try:
                     if cached is not None and cached.added:
                         cached.flush()
@@ -351,7 +352,7 @@ class _Linked:
     def _nested(self, name: str, arguments: tuple[Any, ...]) -> Any:
         """A call while another one of the same instance is active."""
         budget, heights = self._budget, self._heights
-        slice, dropped, nesting = budget._slice, budget.dropped, budget.nesting
+        slice, dropped, nesting = budget.slice, budget.dropped, budget.nesting
         outside = nesting, budget.floor, budget.slots, budget.reserved
         try:
             budget.enter()
@@ -361,24 +362,24 @@ class _Linked:
             return self.namespace[name](*arguments)
         except BaseException as exception:
             if exception.__class__ is MemoryError:
-                budget.lost = _NO_ROOM
+                budget.pending_trap = _NO_ROOM
             caught = self._rescued(exception)
         finally:
             # Nothing is called here, so that a signal's handler cannot come in between.
             budget.nesting, budget.floor, budget.slots, budget.reserved = outside
-            budget._room = 0
-            if budget._slice is not slice:
+            budget.room = 0
+            if budget.slice is not slice:
                 # This one was measured for the stack of the call that is over.
-                dropped += budget._slice
+                dropped += budget.slice
         raise caught from None
 
     def _recover(self) -> None:
         """Forget what ended the call before."""
         budget = self._budget
-        if budget.lost is _NO_ROOM:
+        if budget.pending_trap is _NO_ROOM:
             budget.renew()
             self.namespace["budget"] = budget.iterator
-        budget.lost = None
+        budget.pending_trap = None
 
     def _rescued(self, exception: BaseException) -> BaseException:
         """What is to be raised for what generated code raised."""

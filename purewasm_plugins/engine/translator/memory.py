@@ -34,7 +34,7 @@ Handler = Callable[[Writer, tuple[Any, ...]], None]
 
 _HEAP = TRAPS | READS
 
-#: The loads of more than a byte that one function of `runtime` does, but for `f32.load`.
+#: The loads of more than a byte that one function of `namespace` does, but for `f32.load`.
 _LOADS = (
     *("i32.load", "i64.load", "f64.load", "i32.load16_s", "i32.load16_u"),
     *("i64.load16_s", "i64.load16_u", "i64.load32_s", "i64.load32_u"),

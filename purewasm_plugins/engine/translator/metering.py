@@ -52,18 +52,18 @@ class SlicedBudget(Budget):
     """
 
     def __init__(self, limits: ResourceLimits) -> None:
-        self._given = 0
-        self._start = 0
-        self._slice: Iterator[None] = repeat(None, 0)
+        self.given = 0
+        self.start = 0
+        self.slice: Iterator[None] = repeat(None, 0)
         between = _Between(bool, ())
         between.budget = self
         #: What the iterator chains, again and again.
-        self.items: list[Iterator[None]] = [between, self._slice]
+        self.items: list[Iterator[None]] = [between, self.slice]
         self.dropped: list[None] = []
         self._size = 16
-        self._looked = 0.0
+        self.checked = 0.0
         #: Units that may be given before the call depth has to be looked at.
-        self._room = 0
+        self.room = 0
         #: How many functions are active, as far as is known.
         self._active = 1
         self.floor = 0
@@ -79,11 +79,11 @@ class SlicedBudget(Budget):
     @property
     def fuel_used(self) -> int:
         """Units that the running call, or else the last one, has used."""
-        return self._given - length_hint(self._slice) - len(self.dropped) - self._start
+        return self.given - length_hint(self.slice) - len(self.dropped) - self.start
 
     @fuel_used.setter
     def fuel_used(self, value: int) -> None:
-        self._start = self._given - length_hint(self._slice) - len(self.dropped) - value
+        self.start = self.given - length_hint(self.slice) - len(self.dropped) - value
 
     def renew(self) -> None:
         """Make a new iterator, which goes on where the one before was.
@@ -92,31 +92,31 @@ class SlicedBudget(Budget):
         passes on may raise. So the source here is one that runs no Python code: again and again it
         gives the two items of a list, and the first of them puts the next slice in second place.
         """
-        self.shorten()
+        self.recheck_limits()
         self.iterator: Iterator[None] = chain.from_iterable(chain.from_iterable(repeat(self.items)))
 
-    def shorten(self) -> None:
+    def recheck_limits(self) -> None:
         """Give up what is left of a slice, so that the next unit looks around first.
 
         Any thread may call it: what `extend` takes it takes at once.
         """
-        self.dropped.extend(self._slice)
+        self.dropped.extend(self.slice)
 
     def settle(self) -> None:
         """Take the units that were dropped off those that were given."""
         count = len(self.dropped)
-        self._given -= count
+        self.given -= count
         del self.dropped[:count]
 
     def spend(self, units: int = 1) -> None:
         """See `Budget.spend`: units that are used at once come out of the same slice."""
         if units == 1:
-            missing = next(self._slice, 1) or 0
+            missing = next(self.slice, 1) or 0
         else:
-            missing = units - len(list(islice(self._slice, units)))
+            missing = units - len(list(islice(self.slice, units)))
         if missing:
             self.check_limits(missing)
-            self._given += missing
+            self.given += missing
 
     def reserve(self) -> None:
         """Have Python's stack made large enough for what may come in the active entry.
@@ -177,18 +177,18 @@ class _Between(map):  # type: ignore[type-arg]
         budget = self.budget
         if budget.progress is not None:
             budget.report()
-        room = budget._room or budget.measure()
+        room = budget.room or budget.measure()
         if not room:
             raise Trap(TrapReason.CALL_STACK_EXHAUSTED)
         if budget.dropped:
             budget.settle()
         now = monotonic()
-        fuel, deadline = budget.limits.fuel, budget._deadline
-        left = LARGEST_SLICE if fuel is None else fuel - budget._given + budget._start
+        fuel, deadline = budget.limits.fuel, budget.deadline
+        left = LARGEST_SLICE if fuel is None else fuel - budget.given + budget.start
         if left <= 0 or budget.cancelled or (deadline is not None and now >= deadline):
             budget.check_limits(1)
-        elapsed = now - budget._looked
-        budget._looked = now
+        elapsed = now - budget.checked
+        budget.checked = now
         size = budget._size
         if elapsed > LONGEST:
             size = int(size * SHORTEST / elapsed) or 1
@@ -203,7 +203,7 @@ class _Between(map):  # type: ignore[type-arg]
             size = left
         slice = repeat(None, size)
         # From here on nothing is called.
-        budget._room = room - size
-        budget._given += size
-        budget._slice = budget.items[1] = slice
+        budget.room = room - size
+        budget.given += size
+        budget.slice = budget.items[1] = slice
         raise StopIteration

@@ -1,7 +1,7 @@
 """Numeric instructions (section 4.4.1): a row of the table for each, from operands to expression.
 
 A row says how the Python expression is built from those of the operands, and how the instruction
-may trap. What takes more than an expression is a function of `runtime`, called by name. To add an
+may trap. What takes more than an expression is a function of `namespace`, called by name. To add an
 instruction, add its row here and its test.
 """
 

@@ -4,18 +4,37 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
+
+from purewasm_plugins.errors import InvalidArgumentsError
+from purewasm_plugins.tools.registry import schema_validator
 
 #: How deep an example follows a schema.
 _DEPTH = 8
 
 
 def short_inputs(schema: Mapping[str, Any] | None) -> tuple[str, ...]:
-    """A few short inputs of a tool; `schema` is that of its arguments, if it has one."""
+    """Return a few short inputs of a tool.
+
+    Args:
+        schema: that of the tool's arguments, if it has one. A host checks arguments before it runs
+            a tool, so each input is one that the schema allows, and there may be none.
+    """
     if schema is None:
         return "", "hello"
-    return "", "{}", _arguments(schema, "hello")
+    allows = schema_validator("", schema)
+    return tuple(
+        text for text in ("{}", example_arguments(schema, "hello")) if _allowed(allows, text)
+    )
+
+
+def _allowed(validator: Callable[[Any], None], text: str) -> bool:
+    try:
+        validator(json.loads(text))
+    except InvalidArgumentsError:
+        return False
+    return True
 
 
 def large_inputs(schema: Mapping[str, Any] | None, size: int) -> Iterator[bytes]:
@@ -23,7 +42,7 @@ def large_inputs(schema: Mapping[str, Any] | None, size: int) -> Iterator[bytes]
     rows = (f'{n},Ada Lovelace,"London, {n}",{n / 4}\n' for n in itertools.count(1))
     text = _up_to(size, itertools.chain(("id,name,place,number\n",), rows))
     if schema is not None:
-        yield _arguments(schema, text).encode()
+        yield example_arguments(schema, text).encode()
         return
     yield text.ljust(size).encode()
     records = (f'{{"id":{n},"name":"Ada","tags":["a","b"]}},' for n in itertools.count(1))
@@ -40,8 +59,8 @@ def _up_to(size: int, parts: Iterable[str]) -> str:
     return "".join(chosen)
 
 
-def _arguments(schema: Mapping[str, Any], text: str) -> str:
-    """JSON that fits a schema, if it is a simple one. Of its strings, the first is `text`."""
+def example_arguments(schema: Mapping[str, Any], text: str = "text") -> str:
+    """Return JSON that fits a schema, if it is a simple one; its first string is `text`."""
     strings = itertools.chain((text,), itertools.repeat("text"))
     return json.dumps(_example(schema, strings, _DEPTH), separators=(",", ":"))
 

@@ -52,6 +52,7 @@ VERSION = f"answer {abi.ABI_VERSION}, or leave plugin_abi_version out"
 DUPLICATE = "give every tool a name of its own"
 AGENT_NAME = "use letters (a-z, A-Z), digits, _ and -, 64 of them at most"
 SCHEMA = 'answer a JSON Schema: {"type": "object", "properties": {...}}'
+EXAMPLE = 'give its properties an "examples", "const", "enum" or "minimum" that the schema allows'
 LATE = "let it answer sooner, or raise the limit of time or fuel"
 TOOL = "let it answer every text: with a message where it cannot use it, not with a trap"
 LARGE = "let it answer large inputs too"

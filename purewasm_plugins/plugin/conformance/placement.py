@@ -11,9 +11,10 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from purewasm_plugins.errors import StringError
 from purewasm_plugins.plugin.conformance import mends
 from purewasm_plugins.plugin.conformance.findings import Check, Status
-from purewasm_plugins.plugin.strings import LEAST_RESERVE, Arena, InputPlace, StringError
+from purewasm_plugins.plugin.strings import LEAST_RESERVE, Arena, InputPlace
 from purewasm_plugins.runtime.instance import Instance
 from purewasm_plugins.runtime.memory import Memory
 from purewasm_plugins.wasm import PAGE_SIZE

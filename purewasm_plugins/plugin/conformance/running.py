@@ -14,8 +14,10 @@ from purewasm_plugins.engine import Engine, instantiate
 from purewasm_plugins.errors import (
     DeadlineExceeded,
     InvalidArgumentsError,
+    InvalidString,
     OutOfFuel,
     PluginError,
+    StringError,
     WasmError,
 )
 from purewasm_plugins.plugin import abi
@@ -33,15 +35,14 @@ from purewasm_plugins.plugin.conformance.placement import (
 )
 from purewasm_plugins.plugin.plugin import summary
 from purewasm_plugins.plugin.strings import (
-    Exported,
     OwnStrings,
-    StringError,
+    PluginAllocator,
     input_place,
-    string_bytes,
 )
 from purewasm_plugins.runtime.imports import Imports
 from purewasm_plugins.runtime.instance import Instance
 from purewasm_plugins.runtime.limits import ResourceLimits
+from purewasm_plugins.runtime.memory import GrowRefusal
 from purewasm_plugins.support.json_text import read_json
 from purewasm_plugins.tools.registry import schema_validator
 from purewasm_plugins.wasm import PAGE_SIZE, ValidModule
@@ -189,7 +190,7 @@ class Running:
         elif allocator is None or allocator.passed:
             runs = self._runs(index, schema, f"{label} runs")
             yield runs
-            if runs.passed:
+            if runs.status is Status.PASS:
                 self._any_runs = True
                 yield self._keeps_input(index, schema, f"{label} input", allocator is not None)
 
@@ -238,6 +239,9 @@ class Running:
             if wrong:
                 return Check(name, Status.FAIL, f"on {_quoted(text)}: {wrong}", mends.UTF8)
             found.append(f"{_quoted(text)} gives {len(run.output)} bytes")
+        if not found:
+            details = "not run: its schema allows none of the arguments that were tried"
+            return Check(name, Status.WARNING, details, mends.EXAMPLE)
         return Check(name, Status.PASS, ", ".join(found))
 
     def _keeps_input(
@@ -307,10 +311,12 @@ class Running:
             try:
                 answer = call(instance, "plugin_tool_execute", index, pointer)
             finally:
-                crowded = memory.refused == "host region"
-            output = bytes(string_bytes(memory, answer, self._limits.output_bytes))
+                crowded = memory.grow_refusal is GrowRefusal.HOST_REGION
+            output = bytes(memory.string_bytes(answer, self._limits.output_bytes))
         except (DeadlineExceeded, OutOfFuel) as error:
             return Run(error=summary(error), mend=mends.LATE, late=True)
+        except InvalidString as error:
+            return Run(error=error.summary, mend=mends.POINTER, crowded=crowded)
         except WasmError as error:
             return Run(error=summary(error), mend=mends.TOOL, crowded=crowded)
         except StringError as error:
@@ -328,7 +334,7 @@ class Running:
             # One of its exports has the wrong type: that has failed already.
             self._place = hidden
             return None
-        if not isinstance(place, Exported):
+        if not isinstance(place, PluginAllocator):
             return None
         name, sizes = "allocator", (1, PAGE_SIZE + 1, 1)
         try:

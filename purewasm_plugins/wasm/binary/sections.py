@@ -524,3 +524,7 @@ _SECTIONS = {
     10: _SectionKind(11, "code", _code_section),
     11: _SectionKind(12, "data", _data_section),
 }
+
+#: The numbers of the sections by their names, as `Section.name` has them, in the order in which
+#: they appear in a module. A custom section may appear anywhere.
+SECTION_IDS = {"custom": 0} | {kind.name: identifier for identifier, kind in _SECTIONS.items()}

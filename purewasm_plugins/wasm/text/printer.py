@@ -27,14 +27,21 @@ from purewasm_plugins.wasm.types import (
     ValType,
 )
 
-__all__ = ["BodyLine", "Identifiers", "body_lines", "disassemble", "format_instruction"]
+__all__ = [
+    "MAX_INDENTATION",
+    "BodyLine",
+    "Identifiers",
+    "body_lines",
+    "disassemble",
+    "format_instruction",
+]
 
 #: What cannot stand in an identifier (section 6.3.5).
 _NOT_IN_IDENTIFIERS = re.compile(r"[^0-9A-Za-z!#$%&'*+\-./:<=>?@\\^_`|~]")
 
-#: Levels of nesting that are shown by indentation. Beyond them lines stay where they are: every
-#: level costs two characters on every line in it.
-MAX_INDENTATION = 40
+#: The most levels of nesting that are indented. Deeper lines are not indented further: they would
+#: leave the screen.
+MAX_INDENTATION = 12
 
 #: Bytes of a data segment on a line, and functions of an element segment.
 DATA_PER_LINE = 48

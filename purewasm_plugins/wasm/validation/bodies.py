@@ -408,7 +408,7 @@ class FunctionValidator:
                     control[-1] = (outside, shape, opcode, label)
                     stack = shape.start
                     if recorder is not None:
-                        recorder.otherwise(position)
+                        recorder.begin_else(position)
                     position += 1
                     continue
 

@@ -21,7 +21,7 @@ class Block(NamedTuple):
     Attributes:
         kind: "block", "loop", "if" or "function".
         start: offset of the instruction that opens it; of a function, of its first instruction.
-        otherwise: offset of the `else` of an `if` that has one.
+        else_offset: offset of the `else` of an `if` that has one.
         end: offset of its `end`.
         type: what it takes from the operand stack and what it leaves there.
         height: how many operands of the function lie below its own parameters. Code that cannot be
@@ -31,7 +31,7 @@ class Block(NamedTuple):
 
     kind: str
     start: int
-    otherwise: int | None
+    else_offset: int | None
     end: int
     type: FuncType
     height: int
@@ -74,14 +74,14 @@ class Control(NamedTuple):
 class _Open:
     """A block that is not at its end yet."""
 
-    __slots__ = ("height", "kind", "otherwise", "start", "targeted", "type")
+    __slots__ = ("else_offset", "height", "kind", "start", "targeted", "type")
 
     def __init__(self, kind: str, start: int, type_: FuncType, height: int) -> None:
         self.kind = kind
         self.start = start
         self.type = type_
         self.height = height
-        self.otherwise: int | None = None
+        self.else_offset: int | None = None
         self.targeted = False
 
 
@@ -100,9 +100,9 @@ class Recorder:
             self._blocks[start] = None  # keeps the order
         self._open.append(_Open(kind, start, type_, height))
 
-    def otherwise(self, offset: int) -> None:
+    def begin_else(self, offset: int) -> None:
         """The innermost block has an `else`."""
-        self._open[-1].otherwise = offset
+        self._open[-1].else_offset = offset
 
     def branch(self, label: int) -> None:
         """Something branches."""
@@ -114,7 +114,7 @@ class Recorder:
         block = Block(
             opened.kind,
             opened.start,
-            opened.otherwise,
+            opened.else_offset,
             offset,
             opened.type,
             opened.height,

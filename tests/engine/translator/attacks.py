@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.generators import module, section, unsigned, vector
+from purewasm_plugins.wasm.binary.encoder import module, section, unsigned, vector
 
 LOCAL_0 = b"\x20\x00"
 #: From an `i32` to an `i32`.

@@ -11,8 +11,8 @@ from random import Random
 import pytest
 
 from purewasm_plugins.engine.translator import control, function
-from tests.differential import compare
-from tests.generators import random_module
+from tests.differential.comparison import compare
+from tests.random_modules.modules import random_module
 
 COUNT = int(os.environ.get("PUREWASM_DIFFERENTIAL", "60"))
 #: The same modules, written in every way that control flow can be.

@@ -89,7 +89,7 @@ class Interrupted:
         with pytest.raises(Trap, match="exhausted"):
             self.call("down", 200)
         memory = self.instance.exports["memory"]
-        assert len(memory.data) == memory.size  # type: ignore[union-attr]
+        assert len(memory.raw) == memory.size  # type: ignore[union-attr]
         assert not PYTHON_STACK._holders
 
 
@@ -144,7 +144,7 @@ def test_at_each_place(name: str, exception: type[BaseException], wat: Wat) -> N
     while True:
         if name == "first":
             subject = Interrupted(data)
-        subject.instance.budget.shorten()  # type: ignore[attr-defined]
+        subject.instance.budget.recheck_limits()  # type: ignore[attr-defined]
         injector = Injector(at, exception)
         answer, error = None, None
         try:

@@ -7,7 +7,7 @@ from itertools import product
 import pytest
 
 from tests.conftest import assemble
-from tests.differential import compare
+from tests.differential.comparison import compare
 
 ORDERS = [f"{order}_{sign}" for order in ("lt", "gt", "le", "ge") for sign in "su"]
 COMPARISONS = ["eq", "ne", *ORDERS]

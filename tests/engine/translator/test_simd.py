@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import wasmtime
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,8 +21,6 @@ from purewasm_plugins.engine.translator.simd import FUNCTIONS
 from purewasm_plugins.runtime.values import f32_from_bits, f32_to_bits, f64_from_bits, f64_to_bits
 from purewasm_plugins.wasm.opcodes import OPCODES, Immediates, Opcode
 from purewasm_plugins.wasm.types import ValType
-
-wasmtime = pytest.importorskip("wasmtime")
 
 VECTOR_OPCODES = [opcode for opcode in OPCODES if opcode.code >> 8 == 0xFD]
 TESTED = [opcode for opcode in VECTOR_OPCODES if opcode.mnemonic in FUNCTIONS]

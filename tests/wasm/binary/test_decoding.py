@@ -9,8 +9,9 @@ import pytest
 
 from purewasm_plugins.errors import DecodeError, WasmError
 from purewasm_plugins.wasm import FuncType, Span, ValType, decode, load
+from purewasm_plugins.wasm.binary.encoder import module, name, section, unsigned, vector
 from tests.conftest import ROOT
-from tests.generators import function_module, module, name, section, unsigned, vector
+from tests.wasm.modules import function_module
 
 HEADER = b"\0asm\x01\0\0\0"
 FIXTURES = sorted((ROOT / "fixtures").rglob("*.wasm"))

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from purewasm_plugins.wasm import decode
+from purewasm_plugins.wasm.binary.encoder import module, name, section, unsigned, vector
 from purewasm_plugins.wasm.symbols.names import Names, read_names
-from tests.generators import module, name, section, unsigned, vector
 
 NAMED = """
 (module $m

@@ -14,9 +14,10 @@ from purewasm_plugins.wasm.binary.instructions import instructions
 from purewasm_plugins.wasm.opcodes import BY_MNEMONIC
 from purewasm_plugins.wasm.text.printer import disassemble, format_instruction
 from tests.conftest import ROOT
-from tests.generators import function_module, random_module
+from tests.random_modules.modules import random_module
 from tests.spec import suite
-from tests.wasm.comparison import essence
+from tests.wasm.essence import essence
+from tests.wasm.modules import function_module
 
 FIXTURES = sorted((ROOT / "fixtures").rglob("*.wasm"))
 

@@ -9,8 +9,10 @@ import pytest
 
 from purewasm_plugins.errors import ValidationError
 from purewasm_plugins.wasm import Block, FuncType, ValType, decode, load, validate
+from purewasm_plugins.wasm.binary.encoder import module, section
 from purewasm_plugins.wasm.binary.instructions import instructions
-from tests.generators import function_module, module, random_module, section
+from tests.random_modules.modules import random_module
+from tests.wasm.modules import function_module
 
 I32, F64 = ValType.I32, ValType.F64
 
@@ -249,7 +251,7 @@ def test_control_of_random_modules(seed: int) -> None:
                     open_blocks.append(block)
                     seen.append(offset)
                 case "else":
-                    assert open_blocks[-1].otherwise == offset
+                    assert open_blocks[-1].else_offset == offset
                 case "end":
                     assert open_blocks.pop().end == offset
                 case "br" | "br_if":

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import inspect
 import pickle
+import re
+import time
 from collections.abc import Callable
 
 import pytest
@@ -12,29 +14,43 @@ import pytest
 import purewasm_plugins
 from purewasm_plugins import debugger, errors
 from purewasm_plugins.errors import (
+    AbiVersionError,
     Cancelled,
     CompileError,
     DeadlineExceeded,
     DebuggerError,
     DecodeError,
+    DuplicatePluginError,
     DuplicateToolError,
+    ExportKindError,
     ExpressionError,
+    HitCountError,
     InstantiateError,
     InvalidArgumentsError,
+    InvalidOptionError,
+    InvalidString,
     LinkError,
     LocationError,
     MemoryInUse,
     MissingExportError,
     OutOfFuel,
     OutOfMemory,
+    PluginClosedError,
     PluginError,
+    PluginFileError,
+    PluginNotFoundError,
+    PureWasmError,
     ResourceLimitError,
     StackFrame,
+    StringError,
     ToolError,
     ToolExecutionError,
+    ToolFailedError,
     ToolNotFoundError,
     Trap,
     TrapReason,
+    UnknownEngineError,
+    UnknownExportError,
     ValidationError,
     VersionMismatchError,
     WasmError,
@@ -75,6 +91,38 @@ CASES: list[tuple[Exception, dict[str, object], str]] = [
         "incompatible import type: import 'f' from module 'env'",
     ),
     (
+        LinkError("env", "lgo", available=("env.log", "env.abs")),
+        {"available": ("env.log", "env.abs")},
+        "unknown import: import 'lgo' from module 'env'; did you mean 'env.log'?"
+        " (there are: env.log, env.abs)",
+    ),
+    (
+        UnknownEngineError("translater", ("translator", "pywasm")),
+        {"engine": "translater", "available": ("translator", "pywasm"), "details": ""},
+        "there is no engine 'translater'; did you mean 'translator'?"
+        " (there are: translator, pywasm)",
+    ),
+    (
+        UnknownEngineError("pywasm", ("translator", "pywasm"), "pip install pywasm"),
+        {"details": "pip install pywasm"},
+        "the engine 'pywasm' cannot run here: pip install pywasm",
+    ),
+    (
+        UnknownExportError("f", ("g", "memory")),
+        {"name": "f", "available": ("g", "memory")},
+        "there is no export 'f' (there are: g, memory)",
+    ),
+    (
+        UnknownExportError("f"),
+        {"available": ()},
+        "there is no export 'f': the module exports nothing",
+    ),
+    (
+        ExportKindError("counter", "function", "global"),
+        {"name": "counter", "expected": "function", "found": "global"},
+        "the export 'counter' is a global, not a function: exports.global_('counter') returns it",
+    ),
+    (
         ResourceLimitError("memory_pages", 65536, 1024),
         {"limit": "memory_pages", "requested": 65536, "allowed": 1024},
         "the module asks for 65536 memory pages, and the limit is 1024",
@@ -96,9 +144,48 @@ CASES: list[tuple[Exception, dict[str, object], str]] = [
     (
         MemoryInUse(),
         {"reason": TrapReason.MEMORY_IN_USE},
-        "the memory cannot grow while the host holds a memoryview of its data",
+        "the memory cannot grow while the host holds a view of it",
     ),
+    (
+        InvalidString("pointer 0x9 lies past the end of memory (0x0)", FRAMES[1:]),
+        {"reason": TrapReason.INVALID_STRING, "frames": FRAMES[1:]},
+        "pointer 0x9 lies past the end of memory (0x0)\n  in function 4",
+    ),
+    (StringError("the text is none"), {"details": "the text is none"}, "the text is none"),
+    (PureWasmError("anything"), {}, "anything"),
     (PluginError("anything"), {}, "anything"),
+    (
+        PluginFileError("a.wasm", "No such file or directory"),
+        {"path": "a.wasm", "details": "No such file or directory", "kind": "plugin"},
+        "Failed to read plugin 'a.wasm': No such file or directory",
+    ),
+    (
+        PluginFileError("a", "Not a directory", "plugin directory"),
+        {"kind": "plugin directory"},
+        "Failed to read plugin directory 'a': Not a directory",
+    ),
+    (
+        InvalidOptionError("limits", "it must be ResourceLimits"),
+        {"option": "limits", "details": "it must be ResourceLimits"},
+        "Invalid option 'limits': it must be ResourceLimits",
+    ),
+    (
+        DuplicatePluginError("json", "1.0", "1.1"),
+        {"plugin": "json", "loaded": "1.0", "refused": "1.1"},
+        "A plugin named 'json' is already loaded: version 1.0 is, and version 1.1 was refused."
+        " Unload it first, or use a second manager",
+    ),
+    (
+        PluginNotFoundError("jsno", ("json", "csv")),
+        {"plugin": "jsno", "loaded": ("json", "csv")},
+        "Plugin 'jsno' is not loaded; did you mean 'json'? (there are: json, csv)",
+    ),
+    (PluginNotFoundError("json"), {}, "Plugin 'json' is not loaded: no plugin is"),
+    (
+        PluginClosedError("json"),
+        {"plugin": "json"},
+        "Plugin 'json' is closed: load it again to use it",
+    ),
     (
         CompileError("unexpected end"),
         {"details": "unexpected end"},
@@ -125,14 +212,20 @@ CASES: list[tuple[Exception, dict[str, object], str]] = [
         "Plugin version mismatch: the plugin's version is empty",
     ),
     (
-        VersionMismatchError("2"),
-        {"version": "2"},
-        "Plugin version mismatch: it is for version 2 of the plugin ABI, not 1",
+        AbiVersionError("2", 1),
+        {"version": "2", "supported": 1},
+        "Plugin version mismatch: it is for version 2 of the plugin ABI, not 1:"
+        " build it for version 1, or update this package",
     ),
     (
         ToolExecutionError("greet", "unreachable"),
         {"tool": "greet", "details": "unreachable"},
         "Tool execution failed for 'greet': unreachable",
+    ),
+    (
+        ToolFailedError("greet", "no such person"),
+        {"tool": "greet", "details": "no such person"},
+        "Tool 'greet' failed: no such person",
     ),
     (ToolError("anything"), {}, "anything"),
     (ToolNotFoundError("x"), {"tool": "x", "known": ()}, "Tool 'x' not found"),
@@ -142,11 +235,26 @@ CASES: list[tuple[Exception, dict[str, object], str]] = [
         "Tool 'x' not found (there are: a, b)",
     ),
     (
+        ToolNotFoundError("json_prety", ("json_pretty",)),
+        {},
+        "Tool 'json_prety' not found; did you mean 'json_pretty'? (there are: json_pretty)",
+    ),
+    (
         InvalidArgumentsError("x", "arguments must be object"),
         {"tool": "x", "details": "arguments must be object"},
         "Invalid arguments for tool 'x': arguments must be object",
     ),
-    (DuplicateToolError("x"), {"tool": "x"}, "Tool 'x' is already registered"),
+    (
+        DuplicateToolError("x"),
+        {"tool": "x", "registered": None, "refused": None},
+        "Tool 'x' is already registered: register it with a prefix, or with replace=True",
+    ),
+    (
+        DuplicateToolError("x", "plugin 'a'", "plugin 'b'"),
+        {"registered": "plugin 'a'", "refused": "plugin 'b'"},
+        "Tool 'x' of plugin 'b' is already registered, by plugin 'a':"
+        " register it with a prefix, or with replace=True",
+    ),
     (DebuggerError("anything"), {}, "anything"),
     (
         LocationError("nowhere", "no function has that name"),
@@ -158,45 +266,86 @@ CASES: list[tuple[Exception, dict[str, object], str]] = [
         {"expression": "$x +", "details": "it ends too early"},
         "'$x +': it ends too early",
     ),
+    (HitCountError(0), {"count": 0}, "a hit count must be 1 or more: 0"),
 ]
 
-BASES = {
-    WasmError: Exception,
-    DecodeError: WasmError,
-    ValidationError: WasmError,
-    LinkError: WasmError,
-    ResourceLimitError: WasmError,
-    Trap: WasmError,
-    OutOfFuel: Trap,
-    DeadlineExceeded: Trap,
-    Cancelled: Trap,
-    OutOfMemory: Trap,
-    MemoryInUse: Trap,
-    PluginError: Exception,
-    CompileError: PluginError,
-    InstantiateError: PluginError,
-    MissingExportError: PluginError,
-    WrongExportTypeError: PluginError,
-    VersionMismatchError: PluginError,
-    ToolExecutionError: PluginError,
-    ToolError: Exception,
-    ToolNotFoundError: ToolError,
-    InvalidArgumentsError: ToolError,
-    DuplicateToolError: ToolError,
-    DebuggerError: WasmError,
-    LocationError: DebuggerError,
-    ExpressionError: DebuggerError,
+#: Each exception and its bases.
+BASES: dict[type[BaseException], tuple[type[BaseException], ...]] = {
+    PureWasmError: (Exception,),
+    WasmError: (PureWasmError,),
+    DecodeError: (WasmError,),
+    ValidationError: (WasmError,),
+    LinkError: (WasmError,),
+    ResourceLimitError: (WasmError,),
+    UnknownEngineError: (WasmError,),
+    UnknownExportError: (WasmError, KeyError),
+    ExportKindError: (WasmError, TypeError),
+    Trap: (WasmError,),
+    OutOfFuel: (Trap,),
+    DeadlineExceeded: (Trap,),
+    Cancelled: (Trap,),
+    OutOfMemory: (Trap,),
+    MemoryInUse: (Trap,),
+    InvalidString: (Trap,),
+    StringError: (WasmError, ValueError),
+    PluginError: (PureWasmError,),
+    PluginFileError: (PluginError,),
+    InvalidOptionError: (PluginError, ValueError, TypeError),
+    CompileError: (PluginError,),
+    InstantiateError: (PluginError,),
+    MissingExportError: (PluginError,),
+    WrongExportTypeError: (PluginError,),
+    VersionMismatchError: (PluginError,),
+    AbiVersionError: (VersionMismatchError,),
+    DuplicatePluginError: (PluginError,),
+    PluginNotFoundError: (PluginError,),
+    PluginClosedError: (PluginError,),
+    ToolExecutionError: (PluginError,),
+    ToolFailedError: (ToolExecutionError,),
+    ToolError: (PureWasmError,),
+    ToolNotFoundError: (ToolError,),
+    InvalidArgumentsError: (ToolError,),
+    DuplicateToolError: (ToolError,),
+    DebuggerError: (PureWasmError,),
+    LocationError: (DebuggerError,),
+    ExpressionError: (DebuggerError,),
+    HitCountError: (DebuggerError, ValueError),
 }
 
 
 def test_the_trees() -> None:
     found = {
-        value: value.__base__
+        value: value.__bases__
         for value in vars(errors).values()
         if inspect.isclass(value) and issubclass(value, BaseException)
     }
     assert found == BASES
     assert {type(error) for error, _, _ in CASES} == BASES.keys()
+
+
+def test_the_picture_in_the_docstring_is_the_tree() -> None:
+    text = errors.__doc__ or ""
+    path: list[str] = []
+    drawn: dict[str, str] = {}
+    for line in text.splitlines():
+        found = re.match(r"    ((?:│   |    )*)(?:[├└]── )?([A-Z]\w+(?:, \w+)*)", line)
+        if found is None:
+            continue
+        depth = len(found[1]) // 4 + ("──" in line)
+        names = found[2].split(", ")
+        for name in names:
+            drawn[name] = path[depth - 1] if depth else "Exception"
+        path[depth:] = [names[0]]
+    assert drawn == {error.__name__: bases[0].__name__ for error, bases in BASES.items()}
+
+
+def test_a_list_of_names_and_the_search_in_it_are_bounded() -> None:
+    known = tuple(f"{'name' * 20}{number}" for number in range(100_000))
+    started = time.perf_counter()
+    text = str(UnknownExportError("nam" * 30, known))
+    assert len(text) < 3000
+    assert text.endswith("and 99980 more)")
+    assert time.perf_counter() - started < 5
 
 
 def test_all_are_public() -> None:
@@ -303,6 +452,7 @@ def test_the_wording_is_that_of_the_specification_s_test_suite() -> None:
         "deadline exceeded",
         "cancelled",
         "out of memory",
-        "the memory cannot grow while the host holds a memoryview of its data",
+        "the memory cannot grow while the host holds a view of it",
+        "invalid string",
     ]
     assert all(str(reason) == reason.value for reason in TrapReason)

@@ -1,4 +1,4 @@
-"""An engine that is wrong on purpose, to test what looks for such engines."""
+"""An engine that is wrong on purpose, to test the code that looks for wrong engines."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from purewasm_plugins.wasm import ValidModule, decode
 
 
 class Mistaken(Translator):
-    """The translator, but it takes some bytes of a module for others."""
+    """The translator, which runs a module as if some of its bytes were others."""
 
     name = "mistaken"
 
@@ -21,7 +21,7 @@ class Mistaken(Translator):
         self._taken_for = taken_for
 
     def link(self, instance: Instance) -> Sequence[Callable[..., Any]]:
-        """Link an instance of another module, which nothing has validated."""
+        """Link an instance of the changed module, which is not validated."""
         data = instance.module.module.data
         if self._bytes in data:
             changed = data.replace(self._bytes, self._taken_for)

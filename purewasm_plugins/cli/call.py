@@ -1,0 +1,226 @@
+"""`purewasm call`: an exported function of any module, with or without the plugin ABI."""
+
+from __future__ import annotations
+
+import math
+import re
+import struct
+from typing import Any
+
+import click
+
+from purewasm_plugins.cli.completion import complete_export, complete_plugin
+from purewasm_plugins.cli.exits import Exit, Failure, advice
+from purewasm_plugins.cli.loading import load_module
+from purewasm_plugins.cli.options import limit_options
+from purewasm_plugins.cli.output import print_json, progress, visible
+from purewasm_plugins.engine import instantiate
+from purewasm_plugins.errors import LinkError, Trap, WasmError
+from purewasm_plugins.runtime.instance import Function, Instance
+from purewasm_plugins.runtime.limits import ResourceLimits
+from purewasm_plugins.support.suggestions import listed, similar_name
+from purewasm_plugins.wasm import Module, ValidModule
+from purewasm_plugins.wasm.types import FuncType, ValType
+
+
+@click.command(
+    short_help="Call an exported function of any module.",
+    # An argument such as -1 is a number, not an option.
+    context_settings={"ignore_unknown_options": True},
+)
+@click.argument("file", metavar="FILE", shell_complete=complete_plugin)
+@click.argument("export", metavar="EXPORT", shell_complete=complete_export)
+@click.argument("arguments", metavar="[ARGUMENT]...", nargs=-1, type=click.UNPROCESSED)
+@limit_options()
+@click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
+@click.option("--backtrace", is_flag=True, help="Show the WebAssembly backtrace of a trap.")
+def call(
+    file: str,
+    export: str,
+    arguments: tuple[str, ...],
+    limits: ResourceLimits,
+    engine: str | None,
+    as_json: bool,
+    backtrace: bool,
+) -> None:
+    """Call an exported function of a module, and print its results, one on a line.
+
+    The module need not be a plugin, and must not need imports. EXPORT is the name of the function,
+    and the ARGUMENTs are read by its type: i32 and i64 in decimal or in hexadecimal (0x…), signed
+    or unsigned; f32 and f64 as 1.5, 1e9, 0x1.8p3, inf or nan; v128 as 32 hexadecimal digits, its
+    first byte first; a reference as null. Integers are printed signed.
+
+    \b
+    Examples:
+      purewasm call module.wasm add 2 -3
+      purewasm call echo plugin_tools_count --json
+    """
+    module = load_module(file)
+    type = _function_type(module.module, export, file)
+    values = _values(type, arguments, export)
+    try:
+        with progress(f"calling {export}"):
+            function = _instance(module, limits, engine, file).exports[export]
+            if not isinstance(function, Function):
+                raise Failure(f"{file}: the export {export} is no function", Exit.TOOL)
+            result = function(*values)
+    except Trap as error:
+        trailer = tuple(f"  {line}" for line in error.backtrace()) if backtrace else ()
+        message = f"{export} trapped: {error.reason}{advice(error)}"
+        raise Failure(message, Exit.TOOL, trailer) from error
+    results = _results(type, result)
+    if as_json:
+        print_json(
+            {
+                "export": export,
+                "type": str(type),
+                "results": [
+                    {"type": str(kind), "value": _json_value(value)} for kind, value in results
+                ],
+            }
+        )
+        return
+    for kind, value in results:
+        click.echo(_text(kind, value))
+
+
+def _function_type(module: Module, export: str, path: str) -> FuncType:
+    """Return the type of an exported function.
+
+    Raises:
+        Failure: the module exports no function of that name.
+    """
+    types = {entry.name: module.export_type(entry) for entry in module.exports}
+    functions = [name for name, type in types.items() if isinstance(type, FuncType)]
+    type = types.get(export)
+    if isinstance(type, FuncType):
+        return type
+    similar = similar_name(export, functions)
+    if type is not None:
+        problem = f"the export '{export}' is no function: {type}"
+    elif similar is not None:
+        problem = f"there is no export '{export}'; did you mean {similar}?"
+    else:
+        problem = f"there is no export '{export}'"
+    if similar is None or type is not None:
+        names = listed(functions) or "none"
+        problem += f"; the exported functions are: {names}"
+    raise Failure(f"{path}: {problem}", Exit.TOOL)
+
+
+def _values(type: FuncType, arguments: tuple[str, ...], export: str) -> list[Any]:
+    """Return the arguments as a function of that type takes them.
+
+    Raises:
+        click.UsageError: there are too few or too many, or one is not of its type.
+    """
+    if len(arguments) != len(type.params):
+        wanted = f"{len(type.params)} argument{'s' * (len(type.params) != 1)}"
+        raise click.UsageError(f"{export} has the type {type}: it takes {wanted}.")
+    values = []
+    for number, (text, kind) in enumerate(zip(arguments, type.params, strict=True), 1):
+        try:
+            values.append(_PARSERS[kind](text))
+        except ValueError as error:
+            message = (
+                f"Argument {number} of {export}, '{visible(text, 40)}', is no {kind}: {error}."
+            )
+            raise click.UsageError(message) from None
+    return values
+
+
+def _integer(bits: int) -> Any:
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"[+-]?(0[xX][0-9a-fA-F_]{1,100}|[0-9][0-9_]{0,100})", text):
+            raise ValueError("it must be an integer, such as -1 or 0xff")
+        digits = text.replace("_", "").lower()
+        value = int(digits, 16 if "0x" in digits else 10)
+        if not -(1 << bits - 1) <= value < 1 << bits:
+            raise ValueError(f"it does not fit into {bits} bits")
+        return value - (1 << bits) if value >= 1 << bits - 1 else value
+
+    return parse
+
+
+def _float(text: str) -> float:
+    try:
+        return float.fromhex(text) if "0x" in text.lower() else float(text)
+    except (ValueError, OverflowError):
+        raise ValueError("it must be a number, such as 1.5, 0x1.8p3, inf or nan") from None
+
+
+def _vector(text: str) -> bytes:
+    digits = text.removeprefix("0x").replace("_", "")
+    if not re.fullmatch(r"[0-9a-fA-F]{32}", digits):
+        raise ValueError("it must be 32 hexadecimal digits")
+    return bytes.fromhex(digits)
+
+
+def _reference(text: str) -> None:
+    if text != "null":
+        raise ValueError("the only reference that can be given is null")
+
+
+_PARSERS: dict[ValType, Any] = {
+    ValType.I32: _integer(32),
+    ValType.I64: _integer(64),
+    ValType.F32: _float,
+    ValType.F64: _float,
+    ValType.V128: _vector,
+    ValType.FUNCREF: _reference,
+    ValType.EXTERNREF: _reference,
+}
+
+
+def _instance(
+    module: ValidModule, limits: ResourceLimits, engine: str | None, path: str
+) -> Instance:
+    """Return an instance of a module that needs no imports.
+
+    Raises:
+        Failure: the module needs some, or cannot be instantiated.
+    """
+    try:
+        return instantiate(module, engine=engine, limits=limits)
+    except LinkError as error:
+        needed = [f"{entry.module}.{entry.name}" for entry in module.module.imports]
+        message = (
+            f"{path}: the module needs imports, and this command gives none: {listed(needed)};"
+            " 'instantiate' takes them in Python"
+        )
+        raise Failure(message, Exit.PLUGIN) from error
+    except WasmError as error:
+        message = f"{path}: the module cannot be instantiated: {error}{advice(error)}"
+        raise Failure(message, Exit.PLUGIN) from error
+
+
+def _results(type: FuncType, result: Any) -> list[tuple[ValType, Any]]:
+    """Return the results of a call with their types."""
+    values = () if not type.results else (result,) if len(type.results) == 1 else result
+    return [*zip(type.results, values, strict=True)]
+
+
+def _text(kind: ValType, value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.hex()
+    if kind is ValType.F32:
+        return _shortest(value)
+    return "null" if value is None else visible(str(value))
+
+
+def _shortest(value: float) -> str:
+    """Return the shortest decimal text that stands for an f32."""
+    for digits in range(6, 10):
+        text = f"{value:.{digits}g}"
+        if not math.isfinite(value) or struct.pack("<f", float(text)) == struct.pack("<f", value):
+            break
+    return repr(float(text))
+
+
+def _json_value(value: Any) -> Any:
+    """Return a result as JSON has it: a vector as hexadecimal digits, inf and nan as text."""
+    if isinstance(value, bytes):
+        return value.hex()
+    if value is None or isinstance(value, int):
+        return value
+    return value if isinstance(value, float) and math.isfinite(value) else str(value)

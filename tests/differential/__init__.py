@@ -1,0 +1,1 @@
+"""Our engines compared with wasmtime: machines, comparison, rewritten modules."""
