@@ -28,7 +28,6 @@ from purewasm_plugins.browser import describe
 from purewasm_plugins.browser.memory import MemoryView
 from purewasm_plugins.browser.observe import Observed, Observer
 from purewasm_plugins.engine.instantiate import ENGINES, engine_named
-from purewasm_plugins.errors import PureWasmError
 from purewasm_plugins.plugin.plugin import compile_module
 from purewasm_plugins.plugin.summary import module_summary, plugin_summary
 from purewasm_plugins.support.json_text import read_json, write_json
