@@ -87,7 +87,7 @@ EXAMPLES: tuple[Example, ...] = (
         "needs functions of strings; C",
         ("capital",),
     ),
-    Example("imports_wasi", "wat/imports_wasi", "needs WASI, which there is not", ("echo",)),
+    Example("imports_wasi", "wat/imports_wasi", "needs WASI, which no host gives", ("echo",)),
     Example("missing_execute", "wat/missing_execute", "lacks an export of the ABI"),
 )
 
