@@ -12,7 +12,6 @@ from purewasm_plugins import __version__
 from tests.cli.conftest import no_room
 
 Command = Callable[..., Result]
-Fail = Callable[..., tuple[int, str]]
 PathOf = Callable[[str], str]
 
 

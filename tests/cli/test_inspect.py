@@ -13,7 +13,6 @@ from purewasm_plugins.cli.output import ROWS
 from tests.cli.conftest import no_room
 
 Command = Callable[..., Result]
-Fail = Callable[..., tuple[int, str]]
 PathOf = Callable[[str], str]
 
 

@@ -9,7 +9,6 @@ import pytest
 from click.testing import Result
 
 Command = Callable[..., Result]
-Fail = Callable[..., tuple[int, str]]
 PathOf = Callable[[str], str]
 
 
