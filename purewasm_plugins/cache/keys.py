@@ -1,7 +1,7 @@
 """The keys of what a cache keeps: this module makes every one of them.
 
-A key covers everything that its content depends on, so no entry is ever out of date. Imported where
-a cache is used: `hashlib` takes a millisecond, and most programs use no cache.
+A key covers everything that its content depends on, so no entry is ever out of date. This module is
+imported where a cache is used: `hashlib` takes milliseconds, and most programs use no cache.
 """
 
 from __future__ import annotations

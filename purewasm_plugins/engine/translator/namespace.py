@@ -1,8 +1,8 @@
-"""What generated code may use: the names in `EXPORTED`, and no builtins.
+"""The names that generated code may use: those in `EXPORTED`, and no builtins.
 
-The functions here do what takes more than an expression. They take and return raw values (see
-`engine.values`); sections of the specification are those of 4.3, numerics. Whatever they raise is
-turned into a trap by `backtraces`, by the instruction that called them.
+The functions here compute what takes more than an expression. They take and return raw values; see
+`runtime.values`. Each docstring names the operation of section 4.3, numerics. `backtraces` turns
+what they raise into a trap of the instruction that called them.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def rem_s64(a: int, b: int) -> int:
 
 
 def _remainder_signed(a: int, b: int, sign: int, mask: int) -> int:
-    """The remainder takes the sign of the dividend; that of the divisor does not matter."""
+    """Divide, and return the remainder, which has the sign of the dividend."""
     if b >= sign:
         b = mask + 1 - b
     if a < sign:
@@ -123,7 +123,7 @@ def ctz64(a: int) -> int:
 popcnt: Callable[[int], int] = int.bit_count
 
 
-# Floats (section 4.3.3). A NaN among the operands of arithmetic comes out quiet.
+# Floats (section 4.3.3). Arithmetic on a NaN gives a quiet NaN.
 
 
 def divide_by_zero(a: float, b: float) -> float:
@@ -197,18 +197,18 @@ def float_nearest(a: float) -> float:
 
 
 def f32_from_integer(value: int) -> float:
-    """`convert` to f32, rounded once: by way of an f64 it would be rounded twice."""
+    """`convert` to f32, rounded once: an f64 in between would round it twice."""
     if -0x20000000000000 <= value <= 0x20000000000000:
         wide = float(value)
     else:
-        # What the last bits hold matters only in being there or not.
+        # Of the last bits, only matters whether one of them is set.
         sticky = 1 if value & 0x7FF else 0
         wide = float((value >> 11 | sticky) << 11)
     return array("f", (wide,))[0]
 
 
 def not_an_integer(a: float) -> NoReturn:
-    """A truncation of what is out of range."""
+    """`trunc` of a float out of range."""
     if a != a:
         raise Trap(TrapReason.INVALID_CONVERSION_TO_INTEGER)
     raise Trap(TrapReason.INTEGER_OVERFLOW)
@@ -242,7 +242,7 @@ def _truncate(a: float, low: int, high: int) -> int:
     return high if a >= high else int(a)
 
 
-# Memory (section 4.4.7). Only a NaN comes here: `struct` would make it quiet.
+# Memory (section 4.4.7). A NaN needs functions of its own: `struct` would make it quiet.
 
 
 def load_f32_nan(memory: bytearray, address: int) -> float:
@@ -278,8 +278,8 @@ def _packer(code: str) -> Callable[..., None]:
     return Struct(code).pack_into
 
 
-#: Every name that generated code may use, beside those of its own functions, globals, memories and
-#: tables, which `linking` adds, and what it means. There are no builtins but these.
+#: The names that generated code may use, and their meanings. `linking` adds those of an instance's
+#: functions, globals, memories and tables.
 EXPORTED: dict[str, Any] = {
     "abs": abs,
     "float": float,
@@ -354,8 +354,8 @@ EXPORTED: dict[str, Any] = {
 
 
 def namespace() -> dict[str, Any]:
-    """A new namespace for the functions of one instance.
+    """Make a namespace for the functions of one instance.
 
-    `rounded` is a cell of one f32: what is put there comes out rounded, as C's cast does it.
+    `rounded` is an array of one f32: a float that is put there is rounded as a cast in C does it.
     """
     return {"__builtins__": {}, "rounded": array("f", (0.0,)), **EXPORTED}
