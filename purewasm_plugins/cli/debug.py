@@ -59,7 +59,7 @@ def debug(
     TOOL is the tool's name, or else its index, and INPUT the text that it works on. The commands
     are those of pdb and gdb, and 'help' lists them: 's' runs one instruction, 'rs' takes it back,
     'c' runs on, 'b' sets a breakpoint. They are read from the terminal, or from a pipe. The time
-    limit is for loading the plugin: while one steps, no clock runs, and Ctrl-C stops it.
+    limit is for loading the plugin: a session has none, and Ctrl-C stops it.
 
     \b
     Examples:
@@ -76,7 +76,7 @@ def debug(
 
 
 def tool_input(input: str | None, input_file: Any) -> str:
-    """The input of a tool, from an argument or a file.
+    """Return the input of a tool, from an argument or a file.
 
     Raises:
         Failure: the file is not UTF-8.
@@ -92,7 +92,7 @@ def tool_input(input: str | None, input_file: Any) -> str:
 
 
 def open_session(loaded: WasmPlugin, tool: str, text: str, history: int) -> DebugSession:
-    """A session at the start of a tool.
+    """Make a session at the start of a tool.
 
     Raises:
         Failure: there is no such tool, or it cannot be given that input.
@@ -108,6 +108,7 @@ def open_session(loaded: WasmPlugin, tool: str, text: str, history: int) -> Debu
 
 
 def _read_line(prompt: Commands, screen: Screen) -> str:
+    """Read a command; from a pipe, print it as a terminal would show it."""
     if not sys.stdin.isatty():
         line = sys.stdin.readline()
         if not line:
@@ -120,7 +121,7 @@ def _read_line(prompt: Commands, screen: Screen) -> str:
 
 @contextlib.contextmanager
 def _completion(prompt: Commands) -> Iterator[None]:
-    """Tab completion, where Python was built with readline."""
+    """Provide tab completion, where Python was built with readline."""
     try:
         import readline
     except ImportError:
@@ -128,7 +129,7 @@ def _completion(prompt: Commands) -> Iterator[None]:
         return
 
     def complete(text: str, state: int) -> str | None:
-        # What is raised in here, readline swallows; and a list is asked for item by item.
+        # readline swallows what is raised here; it asks for the list item by item.
         found = prompt.complete(text, readline.get_line_buffer())
         return found[state] if state < len(found) else None
 
@@ -143,12 +144,12 @@ def _completion(prompt: Commands) -> Iterator[None]:
 
 
 def _converse(session: DebugSession, screen: Screen, first: Iterable[str]) -> None:
-    """Do commands, those of a file first, until the user leaves."""
+    """Run commands, those of a file first, until the user leaves."""
     prompt = Commands(session, screen)
     reading = False
 
     def interrupt(*_: object) -> None:
-        # At the prompt, Ctrl-C gives up the line; in a command, it stops the plugin.
+        # At the prompt, Ctrl-C discards the line; in a command, it stops the plugin.
         if reading:
             raise KeyboardInterrupt
         session.interrupt()
@@ -173,14 +174,14 @@ def _converse(session: DebugSession, screen: Screen, first: Iterable[str]) -> No
 
 @contextlib.contextmanager
 def _on_interrupt(handler: Callable[..., None]) -> Iterator[None]:
-    """Have Ctrl-C call a handler, even where whoever started this process has it ignored.
+    """Call a handler at Ctrl-C, even where the process was started with that signal ignored.
 
-    That is so for what a script starts in the background; its terminal's user presses Ctrl-C
-    all the same.
+    A script starts its background processes so; Ctrl-C at its terminal must stop the plugin all the
+    same.
     """
     before = None
     with contextlib.suppress(ValueError):
-        # Not in the main thread, there are no signals to be had.
+        # Only the main thread can set a handler.
         before = signal.signal(signal.SIGINT, handler)
     try:
         yield
@@ -190,6 +191,7 @@ def _on_interrupt(handler: Callable[..., None]) -> Iterator[None]:
 
 
 def _do(prompt: Commands, screen: Screen, line: str) -> None:
+    """Run one command, and print why it is refused."""
     try:
         prompt.run(line)
     except Refused as refused:

@@ -18,7 +18,15 @@ from rich.table import Table
 from rich.text import Text
 
 from purewasm_plugins.cli.output import show, visible
-from purewasm_plugins.debugger import DebugSession, FrameView, Line, Stop, StopReason, Value
+from purewasm_plugins.debugger import (
+    DebugSession,
+    FrameView,
+    Line,
+    Program,
+    Stop,
+    StopReason,
+    Value,
+)
 from purewasm_plugins.debugger.explain import explain
 from purewasm_plugins.debugger.machine.effects import InPlay
 from purewasm_plugins.debugger.wording import focus, value_text, why
@@ -36,9 +44,9 @@ _BYTES = 16
 _BAR = 20
 
 
-def number(value: Any) -> str:
-    """Word a value, without characters that act on a terminal."""
-    return visible(value_text(value), 80)
+def number(value: Any, program: Program | None = None) -> str:
+    """Word a value, without characters that act on a terminal; see `value_text`."""
+    return visible(value_text(value, program), 80)
 
 
 class Screen:
@@ -256,8 +264,8 @@ class Screen:
     def memory(self, address: int, size: int) -> Text:
         """Draw bytes in rows, with those in colour that are accessed or were changed."""
         session = self.session
-        size = min(size, session.view.memory_size() - address)
-        content = session.view.read_memory(address, max(size, 0))
+        content = session.view.memory_from(address, size)
+        size = len(content)
         styles: dict[int, str] = {}
         for start, length in session.view.changes().memory:
             for at in range(max(start, address), min(start + length, address + size)):

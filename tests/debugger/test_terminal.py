@@ -179,6 +179,8 @@ l
 l plugin_tool_execute
 p string(0x10)
 p local.char, stack
+p $char
+p $capital
 x 0x400 20
 info
 watch 0x400 4
@@ -219,6 +221,8 @@ rs 5
         "1 0x0011a plugin_tool_execute",
         "'buggy_shout'",
         "(122, [122, 122])",
+        "(debug) p $char\n122 0x7a 'z'\n",
+        "function capital",
         "00000400  50 49",
         "break  0xf6 in capital",
         "Watchpoint 2 on 4 bytes of memory at 0x400.",
