@@ -21,7 +21,7 @@ def code_key(module: bytes, *options: object) -> str:
     Args:
         module: the module's bytes.
         options: what else the code depends on, as values whose `repr` is their content: the
-            translator's format, and how it was told to translate.
+            translator's format and its options.
     """
     return _key("code", module, MAGIC_NUMBER, sys.version_info[:3], *options)
 

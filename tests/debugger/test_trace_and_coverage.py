@@ -152,7 +152,7 @@ def test_the_command_trace_where_something_is_wrong() -> None:
     result = run("trace", str(WAT / "trap_division.wasm"), "0", "x")
     assert (result.returncode, len(result.stdout.splitlines())) == (4, 2)
     assert result.stderr.startswith("purewasm: trap: integer divide by zero\n")
-    endless = ("trace", str(WAT / "loop_forever.wasm"), "0", "x", "--timeout", "0.2")
+    endless = ("trace", str(WAT / "loop_forever.wasm"), "0", "x", "--timeout", "2")
     for options in (("--function", "plugin_name"), ("--calls",)):
         result = run(*endless, *options)
         assert result.returncode == 4
@@ -194,7 +194,7 @@ def test_the_command_coverage(tmp_path: Path) -> None:
     assert by_name["plugin_name"]["instructions"] == []
     capital = by_name["capital"]
     assert (capital["calls"], capital["ran"], capital["total"]) == (3, 13, 13)
-    assert {"offset": 0xF6, "text": "i32.lt_u", "count": 3} in capital["instructions"]
+    assert {"offset": 0xF6, "text": "i32.lt_u", "count": 2} in capital["instructions"]
     result = run("coverage", BUGGY, "shout", "--json", "--html", str(page))
     assert result.returncode == 2
     result = run("coverage", BUGGY, "nothing")

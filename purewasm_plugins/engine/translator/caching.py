@@ -45,7 +45,7 @@ class ModuleCode:
         name = f"translator, metered {metered}, audited {audited}"
         code: ModuleCode = module.kept.setdefault(name, cls(module, metered, audited))
         if cache is not None and (code.cached is None or code.cached.cache is not cache):
-            # Imported here: only those who keep a cache wait for it.
+            # Imported here: it takes milliseconds, and most programs use no cache.
             from purewasm_plugins.cache.keys import code_key
 
             key = code_key(module.module.data, FORMAT, metered, audited)

@@ -94,7 +94,7 @@ def function_lines(
 
 
 def _lines(writer: Writer, body: list[Instruction], flattened: bool) -> list[Line]:
-    """Translate a body, and put what Python wants at a function's start before it.
+    """Translate a body, and put before it what stands at the start of a Python function.
 
     Example::
 

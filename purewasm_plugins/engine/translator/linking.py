@@ -40,7 +40,7 @@ _SHALLOW = 100
 _LIMIT = 1000
 
 #: The pending trap of a call for which Python had no room. That may have ended the iterator that
-#: meters, as no other exception does: the calls around it must not go on, and the next one makes
+#: meters, as no other exception does: the calls around it must end, and the next one makes
 #: another iterator.
 _NO_ROOM = OutOfMemory()
 
