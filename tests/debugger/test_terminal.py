@@ -292,7 +292,8 @@ def test_what_cannot_be_begun_is_a_line_and_a_status() -> None:
     result = piped("", str(WAT / "hello.wasm"), "gret")
     assert result.returncode == 4
     assert result.stderr == (
-        "purewasm: Tool execution failed for 'gret': the plugin has no such tool; did you mean greet?\n"
+        "purewasm: Tool execution failed for 'gret': "
+        "the plugin has no such tool; did you mean greet?\n"
     )
     result = piped("", str(WAT / "trap_on_load.wasm"), "0")
     assert result.returncode == 3
