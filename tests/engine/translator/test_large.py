@@ -89,7 +89,7 @@ def chain() -> str:
 )
 def test_large(text: Callable[[], str], wat: Wat) -> None:
     data = wat(text())
-    limits = ResourceLimits(translated_characters=None)
+    limits = ResourceLimits(translated_characters=None, timeout=None)
     function = instantiate(data, engine="translator", limits=limits).exports["f"]
     store = wasmtime.Store()
     oracle = wasmtime.Instance(store, wasmtime.Module(store.engine, data), []).exports(store)["f"]
