@@ -155,23 +155,26 @@ class Session:
             self._find_exports(memory)
         memory.grow_refusal = None
         self.calls += 1
+        try:
+            return self._execute_on(data, index, memory)
+        except StringError:
+            raise
+        except WasmError as error:
+            ended = isinstance(error, (OutOfFuel, DeadlineExceeded, Cancelled))
+            raise CallAborted(error.summary + _refused_growth(memory), ended) from error
+
+    def _execute_on(self, data: bytes, index: int, memory: Memory) -> tuple[str, bool]:
         inputs = self._inputs
         try:
             pointer = self._execute(index, inputs.put(data))  # type: ignore[misc]
             failure = 0 if self._error is None else self._error()
-        except WasmError as error:
+        except BaseException as error:
             inputs.abandon()
             if isinstance(error, ResourceLimitError) and error.limit == "memory_pages":
                 raise StringError(
                     "there is no room for the input: memory would have"
                     f" {error.requested} pages with it, and {error.refusal}"
                 ) from error
-            if isinstance(error, StringError):
-                raise
-            ended = isinstance(error, (OutOfFuel, DeadlineExceeded, Cancelled))
-            raise CallAborted(error.summary + _refused_growth(memory), ended) from error
-        except BaseException:
-            inputs.abandon()
             raise
         try:
             text = read_string(memory, failure or pointer, self.instance.limits.output_bytes)
