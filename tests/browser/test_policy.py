@@ -14,7 +14,8 @@ import pytest
 
 from purewasm_plugins.browser.server import PlaygroundServer
 from purewasm_plugins.browser.site import PYODIDE_FILES, PYODIDE_URL, Site
-from tests.browser.conftest import PYODIDE, STARTING, missing
+from tests.browser.conftest import PYODIDE, SETUP, STARTING
+from tests.conftest import missing
 
 Visit = Callable[..., Any]
 
@@ -23,7 +24,7 @@ Visit = Callable[..., Any]
 def public() -> Iterator[str]:
     """The address of a page that gets Pyodide from its public address."""
     if not PYODIDE.is_dir():
-        missing("there is no Pyodide")
+        missing("there is no Pyodide", SETUP)
     with PlaygroundServer(Site()) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()

@@ -8,6 +8,8 @@ import sys
 import zipapp
 from pathlib import Path
 
+from typing import Any
+
 import pytest
 
 from purewasm_plugins import PluginError, WasmPlugin, example, examples
@@ -15,7 +17,7 @@ from purewasm_plugins.bundled import EXAMPLES, Example
 from tests.conftest import ROOT
 
 #: Imports for the examples that need some.
-IMPORTS = {
+IMPORTS: dict[str, dict[str, Any]] = {
     "env": {"log": lambda pointer: None},
     "wasi_snapshot_preview1": {"fd_write": lambda *_: 0},
 }

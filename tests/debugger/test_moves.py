@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -207,7 +207,7 @@ def test_the_host_is_asked_once_however_often_one_goes_over_it() -> None:
 
 def test_a_host_function_that_writes_into_the_plugin_is_replayed() -> None:
     def write(address: int) -> None:
-        instance.exports["memory"].write(address, b"written")  # type: ignore[union-attr]
+        instance.exports.memory("memory").write(address, b"written")  # type: ignore[union-attr]
         instance.exports["g"].value += 1  # type: ignore[union-attr]
 
     instance = instantiate(
@@ -259,7 +259,7 @@ def test_a_host_call_can_be_a_reason_to_stop() -> None:
 
 def test_a_host_function_that_calls_back_is_one_step() -> None:
     def host(number: int) -> int:
-        return instance.exports["double"](number) + 1  # type: ignore[operator]
+        return cast("int", instance.exports.function("double")(number)) + 1
 
     instance = instantiate(
         assemble(
@@ -425,16 +425,16 @@ def test_an_expression_for_an_address(session: DebugSession) -> None:
 
 def test_what_a_move_changed(session: DebugSession) -> None:
     session.step()
-    assert session.changes().labels == {1}
+    assert session.changes().labels == frozenset({1})
     session.step()
     session.step()
-    assert (session.changes().operands, session.changes().labels) == ({0}, frozenset())
+    assert (session.changes().operands, session.changes().labels) == (frozenset({0}), frozenset())
     session.step_back()
     assert session.changes().labels == frozenset()
     session.go_to(22)
     session.step()
     session.go_to(26)
-    assert (session.changes().locals, session.changes().depth) == ({1}, 0)
+    assert (session.changes().locals, session.changes().depth) == (frozenset({1}), 0)
     session.go_to(21)
     session.step()
     assert session.changes().memory == ((0, 1),)

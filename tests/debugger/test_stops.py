@@ -280,7 +280,8 @@ def test_what_no_expression_can_do(expression: str) -> None:
 
 
 #: A large memory: an expression could be at it for minutes, and is evaluated often.
-LARGE = Scope({0: 7}, [*range(30_000)], {}, bytearray(256 << 20))
+LARGE_MEMORY = bytearray(256 << 20)
+LARGE = Scope({0: 7}, [*range(30_000)], {}, LARGE_MEMORY)
 
 
 @pytest.mark.parametrize(
@@ -300,7 +301,7 @@ LARGE = Scope({0: 7}, [*range(30_000)], {}, bytearray(256 << 20))
     ],
 )
 def test_an_expression_has_a_limit(expression: str) -> None:
-    LARGE.memory[: 1 << 20] = b"\xff" * ((1 << 20) - 1) + b"\0"
+    LARGE_MEMORY[: 1 << 20] = b"\xff" * ((1 << 20) - 1) + b"\0"
     with pytest.raises(ExpressionError, match="more than 50000 steps") as raised:
         Expression(expression).evaluate(LARGE)
     assert raised.value.expression == expression
