@@ -16,11 +16,8 @@ from purewasm_plugins.errors import (
     Trap,
     TrapReason,
 )
-from purewasm_plugins.plugin import WasmPlugin, abi
-from purewasm_plugins.wasm import FuncType, ValidModule
-from purewasm_plugins.wasm.symbols.names import read_names
+from purewasm_plugins.wasm import ValidModule
 from purewasm_plugins.wasm.text.printer import disassemble
-from purewasm_plugins.wasm.types import ExternKind, GlobalType, MemoryType, TableType
 
 #: The frames that are shown of each end of a long backtrace.
 FRAMES = 12
@@ -81,80 +78,6 @@ def unexpected(error: Exception) -> Answer:
     }
 
 
-def plugin(plugin: WasmPlugin) -> Answer:
-    """Describe a plugin and its tools."""
-    return {
-        "name": plugin.name,
-        "version": plugin.version,
-        "description": plugin.description,
-        "tools": [
-            {
-                "index": tool.index,
-                "name": tool.name,
-                "description": tool.description,
-                "schema": None if tool.schema is None else dict(tool.schema),
-            }
-            for tool in plugin.tools
-        ],
-    }
-
-
-def module(valid: ValidModule) -> Answer:
-    """Describe a module: exports, imports, functions and sections."""
-    module = valid.module
-    exported: dict[int, list[str]] = {}
-    for export in module.exports:
-        if export.kind is ExternKind.FUNCTION:
-            exported.setdefault(export.index, []).append(export.name)
-    imported = [entry for entry in module.imports if isinstance(entry.type, int)]
-    names = read_names(module).functions
-    functions = []
-    for index, type_index in enumerate(module.function_type_indices):
-        own = index - module.imported_functions
-        name = names.get(index)
-        if own < 0:
-            name = name or f"{imported[index].module}.{imported[index].name}"
-        functions.append(
-            {
-                "index": index,
-                "name": name,
-                "exports": exported.get(index, []),
-                "imported": own < 0,
-                "type": _signature(module.types[type_index]),
-                "size": 0
-                if own < 0
-                else module.functions[own].body.end - module.functions[own].body.start,
-            }
-        )
-    known = abi.REQUIRED | abi.OPTIONAL
-    return {
-        "exports": [
-            {
-                "name": export.name,
-                "kind": str(export.kind),
-                "index": export.index,
-                "type": _type(module.export_type(export)),
-                "abi": export.name in known or export.name == abi.MEMORY,
-            }
-            for export in module.exports
-        ],
-        "imports": [
-            {
-                "module": entry.module,
-                "name": entry.name,
-                "type": _type(module.import_type(entry)),
-            }
-            for entry in module.imports
-        ],
-        "functions": functions,
-        "sections": [
-            {"name": section.name, "size": section.content.end - section.content.start}
-            for section in module.sections
-        ],
-        "start": module.start,
-    }
-
-
 def function(valid: ValidModule, index: int) -> Answer:
     """Return a function as text: its instructions, and the Python that the translator makes."""
     module = valid.module
@@ -200,23 +123,6 @@ def _located(line: str) -> tuple[int | None, str]:
         return int(match[1], 16), match[2]
     # The printer pads lines without an offset to the width of an offset.
     return None, line.strip() if line.lstrip().startswith(("(func", ")")) else "  " + line.strip()
-
-
-def _signature(type: FuncType) -> str:
-    params = ", ".join(map(str, type.params))
-    results = ", ".join(map(str, type.results))
-    return f"({params}) → {results}" if results else f"({params})"
-
-
-def _type(type: FuncType | TableType | MemoryType | GlobalType) -> str:
-    match type:
-        case FuncType():
-            return "func " + _signature(type)
-        case MemoryType():
-            least, most = type.limits.minimum, type.limits.maximum
-            pages = "1 page" if least == 1 else f"{least} pages"
-            return f"memory of {pages}" + (f", at most {most}" if most is not None else "")
-    return str(type)
 
 
 def _frame(frame: StackFrame) -> Answer:

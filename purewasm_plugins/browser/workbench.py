@@ -29,6 +29,7 @@ from purewasm_plugins.browser.memory import MemoryView
 from purewasm_plugins.browser.observe import Observed, Observer
 from purewasm_plugins.engine.instantiate import ENGINES, engine_named
 from purewasm_plugins.plugin.plugin import compile_module
+from purewasm_plugins.plugin.summary import module_summary, plugin_summary
 from purewasm_plugins.support.json_text import read_json, write_json
 from purewasm_plugins.tools.registry import schema_validator
 from purewasm_plugins.wasm import ValidModule
@@ -113,12 +114,12 @@ class Workbench:
         answer: dict[str, Any] = {"size": len(data), "plugin": None, "module": None, "error": None}
         try:
             self._module = compile_module(data)
-            answer["module"] = describe.module(self._module)
+            answer["module"] = module_summary(self._module.module)
             observed = Observed(engine_named(engine), self._observer)
             self._plugin = WasmPlugin(
                 self._module, engine=observed, limits=ResourceLimits(**(limits or {}))
             )
-            answer["plugin"] = describe.plugin(self._plugin)
+            answer["plugin"] = plugin_summary(self._plugin)
             self._memory = MemoryView.of(self._plugin.instance)
         except (PluginError, WasmError, ValueError) as error:
             answer["error"] = describe.error(error, data)

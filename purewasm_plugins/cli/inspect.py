@@ -1,4 +1,4 @@
-"""`purewasm inspect`: what a file holds, as a plugin and as a module."""
+"""`purewasm inspect`: the contents of a file, as a plugin and as a module."""
 
 from __future__ import annotations
 
@@ -13,26 +13,29 @@ from purewasm_plugins.cli.options import limit_options, plugin_argument
 from purewasm_plugins.cli.output import console, print_json, progress, show, show_table, visible
 from purewasm_plugins.errors import PluginError
 from purewasm_plugins.plugin import WasmPlugin
+from purewasm_plugins.plugin.summary import module_summary, plugin_summary
 from purewasm_plugins.runtime.limits import ResourceLimits
-from purewasm_plugins.wasm import PAGE_SIZE, Module, ValidModule
+from purewasm_plugins.wasm import PAGE_SIZE, ValidModule
 
 
-@click.command(short_help="Show what a file holds.")
+@click.command(short_help="Show the contents of a file.")
 @plugin_argument
 @limit_options()
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def inspect(plugin: str, limits: ResourceLimits, engine: str | None, as_json: bool) -> None:
-    """Show what a file holds: the plugin and its tools, exports, imports, memory and sections.
+    """Show the contents of a file: the plugin and its tools, exports, imports, memory, sections.
 
-    Any valid module can be looked at. Where it is no plugin, or cannot be loaded as one, the reason
-    is shown and the exit status is 0 all the same: 'purewasm check' is the judge of that.
+    The file may be any valid module. Where it is no plugin, or cannot be loaded as one, the reason
+    is shown and the exit status is 0: 'purewasm check' judges that. --json also lists the
+    functions.
 
     \b
-    Example:
-      purewasm inspect plugin.wasm --json
+    Examples:
+      purewasm inspect c_json
+      purewasm inspect module.wasm --json
     """
     module = load_module(plugin)
-    report = {"file": plugin, **_plugin(module, limits, engine), **_module(module.module)}
+    report = {"file": plugin, **_plugin(module, limits, engine), **module_summary(module.module)}
     if as_json:
         print_json(report)
     else:
@@ -47,60 +50,7 @@ def _plugin(module: ValidModule, limits: ResourceLimits, engine: str | None) -> 
         return {"plugin": None, "error": str(error)}
     except MemoryError:
         return {"plugin": None, "error": NO_ROOM}
-    return {
-        "plugin": {
-            "name": plugin.name,
-            "version": plugin.version,
-            "description": plugin.description,
-            "tools": [
-                {
-                    "index": tool.index,
-                    "name": tool.name,
-                    "description": tool.description,
-                    "schema": tool.schema,
-                }
-                for tool in plugin.tools
-            ],
-        },
-        "error": None,
-    }
-
-
-def _module(module: Module) -> dict[str, Any]:
-    imported = module.imported_memories
-    return {
-        "size": len(module.data),
-        "functions": len(module.functions),
-        "memories": [
-            {
-                "minimum_pages": memory.limits.minimum,
-                "maximum_pages": memory.limits.maximum,
-                "imported": index < imported,
-            }
-            for index, memory in enumerate(module.memory_types)
-        ],
-        "exports": [
-            {"name": entry.name, "kind": str(entry.kind), "type": str(module.export_type(entry))}
-            for entry in module.exports
-        ],
-        "imports": [
-            {
-                "module": entry.module,
-                "name": entry.name,
-                "type": str(module.import_type(entry)),
-            }
-            for entry in module.imports
-        ],
-        "sections": list(_sections(module)),
-    }
-
-
-def _sections(module: Module) -> Iterator[dict[str, Any]]:
-    custom = {section.content.end: section.name for section in module.custom_sections}
-    for section in module.sections:
-        start, end = section.content
-        named = {"custom_name": custom[end]} if section.name == "custom" else {}
-        yield {"name": section.name, **named, "offset": start, "size": end - start}
+    return {"plugin": plugin_summary(plugin), "error": None}
 
 
 def _print(report: dict[str, Any]) -> None:
@@ -114,12 +64,17 @@ def _print(report: dict[str, Any]) -> None:
     else:
         show(out, Text(visible(f"{plugin['name']} {plugin['version']}"), style="bold"))
         show(out, Text(visible(plugin["description"])))
-    facts = [("size", f"{report['size']:,} bytes"), ("functions", f"{report['functions']:,}")]
+    facts = [("size", f"{report['size']:,} bytes"), ("functions", _functions(report["functions"]))]
     facts += [("memory", _memory(memory)) for memory in report["memories"]]
     show_table(out, "", facts)
     for title, rows in _tables(report):
         click.echo()
         show_table(out, title, rows)
+
+
+def _functions(functions: list[dict[str, Any]]) -> str:
+    imported = sum(function["imported"] for function in functions)
+    return f"{len(functions) - imported:,}{f', and {imported:,} imported' if imported else ''}"
 
 
 def _memory(memory: dict[str, Any]) -> str:
@@ -136,7 +91,7 @@ def _pages(count: int) -> str:
 
 
 def _tables(report: dict[str, Any]) -> Iterator[tuple[str, list[tuple[str, ...]]]]:
-    """The titles of the tables, and their rows; tables without rows are left out."""
+    """Yield the title and the rows of each table that has rows."""
     tools = report["plugin"]["tools"] if report["plugin"] else []
     width = max((len(f"{s['size']:,}") for s in report["sections"]), default=0)
     tables: dict[str, list[tuple[str, ...]]] = {

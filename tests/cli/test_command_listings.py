@@ -119,7 +119,15 @@ def test_inspect_as_json(command: Command, path: PathOf) -> None:
     assert report["error"] is None
     assert report["size"] == len(Path(path("hello")).read_bytes())
     assert report["memories"] == [{"minimum_pages": 1, "maximum_pages": None, "imported": False}]
-    assert {"name": "memory", "kind": "memory", "type": "memory 1"} in report["exports"]
+    (memory,) = [entry for entry in report["exports"] if entry["name"] == "memory"]
+    assert memory == {
+        "name": "memory",
+        "kind": "memory",
+        "index": 0,
+        "type": "memory 1",
+        "abi": True,
+    }
+    assert len(report["functions"]) == 7
     assert [s["name"] for s in report["sections"]][:2] == ["type", "function"]
     assert report["imports"] == []
 

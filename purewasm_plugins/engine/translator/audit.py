@@ -1,15 +1,16 @@
-"""Audited translation, for tests: the same source, and every claim in it checked while it runs.
+"""Audited translation, for tests: the same source, and every claim in it checked.
 
 The translator leaves out masks, tests and assignments where it knows enough of a value or of the
-order of evaluation. What it knows is a claim. `AuditedWriter` writes each claim into the source:
+order of evaluation. What it knows is a claim. The parts of an `AuditedWriter` write each claim into
+the source, where it is checked while the function runs:
 
 - `audit(name, low, high, type, value)`: a value lies within the bounds of its expression, and in
   its type;
 - `at(name, effects, value)`: what has these effects is evaluated in the order of the instructions.
 
-What a variable holds is a matter of translating alone: an operand that reads it must be evaluated
-before the variable is assigned. A claim that is false raises `FalseClaim`, which names the
-instruction.
+Two claims concern translation alone, and are checked then. An operand that reads a variable must be
+evaluated before the variable is assigned. At each `end` and `else` the operand stack has the height
+that validation finds. A false claim raises `FalseClaim`, which names the instruction.
 """
 
 from __future__ import annotations
@@ -20,10 +21,17 @@ from typing import Any
 
 from purewasm_plugins.engine.translator.control import Bounds
 from purewasm_plugins.engine.translator.expressions import CALLS, READS, TRAPS, Expression
-from purewasm_plugins.engine.translator.writer import AFTER, Writer
+from purewasm_plugins.engine.translator.lines import Effort, Lines
+from purewasm_plugins.engine.translator.locals import Locals
+from purewasm_plugins.engine.translator.operands import COME_FIRST, Operands
+from purewasm_plugins.engine.translator.writer import Writer
 from purewasm_plugins.runtime.instance import Function
+from purewasm_plugins.wasm import ValidModule
 from purewasm_plugins.wasm.binary.instructions import read_opcode
+from purewasm_plugins.wasm.module import Module
+from purewasm_plugins.wasm.opcodes import Opcode
 from purewasm_plugins.wasm.types import ValType
+from purewasm_plugins.wasm.validation.control import Block
 
 __all__ = ["NAMES", "AuditedWriter", "FalseClaim"]
 
@@ -34,35 +42,135 @@ _VARIABLE = re.compile(r"\b[ls][0-9]+\b")
 
 
 class FalseClaim(AssertionError):
-    """What the translator said of a value, or of an order, does not hold."""
+    """A claim of the translator's about a value, an order, or the operand stack is false."""
 
 
 class AuditedWriter(Writer):
-    """Writes one function with its claims."""
+    """A function that is written with its claims."""
 
-    _believed: tuple[Bounds, ...] = ()
+    lines: _AuditedLines
 
-    # Values
+    def _new_lines(self, located: bool) -> Lines:
+        return _AuditedLines(self.module, self.index, located=located, effort=self.effort)
 
-    def _audited(self, low: int, high: int, type: ValType | None, text: str) -> str:
-        return f"audit({self._name()!r}, {low}, {high}, {str(type)!r}, {text})"
+    def _new_operands(self) -> Operands:
+        operands = _AuditedOperands(self.lines)
+        self.lines.operands = operands
+        return operands
 
-    def _name(self) -> str:
-        return f"{self._mnemonic()} at byte {self.offset:#x}"
+    def _new_locals(self, types: list[ValType], names: list[str]) -> Locals:
+        return _AuditedLocals(types, self.type.params, names, self.lines, self.operands)
 
-    def _mnemonic(self) -> str:
-        opcode = read_opcode(self.module.data, self.offset)[0]
-        return opcode.mnemonic
 
-    def _result_type(self) -> ValType | None:
-        results = read_opcode(self.module.data, self.offset)[0].results
+class _AuditedLines(Lines):
+    """The lines of a function, in which claims are written.
+
+    Attributes:
+        operands: the operand stack, whose height is checked.
+        counters: of a loop that is about to be opened, what is claimed of each: a text.
+    """
+
+    def __init__(self, module: Module, index: int, *, located: bool, effort: Effort) -> None:
+        self._data = module.data
+        control = ValidModule(module).control(index)
+        self._blocks = control.blocks
+        self._open = [control.body]
+        self._offset = 0
+        self.operands: Operands | None = None
+        self.counters: list[str] = []
+        super().__init__(located=located, effort=effort)
+
+    # Names
+
+    @property
+    def opcode(self) -> Opcode:
+        """The instruction that is being translated."""
+        return read_opcode(self._data, self._offset)[0]
+
+    @property
+    def instruction(self) -> str:
+        """The instruction's name and place."""
+        return f"{self.opcode.mnemonic} at byte {self._offset:#x}"
+
+    @property
+    def result_type(self) -> ValType | None:
+        """The type of its result, where its opcode tells."""
+        results = self.opcode.results
         return results[0] if results else None
 
+    # The height of the operand stack
+
+    @property
+    def offset(self) -> int:
+        """The offset of the instruction that is being translated."""
+        return self._offset
+
+    @offset.setter
+    def offset(self, offset: int) -> None:
+        if self.operands is not None:
+            if self._offset < offset and self.opcode.mnemonic == "end":
+                # It has been translated, while a body that begins with `end` is still to be.
+                self._check_height(self._open.pop())
+            self._offset = offset
+            mnemonic = self.opcode.mnemonic
+            block = self._blocks.get(offset)
+            if block is not None:
+                self._open.append(block)
+            elif mnemonic in ("end", "else"):
+                self._check_height(self._open[-1])
+        self._offset = offset
+
+    def _check_height(self, block: Block) -> None:
+        """Check the height of the stack where a block leaves its results on it.
+
+        Raises:
+            FalseClaim: it is another than validation finds.
+        """
+        expected = block.height + len(block.type.results)
+        if self.live and self.operands is not None and len(self.operands.stack) != expected:
+            raise FalseClaim(
+                f"{self.instruction}: the operand stack has the height "
+                f"{len(self.operands.stack)}, not {expected}"
+            )
+
+    # Claims
+
+    def claim(self, low: int, high: int, type: ValType | None, text: str) -> str:
+        """Return the text of a value, which is checked."""
+        return f"audit({self.instruction!r}, {low}, {high}, {str(type)!r}, {text})"
+
+    def in_order(self, effects: int, text: str) -> str:
+        """Return the text of what has effects, which is checked to happen in order."""
+        return f"at({self.instruction!r}, {self._offset}, {effects}, {text})"
+
+    def open(self, header: str) -> None:
+        """Write the header of a compound statement; if it is a loop, its turns begin in order."""
+        super().open(header)
+        if header.startswith(("for ", "while ")):
+            self.write("at.restart()")
+            self.write_all(self.counters)
+            self.counters = []
+
+    def trace(self, text: str) -> str:
+        """Mark the text of what may trap; that it does so in order is checked."""
+        marked = super().trace(text)
+        mnemonic = self.opcode.mnemonic
+        # Neither a statement nor the left side of one can stand in a call.
+        if text in ("budget", "unreachable()") or mnemonic in _ASSIGNS:
+            return marked
+        return self.in_order(_effects(mnemonic), marked)
+
+
+class _AuditedOperands(Operands):
+    """An operand stack whose operands are checked when they are evaluated."""
+
+    _lines: _AuditedLines
+
     def _checked(self, operand: Expression, type: ValType | None) -> Expression:
-        """The operand, whose value is checked when it is evaluated."""
+        """Return the operand with its claim."""
         if operand.size <= 1 and not operand.effects:
             return operand
-        text = self._audited(operand.low, operand.high, type, operand.text)
+        text = self._lines.claim(operand.low, operand.high, type, operand.text)
         checked = Expression(
             text,
             operand.precedence,
@@ -77,33 +185,31 @@ class AuditedWriter(Writer):
         return checked
 
     def push(self, operand: Expression) -> None:
-        """Push an operand; what it evaluates to is checked."""
-        super().push(self._checked(operand, self._result_type()))
+        """Push an operand, which is checked."""
+        super().push(self._checked(operand, self._lines.result_type))
 
     def pop_unsigned(self, bits: int = 32) -> Expression:
-        """Take the topmost operand, an integer; its value is checked."""
+        """Pop the topmost operand, an integer, which is checked."""
         return self._checked(super().pop_unsigned(bits), None)
 
-    def take_typed(self, types: tuple[ValType, ...]) -> list[Expression]:
-        """Take operands of these types; their values are checked."""
-        operands = super().take_typed(types)
+    def pop_typed(self, types: tuple[ValType, ...]) -> list[Expression]:
+        """Pop operands of these types, which are checked."""
+        operands = super().pop_typed(types)
         return [self._checked(o, type) for o, type in zip(operands, types, strict=True)]
 
     def slot(self, height: int, type: ValType | None = None) -> Expression:
-        """The variable of a height; where it is said to hold a value, this is checked."""
+        """Return the variable of a height; where it is said to hold a value, this is checked."""
         variable = super().slot(height, type)
-        if type is not None and self.live:
-            self.write(self._audited(0, variable.high, type, variable.text))
+        if type is not None and self._lines.live:
+            self._lines.write(self._lines.claim(0, variable.high, type, variable.text))
         return variable
 
-    # Variables
-
     def spill(self, index: int, type: ValType | None = None, force: bool = False) -> None:
-        """Put the operand at a height into its variable, and check that."""
-        written = len(self.lines)
+        """Spill an operand, and check what its variable holds."""
+        written = len(self._lines.written)
         super().spill(index, type, force)
-        if len(self.lines) > written:
-            self._assigned(f"s{index}", self.stack[index], type, index)
+        if len(self._lines.written) > written:
+            self.check_assigned(f"s{index}", self.stack[index], type, index)
 
     def assign_slot(
         self,
@@ -114,80 +220,90 @@ class AuditedWriter(Writer):
         comma: bool = False,
         effects: int = TRAPS,
     ) -> None:
-        """Push what a statement gives, and check it."""
+        """Write the assignment of a result, which is checked."""
         height = len(self.stack)
         super().assign_slot(text, low, high, comma=comma, effects=effects)
-        self._assigned(f"s{height}", self.stack[height], self._result_type(), height)
+        self.check_assigned(f"s{height}", self.stack[height], self._lines.result_type, height)
 
-    def set_local(self, index: int) -> None:
-        """`local.set`; what it sets is checked."""
-        before = len(self.lines), self.lines[-1].text if self.lines else None
-        super().set_local(index)
-        if before != (len(self.lines), self.lines[-1].text if self.lines else None):
-            self._assigned(self.names[index], self._known[index], self.locals[index], None)
-
-    def _assigned(
-        self, name: str, held: Expression, type: ValType | None, height: int | None
+    def check_assigned(
+        self, name: str, held: Expression, type: ValType | None, height: int | None = None
     ) -> None:
-        """A line has assigned a variable: who still reads what it held before?"""
+        """Check a variable that the last lines have assigned.
+
+        Args:
+            name: the variable.
+            held: the expression that it has become.
+            type: of its value.
+            height: of the operand that it is.
+
+        Raises:
+            FalseClaim: an operand reads what it held before, or nothing assigns it.
+        """
+        instruction = self._lines.instruction
         for below, operand in enumerate(self.stack):
             if below != height and name in _VARIABLE.findall(operand.text):
-                raise FalseClaim(f"{self._name()}: the operand {operand!r} reads an older {name}")
-        for line in reversed(self.lines):
+                raise FalseClaim(f"{instruction}: the operand {operand!r} reads an older {name}")
+        for line in reversed(self._lines.written):
             if line.text is not None and line.text.startswith((f"{name} =", f"{name}, =")):
-                line.after = [self._audited(held.low, held.high, type, "{}")]
+                line.checks = [self._lines.claim(held.low, held.high, type, "{}")]
                 return
-        raise FalseClaim(f"{self._name()}: {name} is nowhere assigned")
+        raise FalseClaim(f"{instruction}: {name} is nowhere assigned")
 
-    def initial_locals(self) -> list[str]:
-        """The statements that a function begins with: its arguments are checked."""
-        params = zip(self.names, self.type.params, self._plain, strict=False)
-        checks = [self._audited(0, plain.high, type, name) for name, type, plain in params]
-        return ["at = Order()", *checks, *super().initial_locals()]
+    def read_state(self, text: str, before: int = 0, effects: int = READS) -> str:
+        """Return the text of state; that it is read in order is checked."""
+        return self._lines.in_order(READS, super().read_state(text, before, effects))
 
-    def count(self, bounds: list[Bounds]) -> list[tuple[Bounds, Expression]]:
-        """Believe the bounds of locals until a loop ends, and check them at each turn."""
-        self._believed = tuple(bounds)
-        return super().count(bounds)
+    def write_effect(self, text: str) -> None:
+        """Write a statement with effects; that it is executed in order is checked."""
+        super().write_effect(text)
+        self._lines.written[-1].checks = [self._lines.in_order(CALLS, "None")]
 
-    def _count_from(self, index: int, start: int) -> None:
-        """Write a constant below zero to a local; `deeper` checks it."""
-        super()._count_from(index, start)
-        self.lines[-1].after = []
 
-    def deeper(self) -> None:
-        """Indent what follows; if that is a loop, its turns begin in order."""
-        super().deeper()
-        if (self.lines[-1].text or "").startswith(("for ", "while ")):
-            self.write("at.restart()")
-            for bound in self._believed:
-                local = bound.local
-                text = self._audited(bound.low, bound.high, self.locals[local], self.names[local])
-                self.write(text)
-            self._believed = ()
+class _AuditedLocals(Locals):
+    """Locals whose values are checked when they are set."""
 
-    # Order
+    _lines: _AuditedLines
+    _operands: _AuditedOperands
 
-    def trace(self, text: str) -> str:
-        """The text of what may trap; that it does so in order is checked."""
-        marked = super().trace(text)
-        mnemonic = self._mnemonic()
-        # Neither a statement nor the left side of one can stand in a call.
-        if text in ("budget", "unreachable()") or mnemonic in _ASSIGNS:
-            return marked
-        return self._at(_effects(mnemonic), marked)
+    def __init__(
+        self,
+        types: list[ValType],
+        params: tuple[ValType, ...],
+        names: list[str],
+        lines: Lines,
+        operands: Operands,
+    ) -> None:
+        super().__init__(types, len(params), names, lines, operands)
+        self._param_types = params
 
-    def state(self, text: str, before: int = 0, effects: int = READS) -> str:
-        """Name state; that it is read in order is checked."""
-        return self._at(READS, super().state(text, before, effects))
+    def set(self, index: int) -> None:
+        """Translate `local.set`; what it sets is checked."""
+        lines = self._lines.written
+        before = len(lines), lines[-1].text if lines else None
+        super().set(index)
+        if before != (len(lines), lines[-1].text if lines else None):
+            self._operands.check_assigned(self.names[index], self._known[index], self.types[index])
 
-    def statement(self, text: str) -> None:
-        """A statement that changes what others can see; that it does so in order is checked."""
-        super().statement(text)
-        self.lines[-1].after = [self._at(CALLS, "None")]
+    def defaults(self) -> list[str]:
+        """Return the statements that a function begins with: its arguments are checked."""
+        params = zip(self.names, self._param_types, self._plain, strict=False)
+        checks = [self._lines.claim(0, plain.high, type, name) for name, type, plain in params]
+        return ["at = Order()", *checks, *super().defaults()]
 
-    def _at(self, effects: int, text: str) -> str:
-        return f"at({self._name()!r}, {self.offset}, {effects}, {text})"
+    def begin_counters(self, bounds: list[Bounds]) -> list[tuple[Bounds, Expression]]:
+        """Rely on the bounds of a loop's counters, and check them at each turn."""
+        self._lines.counters = [
+            self._lines.claim(
+                bound.low, bound.high, self.types[bound.local], self.names[bound.local]
+            )
+            for bound in bounds
+        ]
+        return super().begin_counters(bounds)
+
+    def _write_start(self, index: int, start: int) -> None:
+        """Write the start of a signed counter; it is checked at each turn of the loop."""
+        super()._write_start(index, start)
+        self._lines.written[-1].checks = []
 
 
 def _effects(mnemonic: str) -> int:
@@ -250,7 +366,7 @@ class _Order:
         """
         for effect in (TRAPS, READS, CALLS):
             last, other = self._last.get(effect, (-1, ""))
-            if AFTER[effects] & effect and last > offset:
+            if COME_FIRST[effects] & effect and last > offset:
                 raise FalseClaim(f"{name} is evaluated after {other}")
             if effects & effect and last < offset:
                 self._last[effect] = offset, name

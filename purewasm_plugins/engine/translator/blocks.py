@@ -1,38 +1,23 @@
-"""Control instructions (section 4.4.8): blocks and branches as Python statements.
+"""Blocks, loops and ifs (section 4.4.8) as Python statements.
 
-`control` has decided what each construct becomes; here it is written. A branch that has to leave
-several Python loops says where it is going in `br` and leaves the innermost; after each loop on its
-way stands a test that takes it on.
+`control` has decided what each construct becomes; here it is written.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
+from purewasm_plugins.engine.translator.branches import Branches, Open, when
 from purewasm_plugins.engine.translator.control import (
     Analysis,
     Bounds,
     Construct,
     Region,
     Style,
-    Target,
     loop_bounds,
 )
-from purewasm_plugins.engine.translator.expressions import (
-    CALLS,
-    NOT,
-    Expression,
-    condition,
-    negated,
-)
-from purewasm_plugins.engine.translator.writer import (
-    MOST_INDENTED,
-    MOST_LOOPS,
-    Line,
-    TooDeep,
-    Writer,
-    as_value,
-)
+from purewasm_plugins.engine.translator.dispatch import Dispatch
+from purewasm_plugins.engine.translator.expressions import CALLS, Expression
+from purewasm_plugins.engine.translator.loops import Loop
+from purewasm_plugins.engine.translator.writer import Writer
 from purewasm_plugins.wasm.types import FuncType, ValType
 
 __all__ = ["Blocks"]
@@ -41,300 +26,319 @@ __all__ = ["Blocks"]
 _NO_TYPE = FuncType()
 _RESULT_TYPES = {type: FuncType((), (type,)) for type in ValType}
 
-#: From this many different targets on, a `br_table` into segments looks `pc` up.
-_TABLE_FROM = 4
-#: A `br_table` of more ranges than this looks up which of its different targets is meant.
-_MOST_RANGES = 64
-
-
-class _Loop:
-    """A Python loop that is open.
-
-    Attributes:
-        header: a line before it, for the `br = 0` that the tests after it may need.
-        passing: branches that leave it for something further out: number -> (loop, action).
-    """
-
-    __slots__ = ("header", "passing")
-
-    def __init__(self, header: Line) -> None:
-        self.header = header
-        self.passing: dict[int, tuple[_Loop, str]] = {}
-
-
-class _Open:
-    """A construct that is being written.
-
-    Attributes:
-        height: of the operand stack below its parameters.
-        loop: the Python loop that branches to it leave or begin again, if it has one.
-        indent, nesting: those outside of it.
-        saved: the parameters that the `else` starts with.
-        live: whether execution can reach the `else`.
-    """
-
-    __slots__ = ("construct", "height", "indent", "live", "loop", "nesting", "saved", "type")
-
-    def __init__(
-        self,
-        construct: Construct,
-        type: FuncType,
-        height: int,
-        loop: _Loop | None,
-        indent: int,
-        nesting: int,
-        saved: list[Expression],
-    ) -> None:
-        self.construct = construct
-        self.type = type
-        self.height = height
-        self.loop = loop
-        self.indent = indent
-        self.nesting = nesting
-        self.saved = saved
-        self.live = False
-
-
-class _Segments(NamedTuple):
-    """A SEGMENTS statement that is being written: number of each part -> its first line."""
-
-    region: Region
-    loop: _Loop
-    variable: str
-    first: int
-    marks: list[tuple[int, int]]
-
 
 class Blocks:
     """Writes the constructs of one function."""
 
-    def __init__(self, writer: Writer, analysis: Analysis) -> None:
-        self.writer = writer
-        self.analysis = analysis
-        self._open: list[_Open] = []
-        self._by_construct: dict[Construct, _Open] = {}
-        self._loops: list[_Loop] = []
-        self._segments: dict[Region, _Segments] = {}
-        self._passes: dict[tuple[_Loop, str], int] = {}
-        #: What to restore when a loop with counters ends.
+    def __init__(self, writer: Writer, analysis: Analysis, branches: Branches) -> None:
+        self._types = writer.module.types
+        self._type = writer.type
+        self._metered = writer.metered
+        self._lines = writer.lines
+        self._operands = writer.operands
+        self._locals = writer.locals
+        self._analysis = analysis
+        self._branches = branches
+        self._open: list[Open] = []
+        #: What ends the counters of a loop.
         self._counters: dict[Construct, list[tuple[Bounds, Expression]]] = {}
 
     # The function
 
     def begin(self) -> None:
-        """The function's body begins."""
-        body = self.analysis.body
-        self.writer.nesting = 0
-        if self.writer.metered:
-            self.writer.write(f"for _ in {self.writer.trace('budget')}: break")
-        self._note(body, self.writer.type, 0, None)
+        """Begin the function's body: a function that is metered takes a unit of fuel.
+
+        Example::
+
+            (func)
+
+            def f0():
+                for _ in budget: break
+                return
+        """
+        body = self._analysis.body
+        self._write_unit()
+        self._enter(body, self._type, 0, None)
         if body.region is not None:
-            self._begin_segments(body.region)
+            self._begin_dispatch(body.region)
+            self._locals.constructs += 1
 
     def _finish(self) -> None:
-        writer = self.writer
-        body = self.analysis.body
-        if writer.live:
-            self.return_()
-        if body.region is not None:
-            self._end_segments(body.region)
+        if self._lines.live:
+            self._branches.return_()
+        region = self._analysis.body.region
+        if region is not None:
+            self._end_dispatch(region)
         self._open.pop()
 
-    def return_(self) -> None:
-        """`return`, and the end of the body."""
-        writer = self.writer
-        results = writer.take_typed(writer.type.results)
-        writer.settle_effects()
-        if results:
-            writer.write(f"return {', '.join([result.text for result in results])}")
-        else:
-            writer.write("return")
-        writer.live = False
-
-    def unreachable(self) -> None:
-        """`unreachable`."""
-        self.writer.settle_effects()
-        self.writer.write(self.writer.trace("unreachable()"))
-        self.writer.live = False
+    def _write_unit(self) -> None:
+        """Write what takes one unit of fuel."""
+        if self._metered:
+            self._lines.write(f"for _ in {self._lines.trace('budget')}: break")
 
     # Constructs
 
     def begin_construct(self, index: int) -> None:
-        """`block`, `loop` or `if`."""
-        writer = self.writer
-        construct = self.analysis.constructs[index]
+        """Translate `block`, `loop` or `if`.
+
+        Operands below it are spilled, since the construct may run more than once, or not at all.
+
+        Example::
+
+            (func (param i32) (result i32)
+              (i32.add (local.get 0)
+                (if (result i32) (i32.eqz (local.get 0))
+                  (then (i32.const 1))
+                  (else (local.tee 0 (i32.const 2))))))
+
+            def f0(l0):
+                for _ in budget: break
+                s0 = l0
+                if not l0:
+                    s1 = 1
+                else:
+                    l0 = 2
+                    s1 = 2
+                return s0 + s1 & 0xffffffff
+        """
+        construct = self._analysis.constructs[index]
         type = self._block_type(construct.type)
-        decision = None
-        if construct.kind == "if":
-            decision = writer.pop()
-        height = len(writer.stack) - len(type.params)
-        style = construct.style
-        if style is Style.INLINE:
-            if construct.kind == "loop" and writer.metered:
-                # Its only start: nobody branches back.
-                writer.make_way(CALLS)
-                writer.write(f"for _ in {writer.trace('budget')}: break")
-            self._note(construct, type, height, None)
+        decision = self._operands.pop() if construct.kind == "if" else None
+        height = len(self._operands.stack) - len(type.params)
+        if construct.style is Style.INLINE:
+            if construct.kind == "loop" and self._metered:
+                # It starts once: there is no branch back.
+                self._operands.spill_conflicting(CALLS)
+                self._write_unit()
+            self._enter(construct, type, height, None)
             return
         if decision is not None and decision.effects:
-            # Operands that are evaluated from here on come after it.
-            writer.push(decision)
-            writer.spill_all()
-            decision = writer.pop()
-        writer.spill_all()
+            # Operands that are spilled from here on come after it.
+            self._operands.push(decision)
+            self._operands.spill_all()
+            decision = self._operands.pop()
+        self._operands.spill_all()
+        indent = self._lines.indent
         loop = None
         region = construct.region
-        indent, nesting = writer.indent, writer.nesting
         if construct.kind == "loop":
-            for position, param in enumerate(type.params, height):
-                writer.spill(position, param, force=True)
-            bounds: list[Bounds] = []
-            if region is None:
-                known = writer.narrowed(construct.assigned)
-                bounds = list(loop_bounds(self.analysis, construct, writer.bounds, known))
-            writer.forget(construct.assigned)
-            if bounds:
-                self._counters[construct] = writer.count(bounds)
-            if region is not None:
-                self._boundary(region, construct.start)
-                if writer.metered:
-                    writer.write(f"for _ in {writer.trace('budget')}: break")
-            else:
-                loop = self._begin_loop("for _ in {}:")
-                writer.repeats += 1
-            self._enter_parameters(type, height)
+            loop = self._begin_loop(construct, type, height)
         elif region is not None and construct.kind == "block":
-            if region not in self._segments:
-                self._begin_segments(region)
-        elif style is Style.ONCE or (style is Style.IF and construct.branches):
-            loop = self._begin_loop("while True:")
-        opened = self._note(construct, type, height, loop)
-        opened.indent, opened.nesting = indent, nesting
+            if region not in self._branches.dispatches:
+                self._begin_dispatch(region)
+        elif construct.style is Style.ONCE or (construct.style is Style.IF and construct.branches):
+            loop = self._branches.loops.begin("while True:")
+        opened = self._enter(construct, type, height, loop)
+        opened.indent = indent
         if decision is not None:
-            opened.saved = writer.stack[height:]
-            if region is not None:
-                otherwise = construct.end if construct.otherwise is None else construct.otherwise
-                writer.write(f"if {self._when(decision, False)}:")
-                self._write_deeper([*self._else_values(opened), *self._go(region, otherwise)])
-            else:
-                writer.write(f"if {self._when(decision, True)}:")
-                writer.deeper()
+            self._begin_if(opened, decision)
 
-    def _else_values(self, opened: _Open) -> list[str]:
-        """What skips the `else` that is not there: the parameters are the results."""
-        if opened.construct.otherwise is not None:
-            return []
-        return self._moves(opened.height, opened.type.results, self.writer.stack)
+    def _begin_loop(self, construct: Construct, type: FuncType, height: int) -> Loop | None:
+        """Begin a loop: its parameters are variables, and each turn takes a unit of fuel.
 
-    def otherwise(self) -> None:
-        """`else`."""
-        writer = self.writer
+        Example::
+
+            (func (param i32 i64) (result i64)
+              (local.get 1)
+              (loop $again (param i64) (result i64)
+                (i64.mul (i64.const 3))
+                (br_if $again
+                  (local.tee 0 (i32.shr_u (local.get 0) (i32.const 1))))))
+
+            def f0(l0, l1):
+                for _ in budget: break
+                s0 = l1
+                for _ in budget:
+                    l0 = l0 >> 1
+                    s0 = s0 * 3 & 0xffffffffffffffff
+                    if l0:
+                        continue
+                    break
+                return s0
+        """
+        for position, param in enumerate(type.params, height):
+            self._operands.spill(position, param, force=True)
+        bounds: list[Bounds] = []
+        if construct.region is None:
+            known = self._locals.narrowed(construct.assigned)
+            bounds = list(loop_bounds(self._analysis, construct, self._locals.bounds, known))
+        self._locals.forget(construct.assigned)
+        if bounds:
+            self._counters[construct] = self._locals.begin_counters(bounds)
+        loop = None
+        if construct.region is not None:
+            self._begin_part(construct.region, construct.start)
+            self._write_unit()
+        else:
+            budget = self._lines.trace("budget")
+            header = f"for _ in {budget}:" if self._metered else "while True:"
+            loop = self._branches.loops.begin(header)
+            self._locals.loops += 1
+        del self._operands.stack[height:]
+        for position, param in enumerate(type.params, height):
+            self._operands.push(self._operands.slot(position, param))
+        return loop
+
+    def _begin_if(self, opened: Open, decision: Expression) -> None:
+        """Begin the first arm of an `if`; in a DISPATCH statement, branch to the `else` instead."""
+        construct = opened.construct
+        opened.saved = self._operands.stack[opened.height :]
+        if construct.region is None:
+            self._lines.open(f"if {when(decision, True)}:")
+            return
+        values: list[str] = []
+        label = construct.else_index
+        if label is None:
+            # Without an `else` the parameters are the results.
+            label = construct.end
+            types = opened.type.results
+            values = self._branches.moves(opened.height, types, self._operands.stack)
+        go = self._branches.dispatches[construct.region].go_to(label)
+        self._lines.write_compound(f"if {when(decision, False)}:", [*values, *go])
+
+    def begin_else(self) -> None:
+        """Translate `else`: the second arm starts with the parameters that the first one had.
+
+        Example::
+
+            (func (param i32) (result i32)
+              (local.get 0)
+              (if (param i32) (result i32) (local.get 0)
+                (then (i32.add (i32.const 1)))
+                (else (i32.sub (i32.const 1)))))
+
+            def f0(l0):
+                for _ in budget: break
+                s0 = l0
+                if l0:
+                    s0 = s0 + 1 & 0xffffffff
+                else:
+                    s0 = s0 - 1 & 0xffffffff
+                return s0
+        """
         opened = self._open[-1]
         construct = opened.construct
-        self._leave_results(opened)
-        opened.live = writer.live
-        writer.forget(construct.assigned)
-        if construct.region is not None and construct.otherwise is not None:
-            if writer.live:
-                self._write_all(self._go(construct.region, construct.end))
-            writer.live = False
-            self._boundary(construct.region, construct.otherwise)
+        self._spill_results(opened)
+        opened.live = self._lines.live
+        self._locals.forget(construct.assigned)
+        if construct.region is not None and construct.else_index is not None:
+            if self._lines.live:
+                dispatch = self._branches.dispatches[construct.region]
+                self._lines.write_all(dispatch.go_to(construct.end))
+            self._lines.live = False
+            self._begin_part(construct.region, construct.else_index)
         else:
-            writer.shallower()
-            writer.write("else:")
-            writer.deeper()
-        del writer.stack[opened.height :]
+            self._lines.close()
+            self._lines.open("else:")
+        del self._operands.stack[opened.height :]
         for operand in opened.saved:
-            writer.push(operand)
-        writer.live = True
+            self._operands.push(operand)
+        self._lines.live = True
 
     def end(self) -> None:
-        """`end`."""
-        writer = self.writer
+        """Translate `end`: the results are in the variables of their heights.
+
+        Example::
+
+            (func (param i32) (result i32)
+              (if (result i32) (local.get 0)
+                (then (i32.const 1))
+                (else (i32.const 2)))
+              (i32.mul (i32.const 3)))
+
+            def f0(l0):
+                for _ in budget: break
+                if l0:
+                    s0 = 1
+                else:
+                    s0 = 2
+                return s0 * 3 & 0xffffffff
+        """
         opened = self._open[-1]
         construct = opened.construct
         if construct.kind == "function":
             self._finish()
             return
-        style = construct.style
-        if style is Style.INLINE:
+        if construct.style is Style.INLINE:
             if not construct.falls:
-                # Nobody comes here, or the `break` of a loop, which leaves operands behind.
-                del writer.stack[opened.height :]
+                # What comes here, if anything, is the `break` of a loop, which leaves operands.
+                del self._operands.stack[opened.height :]
             self._open.pop()
             return
-        self._leave_results(opened)
-        falls = writer.live
+        self._spill_results(opened)
+        falls = self._lines.live
         counters = self._counters.pop(construct, None)
         if counters is not None:
-            writer.discount(counters)
-        writer.forget(construct.assigned)
+            self._locals.end_counters(counters)
+        self._locals.forget(construct.assigned)
         if construct.region is not None:
             self._end_in_region(construct, construct.region)
-        elif construct.kind == "loop":
-            if writer.live:
-                writer.write("break")
-            self._end_loop(opened)
-            writer.repeats -= 1
         elif construct.kind == "if":
             self._end_if(opened)
         elif opened.loop is not None:
-            if writer.live:
-                writer.write("break")
-            self._end_loop(opened)
-        elif writer.indent > opened.indent:
-            writer.shallower(writer.indent - opened.indent)
-        writer.nesting = opened.nesting
+            if self._lines.live:
+                self._lines.write("break")
+            self._branches.loops.end(opened.loop)
+            if construct.kind == "loop":
+                self._locals.loops -= 1
+        elif self._lines.indent > opened.indent:
+            self._lines.close(self._lines.indent - opened.indent)
+        self._locals.constructs -= 1
         self._open.pop()
-        writer.live = (
+        self._lines.live = (
             falls
             or opened.live
             or construct.exits > 0
             or (construct.kind != "loop" and construct.branches > 0)
-            or (construct.kind == "if" and construct.otherwise is None)
+            or (construct.kind == "if" and construct.else_index is None)
         )
-        del writer.stack[opened.height :]
+        del self._operands.stack[opened.height :]
         for position, result in enumerate(opened.type.results, opened.height):
-            writer.push(writer.slot(position, result))
+            self._operands.push(self._operands.slot(position, result))
 
-    def _end_if(self, opened: _Open) -> None:
-        writer = self.writer
-        construct = opened.construct
-        if construct.otherwise is None and opened.type.results:
-            # Without an `else` the parameters are the results.
-            values = self._moves(opened.height, opened.type.results, opened.saved)
+    def _end_if(self, opened: Open) -> None:
+        """End an `if`: without an `else` its parameters are its results.
+
+        Example::
+
+            (func (param i32 i32) (result i32)
+              (local.get 1)
+              (if (param i32) (result i32) (local.get 0)
+                (then (drop) (i32.const 5))))
+
+            def f0(l0, l1):
+                for _ in budget: break
+                s0 = l1
+                if l0:
+                    s0 = 5
+                return s0
+        """
+        lines = self._lines
+        if opened.construct.else_index is None and opened.type.results:
+            values = self._branches.moves(opened.height, opened.type.results, opened.saved)
             if values:
-                writer.shallower()
-                writer.write("else:")
-                writer.deeper()
-                self._write_all(values)
-        writer.shallower()
+                lines.close()
+                lines.open("else:")
+                lines.write_all(values)
+        lines.close()
         if opened.loop is not None:
-            writer.write("break")
-            self._end_loop(opened)
+            lines.write("break")
+            self._branches.loops.end(opened.loop)
 
-    def _leave_results(self, opened: _Open) -> None:
-        """Put the results of a construct where whoever comes after it looks for them."""
-        writer = self.writer
-        if not writer.live:
+    def _spill_results(self, opened: Open) -> None:
+        """Put the results of a construct where the code after it expects them."""
+        if not self._lines.live:
             return
-        writer.settle_effects()
+        self._operands.spill_effects()
         for position, result in enumerate(opened.type.results, opened.height):
-            writer.spill(position, result, force=True)
+            self._operands.spill(position, result, force=True)
 
-    def _enter_parameters(self, type: FuncType, height: int) -> None:
-        writer = self.writer
-        del writer.stack[height:]
-        for position, param in enumerate(type.params, height):
-            writer.push(writer.slot(position, param))
-
-    def _note(self, construct: Construct, type: FuncType, height: int, loop: _Loop | None) -> _Open:
-        writer = self.writer
-        opened = _Open(construct, type, height, loop, writer.indent, writer.nesting, [])
+    def _enter(self, construct: Construct, type: FuncType, height: int, loop: Loop | None) -> Open:
+        opened = Open(construct, type, height, loop, self._lines.indent)
         self._open.append(opened)
-        self._by_construct[construct] = opened
+        self._branches.opened[construct] = opened
         if construct.style is not Style.INLINE and construct.kind != "function":
-            writer.nesting += 1
+            self._locals.constructs += 1
         return opened
 
     def _block_type(self, type: ValType | int | None) -> FuncType:
@@ -342,340 +346,28 @@ class Blocks:
             return _NO_TYPE
         if isinstance(type, ValType):
             return _RESULT_TYPES[type]
-        return self.writer.module.types[type]
+        return self._types[type]
 
-    # Python loops
+    # DISPATCH statements
 
-    def _begin_loop(self, header: str) -> _Loop:
-        writer = self.writer
-        loop = _Loop(writer.reserve())
-        if header == "for _ in {}:":
-            header = header.format(writer.trace("budget")) if writer.metered else "while True:"
-        writer.write(header)
-        self._loops.append(loop)
-        if len(self._loops) > MOST_LOOPS:
-            raise TooDeep
-        writer.deeper()
-        return loop
+    def _begin_dispatch(self, region: Region) -> None:
+        branches = self._branches
+        number = len(branches.dispatches)
+        branches.dispatches[region] = Dispatch(region, number, self._lines, branches.loops)
 
-    def _end_loop(self, opened: _Open) -> None:
-        loop = opened.loop
-        if loop is not None:
-            self.writer.shallower(self.writer.indent - opened.indent)
-            self._close(loop)
-
-    def _close(self, loop: _Loop) -> None:
-        """After a loop: take on the branches that pass through it."""
-        writer = self.writer
-        self._loops.pop()
-        if not loop.passing:
-            return
-        loop.header.text = "br = 0"
-        for number, (target, action) in sorted(loop.passing.items()):
-            writer.write(f"if br == {number}:")
-            self._write_deeper([action if self._loops[-1] is target else "break"])
-
-    def _leave(self, loop: _Loop, action: str) -> list[str]:
-        """The statements that `break` or `continue` a loop that need not be the innermost."""
-        if self._loops[-1] is loop:
-            return [action]
-        number = self._passes.setdefault((loop, action), len(self._passes) + 1)
-        for passed in reversed(self._loops):
-            if passed is loop:
-                break
-            passed.passing[number] = (loop, action)
-        return [f"br = {number}", "break"]
-
-    # Branches
-
-    def _jump(self, target: Target) -> list[str]:
-        """The statements of a branch that carries nothing any more."""
-        construct, out = target
-        opened = self._by_construct[construct]
-        region = construct.region
-        if region is not None:
-            if construct is region.root:
-                return self._leave(self._segments[region].loop, "break")
-            return self._go(region, construct.end if out else construct.start)
-        if opened.loop is not None:
-            return self._leave(opened.loop, "break" if out else "continue")
-        return []  # a NEST: the rest of it is what cannot be reached
-
-    def _arity(self, target: Target) -> tuple[int, tuple[ValType, ...]]:
-        """Where the operands that a branch carries go, and their types."""
-        construct, _ = target
-        opened = self._by_construct[construct]
-        if construct.kind == "loop" and not target[1]:
-            return opened.height, opened.type.params
-        # What leaves a loop for the end of a block around it carries nothing.
-        return opened.height, () if construct.kind == "loop" else opened.type.results
-
-    def _moves(
-        self, height: int, types: tuple[ValType, ...], operands: list[Expression]
-    ) -> list[str]:
-        """Assign the topmost of some operands to the variables from a height on."""
-        if not types:
-            return []
-        carried = zip(types, operands[-len(types) :], strict=True)
-        values = [as_value(operand, type).text for type, operand in carried]
-        pairs = [
-            (f"s{position}", text)
-            for position, text in enumerate(values, height)
-            if text != f"s{position}"
-        ]
-        if not pairs:
-            return []
-        return [f"{', '.join(p[0] for p in pairs)} = {', '.join(p[1] for p in pairs)}"]
-
-    def branch(self, index: int) -> None:
-        """`br`."""
-        writer = self.writer
-        target = self.analysis.targets[index][0]
-        if target[0].kind == "function":
-            self.return_()
-            return
-        height, types = self._arity(target)
-        operands = writer.take_typed(types)
-        writer.settle_effects()
-        self._write_all(self._moves(height, types, operands))
-        self._write_all(self._jump(target))
-        writer.live = False
-
-    def branch_if(self, index: int) -> None:
-        """`br_if`."""
-        writer = self.writer
-        target = self.analysis.targets[index][0]
-        decision = writer.pop()
-        construct = target[0]
-        height, types = (0, writer.type.results)
-        if construct.kind != "function":
-            height, types = self._arity(target)
-        if types or decision.effects:
-            writer.push(decision)
-            self._spill_carried(types, 1)
-            decision = writer.pop()
-        writer.settle_effects()
-        if construct.style is Style.NEST and construct.region is None:
-            writer.write(f"if {self._when(decision, False)}:")
-            writer.deeper()
-            return
-        writer.write(f"if {self._when(decision, True)}:")
-        self._write_deeper(self._branch_lines(target, height, types))
-
-    def _branch_lines(self, target: Target, height: int, types: tuple[ValType, ...]) -> list[str]:
-        operands = self.writer.stack
-        if target[0].kind == "function":
-            values = [operand.text for operand in operands[len(operands) - len(types) :]]
-            return [f"return {', '.join(values)}".rstrip()]
-        return self._moves(height, types, operands) + self._jump(target)
-
-    def _spill_carried(self, types: tuple[ValType, ...], above: int) -> None:
-        """Evaluate the operands that a conditional branch carries: they are needed either way."""
-        writer = self.writer
-        first = len(writer.stack) - above - len(types)
-        for position, type in enumerate(types, first):
-            writer.spill(position, type)
-        if above and writer.stack[-1].effects:
-            effects = writer.stack[-1].effects
-            top = writer.pop()
-            writer.make_way(effects)
-            writer.push(top)
-
-    def branch_table(self, index: int) -> None:
-        """`br_table`."""
-        writer = self.writer
-        targets = self.analysis.targets[index]
-        first = targets[0]
-        types = writer.type.results if first[0].kind == "function" else self._arity(first)[1]
-        self._spill_carried(types, 1)
-        writer.push(writer.pop_unsigned())
-        writer.simplify(-1)
-        selector = writer.pop()
-        writer.settle_effects()
-        region = self._lookup_region(targets) if not types else None
-        if region is not None:
-            self._branch_by_lookup(targets, selector, region)
-        else:
-            ranges = _ranges(targets)
-            if len(ranges) > _MOST_RANGES:
-                numbers = {target: number for number, target in enumerate(dict.fromkeys(targets))}
-                self._look_up("label", [numbers[target] for target in targets], selector)
-                selector = Expression("label")
-                ranges = list(enumerate(numbers, 1))
-            self._branch_by_ranges(ranges, selector, types)
-        writer.live = False
-
-    def _lookup_region(self, targets: list[Target]) -> Region | None:
-        """The innermost SEGMENTS statement that some of the targets are parts of."""
-        if len(set(targets)) < _TABLE_FROM:
-            return None
-        regions = [
-            construct.region
-            for construct, _ in targets
-            if construct.region is not None and construct is not construct.region.root
-        ]
-        if not regions:
-            return None
-        region = max(regions, key=lambda region: region.root.depth)
-        # What is open inside it, a loop for one, is closed where its trampolines stand.
-        inside = (
-            construct.region is not region and construct.depth > region.root.depth
-            for construct, _ in targets
-        )
-        return None if any(inside) else region
-
-    def _branch_by_lookup(
-        self, targets: list[Target], selector: Expression, region: Region
-    ) -> None:
-        numbers = [self._number(region, target) for target in targets]
-        self._look_up(self._segments[region].variable, numbers, selector)
-        self._write_all(self._leave(self._segments[region].loop, "continue"))
-
-    def _look_up(self, variable: str, numbers: list[int], selector: Expression) -> None:
-        """Assign the number that the selector chooses: the last is that of the default."""
-        *chosen, default = numbers
-        table = f"({', '.join(map(str, chosen))},)"
-        self.writer.write(
-            f"{variable} = {table}[{selector.text}] "
-            f"if {selector.text} < {len(chosen)} else {default}"
-        )
-
-    def _number(self, region: Region, target: Target) -> int:
-        """The number of the part of a SEGMENTS statement that goes on at a target."""
-        construct, out = target
-        if construct.region is region and construct is not region.root:
-            return region.labels[construct.end if out else construct.start]
-        number = len(region.labels) + len(region.trampolines) + 1
-        return region.trampolines.setdefault(target, number)
-
-    def _branch_by_ranges(
-        self,
-        ranges: list[tuple[int, Target]],
-        selector: Expression,
-        types: tuple[ValType, ...],
-    ) -> None:
-        """A binary decision; each range goes from the end of the one before it up to its number."""
-        writer = self.writer
-        if len(ranges) == 1:
-            target = ranges[0][1]
-            height = 0 if target[0].kind == "function" else self._arity(target)[0]
-            lines = self._branch_lines(target, height, types)
-            self._write_all(lines or ["pass"])
-            return
-        middle = len(ranges) // 2
-        writer.write(f"if {selector.text} < {ranges[middle - 1][0]}:")
-        writer.deeper()
-        self._branch_by_ranges(ranges[:middle], selector, types)
-        writer.shallower()
-        writer.write("else:")
-        writer.deeper()
-        self._branch_by_ranges(ranges[middle:], selector, types)
-        writer.shallower()
-
-    def _when(self, decision: Expression, wanted: bool) -> str:
-        """The text of a condition, or of its opposite."""
-        if decision.size == 0:
-            return str(bool(decision.low & 0xFFFFFFFF) is wanted)
-        if wanted:
-            return condition(decision).text
-        if decision.precedence == NOT and decision.text.startswith("not "):
-            return decision.text[4:]
-        return negated(decision).text
-
-    # SEGMENTS
-
-    def _begin_segments(self, region: Region) -> None:
-        writer = self.writer
-        variable = f"pc{len(self._segments)}"
-        writer.write(f"{variable} = 0")
-        loop = self._begin_loop("while True:")
-        first = len(writer.lines)
-        self._segments[region] = _Segments(region, loop, variable, first, [(0, first)])
-
-    def _go(self, region: Region, label: int) -> list[str]:
-        """The statements that go on at a label of a SEGMENTS statement."""
-        segments = self._segments[region]
-        return [
-            f"{segments.variable} = {region.labels[label]}",
-            *self._leave(segments.loop, "continue"),
-        ]
-
-    def _boundary(self, region: Region, label: int) -> None:
-        """The next part of a SEGMENTS statement begins."""
-        writer = self.writer
-        segments = self._segments[region]
-        if writer.live:
-            self._write_all(self._go(region, label))
-        segments.marks.append((region.labels[label], len(writer.lines)))
-        writer.forget_all()
-        writer.live = True
+    def _begin_part(self, region: Region, label: int) -> None:
+        """Begin the next part of a DISPATCH statement: branches lead to it from everywhere."""
+        self._branches.dispatches[region].begin_part(label)
+        self._locals.forget_all()
 
     def _end_in_region(self, construct: Construct, region: Region) -> None:
-        if construct is region.root:
-            if self.writer.live:
-                self.writer.write("break")
-            self._end_segments(region)
-            self.writer.indent = self._by_construct[construct].indent
-        else:
-            self._boundary(region, construct.end)
-
-    def _end_segments(self, region: Region) -> None:
-        writer = self.writer
-        segments = self._segments[region]
-        for target, number in region.trampolines.items():
-            segments.marks.append((number, len(writer.lines)))
-            height = 0 if target[0].kind == "function" else self._arity(target)[0]
-            self._write_all(self._branch_lines(target, height, ()))
-        starts = [start for _, start in segments.marks]
-        ends = [*starts[1:], len(writer.lines)]
-        parts = [writer.lines[start:end] for start, end in zip(starts, ends, strict=True)]
-        del writer.lines[segments.first :]
-        self._decide(segments.variable, parts, 0, len(parts), 0)
-        writer.shallower()
-        self._close(segments.loop)
-
-    def _decide(
-        self, variable: str, parts: list[list[Line]], low: int, high: int, depth: int
-    ) -> None:
-        """The binary decision over the parts from number `low` up to `high`."""
-        writer = self.writer
-        if high - low == 1:
-            for line in parts[low]:
-                line.indent += depth
-                if line.indent > MOST_INDENTED:
-                    raise TooDeep
-                writer.lines.append(line)
-            if not parts[low]:
-                writer.write("pass")
+        """End a construct of a DISPATCH statement; the outermost one ends the statement."""
+        if construct is not region.root:
+            self._begin_part(region, construct.end)
             return
-        middle = 1 if low == 0 else (low + high) // 2
-        writer.write(f"if {variable} < {middle}:")
-        writer.indent += 1
-        self._decide(variable, parts, low, middle, depth + 1)
-        writer.indent -= 1
-        writer.write("else:")
-        writer.indent += 1
-        self._decide(variable, parts, middle, high, depth + 1)
-        writer.indent -= 1
+        if self._lines.live:
+            self._lines.write("break")
+        self._end_dispatch(region)
 
-    # Writing
-
-    def _write_all(self, lines: list[str]) -> None:
-        for line in lines:
-            self.writer.write(line)
-
-    def _write_deeper(self, lines: list[str]) -> None:
-        self.writer.indent += 1
-        self._write_all(lines or ["pass"])
-        self.writer.indent -= 1
-
-
-def _ranges(targets: list[Target]) -> list[tuple[int, Target]]:
-    """The targets of a `br_table` with neighbours of the same target made one."""
-    ranges: list[tuple[int, Target]] = []
-    for number, target in enumerate(targets, 1):
-        if ranges and ranges[-1][1] == target:
-            ranges[-1] = (number, target)
-        else:
-            ranges.append((number, target))
-    return ranges
+    def _end_dispatch(self, region: Region) -> None:
+        self._branches.dispatches[region].end(self._branches.leave_dispatch)

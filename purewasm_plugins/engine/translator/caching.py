@@ -11,8 +11,8 @@ import marshal
 from types import CodeType
 
 from purewasm_plugins.cache.protocol import CodeCache
+from purewasm_plugins.engine.translator.lines import Effort
 from purewasm_plugins.engine.translator.source import Compiled, compiled
-from purewasm_plugins.engine.translator.writer import Effort
 from purewasm_plugins.wasm import ValidModule
 
 __all__ = ["ModuleCode"]

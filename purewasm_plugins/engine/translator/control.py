@@ -1,19 +1,19 @@
-"""The blocks of a function body, and which Python statement each becomes (section 4.4.8).
+"""Which Python statement each block, loop and if of a function becomes (section 4.4.8).
 
-Instructions enter; what leaves are those that can be reached, and a tree of `Construct`s saying how
-each `block`, `loop` and `if` is written in a language without goto:
+`analyse` reads the instructions of a body. It returns those that can be reached, and a tree of
+`Construct`s that says how each `block`, `loop` and `if` is written in a language without goto:
 
-- INLINE: nobody branches to it, so it is no statement at all;
-- NEST: a block that only `br_if`s of its own lead out of: the rest of it goes inside `if not ...:`;
+- INLINE: no branch leads to its label, so it is no statement at all;
+- NEST: a block that is only left by its own `br_if`s: what follows one of them stands in an `if`;
 - ONCE: `while True:` around a body that ends in `break`, which is then a branch to its label;
 - LOOP: `for _ in budget:`, a branch to it being `continue`;
-- IF: `if`, with or without `else`; a targeted one stands in a ONCE;
-- SEGMENTS: blocks that start together, as a `switch` is compiled to: `while True:` around a binary
-  decision over `pc`, a part for what stands between the ends of two of them. Branches set `pc`.
+- IF: `if`, with or without `else`; if a branch leads to its label, it stands in a ONCE;
+- DISPATCH: blocks that start together, as a `switch` is compiled to: `while True:` around a binary
+  decision over `pc`, with a part for what stands between the ends of two blocks. Branches set `pc`.
 
 CPython allows 20 loops in each other and 100 levels of indentation. A function that needs more is
-written as one SEGMENTS statement, a part for every label that is too high above its innermost
-block (`flattened`): `pc` takes it anywhere, and what nests less than that is as above.
+`flattened`: it is one DISPATCH statement, with a part for every label that is too high above its
+innermost block. What nests less than that is written as above.
 """
 
 from __future__ import annotations
@@ -27,33 +27,71 @@ from purewasm_plugins.wasm.binary.instructions import Instruction
 
 __all__ = ["Bounds", "Construct", "Region", "Style", "analyse", "local_bit", "loop_bounds"]
 
-#: Sets of locals have so many bits. Those that share one count as one, which costs an assignment,
-#: or the bounds of a value: sets of ever so many bits would cost more.
+#: Sets of locals have so many bits. Locals that share a bit count as one, which costs an
+#: assignment, or the bounds of a value. Sets of any number of bits would cost more.
 LOCAL_BITS = 1024
 
 
 def local_bit(index: int) -> int:
-    """The bit of a local in a set of them."""
+    """Return the bit of a local in a set of locals."""
     return 1 << index % LOCAL_BITS
 
 
-#: How many `if`s in each other a NEST may take: each is a level of indentation.
+#: The most `br_if`s of a NEST: each is a level of indentation.
 _NESTED_IFS = 4
-#: Blocks that start together and would each be a ONCE become SEGMENTS from this number on.
-_SEGMENTS_FROM = 3
-#: In a flattened function, what is higher than this becomes segments.
+#: So many blocks that start together, and would each be a ONCE, become a DISPATCH statement.
+_DISPATCH_FROM = 3
+#: In a flattened function, constructs that are higher than this become parts of its statement.
 _HEIGHT = 10
 
 
 class Style(enum.Enum):
-    """How a construct is written; see above."""
+    """How a construct is written.
+
+    In turn an INLINE loop, a NEST, a ONCE inside an IF, and a LOOP.
+
+    Example::
+
+        (func (param i32)
+          (loop (local.set 0 (i32.const 1)))
+          (block $nest
+            (br_if $nest (local.get 0))
+            (local.set 0 (i32.const 2)))
+          (if (local.get 0)
+            (then
+              (block $once
+                (if (local.get 0) (then (br $once)))
+                (local.set 0 (i32.const 3)))))
+          (loop $loop
+            (br_if $loop (local.get 0))))
+
+        def f0(l0):
+            for _ in budget: break
+            for _ in budget: break
+            l0 = 1
+            if not l0:
+                l0 = 2
+            if l0:
+                while True:
+                    if l0:
+                        break
+                    l0 = 3
+                    break
+            for _ in budget:
+                if l0:
+                    continue
+                break
+            return
+
+    For DISPATCH, see `Dispatch`.
+    """
 
     INLINE = enum.auto()
     NEST = enum.auto()
     ONCE = enum.auto()
     LOOP = enum.auto()
     IF = enum.auto()
-    SEGMENTS = enum.auto()
+    DISPATCH = enum.auto()
 
 
 #: Where a branch leads: a construct, and whether it is left (True) or begun again.
@@ -61,10 +99,12 @@ Target = tuple["Construct", bool]
 
 
 class Region:
-    """A SEGMENTS statement.
+    """The constructs that become one DISPATCH statement.
 
     Attributes:
-        labels: where its parts but the first begin: index of an instruction -> number.
+        root: the outermost of them.
+        labels: where the parts of the statement but the first begin: index of an instruction ->
+            number.
         trampolines: targets outside of it that a `br_table` reaches by number, with their numbers.
     """
 
@@ -84,16 +124,19 @@ class Construct:
         type: its block type, as decoded; see `Immediates.BLOCK_TYPE`.
         parent: the construct around it.
         depth: how many constructs are around it.
-        start, otherwise, end: indices of its instructions; `otherwise` of the `else`, or None.
+        start, else_index, end: the indices of its instructions; there may be no `else`.
         branches: how many branches lead to its label.
         exits: how many branches out of a block that ends with this loop are a `break` of it.
         falls: whether execution can reach its `end` without a branch.
         assigned: the bits of the locals that are set inside it; see `local_bit`.
         back: of a loop, a `br_if` that begins it again: its index, and the construct it stands in.
-        leaves: least depth of a construct that a branch from inside it leads to.
-        height: how many statements its body has in each other.
+        leaves: the least depth of a construct that a branch from inside it leads to.
+        height: how many statements are nested in its body.
         style: how it is written.
-        region: of a SEGMENTS construct.
+        region: that of a DISPATCH construct.
+        conditional: how many of the branches are `br_if`s that a NEST can hold; see `_classify`.
+        reaches: the least depth of a block that execution gets to by falling out of this one.
+        first: the construct that its first instruction opens, if that is one.
     """
 
     __slots__ = (
@@ -102,6 +145,7 @@ class Construct:
         "branches",
         "conditional",
         "depth",
+        "else_index",
         "end",
         "exits",
         "falls",
@@ -109,7 +153,6 @@ class Construct:
         "height",
         "kind",
         "leaves",
-        "otherwise",
         "parent",
         "reaches",
         "region",
@@ -124,7 +167,7 @@ class Construct:
         self.parent = parent
         self.depth: int = 0 if parent is None else parent.depth + 1
         self.start = start
-        self.otherwise: int | None = None
+        self.else_index: int | None = None
         self.end = -1
         self.branches = 0
         self.exits = 0
@@ -135,11 +178,8 @@ class Construct:
         self.height = 0
         self.style = Style.INLINE
         self.region: Region | None = None
-        #: How many of the branches are `br_if`s that a NEST can hold; see `_classify`.
         self.conditional = 0
-        #: Least depth of a block that one gets to by falling out of this.
         self.reaches = self.depth
-        #: The construct that its first instruction opens, if it is one.
         self.first: Construct | None = None
 
     def __repr__(self) -> str:
@@ -147,11 +187,11 @@ class Construct:
 
 
 class Analysis:
-    """What `analyse` finds.
+    """The constructs and branches of one function.
 
     Attributes:
         body: the function's body.
-        instructions: those that can be reached, and the `end`s and `else`s of constructs that can.
+        instructions: those that can be reached, with the `end` and `else` of each construct.
         constructs: by the index of the instruction that opens it.
         targets: by the index of a branch, where it leads: for each label in order, the construct,
             and whether it is left (True) or begun again.
@@ -171,23 +211,23 @@ class Analysis:
 def analyse(
     instructions: Iterable[Instruction],
     flattened: bool = False,
-    look: Callable[[], None] = lambda: None,
+    check_limits: Callable[[], None] = lambda: None,
 ) -> Analysis:
     """Read a function's body, and decide how each of its constructs is written.
 
     Args:
         instructions: those of the body, valid.
-        flattened: whether to write as segments what would nest too deep.
-        look: called now and then, to look at the limits.
+        flattened: whether the function is one DISPATCH statement.
+        check_limits: called between the steps; raises what ends the translation.
     """
     body = Construct("function", None, None, -1)
     analysis = Analysis(body)
     branches = _read(analysis, instructions)
-    _classify(analysis, branches, flattened, look)
+    _classify(analysis, branches, flattened, check_limits)
     return analysis
 
 
-#: The instructions that `_read` does more with than to keep them.
+#: The instructions that concern constructs and branches; `_read` only keeps the others.
 _NOTED = {"local.set", "local.tee", "block", "loop", "if", "else", "end", "br", "br_if"}
 _NOTED |= {"br_table", "return", "unreachable"}
 
@@ -197,6 +237,23 @@ _Branch = tuple[Construct, Construct, str, int]
 
 
 def _read(analysis: Analysis, instructions: Iterable[Instruction]) -> list[_Branch]:
+    """Find the constructs and branches, and drop the instructions that cannot be reached.
+
+    Example::
+
+        (func (param i32) (result i32)
+          (block
+            (br_if 0 (local.get 0))
+            (return (i32.const 1))
+            (loop (local.set 0 (i32.const 2)) (br 0)))
+          (i32.const 3))
+
+        def f0(l0):
+            for _ in budget: break
+            if not l0:
+                return 1
+            return 3
+    """
     kept = analysis.instructions
     constructs = analysis.constructs
     keep = kept.append
@@ -204,7 +261,8 @@ def _read(analysis: Analysis, instructions: Iterable[Instruction]) -> list[_Bran
     open_ = [current]
     branches: list[_Branch] = []
     live = True
-    skipped = 0  # constructs open in code that cannot be reached
+    # How many constructs are open in code that cannot be reached.
+    skipped = 0
     for instruction in instructions:
         mnemonic = instruction.opcode.mnemonic
         if not live:
@@ -232,13 +290,13 @@ def _read(analysis: Analysis, instructions: Iterable[Instruction]) -> list[_Bran
                 current = construct
                 open_.append(construct)
             case "else":
-                current.otherwise = len(kept)
+                current.else_index = len(kept)
                 current.falls = live
                 live = True
             case "end":
                 current.end = len(kept)
                 current.falls = current.falls or live
-                if current.kind == "if" and current.otherwise is None:
+                if current.kind == "if" and current.else_index is None:
                     current.falls = True
                 live = current.falls or (current.kind != "loop" and current.branches > 0)
                 inner = open_.pop()
@@ -269,26 +327,50 @@ def _read(analysis: Analysis, instructions: Iterable[Instruction]) -> list[_Bran
 
 
 def _classify(
-    analysis: Analysis, branches: list[_Branch], flattened: bool, look: Callable[[], None]
+    analysis: Analysis, branches: list[_Branch], flattened: bool, check_limits: Callable[[], None]
 ) -> None:
+    """Choose the style of each construct, and resolve the targets of branches.
+
+    The block around a loop that ends where the loop does needs no statement of its own: a branch
+    to its label is a `break` of the loop.
+
+    Example::
+
+        (func (param i32 i32) (result i32)
+          (block $done
+            (loop $again
+              (br_if $done (local.get 0))
+              (local.set 0 (i32.shr_u (local.get 1) (i32.const 8)))
+              (br $again)))
+          (local.get 1))
+
+        def f0(l0, l1):
+            for _ in budget: break
+            for _ in budget:
+                if l0:
+                    break
+                l0 = l1 >> 8
+                continue
+            return l1
+    """
     order = list(analysis.constructs.values())
     for construct in order:
         # Falling out of this one also leaves the blocks whose ends follow at once, if it hands them
-        # no results: a branch that is a `break` has none for them.
+        # no results: a `break` has none for them.
         parent = construct.parent
         if parent is not None and parent.kind != "function" and construct.type is None:
             after = construct.end + 1
-            if parent.end == after or parent.otherwise == after:
+            if parent.end == after or parent.else_index == after:
                 construct.reaches = parent.reaches
 
-    look()
-    # A branch out of a block that ends where a loop does is a `break` of the loop.
+    check_limits()
+    # The innermost loop around each construct that becomes a Python loop.
     loop_around: dict[Construct, Construct | None] = {analysis.body: None}
     for construct in order:
         around = loop_around[construct.parent] if construct.parent is not None else None
         is_loop = construct.kind == "loop" and construct.branches
         loop_around[construct] = construct if is_loop else around
-    look()
+    check_limits()
     resolved: list[tuple[Construct, Construct, str]] = []
     for source, target, mnemonic, index in branches:
         exits = target.kind != "loop"
@@ -318,7 +400,7 @@ def _classify(
         if construct.parent is not None:
             construct.parent.leaves = min(construct.parent.leaves, construct.leaves)
 
-    look()
+    check_limits()
     # Which `br_if`s have nothing but INLINE constructs between them and their target.
     anchor: dict[Construct, Construct] = {analysis.body: analysis.body}
     for construct in order:
@@ -347,20 +429,51 @@ def _classify(
             construct.style = Style.NEST
         else:
             construct.style = Style.ONCE
-    look()
+    check_limits()
     if flattened:
         _flatten(analysis, order)
-    look()
+    check_limits()
     _find_switches(order)
 
 
 def target_carries(construct: Construct) -> bool:
-    """Whether branches to a block's label carry operands: it has results."""
+    """Return whether branches to a block's label carry operands: it has results."""
     return construct.type is not None
 
 
 def _find_switches(order: list[Construct]) -> None:
-    """Turn blocks that start together into SEGMENTS."""
+    """Make a DISPATCH statement of blocks that start together.
+
+    Example::
+
+        (func (param i32) (result i32)
+          (block $default (block $two (block $one (block $zero
+                  (br_table $zero $one $two $default (local.get 0)))
+                (return (i32.const 10)))
+              (return (i32.const 11)))
+            (return (i32.const 12)))
+          (i32.const 13))
+
+        def f0(l0):
+            for _ in budget: break
+            pc0 = 0
+            while True:
+                if pc0 < 1:
+                    pc0 = (1, 2, 3,)[l0] if l0 < 3 else 4
+                    continue
+                else:
+                    if pc0 < 3:
+                        if pc0 < 2:
+                            return 10
+                        else:
+                            return 11
+                    else:
+                        if pc0 < 4:
+                            return 12
+                        else:
+                            break
+            return 13
+    """
     for construct in order:
         if construct.style is not Style.ONCE or construct.kind != "block":
             continue
@@ -372,17 +485,18 @@ def _find_switches(order: list[Construct]) -> None:
             inner = inner.first
         while chain[-1].style is Style.NEST:
             chain.pop()
-        if len(chain) < _SEGMENTS_FROM:
+        if len(chain) < _DISPATCH_FROM:
             continue
         region = Region(construct)
         for number, block in enumerate(reversed(chain), 1):
-            block.style = Style.SEGMENTS
+            block.style = Style.DISPATCH
             block.region = region
             if block is not construct:
                 region.labels[block.end] = number
 
 
 def _flatten(analysis: Analysis, order: list[Construct]) -> None:
+    """Make one DISPATCH statement of the body and of the constructs that are too high."""
     body = analysis.body
     for construct in reversed(order):
         nests = construct.style is not Style.INLINE
@@ -395,27 +509,27 @@ def _flatten(analysis: Analysis, order: list[Construct]) -> None:
         if construct.style is Style.INLINE or construct.height < _HEIGHT:
             continue
         construct.region = region
-        construct.style = Style.SEGMENTS
+        construct.style = Style.DISPATCH
         marks.append(construct.end)
         if construct.kind == "loop":
             marks.append(construct.start)
-        elif construct.otherwise is not None:
-            marks.append(construct.otherwise)
+        elif construct.else_index is not None:
+            marks.append(construct.else_index)
     region.labels = {mark: number for number, mark in enumerate(sorted(marks), 1)}
     body.region = region
-    body.style = Style.SEGMENTS
+    body.style = Style.DISPATCH
 
 
 # Counters
 
 
 class Bounds(NamedTuple):
-    """What is known of a local in a loop.
+    """The bounds of a local in a loop.
 
     Attributes:
         local: its index.
-        low, high: bounds of it where an iteration begins.
-        least, most: bounds of it anywhere in the loop; below zero it is kept as a signed int.
+        low, high: of its value where an iteration begins.
+        least, most: of its value anywhere in the loop; below zero it is kept as a signed int.
     """
 
     local: int
@@ -428,17 +542,17 @@ class Bounds(NamedTuple):
 #: A loop's last instruction but its `end`: the local that it compares, how, and with what.
 _Test = tuple[int, str, int]
 
-#: Where counters have to stay to be worth anything: their sums fit, too.
+#: Counters stay below this, so that their sums need no mask either.
 _FEW = 1 << 31
 
 
 def loop_bounds(
     analysis: Analysis, loop: Construct, entry: Callable[[int], tuple[int, int]], known: list[int]
 ) -> Iterator[Bounds]:
-    """The bounds of a loop's counters, from how the one branch back to it is decided.
+    """Yield the bounds of a loop's counters, from how the one branch back to it is decided.
 
-    Compilers count in a local from a constant to another, in the loop's last instructions. That
-    is found by looking at these and at the one place where the counter is set: no second pass.
+    Compilers count in a local from a constant to another, in the loop's last instructions. Those
+    and the one place where the counter is set are all that is read: there is no second pass.
 
     Args:
         analysis: of the function.
@@ -489,7 +603,7 @@ def _counted(local: int, start: int, step: int, count: int) -> Bounds:
 
 
 def _test(body: list[Instruction], branch: int) -> _Test | None:
-    """What decides a `br_if`, if it compares a local with a constant."""
+    """Return what decides a `br_if`, if it compares a local with a constant."""
     relation, limit, get = "i32.ne", 0, body[branch - 1]
     if get.opcode.mnemonic in ("i32.ne", "i32.lt_u"):
         bound = body[branch - 2]
@@ -506,7 +620,7 @@ def _test(body: list[Instruction], branch: int) -> _Test | None:
 
 
 def _step(analysis: Analysis, loop: Construct, local: int) -> int | None:
-    """What is added to a local once in each iteration, if nothing else happens to it."""
+    """Return what is added to a local once in each iteration, if it is not set elsewhere."""
     if loop.back is None:
         return None
     branch, source = loop.back
@@ -517,8 +631,8 @@ def _step(analysis: Analysis, loop: Construct, local: int) -> int | None:
     position, around = sets[first]
     if position > branch or position - 3 <= loop.start:
         return None
-    # Whoever comes to the branch has come by there exactly once: no arm of an `if` and no other
-    # loop holds one of them.
+    # Execution that reaches the branch has set the local exactly once: neither of them stands in
+    # an arm of an `if` or in an inner loop that does not hold the other.
     reached = source is around
     while source is not loop:
         if source.kind != "block" or source.parent is None:
@@ -542,7 +656,7 @@ def _step(analysis: Analysis, loop: Construct, local: int) -> int | None:
 
 
 def _leaves_at_end(loop: Construct) -> bool:
-    """Whether the loop is left only by `return`s and behind a branch back that is not taken.
+    """Return whether a loop is only left by `return`s and after a branch back that is not taken.
 
     A counter that is kept as a signed int is no longer below zero there.
     """

@@ -11,23 +11,34 @@ the value itself asks for `unsigned` or `signed`, which add a mask only where th
 
 from __future__ import annotations
 
+from purewasm_plugins.wasm.types import ValType
+
 __all__ = [
     "ADD",
     "AND",
     "ATOM",
+    "CALLS",
     "COMPARISON",
+    "HIGHEST",
+    "LARGEST",
     "MULTIPLY",
     "NOT",
     "OR",
+    "READS",
     "SHIFT",
     "TERNARY",
+    "TRAPS",
     "UNARY",
     "XOR",
     "Expression",
+    "any_value",
+    "as_value",
     "binary",
     "call",
+    "compared",
     "condition",
     "constant",
+    "integer_bits",
     "negated",
     "opaque",
     "signed",
@@ -42,6 +53,9 @@ TERNARY, NOT, COMPARISON, OR, XOR, AND, SHIFT, ADD, MULTIPLY, UNARY, ATOM = rang
 
 #: Expressions of more nodes than this are evaluated at once: CPython's parser and compiler recurse.
 LARGEST = 24
+
+#: The largest value of each integer type.
+HIGHEST = {ValType.I32: (1 << 32) - 1, ValType.I64: (1 << 64) - 1}
 
 #: Bounds of what may go unmasked: past three digits of a Python int arithmetic becomes slow.
 _FAR = 1 << 68
@@ -227,6 +241,21 @@ def signed(operand: Expression, bits: int) -> Expression:
         operand.reads,
         operand.size + 2,
     )
+
+
+def integer_bits(type: ValType) -> int:
+    """Return the width of an integer type, 0 for others."""
+    return 32 if type is ValType.I32 else 64 if type is ValType.I64 else 0
+
+
+def as_value(operand: Expression, type: ValType) -> Expression:
+    """Return the operand as a variable holds it: an integer unsigned and within its width."""
+    return unsigned(operand, integer_bits(type)) if type in HIGHEST else operand
+
+
+def any_value(type: ValType, text: str, effects: int = 0) -> Expression:
+    """Make an expression that may have every value of a type."""
+    return Expression(text, ATOM, 0, HIGHEST.get(type, 0), effects)
 
 
 def wide_enough(operand: Expression, bits: int) -> Expression:

@@ -14,6 +14,7 @@ from typing import Any
 
 from purewasm_plugins.engine.translator import memory
 from purewasm_plugins.engine.translator.blocks import Blocks
+from purewasm_plugins.engine.translator.branches import Branches
 from purewasm_plugins.engine.translator.control import analyse
 from purewasm_plugins.engine.translator.expressions import (
     ATOM,
@@ -24,20 +25,15 @@ from purewasm_plugins.engine.translator.expressions import (
     TRAPS,
     UNARY,
     Expression,
+    any_value,
     condition,
     constant,
     opaque,
     spelled,
 )
+from purewasm_plugins.engine.translator.lines import ANY_EFFORT, Effort, Line, TooDeep
 from purewasm_plugins.engine.translator.numerics import NUMERIC, Row
-from purewasm_plugins.engine.translator.writer import (
-    ANY_EFFORT,
-    Effort,
-    Line,
-    Naming,
-    TooDeep,
-    Writer,
-)
+from purewasm_plugins.engine.translator.writer import Naming, Writer
 from purewasm_plugins.runtime.values import f32_from_bits, f64_from_bits
 from purewasm_plugins.wasm.binary.instructions import Instruction, instructions
 from purewasm_plugins.wasm.module import Module
@@ -47,7 +43,7 @@ __all__ = ["function_lines"]
 
 Handler = Callable[[Writer, tuple[Any, ...]], None]
 
-#: Instructions between two looks at the limits.
+#: Instructions between two checks of the limits.
 _PERIOD = 256
 
 
@@ -58,10 +54,10 @@ def function_lines(
     naming: Naming | None = None,
     located: bool = False,
     metered: bool = True,
-    writes: type[Writer] = Writer,
+    writer_class: type[Writer] = Writer,
     effort: Effort = ANY_EFFORT,
 ) -> list[Line]:
-    """The lines of the Python function that a function of a valid module becomes.
+    """Translate a function of a valid module to the lines of a Python function.
 
     Args:
         module: a module that has been validated.
@@ -69,7 +65,7 @@ def function_lines(
         naming: what things are called.
         located: whether to mark the text of what may trap with the offset of its instruction.
         metered: whether it uses fuel.
-        writes: the class of what writes it; tests have it audited.
+        writer_class: the class that writes it; that of audited functions is another.
         effort: what it may take.
 
     Raises:
@@ -78,25 +74,19 @@ def function_lines(
     """
     code = module.functions[index - module.imported_functions]
     # Compiled code becomes four or five characters for each byte, and hardly any less than two.
-    effort.check(2 * (code.body.end - code.body.start))
+    effort.check_characters(2 * (code.body.end - code.body.start))
     body = list(_watched(instructions(module.data, code.body), effort))
-    function_type = module.types[code.type_index]
-    locals = list(function_type.params)
-    for count, local in code.locals:
-        locals += [local] * count
 
     def written(flattened: bool) -> list[Line]:
-        writer = writes(
+        writer = writer_class(
             module,
-            function_type,
-            locals,
+            index,
             naming or Naming(),
             located=located,
             metered=metered,
             effort=effort,
         )
-        writer.offset = code.body.start
-        return _lines(writer, index, body, flattened)
+        return _lines(writer, body, flattened)
 
     try:
         return written(False)
@@ -104,42 +94,83 @@ def function_lines(
         return written(True)
 
 
-def _lines(writer: Writer, index: int, body: list[Instruction], flattened: bool) -> list[Line]:
-    look = writer.effort.look
-    analysis = analyse(_watched(body, writer.effort), flattened, lambda: look(0.0))
-    blocks = Blocks(writer, analysis)
-    start = writer.offset
+def _lines(writer: Writer, body: list[Instruction], flattened: bool) -> list[Line]:
+    """Translate a body, and put what Python wants at a function's start before it.
+
+    Example::
+
+        (module (global (mut i32) (i32.const 0))
+          (func (param i32) (local i64)
+            (global.set 0 (i32.wrap_i64 (local.get 1)))))
+
+        def f0(l0):
+            global g0
+            for _ in budget: break
+            l1 = 0
+            g0 = l1 & 0xffffffff
+            return
+    """
+    check_limits = writer.effort.check_limits
+    analysis = analyse(_watched(body, writer.effort), flattened, lambda: check_limits(0.0))
+    branches = Branches(writer, analysis)
+    blocks = Blocks(writer, analysis, branches)
+    start = writer.lines.offset
     blocks.begin()
     begun = 1 if writer.metered else 0
-    _translate(writer, blocks, analysis.instructions)
-    params = ", ".join(writer.names[: len(writer.type.params)])
-    head = [f"def {writer.naming.function(index)}({params}):"]
+    _translate(writer, blocks, branches, analysis.instructions)
+    params = ", ".join(writer.locals.names[: len(writer.type.params)])
+    head = [f"def {writer.naming.function(writer.index)}({params}):"]
     if writer.assigned_globals:
         names = [writer.naming.variable(number) for number in sorted(writer.assigned_globals)]
         head.append(f"global {', '.join(names)}")
-    lines = writer.lines
-    lines[begun:begun] = [Line(1, text, start) for text in writer.initial_locals()]
+    lines = writer.lines.written
+    lines[begun:begun] = [Line(1, text, start) for text in writer.locals.defaults()]
     lines[:0] = [Line(min(level, 1), text, start) for level, text in enumerate(head)]
     return [line for line in lines if line.text is not None]
 
 
 def _watched(body: Iterable[Instruction], effort: Effort) -> Iterator[Instruction]:
-    """The instructions; the limits are looked at now and then."""
+    """Yield the instructions, and check the limits every few hundred of them."""
     remaining = iter(body)
     while some := list(islice(remaining, _PERIOD)):
-        effort.look(0.0)
+        effort.check_limits(0.0)
         yield from some
 
 
-def _translate(writer: Writer, blocks: Blocks, body: list[Instruction]) -> None:
+def _translate(writer: Writer, blocks: Blocks, branches: Branches, body: list[Instruction]) -> None:
+    """Translate instructions, one after the other.
+
+    Most of them pop expressions and push a new one; no line is written until a statement needs it.
+
+    Example::
+
+        (module (memory 1)
+          (func (param i32 i32) (result i32)
+            (local.get 0)
+            (i32.const 1)
+            (i32.add)
+            (local.get 1)
+            (i32.mul)
+            (local.set 0)
+            (i32.store (local.get 1) (local.get 0))
+            (local.get 0)))
+
+        def f0(l0, l1):
+            for _ in budget: break
+            l0 = (l0 + 1) * l1 & 0xffffffff
+            store_u32(memory, l1, l0)
+            return l0
+    """
+    lines = writer.lines
+    get_local = writer.locals.get
     for index, (offset, opcode, immediates) in enumerate(_watched(body, writer.effort)):
-        writer.offset = offset
+        lines.offset = offset
         mnemonic = opcode.mnemonic
-        # In the order of how many there are in compiled code: the first is every fourth.
+        # In the order of their frequency in compiled code: every fourth is the first.
         if mnemonic == "local.get":
-            writer.get_local(immediates[0])
+            get_local(immediates[0])
             continue
-        handler = _HANDLERS.get(mnemonic)
+        handler = HANDLERS.get(mnemonic)
         if handler is not None:
             handler(writer, immediates)
             continue
@@ -153,51 +184,65 @@ def _translate(writer: Writer, blocks: Blocks, body: list[Instruction]) -> None:
             case "block" | "loop" | "if":
                 blocks.begin_construct(index)
             case "else":
-                blocks.otherwise()
+                blocks.begin_else()
             case "br":
-                blocks.branch(index)
+                branches.branch(index)
             case "br_if":
-                blocks.branch_if(index)
+                branches.branch_if(index)
             case "br_table":
-                blocks.branch_table(index)
+                branches.branch_table(index)
             case "return":
-                blocks.return_()
+                branches.return_()
             case "unreachable":
-                blocks.unreachable()
+                branches.unreachable()
             case _:
                 memory.vector_handlers()[mnemonic](writer, immediates)
 
 
 def _numeric(writer: Writer, row: Row) -> None:
-    stack = writer.stack
+    """Translate a numeric instruction by its row of the table.
+
+    Example::
+
+        (func (param i32 i32 f32) (result i32 f32)
+          (i32.div_u (local.get 0) (local.get 1))
+          (f32.mul (local.get 2) (f32.const 0.1)))
+
+        def f0(l0, l1, l2):
+            for _ in budget: break
+            rounded[0] = l2 * 0.10000000149011612
+            s1 = rounded[0]
+            return l0 // l1, s1
+    """
+    stack = writer.operands.stack
     for position in row.simple:
-        writer.simplify(position - row.operands)
+        writer.operands.simplify(position - row.operands)
     if row.operands == 2:
         b = stack.pop()
         result = row.build(stack.pop(), b)
     else:
         result = row.build(stack.pop())
     if row.rounds:
-        # Nothing may come between the two lines: all that has to go first goes now.
-        writer.make_way(result.effects, writer.slot(len(stack)).reads)
-        writer.write(f"rounded[0] = {result.text}")
-        writer.assign_slot("rounded[0]", effects=0)
+        # No line may come between the two: what must be evaluated first is spilled now.
+        writer.operands.spill_conflicting(result.effects, writer.operands.slot(len(stack)).reads)
+        writer.lines.write(f"rounded[0] = {result.text}")
+        writer.operands.assign_slot("rounded[0]", effects=0)
         return
     if row.traps and result.size:
         result.effects |= TRAPS
-        result.text = writer.trace(result.text)
-    writer.push(result)
+        result.text = writer.lines.trace(result.text)
+    writer.operands.push(result)
 
 
 # Variables (section 4.4.5)
 
 
 def _local_set(writer: Writer, immediates: tuple[Any, ...]) -> None:
-    writer.set_local(immediates[0])
+    writer.locals.set(immediates[0])
 
 
 def _local_tee(writer: Writer, immediates: tuple[Any, ...]) -> None:
-    writer.tee_local(immediates[0])
+    writer.locals.tee(immediates[0])
 
 
 def _global_text(writer: Writer, index: int) -> str:
@@ -212,17 +257,17 @@ def _global_get(writer: Writer, immediates: tuple[Any, ...]) -> None:
     type = writer.module.global_types[index]
     text = _global_text(writer, index)
     if type.mutable:
-        text = writer.state(text)
-    writer.push(writer.value(type.value, text, READS if type.mutable else 0))
+        text = writer.operands.read_state(text)
+    writer.operands.push(any_value(type.value, text, READS if type.mutable else 0))
 
 
 def _global_set(writer: Writer, immediates: tuple[Any, ...]) -> None:
     index = immediates[0]
-    (operand,) = writer.take_typed((writer.module.global_types[index].value,))
+    (operand,) = writer.operands.pop_typed((writer.module.global_types[index].value,))
     text = _global_text(writer, index)
     if "." not in text:
         writer.assigned_globals.add(index)
-    writer.statement(f"{text} = {operand.text}")
+    writer.operands.write_effect(f"{text} = {operand.text}")
 
 
 # Calls (section 4.4.8)
@@ -231,7 +276,7 @@ def _global_set(writer: Writer, immediates: tuple[Any, ...]) -> None:
 def _call(writer: Writer, immediates: tuple[Any, ...]) -> None:
     index = immediates[0]
     type = writer.module.function_type(index)
-    operands = writer.take_typed(type.params)
+    operands = writer.operands.pop_typed(type.params)
     _finish_call(writer, type, writer.naming.function(index), operands)
 
 
@@ -240,13 +285,13 @@ def _call_indirect(writer: Writer, immediates: tuple[Any, ...]) -> None:
     type_index, table = immediates
     type = writer.module.types[type_index]
     canonical = writer.module.canonical_types[type_index]
-    selector = writer.pop_unsigned()
-    callee = writer.state(
+    selector = writer.operands.pop_unsigned()
+    callee = writer.operands.read_state(
         f"signature{canonical}[elements{table}[{selector.text}]]",
         len(type.params),
         selector.effects | TRAPS | READS,
     )
-    operands = writer.take_typed(type.params)
+    operands = writer.operands.pop_typed(type.params)
     _finish_call(writer, type, callee, operands, selector)
 
 
@@ -258,34 +303,34 @@ def _finish_call(
     *others: Expression,
 ) -> None:
     arguments = ", ".join([operand.text for operand in operands])
-    text = writer.trace(f"{callee}({arguments})")
+    text = writer.lines.trace(f"{callee}({arguments})")
     results = type.results
     if not results:
-        writer.statement(text)
+        writer.operands.write_effect(text)
         return
     if len(results) == 1:
         result = opaque(text, *operands, *others, effects=TRAPS | READS | CALLS)
-        result.high = writer.value(results[0], "").high
-        writer.push(result)
+        result.high = any_value(results[0], "").high
+        writer.operands.push(result)
         return
-    height = len(writer.stack)
+    height = len(writer.operands.stack)
     for position in range(height, height + len(results)):
-        writer.make_way(CALLS, writer.slot(position).reads)
+        writer.operands.spill_conflicting(CALLS, writer.operands.slot(position).reads)
     names = [f"s{position}" for position in range(height, height + len(results))]
-    writer.write(f"{', '.join(names)} = {text}")
+    writer.lines.write(f"{', '.join(names)} = {text}")
     for position, result_type in enumerate(results, height):
-        writer.push(writer.slot(position, result_type))
+        writer.operands.push(writer.operands.slot(position, result_type))
 
 
 # Constants, references, parametric instructions (sections 4.4.1, 4.4.2, 4.4.4)
 
 
 def _i32_const(writer: Writer, immediates: tuple[Any, ...]) -> None:
-    writer.push(constant(immediates[0] & 0xFFFFFFFF))
+    writer.operands.push(constant(immediates[0] & 0xFFFFFFFF))
 
 
 def _i64_const(writer: Writer, immediates: tuple[Any, ...]) -> None:
-    writer.push(constant(immediates[0] & 0xFFFFFFFFFFFFFFFF))
+    writer.operands.push(constant(immediates[0] & 0xFFFFFFFFFFFFFFFF))
 
 
 def _float_constant(value: float, bits: int, function: str) -> Expression:
@@ -297,43 +342,43 @@ def _float_constant(value: float, bits: int, function: str) -> Expression:
 
 def _f32_const(writer: Writer, immediates: tuple[Any, ...]) -> None:
     bits = immediates[0]
-    writer.push(_float_constant(f32_from_bits(bits), bits, "f32_from_bits"))
+    writer.operands.push(_float_constant(f32_from_bits(bits), bits, "f32_from_bits"))
 
 
 def _f64_const(writer: Writer, immediates: tuple[Any, ...]) -> None:
     bits = immediates[0]
-    writer.push(_float_constant(f64_from_bits(bits), bits, "f64_from_bits"))
+    writer.operands.push(_float_constant(f64_from_bits(bits), bits, "f64_from_bits"))
 
 
 def _ref_null(writer: Writer, immediates: tuple[Any, ...]) -> None:
-    writer.push(Expression("None"))
+    writer.operands.push(Expression("None"))
 
 
 def _ref_func(writer: Writer, immediates: tuple[Any, ...]) -> None:
-    writer.push(Expression(f"functions[{immediates[0]}]"))
+    writer.operands.push(Expression(f"functions[{immediates[0]}]"))
 
 
 def _ref_is_null(writer: Writer, immediates: tuple[Any, ...]) -> None:
-    operand = writer.pop()
+    operand = writer.operands.pop()
     text = f"{spelled(operand, COMPARISON + 1)} is None"
     result = opaque(text, operand, precedence=COMPARISON)
     result.high = 1
-    writer.push(result)
+    writer.operands.push(result)
 
 
 def _drop(writer: Writer, immediates: tuple[Any, ...]) -> None:
-    operand = writer.pop()
+    operand = writer.operands.pop()
     if operand.effects & (TRAPS | CALLS):
-        writer.make_way(operand.effects)
-        writer.write(operand.text)
+        writer.operands.spill_conflicting(operand.effects)
+        writer.lines.write(operand.text)
 
 
 def _select(writer: Writer, immediates: tuple[Any, ...]) -> None:
     """Python evaluates only what it selects, after the condition."""
     for position in (-3, -2):
-        if writer.stack[position].effects:
-            writer.spill(len(writer.stack) + position)
-    first, second, decision = writer.take(3)
+        if writer.operands.stack[position].effects:
+            writer.operands.spill(len(writer.operands.stack) + position)
+    first, second, decision = writer.operands.pop_many(3)
     decision = condition(decision)
     text = (
         f"{spelled(first, TERNARY + 1)} if {spelled(decision, TERNARY + 1)} "
@@ -342,14 +387,14 @@ def _select(writer: Writer, immediates: tuple[Any, ...]) -> None:
     result = opaque(text, first, second, decision, precedence=TERNARY)
     result.low = min(first.low, second.low)
     result.high = max(first.high, second.high)
-    writer.push(result)
+    writer.operands.push(result)
 
 
 def _nop(writer: Writer, immediates: tuple[Any, ...]) -> None:
     pass
 
 
-_HANDLERS: dict[str, Handler] = {
+HANDLERS: dict[str, Handler] = {
     "local.set": _local_set,
     "local.tee": _local_tee,
     "global.get": _global_get,

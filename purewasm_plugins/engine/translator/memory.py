@@ -46,12 +46,17 @@ _STORES = ("i32.store", "i64.store", "f64.store", "i32.store16", "i64.store16", 
 
 def _address(writer: Writer, offset: int) -> Expression:
     """The effective address: the topmost operand plus the offset (section 4.4.7)."""
-    base = writer.pop_unsigned()
+    base = writer.operands.pop_unsigned()
     if base.size == 0:
         return constant(base.low + offset)
     if not offset:
         return base
     return binary(base, "+", constant(offset), ADD, base.low + offset, base.high + offset)
+
+
+def _write_access(writer: Writer, text: str) -> None:
+    """Write a statement that may trap, and that changes what other code can see."""
+    writer.operands.write_effect(writer.lines.trace(text))
 
 
 def _load(mnemonic: str) -> Handler:
@@ -66,36 +71,36 @@ def _load(mnemonic: str) -> Handler:
     def handler(writer: Writer, immediates: tuple[Any, ...]) -> None:
         address = _address(writer, immediates[1])
         # Unpacked by assignment: a subscript would take a third longer.
-        text = writer.trace(f"{function}(memory, {address.text})")
-        writer.assign_slot(text, low, high, comma=True, effects=_HEAP)
+        text = writer.lines.trace(f"{function}(memory, {address.text})")
+        writer.operands.assign_slot(text, low, high, comma=True, effects=_HEAP)
 
     return handler
 
 
 def _load8(writer: Writer, immediates: tuple[Any, ...]) -> None:
     address = _address(writer, immediates[1])
-    text = writer.trace(f"memory[{address.text}]")
-    writer.push(
+    text = writer.lines.trace(f"memory[{address.text}]")
+    writer.operands.push(
         Expression(text, ATOM, 0, 255, address.effects | _HEAP, address.reads, address.size + 1)
     )
 
 
 def _load8_signed(writer: Writer, immediates: tuple[Any, ...]) -> None:
     _load8(writer, immediates)
-    loaded = writer.pop()
+    loaded = writer.operands.pop()
     loaded.text = f"({loaded.text} ^ 128) - 128"
     loaded.precedence, loaded.low, loaded.high = ADD, -128, 127
     loaded.size += 2
-    writer.push(loaded)
+    writer.operands.push(loaded)
 
 
 def _load_f32(writer: Writer, immediates: tuple[Any, ...]) -> None:
     """A NaN must keep its bits, which `struct` does not grant."""
-    writer.push(_address(writer, immediates[1]))
-    writer.simplify(-1)
-    address = writer.pop()
-    text = writer.trace(f"load_f32(memory, {address.text})[0]")
-    writer.assign_slot(
+    writer.operands.push(_address(writer, immediates[1]))
+    writer.operands.simplify(-1)
+    address = writer.operands.pop()
+    text = writer.lines.trace(f"load_f32(memory, {address.text})[0]")
+    writer.operands.assign_slot(
         f"x if (x := {text}) == x else load_f32_nan(memory, {address.text})",
         effects=_HEAP,
     )
@@ -107,61 +112,74 @@ def _store(mnemonic: str) -> Handler:
     function = f"store_{'f' if is_float else 'u'}{bits}"
 
     def handler(writer: Writer, immediates: tuple[Any, ...]) -> None:
-        value = writer.pop() if is_float else writer.pop_unsigned(bits)
+        value = writer.operands.pop() if is_float else writer.operands.pop_unsigned(bits)
         address = _address(writer, immediates[1])
-        writer.statement(writer.trace(f"{function}(memory, {address.text}, {value.text})"))
+        _write_access(writer, f"{function}(memory, {address.text}, {value.text})")
 
     return handler
 
 
 def _assign(writer: Writer, value: Expression, container: str, offset: int) -> None:
     """Put a value where the topmost operand says: Python evaluates the value first."""
-    writer.overtake(1, value.effects)
+    writer.operands.spill_topmost(1, value.effects)
     index = _address(writer, offset)
-    target = writer.trace(f"{container}[{index.text}]")
-    writer.statement(f"{target} = {value.text}")
+    target = writer.lines.trace(f"{container}[{index.text}]")
+    writer.operands.write_effect(f"{target} = {value.text}")
 
 
 def _store8(writer: Writer, immediates: tuple[Any, ...]) -> None:
-    _assign(writer, writer.pop_unsigned(8), "memory", immediates[1])
+    _assign(writer, writer.operands.pop_unsigned(8), "memory", immediates[1])
 
 
 def _store_f32(writer: Writer, immediates: tuple[Any, ...]) -> None:
     for position in (-2, -1):
-        writer.simplify(position)
-    value = writer.pop()
+        writer.operands.simplify(position)
+    value = writer.operands.pop()
     address = _address(writer, immediates[1])
     plain = f"store_f32(memory, {address.text}, {value.text})"
     nan = f"store_f32_nan(memory, {address.text}, {value.text})"
-    writer.statement(writer.trace(f"{plain} if {value.text} == {value.text} else {nan}"))
+    _write_access(writer, f"{plain} if {value.text} == {value.text} else {nan}")
 
 
 def _memory_size(writer: Writer, immediates: tuple[Any, ...]) -> None:
-    text = writer.state("memory_pages(linear_memory)")
-    writer.push(Expression(text, ATOM, 0, 65536, READS))
+    text = writer.operands.read_state("memory_pages(linear_memory)")
+    writer.operands.push(Expression(text, ATOM, 0, 65536, READS))
 
 
 def _paid(writer: Writer) -> tuple[Expression, ...]:
-    """The last argument of what costs more the longer it works: what pays for it."""
+    """Return the last argument of a function whose work depends on an operand: what takes fuel.
+
+    Example::
+
+        (module (memory 1)
+          (func (param i32) (result i32)
+            (memory.fill (i32.const 0) (i32.const 7) (local.get 0))
+            (memory.grow (i32.const 1))))
+
+        def f0(l0):
+            for _ in budget: break
+            memory_fill(linear_memory, 0, 7, l0, spend)
+            return memory_grow(linear_memory, 1, spend)
+    """
     return (opaque("spend"),) if writer.metered else ()
 
 
 def _call_statement(writer: Writer, function: str, *operands: Expression) -> None:
     texts = ", ".join([operand.text for operand in (*operands, *_paid(writer))])
-    writer.statement(writer.trace(f"{function}({texts})"))
+    _write_access(writer, f"{function}({texts})")
 
 
 def _memory_grow(writer: Writer, immediates: tuple[Any, ...]) -> None:
-    pages = writer.pop_unsigned()
+    pages = writer.operands.pop_unsigned()
     memory = opaque("linear_memory")
     result = call("memory_grow", memory, pages, *_paid(writer), effects=_HEAP | CALLS)
-    result.text = writer.trace(result.text)
+    result.text = writer.lines.trace(result.text)
     result.high = 0xFFFFFFFF
-    writer.push(result)
+    writer.operands.push(result)
 
 
 def _three(writer: Writer) -> list[Expression]:
-    return writer.take_typed((ValType.I32,) * 3)
+    return writer.operands.pop_typed((ValType.I32,) * 3)
 
 
 def _memory_fill(writer: Writer, immediates: tuple[Any, ...]) -> None:
@@ -173,44 +191,44 @@ def _memory_copy(writer: Writer, immediates: tuple[Any, ...]) -> None:
 
 
 def _memory_init(writer: Writer, immediates: tuple[Any, ...]) -> None:
-    segment = opaque(writer.state(f"data_segments[{immediates[0]}]", 3))
+    segment = opaque(writer.operands.read_state(f"data_segments[{immediates[0]}]", 3))
     _call_statement(writer, "memory_init", opaque("linear_memory"), segment, *_three(writer))
 
 
 def _data_drop(writer: Writer, immediates: tuple[Any, ...]) -> None:
-    writer.statement(f"drop_segment(data_segments, {immediates[0]})")
+    writer.operands.write_effect(f"drop_segment(data_segments, {immediates[0]})")
 
 
 # Tables
 
 
 def _table_get(writer: Writer, immediates: tuple[Any, ...]) -> None:
-    index = writer.pop_unsigned()
-    text = writer.trace(f"elements{immediates[0]}[{index.text}]")
-    writer.push(opaque(text, index, effects=_HEAP))
+    index = writer.operands.pop_unsigned()
+    text = writer.lines.trace(f"elements{immediates[0]}[{index.text}]")
+    writer.operands.push(opaque(text, index, effects=_HEAP))
 
 
 def _table_set(writer: Writer, immediates: tuple[Any, ...]) -> None:
-    _assign(writer, writer.pop(), f"elements{immediates[0]}", 0)
+    _assign(writer, writer.operands.pop(), f"elements{immediates[0]}", 0)
 
 
 def _table_size(writer: Writer, immediates: tuple[Any, ...]) -> None:
-    text = writer.state(f"len(elements{immediates[0]})")
-    writer.push(Expression(text, ATOM, 0, 0xFFFFFFFF, READS))
+    text = writer.operands.read_state(f"len(elements{immediates[0]})")
+    writer.operands.push(Expression(text, ATOM, 0, 0xFFFFFFFF, READS))
 
 
 def _table_grow(writer: Writer, immediates: tuple[Any, ...]) -> None:
-    value, count = writer.take(2)
+    value, count = writer.operands.pop_many(2)
     table = opaque(f"table{immediates[0]}")
     operands = (table, value, unsigned(count, 32), *_paid(writer))
     result = call("table_grow", *operands, effects=_HEAP | CALLS)
-    result.text = writer.trace(result.text)
+    result.text = writer.lines.trace(result.text)
     result.high = 0xFFFFFFFF
-    writer.push(result)
+    writer.operands.push(result)
 
 
 def _table_fill(writer: Writer, immediates: tuple[Any, ...]) -> None:
-    start, value, count = writer.take(3)
+    start, value, count = writer.operands.pop_many(3)
     table = opaque(f"table{immediates[0]}")
     _call_statement(writer, "table_fill", table, unsigned(start, 32), value, unsigned(count, 32))
 
@@ -221,13 +239,13 @@ def _table_copy(writer: Writer, immediates: tuple[Any, ...]) -> None:
 
 
 def _table_init(writer: Writer, immediates: tuple[Any, ...]) -> None:
-    segment = opaque(writer.state(f"element_segments[{immediates[0]}]", 3))
+    segment = opaque(writer.operands.read_state(f"element_segments[{immediates[0]}]", 3))
     table = opaque(f"table{immediates[1]}")
     _call_statement(writer, "table_init", table, segment, *_three(writer))
 
 
 def _element_drop(writer: Writer, immediates: tuple[Any, ...]) -> None:
-    writer.statement(f"drop_segment(element_segments, {immediates[0]})")
+    writer.operands.write_effect(f"drop_segment(element_segments, {immediates[0]})")
 
 
 # Vectors: everything is a call of a function of `simd`.
@@ -235,7 +253,7 @@ def _element_drop(writer: Writer, immediates: tuple[Any, ...]) -> None:
 
 def _operands_of(writer: Writer, opcode: Opcode) -> list[Expression]:
     params = opcode.params or ()
-    return writer.take_typed(params)
+    return writer.operands.pop_typed(params)
 
 
 def _vector(opcode: Opcode) -> Handler:
@@ -246,7 +264,7 @@ def _vector(opcode: Opcode) -> Handler:
     def handler(writer: Writer, immediates: tuple[Any, ...]) -> None:
         operands = _operands_of(writer, opcode)
         extra = [opaque(repr(immediate)) for immediate in immediates]
-        writer.push(call(name, *operands, *extra, high=high))
+        writer.operands.push(call(name, *operands, *extra, high=high))
 
     return handler
 
@@ -257,18 +275,20 @@ def _vector_load(opcode: Opcode) -> Handler:
 
     def handler(writer: Writer, immediates: tuple[Any, ...]) -> None:
         others = len(opcode.params or ()) - 1
-        position = len(writer.stack) - others - 1
-        writer.overtake(others, writer.stack[position].effects | _HEAP)
-        rest = writer.take(others)
+        position = len(writer.operands.stack) - others - 1
+        writer.operands.spill_topmost(others, writer.operands.stack[position].effects | _HEAP)
+        rest = writer.operands.pop_many(others)
         address = _address(writer, immediates[1])
         read = opaque(
-            writer.trace(f"{function}(memory, {address.text})") + "[0]", address, effects=_HEAP
+            writer.lines.trace(f"{function}(memory, {address.text})") + "[0]",
+            address,
+            effects=_HEAP,
         )
         if opcode.mnemonic != "v128.load":
             lane = [opaque(str(immediates[2]))] if len(immediates) > 2 else []
             read = call(name, read, *rest, *lane)
-        writer.push(read)
-        writer.spill(len(writer.stack) - 1)
+        writer.operands.push(read)
+        writer.operands.spill(len(writer.operands.stack) - 1)
 
     return handler
 
@@ -278,18 +298,18 @@ def _vector_store(opcode: Opcode) -> Handler:
     name = opcode.mnemonic.replace(".", "_")
 
     def handler(writer: Writer, immediates: tuple[Any, ...]) -> None:
-        value = writer.pop()
+        value = writer.operands.pop()
         address = _address(writer, immediates[1])
         text = value.text
         if opcode.mnemonic != "v128.store":
             text = f"{name}({text}, {immediates[2]})"
-        writer.statement(writer.trace(f"{function}(memory, {address.text}, {text})"))
+        _write_access(writer, f"{function}(memory, {address.text}, {text})")
 
     return handler
 
 
 def _vector_constant(writer: Writer, immediates: tuple[Any, ...]) -> None:
-    writer.push(Expression(repr(immediates[0])))
+    writer.operands.push(Expression(repr(immediates[0])))
 
 
 @functools.cache

@@ -17,7 +17,8 @@ from typing import NamedTuple
 
 from purewasm_plugins.engine.translator.expressions import CLOSE, MIDDLE, OPEN
 from purewasm_plugins.engine.translator.function import function_lines
-from purewasm_plugins.engine.translator.writer import ANY_EFFORT, Effort, Line, Naming, Writer
+from purewasm_plugins.engine.translator.lines import ANY_EFFORT, Effort, Line
+from purewasm_plugins.engine.translator.writer import Naming, Writer
 from purewasm_plugins.errors import WasmError
 from purewasm_plugins.wasm import ValidModule
 from purewasm_plugins.wasm.module import Module
@@ -39,7 +40,7 @@ def _audited(lines: list[Line]) -> Iterator[Line]:
     for line in lines:
         yield line
         name = (line.text or "").partition(" =")[0].rstrip(",")
-        for text in line.after:
+        for text in line.checks:
             yield Line(line.indent, text.replace("{}", name), line.offset)
 
 
@@ -83,21 +84,21 @@ def compiled(
         Trap: `effort` says that the call has to end.
     """
     began = monotonic()
-    writes = Writer
+    writer_class = Writer
     if audited:
         # Imported here: tests alone have functions audited.
         from purewasm_plugins.engine.translator.audit import AuditedWriter
 
-        writes = AuditedWriter
+        writer_class = AuditedWriter
         # Its audits make it several times as long.
         effort = effort._replace(characters=None)
     lines = function_lines(
-        module, index, located=True, metered=metered, writes=writes, effort=effort
+        module, index, located=True, metered=metered, writer_class=writer_class, effort=effort
     )
     positions = array("I")
     source = source_of(_unmarked(_audited(lines) if audited else lines, positions))
     del lines
-    effort.look(2 * (monotonic() - began))
+    effort.check_limits(2 * (monotonic() - began))
     outer = compile(source, FILE_NAME.format(index), "exec", dont_inherit=True, optimize=0)
     for constant in outer.co_consts:
         if isinstance(constant, CodeType):

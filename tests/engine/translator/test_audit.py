@@ -7,10 +7,10 @@ from collections.abc import Callable
 import pytest
 
 from purewasm_plugins import Function, instantiate
-from purewasm_plugins.engine.translator import Translator, numerics
+from purewasm_plugins.engine.translator import Translator, blocks, function, numerics
 from purewasm_plugins.engine.translator.audit import FalseClaim
-from purewasm_plugins.engine.translator.expressions import ATOM, Expression
-from purewasm_plugins.engine.translator.writer import Writer
+from purewasm_plugins.engine.translator.expressions import ATOM, Expression, constant
+from purewasm_plugins.engine.translator.operands import Operands
 
 Wat = Callable[[str], bytes]
 
@@ -21,9 +21,9 @@ def audited(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run(data: bytes, *arguments: int) -> object:
-    function = instantiate(data).exports["f"]
-    assert isinstance(function, Function)
-    return function(*arguments)
+    exported = instantiate(data).exports["f"]
+    assert isinstance(exported, Function)
+    return exported(*arguments)
 
 
 def test_a_true_claim(wat: Wat) -> None:
@@ -81,7 +81,7 @@ def test_state_before_its_operands(code: str, wat: Wat, monkeypatch: pytest.Monk
       (func $four (result i32) i32.const 4) (func $vector (result v128) v128.const i64x2 0 0)
       (func (export "f") {body}))""")
     run(data)
-    monkeypatch.setattr(Writer, "overtake", lambda self, count, effects: None)
+    monkeypatch.setattr(Operands, "spill_topmost", lambda self, count, effects: None)
     with pytest.raises(FalseClaim, match=message):
         run(data)
 
@@ -103,10 +103,56 @@ def test_an_operand_that_waits(
       (func (export "f") (param i32) (result i32) {code}))""")
     assert run(data, 7) in (7, 0)
 
-    def make_way(self: Writer, effects: int, variable: int = 0) -> None:
-        pass
-
-    monkeypatch.setattr(Writer, "make_way", make_way)
-    monkeypatch.setattr(Writer, "spill", lambda *arguments, **options: None)
+    monkeypatch.setattr(Operands, "spill_conflicting", lambda *arguments: None)
+    monkeypatch.setattr(Operands, "spill", lambda *arguments, **options: None)
     with pytest.raises(FalseClaim, match=message):
         run(data, 7)
+
+
+#: Functions whose operand stack has the wrong height where `drop` does nothing.
+NOT_DROPPED = {
+    "block": "(block (br_if 0 (local.get 0)) (drop (i32.const 1)))",
+    "inline block": "(block (drop (i32.const 1)))",
+    "loop": "(loop (drop (i32.const 1)) (br_if 0 (local.get 0)))",
+    "else": "(if (local.get 0) (then (drop (i32.const 1))) (else))",
+    "if": "(if (local.get 0) (then) (else (drop (i32.const 1))))",
+    "function": "(drop (i32.const 1))",
+    "dispatch": """(block (block (block (br_table 0 1 2 (local.get 0)))
+        (drop (i32.const 1))) (nop))""",
+}
+
+
+@pytest.mark.parametrize("code", NOT_DROPPED)
+def test_the_height_of_the_operand_stack(
+    code: str, wat: Wat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = wat(f"""(module (func (export "f") (param i32) (result i32)
+      {NOT_DROPPED[code]} (local.get 0)))""")
+    assert run(data, 0) == 0
+    monkeypatch.setitem(function.HANDLERS, "drop", lambda writer, immediates: None)
+    height = 2 if code == "function" else 1
+    with pytest.raises(
+        FalseClaim,
+        match=rf"(end|else) at byte 0x\w+: .* has the height {height}, not {height - 1}",
+    ):
+        run(data, 0)
+
+
+@pytest.mark.parametrize("kind", ["block", "loop", "if"])
+def test_the_height_after_an_end(kind: str, wat: Wat, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A writer that gives a construct a result too many."""
+    condition, body = (
+        ("(local.get 0)", "(then)") if kind == "if" else ("", "(br_if 0 (local.get 0))")
+    )
+    data = wat(f"""(module (func (export "f") (param i32) (result i32)
+      ({kind} {condition} {body}) (local.get 0)))""")
+    assert run(data, 0) == 0
+    end = blocks.Blocks.end
+
+    def wrong(self: blocks.Blocks) -> None:
+        end(self)
+        self._operands.push(constant(7))
+
+    monkeypatch.setattr(blocks.Blocks, "end", wrong)
+    with pytest.raises(FalseClaim, match=r"end at byte 0x\w+: .* has the height 1, not 0"):
+        run(data, 0)

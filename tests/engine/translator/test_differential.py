@@ -16,13 +16,13 @@ from tests.random_modules.modules import random_module
 
 COUNT = int(os.environ.get("PUREWASM_DIFFERENTIAL", "60"))
 #: The same modules, written in every way that control flow can be.
-STYLES = {"structured": (3, 4), "segments": (1, 0), "flattened": (3, 4)}
+STYLES = {"structured": (3, 4), "dispatch": (1, 0), "flattened": (3, 4)}
 
 
 @pytest.mark.parametrize("style", STYLES)
 def test_same_as_wasmtime(style: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    segments, nested = STYLES[style]
-    monkeypatch.setattr(control, "_SEGMENTS_FROM", segments)
+    dispatch, nested = STYLES[style]
+    monkeypatch.setattr(control, "_DISPATCH_FROM", dispatch)
     monkeypatch.setattr(control, "_NESTED_IFS", nested)
     if style == "flattened":
         monkeypatch.setattr(control, "_HEIGHT", 1)

@@ -1,0 +1,173 @@
+"""The lines of the Python function that is being written, and their indentation.
+
+Every line is written here, and only this module changes the indentation.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from purewasm_plugins.engine.translator.expressions import traced
+from purewasm_plugins.errors import ResourceLimitError
+
+__all__ = ["ANY_EFFORT", "Effort", "Line", "Lines", "TooDeep"]
+
+#: The deepest indentation of a statement that contains instructions. CPython allows 100 levels:
+#: the rest is for statements of one line, such as the `break` of a branch.
+MOST_INDENTED = 90
+
+
+class TooDeep(Exception):
+    """The function nests deeper than CPython allows."""
+
+
+def _no_limits(seconds: float) -> None:
+    pass
+
+
+class Effort(NamedTuple):
+    """The limits on translating one function.
+
+    Attributes:
+        characters: of Python, without indentation; None for any number.
+        check_limits: called every few hundred instructions with the seconds until its next call;
+            it raises what ends the translation.
+    """
+
+    characters: int | None = None
+    check_limits: Callable[[float], None] = _no_limits
+
+    def check_characters(self, characters: int) -> None:
+        """Refuse to write so many characters.
+
+        Raises:
+            ResourceLimitError: they are too many.
+        """
+        if self.characters is not None and characters > self.characters:
+            raise ResourceLimitError("translated_characters", characters, self.characters)
+
+
+ANY_EFFORT = Effort()
+
+_NO_CHECKS: list[str] = []
+
+
+class Line:
+    """A line of source.
+
+    Attributes:
+        indent: levels of indentation.
+        text: None for a reserved line that is not needed.
+        offset: of the instruction that the line comes from.
+        checks: in an audited function, the expressions that are evaluated after the line; `{}`
+            stands for the variable that the line assigns.
+    """
+
+    __slots__ = ("checks", "indent", "offset", "text")
+
+    def __init__(self, indent: int, text: str | None, offset: int) -> None:
+        self.checks: list[str] = _NO_CHECKS
+        self.indent = indent
+        self.text = text
+        self.offset = offset
+
+
+class Lines:
+    """The source of one function.
+
+    Attributes:
+        written: the lines, in order.
+        indent: levels of indentation of the next line.
+        offset: of the instruction that is being translated.
+        live: whether execution can reach the next line.
+        characters: how many have been written, without indentation.
+    """
+
+    def __init__(self, *, located: bool = False, effort: Effort = ANY_EFFORT) -> None:
+        """Begin an empty function.
+
+        Args:
+            located: whether `trace` marks text with the offset of its instruction.
+            effort: what writing the function may take.
+        """
+        self.written: list[Line] = []
+        self.indent = 1
+        self.offset = 0
+        self.live = True
+        self.characters = 0
+        self._located = located
+        self._effort = effort
+        self._most_characters = sys.maxsize if effort.characters is None else effort.characters
+
+    def write(self, text: str) -> None:
+        """Write a line at the present indentation.
+
+        Raises:
+            ResourceLimitError: the function is longer than `effort` allows.
+        """
+        self.characters += len(text)
+        if self.characters > self._most_characters:
+            self._effort.check_characters(self.characters)
+        self.written.append(Line(self.indent, text, self.offset))
+
+    def write_all(self, texts: Iterable[str]) -> None:
+        """Write lines at the present indentation."""
+        for text in texts:
+            self.write(text)
+
+    def reserve(self) -> Line:
+        """Write a line that may get a text later."""
+        line = Line(self.indent, None, self.offset)
+        self.written.append(line)
+        return line
+
+    def open(self, header: str) -> None:
+        """Write the header of a compound statement; the lines that follow are its body.
+
+        Raises:
+            TooDeep: the body would be indented too far.
+        """
+        self.write(header)
+        self.indent += 1
+        if self.indent > MOST_INDENTED:
+            raise TooDeep
+
+    def close(self, levels: int = 1) -> None:
+        """End compound statements: their number. An empty body becomes `pass`."""
+        last = self.written[-1]
+        if last.text is None or last.text.endswith(":"):
+            self.write("pass")
+        self.indent -= levels
+
+    def write_compound(self, header: str, body: list[str]) -> None:
+        """Write a whole compound statement: its body are single lines, or `pass` without any."""
+        self.write(header)
+        self.indent += 1
+        self.write_all(body or ["pass"])
+        self.indent -= 1
+
+    def cut(self, start: int) -> list[Line]:
+        """Take the lines from an index on out of the function."""
+        taken = self.written[start:]
+        del self.written[start:]
+        return taken
+
+    def put_back(self, lines: list[Line], levels: int) -> None:
+        """Append lines that were taken out, indented further by some levels.
+
+        Raises:
+            TooDeep: a line would be indented too far.
+        """
+        for line in lines:
+            line.indent += levels
+            if line.indent > MOST_INDENTED:
+                raise TooDeep
+            self.written.append(line)
+        if not lines:
+            self.write("pass")
+
+    def trace(self, text: str) -> str:
+        """Mark the text of what may trap with the instruction's offset, if that is wanted."""
+        return traced(text, self.offset) if self._located else text

@@ -1,0 +1,272 @@
+"""The locals of the Python function that is being written, and the bounds of their values.
+
+A local is a Python variable. Where the translator knows closer bounds of its value than those of
+its type, the code that reads it needs fewer masks.
+"""
+
+from __future__ import annotations
+
+from purewasm_plugins.engine.translator.control import Bounds, local_bit
+from purewasm_plugins.engine.translator.expressions import (
+    ATOM,
+    HIGHEST,
+    Expression,
+    integer_bits,
+    unsigned,
+)
+from purewasm_plugins.engine.translator.lines import Lines
+from purewasm_plugins.engine.translator.operands import Operands
+from purewasm_plugins.wasm.types import ValType
+
+__all__ = ["Locals"]
+
+#: The text of the default value of each type (section 4.2.1).
+DEFAULTS: dict[ValType, str] = {
+    ValType.I32: "0",
+    ValType.I64: "0",
+    ValType.F32: "0.0",
+    ValType.F64: "0.0",
+    ValType.V128: repr(bytes(16)),
+    ValType.FUNCREF: "None",
+    ValType.EXTERNREF: "None",
+}
+
+
+class Locals:
+    """The locals of one function.
+
+    Attributes:
+        types: of the locals, parameters first.
+        names: what they are called.
+        constructs: how many constructs are open that are statements in Python: code outside of all
+            runs exactly once.
+        loops: how many Python loops are open that may run more than once.
+    """
+
+    def __init__(
+        self, types: list[ValType], params: int, names: list[str], lines: Lines, operands: Operands
+    ) -> None:
+        """Begin a function.
+
+        Args:
+            types: of the locals, parameters first.
+            params: how many are parameters.
+            names: what they are called.
+            lines: where assignments of locals are written.
+            operands: where the values of locals are pushed and popped.
+        """
+        self.types = types
+        self.names = names
+        self.constructs = 0
+        self.loops = 0
+        self._params = params
+        self._lines = lines
+        self._operands = operands
+        #: Each local with the bounds of its type, or of the counter that it is.
+        self._plain = [
+            Expression(name, ATOM, 0, HIGHEST.get(type, 0), 0, local_bit(index))
+            for index, (name, type) in enumerate(zip(names, types, strict=True))
+        ]
+        #: What a `local.get` pushes: with the bounds of the value that was set last.
+        self._known = list(self._plain)
+        #: The locals whose bounds are closer than those of their types, by their bits.
+        self._narrowed: dict[int, set[int]] = {}
+        self._narrowed_bits = 0
+        #: Counters that are kept as signed ints while their loop runs.
+        self._signed: set[int] = set()
+        self._used = bytearray(len(types))
+        #: Locals that are set before they are read, in code that runs exactly once.
+        self._set_first: set[int] = set()
+
+    # Instructions (section 4.4.5)
+
+    def get(self, index: int) -> None:
+        """Translate `local.get`."""
+        self._used[index] = 1
+        self._operands.push(self._known[index])
+
+    def set(self, index: int) -> None:
+        """Translate `local.set`.
+
+        An operand that reads the old value is spilled. A counter is masked only past the small
+        ints. Where the last line has spilled the value, that line assigns the local instead.
+
+        Example::
+
+            (module (memory 1)
+              (func (param i32 i32) (result i32)
+                (local.get 0)
+                (local.set 0 (i32.load (local.get 1)))
+                (local.set 1 (i32.load (local.get 0)))))
+
+            def f0(l0, l1):
+                for _ in budget: break
+                s1, = load_u32(memory, l1)
+                s0 = l0
+                l0 = s1
+                l1, = load_u32(memory, l0)
+                return s0
+
+        Example::
+
+            (func (param i32)
+              (loop $again
+                (local.set 0 (i32.sub (local.get 0) (i32.const 1)))
+                (br_if $again (i32.and (local.get 0) (i32.const 3)))))
+
+            def f0(l0):
+                for _ in budget: break
+                for _ in budget:
+                    l0 = l0 - 1 if l0 >= 1 else l0 - 1 & 0xffffffff
+                    if l0 & 3:
+                        continue
+                    break
+                return
+        """
+        if not self._used[index]:
+            self._used[index] = 1
+            if not self.constructs:
+                self._set_first.add(index)
+        type = self.types[index]
+        operands = self._operands
+        operand = operands.pop()
+        if type in HIGHEST and index not in self._signed:
+            bare, step, bits = operand.text, operand.step, integer_bits(type)
+            operand = unsigned(operand, bits)
+            if self.loops and step is not None and step[0] == bits and operand.text != bare:
+                # A counter seldom leaves the small ints, where comparing is cheaper than masking.
+                operand.text = f"{bare} if {step[1]} else {operand.text}"
+        bit = local_bit(index)
+        name = self.names[index]
+        text = operand.text
+        if text != name and not operands.rename_last(text, name, bit):
+            operands.spill_conflicting(operand.effects, bit)
+            self._lines.write(f"{name} = {text}")
+        self._narrow(index, operand.low, operand.high)
+
+    def tee(self, index: int) -> None:
+        """Translate `local.tee`."""
+        operand = self._operands.stack[-1]
+        self.set(index)
+        self._operands.push(self._known[index] if operand.size else operand)
+
+    # Bounds
+
+    def _narrow(self, index: int, low: int, high: int) -> None:
+        """Note the bounds of a local's new value."""
+        plain = self._plain[index]
+        if low > plain.low or high < plain.high:
+            self._known[index] = Expression(plain.text, ATOM, low, high, 0, plain.reads)
+            bit = local_bit(index)
+            self._narrowed_bits |= bit
+            self._narrowed.setdefault(bit, set()).add(index)
+        else:
+            self._widen(index)
+
+    def _widen(self, index: int) -> None:
+        """Forget the bounds of a local, but for those of its type."""
+        if self._known[index] is self._plain[index]:
+            return
+        self._known[index] = self._plain[index]
+        narrowed = self._narrowed.get(local_bit(index))
+        if narrowed is not None:
+            narrowed.discard(index)
+
+    def bounds(self, index: int) -> tuple[int, int]:
+        """Return the bounds of a local's present value."""
+        known = self._known[index]
+        return known.low, known.high
+
+    def narrowed(self, assigned: int) -> list[int]:
+        """Return which of some locals, by their bits, have closer bounds than their types."""
+        found: list[int] = []
+        bits = self._narrowed_bits & assigned
+        while bits:
+            bit = bits & -bits
+            bits ^= bit
+            found += self._narrowed[bit]
+        return sorted(found)
+
+    def forget(self, assigned: int) -> None:
+        """Forget the bounds of locals, by their bits: they may have been set on the way here."""
+        for index in self.narrowed(assigned):
+            self._widen(index)
+        self._narrowed_bits &= ~assigned
+
+    def forget_all(self) -> None:
+        """Forget the bounds of all locals."""
+        self.forget(-1)
+
+    # Counters of loops
+
+    def begin_counters(self, bounds: list[Bounds]) -> list[tuple[Bounds, Expression]]:
+        """Rely on the bounds of a loop's counters until the loop ends.
+
+        Example::
+
+            (module (memory 1)
+              (func (local i32)
+                (loop $again
+                  (i32.store8 offset=100 (local.get 0) (i32.const 7))
+                  (br_if $again
+                    (i32.ne
+                      (local.tee 0 (i32.add (local.get 0) (i32.const 4)))
+                      (i32.const 60))))))
+
+            def f0():
+                for _ in budget: break
+                l0 = 0
+                for _ in budget:
+                    memory[l0 + 100] = 7
+                    l0 = l0 + 4 if l0 < 0x3fff0000 else l0 + 4 & 0xffffffff
+                    if l0 != 60:
+                        continue
+                    break
+                return
+
+        Returns:
+            What `end_counters` needs.
+        """
+        before = []
+        for bound in bounds:
+            index = bound.local
+            plain = self._plain[index]
+            before.append((bound, plain))
+            if bound.least < 0:
+                self._signed.add(index)
+                self._write_start(index, bound.low)
+            self._plain[index] = Expression(
+                plain.text, ATOM, bound.least, bound.most, 0, plain.reads
+            )
+            self._narrow(index, bound.low, bound.high)
+        return before
+
+    def _write_start(self, index: int, start: int) -> None:
+        """Write the start of a signed counter, in place of the same number without a sign."""
+        last = self._lines.written[-1]
+        name = self.names[index]
+        if last.indent == self._lines.indent and last.text == f"{name} = {start & 0xFFFFFFFF:#x}":
+            last.text = f"{name} = {start}"
+        else:
+            self._lines.write(f"{name} = {start}")
+
+    def end_counters(self, before: list[tuple[Bounds, Expression]]) -> None:
+        """End the loop that `begin_counters` began."""
+        for bound, plain in before:
+            self._plain[bound.local] = plain
+            self._widen(bound.local)
+            self._signed.discard(bound.local)
+
+    # Defaults
+
+    def defaults(self) -> list[str]:
+        """Return the statements that give locals their default values, where these can be read."""
+        groups: dict[str, list[str]] = {}
+        for index in range(self._params, len(self.types)):
+            if self._used[index] and index not in self._set_first:
+                groups.setdefault(DEFAULTS[self.types[index]], []).append(self.names[index])
+        return [
+            f"{' = '.join(names[start : start + 32])} = {default}"
+            for default, names in groups.items()
+            for start in range(0, len(names), 32)
+        ]
