@@ -25,7 +25,7 @@ _NO_BRACKETS = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[^"\[\]{}]++', re.DOTALL)
 
 
 def read_json(text: str) -> Any:
-    """The value of a JSON text.
+    """Parse a JSON text.
 
     Raises:
         ValueError: it is not JSON, or is nested too deep; in words.
@@ -40,7 +40,7 @@ def read_json(text: str) -> Any:
 
 
 def _finite(text: str) -> float:
-    """A number, and none of those that could not be written again: `NaN`, `Infinity`, `1e999`."""
+    """Parse a number; refuse one that could not be written again: `NaN`, `Infinity`, `1e999`."""
     number = float(text)
     if not math.isfinite(number):
         raise ValueError(f"{text} is no number that can be kept")
@@ -48,7 +48,7 @@ def _finite(text: str) -> float:
 
 
 def write_json(value: Any) -> str:
-    """A value as compact JSON.
+    """Write a value as compact JSON.
 
     Raises:
         ValueError: it cannot be written; in words.

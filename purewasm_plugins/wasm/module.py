@@ -185,15 +185,15 @@ class Module(Record, slots=False):
         return len(self.global_types) - len(self.globals)
 
     def function_type(self, index: int) -> FuncType:
-        """The type of function `index`, imported ones first."""
+        """Return the type of function `index`, imported ones first."""
         return self.types[self.function_type_indices[index]]
 
     def import_type(self, entry: Import) -> ExternType:
-        """The type that an import declares, a function's type index resolved."""
+        """Return the type that an import declares, a function's type index resolved."""
         return self.types[entry.type] if isinstance(entry.type, int) else entry.type
 
     def export_type(self, entry: Export) -> ExternType:
-        """The type of what an export names."""
+        """Return the type of what an export names."""
         match entry.kind:
             case ExternKind.FUNCTION:
                 return self.function_type(entry.index)

@@ -62,8 +62,12 @@ class Limits(Record):
         return f"{self.minimum}" if self.maximum is None else f"{self.minimum} {self.maximum}"
 
     def admits(self, size: int, maximum: int | None) -> bool:
-        """Whether something of `size` that may grow to `maximum` can stand for an import of these
-        limits (section 4.5.2.2)."""
+        """Return whether an import of these limits accepts a size and a maximum (section 4.5.2.2).
+
+        Args:
+            size: how large the memory or table is now.
+            maximum: how large it may become; None where it declares no maximum.
+        """
         if size < self.minimum:
             return False
         return self.maximum is None or (maximum is not None and maximum <= self.maximum)

@@ -245,7 +245,9 @@ def test_a_nested_call_uses_the_budget_of_the_call_it_is_part_of(start: Start) -
 
 @pytest.mark.parametrize("end", ["fuel", "timeout", "cancel"])
 def test_a_host_function_cannot_hide_that_the_budget_is_gone(start: Start, end: str) -> None:
-    limits: dict[str, Any] = {"fuel": {"fuel": 1000}, "timeout": {"timeout": 0.05}, "cancel": {}}[end]
+    limits: dict[str, Any] = {"fuel": {"fuel": 1000}, "timeout": {"timeout": 0.05}, "cancel": {}}[
+        end
+    ]
     swallowed: list[Trap] = []
     calls: list[str] = []
 

@@ -536,8 +536,13 @@ def test_an_exported_allocator_is_used(
     for number, given in enumerate(("", "x", "é" * 20, "x" * 1000), 1):
         assert plugin.execute_tool(0, given) == "1", "blocks that are live during the call"
         assert exports.global_("made").value == number
-        assert exports.global_("asked").value == len(given.encode()) + 1, "the terminator needs a byte"
-        assert exports.memory("memory").read(4096, exports.global_("asked").value) == given.encode() + b"\0"
+        assert exports.global_("asked").value == len(given.encode()) + 1, (
+            "the terminator needs a byte"
+        )
+        assert (
+            exports.memory("memory").read(4096, exports.global_("asked").value)
+            == given.encode() + b"\0"
+        )
     assert len(exports.memory("memory").raw) == PAGE, "no page of the host's"
 
 
@@ -637,4 +642,7 @@ def test_an_allocator_that_grows_memory(load: Load) -> None:
     for size in (10, 3 * PAGE, 5, 10 * PAGE):
         assert plugin.execute_tool("echo", "x" * size) == "x" * size
         assert plugin.execute_tool("live", "") == "1"
-    assert len(plugin.instance.exports.memory("memory").raw) == plugin.instance.exports.memory("memory").size
+    assert (
+        len(plugin.instance.exports.memory("memory").raw)
+        == plugin.instance.exports.memory("memory").size
+    )

@@ -176,7 +176,9 @@ def test_memory_made_by_the_host(start: Start) -> None:
         {"e": {"m": memory}},
     )
     assert instance.exports.function("grow")() == 1
-    assert instance.exports.function("grow")() == -1, "the limits it was made with are the ones that hold"
+    assert instance.exports.function("grow")() == -1, (
+        "the limits it was made with are the ones that hold"
+    )
     with pytest.raises(ResourceLimitError):
         Memory(MemoryType(Limits(3)), ResourceLimits(memory_pages=2))
 

@@ -317,7 +317,9 @@ def test_a_limit_is_a_number(name: str, value: Any) -> None:
         ResourceLimits(**{name: value})
 
 
-@pytest.mark.parametrize("name", [name for name in ResourceLimits.__annotations__ if name != "timeout"])
+@pytest.mark.parametrize(
+    "name", [name for name in ResourceLimits.__annotations__ if name != "timeout"]
+)
 @pytest.mark.parametrize("value", [1.5, 2.0, float("nan"), float("inf")])
 def test_what_is_counted_is_a_whole_number(name: str, value: float) -> None:
     with pytest.raises(ValueError, match=f"the limit {name} must be an int or None"):

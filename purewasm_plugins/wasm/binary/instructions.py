@@ -213,7 +213,7 @@ _ONE_BYTE = [_one_byte(code) for code in range(256)]
 
 
 def read_opcode(data: bytes, position: int) -> tuple[Opcode, int]:
-    """The opcode at `position`, and where its immediates start."""
+    """Read the opcode at `position`; return it and where its immediates start."""
     code, after = read_byte(data, position)
     if code in PREFIXES:
         number, after = read_unsigned(data, after)
@@ -229,12 +229,12 @@ def read_opcode(data: bytes, position: int) -> tuple[Opcode, int]:
 
 
 def read_immediates(data: bytes, position: int, opcode: Opcode) -> tuple[tuple[Any, ...], int]:
-    """The immediates of `opcode` from `position`, and where the next instruction starts."""
+    """Read the immediates of `opcode`; return them and where the next instruction starts."""
     return _READERS[opcode.immediates](data, position)
 
 
 def instructions(data: bytes, span: Span) -> Iterator[Instruction]:
-    """The instructions in a span of the module's bytes, the final `end` included.
+    """Yield the instructions in a span of the module's bytes, the final `end` included.
 
     For any span, validated or not, and never recursive: nesting is for the caller to follow.
 

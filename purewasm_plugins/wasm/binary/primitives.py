@@ -26,19 +26,19 @@ _REFERENCE_TYPES = {int(type_): type_ for type_ in ValType if type_.is_reference
 
 
 def unexpected_end(data: bytes) -> DecodeError:
-    """What to raise where the module's bytes end in the middle of something."""
+    """Make the error for bytes that end in the middle of something."""
     return DecodeError("unexpected end of section or function", len(data))
 
 
 def read_byte(data: bytes, position: int) -> tuple[int, int]:
-    """One byte."""
+    """Read one byte."""
     if position >= len(data):
         raise unexpected_end(data)
     return data[position], position + 1
 
 
 def read_bytes(data: bytes, position: int, size: int) -> tuple[bytes, int]:
-    """`size` bytes, copied."""
+    """Copy `size` bytes."""
     end = position + size
     if end > len(data):
         raise unexpected_end(data)
@@ -46,7 +46,7 @@ def read_bytes(data: bytes, position: int, size: int) -> tuple[bytes, int]:
 
 
 def read_unsigned(data: bytes, position: int, bits: int = 32) -> tuple[int, int]:
-    """An unsigned LEB128 integer of at most `bits` bits (section 5.2.2)."""
+    """Read an unsigned LEB128 integer of at most `bits` bits (section 5.2.2)."""
     start = position
     value = shift = 0
     while True:
@@ -67,7 +67,7 @@ def read_unsigned(data: bytes, position: int, bits: int = 32) -> tuple[int, int]
 
 
 def read_signed(data: bytes, position: int, bits: int) -> tuple[int, int]:
-    """A signed LEB128 integer of at most `bits` bits (section 5.2.2)."""
+    """Read a signed LEB128 integer of at most `bits` bits (section 5.2.2)."""
     start = position
     value = shift = 0
     while True:
@@ -89,7 +89,7 @@ def read_signed(data: bytes, position: int, bits: int) -> tuple[int, int]:
 
 
 def read_name(data: bytes, position: int) -> tuple[str, int]:
-    """A name: a length and that many bytes of UTF-8 (section 5.2.4)."""
+    """Read a name: a length and that many bytes of UTF-8 (section 5.2.4)."""
     size, start = read_unsigned(data, position)
     end = start + size
     if end > len(data):
@@ -107,7 +107,7 @@ def _unknown_type(what: str, byte: int, position: int) -> DecodeError:
 
 
 def read_value_type(data: bytes, position: int) -> tuple[ValType, int]:
-    """A value type (section 5.3.4)."""
+    """Read a value type (section 5.3.4)."""
     byte, after = read_byte(data, position)
     type_ = _VALUE_TYPES.get(byte)
     if type_ is None:
@@ -116,7 +116,7 @@ def read_value_type(data: bytes, position: int) -> tuple[ValType, int]:
 
 
 def read_value_types(data: bytes, position: int) -> tuple[tuple[ValType, ...], int]:
-    """A count and that many value types (section 5.3.5)."""
+    """Read a count and that many value types (section 5.3.5)."""
     count, start = read_unsigned(data, position)
     end = start + count
     if end > len(data):
@@ -129,7 +129,7 @@ def read_value_types(data: bytes, position: int) -> tuple[tuple[ValType, ...], i
 
 
 def read_reference_type(data: bytes, position: int) -> tuple[ValType, int]:
-    """A reference type (section 5.3.3)."""
+    """Read a reference type (section 5.3.3)."""
     byte, after = read_byte(data, position)
     type_ = _REFERENCE_TYPES.get(byte)
     if type_ is None:
@@ -138,7 +138,7 @@ def read_reference_type(data: bytes, position: int) -> tuple[ValType, int]:
 
 
 def read_block_type(data: bytes, position: int) -> tuple[ValType | int | None, int]:
-    """A block type: nothing, one result type, or the index of a function type (section 5.4.1)."""
+    """Read a block type: nothing, a result type, or the index of a type (section 5.4.1)."""
     byte, after = read_byte(data, position)
     if byte == 0x40:
         return None, after

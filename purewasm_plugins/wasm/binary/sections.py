@@ -160,7 +160,7 @@ class _Contents:
     def definitions(
         self, data: bytes, position: int, read: _Reader[_Item], maximum: int, what: str
     ) -> tuple[tuple[_Item, ...], int]:
-        """What a section defines."""
+        """Read what a section defines."""
         count, _ = read_unsigned(data, position)
         if count <= maximum:
             self.define(count, position)
@@ -212,7 +212,7 @@ def _custom_section(data: bytes, position: int, contents: _Contents) -> int:
 def _vector(
     data: bytes, position: int, read: _Reader[_Item], maximum: int, what: str
 ) -> tuple[tuple[_Item, ...], int]:
-    """A count and that many items (section 5.1.3)."""
+    """Read a count and that many items (section 5.1.3)."""
     start = position
     count, position = read_unsigned(data, position)
     if count > maximum:
@@ -322,7 +322,7 @@ def _export(data: bytes, position: int) -> tuple[Export, int]:
 
 
 def _expression(data: bytes, position: int) -> tuple[Span, int]:
-    """A constant expression, up to its `end`; the validator looks at what is in it."""
+    """Find the `end` of a constant expression; the validator checks its instructions."""
     start = position
     depth = 1
     while depth:

@@ -60,7 +60,7 @@ class _Content:
     def _association(
         self, position: int, end: int, read: Callable[[int, int], tuple[_Item, int]]
     ) -> tuple[dict[int, _Item], int]:
-        """A vector of an index and what belongs to it; the first one counts if there are two."""
+        """Read a vector of indices with what belongs to each; of two alike the first one counts."""
         found: dict[int, _Item] = {}
         start = position
         count, position = read_unsigned(self._data, position)
@@ -103,7 +103,7 @@ _SUBSECTIONS: dict[int, tuple[str, _Reader]] = {
 
 
 def read_names(module: Module) -> Names:
-    """The names in a module's name section; none where it has no such section."""
+    """Return the names in a module's name section; none where it has no such section."""
     for section in module.custom_sections:
         if section.name == "name":
             return _read(module.data, *section.content)

@@ -81,11 +81,11 @@ class Identifiers:
         self.data = _identifiers(names.data)
 
     def locals(self, function: int) -> dict[int, str]:
-        """The identifiers of a function's locals, by index."""
+        """Return the identifiers of a function's locals, by index."""
         return _identifiers(self._names.locals.get(function, {}))
 
     def labels(self, function: int) -> dict[int, str]:
-        """The identifiers of a function's blocks, in the order in which they begin."""
+        """Return the identifiers of a function's blocks, in the order in which they begin."""
         return _identifiers(self._names.labels.get(function, {}))
 
 
@@ -184,7 +184,7 @@ def format_instruction(
     labels: Sequence[str] = (),
     types: Sequence[FuncType] = (),
 ) -> str:
-    """An instruction as a line of text, without indentation.
+    """Print an instruction as a line of text, without indentation.
 
     Args:
         instruction: one of `instructions`.
@@ -280,7 +280,7 @@ def body_lines(
     identifiers: Identifiers,
     locals_: Mapping[int, str],
 ) -> Iterator[BodyLine]:
-    """The instructions of a function body as text, with its blocks followed."""
+    """Print the instructions of a function body, one a line, indented by their blocks."""
     names = identifiers.labels(function)
     labels: list[str] = []
     blocks = 0
@@ -314,7 +314,7 @@ def _label(labels: Sequence[str], number: int) -> str:
 
 
 def _type_use(index: int, identifiers: Identifiers, types: Sequence[FuncType]) -> str:
-    """A reference to a type, with what it is where that is known."""
+    """Print a reference to a type, with what it is where that is known."""
     text = f" (type {_named(identifiers.types, index)})"
     return text + _signature(types[index]) if index < len(types) else text
 
@@ -325,7 +325,7 @@ def _type_use(index: int, identifiers: Identifiers, types: Sequence[FuncType]) -
 def disassemble(
     module: Module, function: int | None = None, *, offsets: bool = False
 ) -> Iterator[str]:
-    """A module as text.
+    """Print a module as text, line by line.
 
     Args:
         module: it need not be valid.
@@ -407,7 +407,7 @@ class _Printer:
     def _extern(
         self, kind: ExternKind, index: int, type_: int | TableType | MemoryType | GlobalType
     ) -> str:
-        """The beginning of a definition: what it is, what it is called and its type."""
+        """Return the beginning of a definition: what it is, what it is called and its type."""
         start = f"{_keyword(kind)} {_defined(self._spaces()[kind], index)}"
         match type_:
             case TableType():
@@ -419,7 +419,7 @@ class _Printer:
         return start + _type_use(type_, self._identifiers, self._module.types)
 
     def _expression(self, span: Span) -> str:
-        """A constant expression, on one line."""
+        """Print a constant expression on one line."""
         found = [
             format_instruction(instruction, self._identifiers)
             for instruction in instructions(self._module.data, span)
@@ -529,7 +529,7 @@ def _declared(
     first: int,
     identifiers: Mapping[int, str],
 ) -> str:
-    """Declarations of parameters or locals: those without a name together, the others apart."""
+    """Declare parameters or locals: those without a name together, the others apart."""
     groups: list[str] = []
     nameless: list[str] = []
     types = (type_ for count, type_ in runs for _ in range(count))

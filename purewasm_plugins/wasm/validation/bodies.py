@@ -173,7 +173,7 @@ class FunctionValidator:
         self._locals: dict[tuple[_Types, tuple[tuple[int, ValType], ...]], _LocalAccess] = {}
 
     def signature(self, params: _Types, results: _Types) -> Effect:
-        """The one effect of a signature."""
+        """Return the one effect of a signature."""
         effect = self._effects.get((params, results))
         if effect is None:
             effect = self._effects[params, results] = Effect(params, results)
@@ -198,14 +198,14 @@ class FunctionValidator:
         )
 
     def _function_shape(self, code: Code) -> _Shape:
-        """A function is a block around its body, with its results and no parameters."""
+        """Return the shape of a function: a block with its results and no parameters."""
         results = self.module.types[code.type_index].results
         if len(results) <= 1:
             return self._short_shapes[results[0] if results else 0x40]
         return self._remembered_shape(~code.type_index, FuncType((), results))
 
     def _block_shape(self, position: int) -> tuple[_Shape, int]:
-        """The shape of the block type at `position`, which is no short one yet, and its end."""
+        """Return the shape of the block type at `position`, not yet a short one, and its end."""
         (index,), after = read_immediates(self.module.data, position, BY_CODE[0x02])
         shape = self._remembered_shape(index, self._type(index))
         if after == position + 1:
@@ -221,7 +221,7 @@ class FunctionValidator:
         return shape
 
     def _local_access(self, params: _Types, code: Code) -> _LocalAccess:
-        """The effects on the locals that an index of one byte reaches."""
+        """Return the effects on the locals that an index of one byte reaches."""
         key = (params, code.locals)
         access = self._locals.get(key)
         if access is None:
@@ -467,7 +467,7 @@ class FunctionValidator:
     def _explained(
         self, error: IndexError | WasmError, function: int, position: int, end: int
     ) -> WasmError:
-        """What is wrong with the instruction at `position`, now that time does not matter.
+        """Return what is wrong with the instruction at `position`, and take the time for it.
 
         An `IndexError` is left to happen in the loop, where a byte or what is numbered is missing.
         """
@@ -498,7 +498,7 @@ class FunctionValidator:
     def _effect(
         self, opcode: Opcode, immediates: tuple[Any, ...], params: _Types, code: Code
     ) -> Effect:
-        """The effect of any instruction that is not a control instruction.
+        """Return the effect of any instruction that is not a control instruction.
 
         Raises:
             ValidationError: an immediate is not what it has to be.
@@ -600,7 +600,7 @@ class FunctionValidator:
         return self.module.elements[index].type
 
     def _local_type(self, params: _Types, code: Code, index: int) -> ValType:
-        """The type of any local, parameters counted, without a list of them all."""
+        """Return the type of any local, parameters counted, without a list of them all."""
         if index < len(params):
             return params[index]
         if self._declared_by is not code:

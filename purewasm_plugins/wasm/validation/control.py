@@ -94,22 +94,22 @@ class Recorder:
         self._body: Block | None = None
 
     def enter(self, kind: str, start: int, type_: FuncType, height: int) -> None:
-        """A block opens; `height` counts from that of the block around it."""
+        """Open a block; `height` counts from that of the block around it."""
         if self._open:
             height += self._open[-1].height
             self._blocks[start] = None  # keeps the order
         self._open.append(_Open(kind, start, type_, height))
 
     def begin_else(self, offset: int) -> None:
-        """The innermost block has an `else`."""
+        """Note the `else` of the innermost block."""
         self._open[-1].else_offset = offset
 
     def branch(self, label: int) -> None:
-        """Something branches."""
+        """Note that an instruction branches to a label."""
         self._open[~label].targeted = True
 
     def leave(self, offset: int) -> None:
-        """The innermost block ends."""
+        """Close the innermost block."""
         opened = self._open.pop()
         block = Block(
             opened.kind,
@@ -126,7 +126,7 @@ class Recorder:
             self._body = block
 
     def control(self) -> Control:
-        """What was recorded, once the function has ended."""
+        """Return what was recorded, once the function has ended."""
         blocks = {offset: block for offset, block in self._blocks.items() if block is not None}
         if self._body is None:
             raise ValueError("the function has not ended")

@@ -227,7 +227,7 @@ def _check_constant(module: Module, expression: Span, expected: ValType) -> None
 
 
 def _declared_references(module: Module) -> frozenset[int]:
-    """The functions that `ref.func` may name in a body: those that occur outside of all bodies."""
+    """Return the functions that `ref.func` may name in a body: those named outside of bodies."""
     return frozenset(_references(module))
 
 

@@ -50,7 +50,7 @@ class Effect:
         self.weight = 1 + len(params) + len(results)
 
     def apply(self, stack: OperandStack) -> OperandStack:
-        """The stack after the instruction.
+        """Return the stack after the instruction.
 
         Raises:
             ValidationError: the operands are not there, or are of other types.
@@ -72,6 +72,7 @@ class Refused(Effect):
         self.message = message
 
     def apply(self, stack: OperandStack) -> OperandStack:
+        """Raise the error."""
         raise ValidationError(self.message)
 
 
@@ -81,6 +82,7 @@ class BlockEnd(Effect):
     __slots__ = ()
 
     def apply(self, stack: OperandStack) -> OperandStack:
+        """Check that the results are all that is on the stack; leave it empty."""
         for type_ in reversed(self.params):
             stack = stack.pop_value(type_)
         if stack.below is not None:
@@ -176,7 +178,7 @@ class OperandStack(dict[Effect, "OperandStack"]):
     top: Operand
 
     def __init__(self, checks: int, *, polymorphic: bool = False) -> None:
-        """An empty stack.
+        """Make an empty stack.
 
         Args:
             checks: how many operands may be looked at one by one, of all the stacks that come of
@@ -202,7 +204,7 @@ class OperandStack(dict[Effect, "OperandStack"]):
         return after
 
     def push_value(self, type_: Operand) -> OperandStack:
-        """The stack with one more operand."""
+        """Return the stack with one more operand."""
         effect = _PUSH[type_]
         known = self.get(effect)
         if known is not None:
@@ -221,7 +223,7 @@ class OperandStack(dict[Effect, "OperandStack"]):
         return stack
 
     def pop_value(self, expected: ValType) -> OperandStack:
-        """The stack without its topmost operand, which has to be of that type."""
+        """Return the stack without its topmost operand, which has to be of that type."""
         below = self.below
         if below is None:
             if self.polymorphic:
@@ -232,7 +234,7 @@ class OperandStack(dict[Effect, "OperandStack"]):
         return below
 
     def pop_any_value(self) -> tuple[Operand, OperandStack]:
-        """The type of the topmost operand, whatever it is, and the stack without it."""
+        """Return the type of the topmost operand, whatever it is, and the stack without it."""
         below = self.below
         if below is None:
             if self.polymorphic:

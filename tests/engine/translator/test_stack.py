@@ -99,7 +99,9 @@ def test_the_first_call_to_end_leaves_it_to_the_other(wat: Wat, limit: int) -> N
     deep = link(wat, lambda: host[0](), call_depth=20_000)
     shallow = link(wat)
     results: list[int] = []
-    thread = threading.Thread(target=lambda: results.append(deep.exports.function("host_and_down")(19_990)))
+    thread = threading.Thread(
+        target=lambda: results.append(deep.exports.function("host_and_down")(19_990))
+    )
     thread.start()
     assert deep_waits.wait(30)
     assert shallow.exports.function("down")(900) == 900
