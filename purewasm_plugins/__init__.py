@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from purewasm_plugins.engine import instantiate
+from purewasm_plugins.engine import Engine, instantiate
 from purewasm_plugins.errors import (
     AbiVersionError,
     Cancelled,
@@ -54,9 +54,11 @@ from purewasm_plugins.plugin import (
     WasmPlugin,
     WasmPluginManager,
 )
-from purewasm_plugins.runtime.instance import Function, Global, Instance
+from purewasm_plugins.plugin.host_functions import host_function
+from purewasm_plugins.runtime.imports import Imports
+from purewasm_plugins.runtime.instance import Caller, Exports, Function, Global, Instance
 from purewasm_plugins.runtime.limits import ResourceLimits
-from purewasm_plugins.runtime.memory import Memory
+from purewasm_plugins.runtime.memory import GrowRefusal, Memory
 from purewasm_plugins.runtime.table import Table
 from purewasm_plugins.support.version import VERSION
 from purewasm_plugins.tools import (
@@ -68,6 +70,14 @@ from purewasm_plugins.tools import (
     ToolImpl,
     ToolRegistry,
     ToolResult,
+)
+from purewasm_plugins.wasm.types import (
+    FuncType,
+    GlobalType,
+    Limits,
+    MemoryType,
+    TableType,
+    ValType,
 )
 
 if TYPE_CHECKING:
@@ -100,6 +110,7 @@ def examples() -> tuple[str, ...]:
 
 __all__ = [
     "AbiVersionError",
+    "Caller",
     "CancellableTool",
     "Cancellation",
     "Cancelled",
@@ -109,17 +120,25 @@ __all__ = [
     "DirectoryReport",
     "DuplicatePluginError",
     "DuplicateToolError",
+    "Engine",
     "ExportKindError",
+    "Exports",
+    "FuncType",
     "Function",
     "Global",
+    "GlobalType",
+    "GrowRefusal",
+    "Imports",
     "Instance",
     "InstantiateError",
     "InvalidArgumentsError",
     "InvalidOptionError",
     "InvalidString",
+    "Limits",
     "LinkError",
     "Memory",
     "MemoryInUse",
+    "MemoryType",
     "MissingExportError",
     "OutOfFuel",
     "OutOfMemory",
@@ -135,6 +154,7 @@ __all__ = [
     "StackFrame",
     "StringError",
     "Table",
+    "TableType",
     "ToolCall",
     "ToolCategory",
     "ToolDefinition",
@@ -149,6 +169,7 @@ __all__ = [
     "TrapReason",
     "UnknownEngineError",
     "UnknownExportError",
+    "ValType",
     "ValidationError",
     "VersionMismatchError",
     "WasmError",
@@ -158,5 +179,6 @@ __all__ = [
     "__version__",
     "example",
     "examples",
+    "host_function",
     "instantiate",
 ]

@@ -123,7 +123,10 @@ def _isolated(instance: Instance) -> bool:
     first = module.imported_functions
     return (
         all(isinstance(entry.type, int) for entry in module.imports)
-        and all(function.instance is None for function in instance.functions[:first])
+        and not any(
+            function.instance is not None or function.takes_caller
+            for function in instance.functions[:first]
+        )
         and not any(
             param.is_reference
             for function in instance.functions[:first]

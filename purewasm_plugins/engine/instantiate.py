@@ -7,11 +7,12 @@ the functions. Everything is checked before anything is allocated.
 from __future__ import annotations
 
 import gc
+from collections.abc import Mapping
 from typing import Any
 
 from purewasm_plugins.cache.protocol import CodeCache
 from purewasm_plugins.engine.protocol import Engine
-from purewasm_plugins.errors import LinkError, OutOfMemory, WasmError
+from purewasm_plugins.errors import LinkError, OutOfMemory, UnknownEngineError, WasmError
 from purewasm_plugins.runtime.imports import Imports
 from purewasm_plugins.runtime.instance import Exports, Extern, Function, Global, Instance
 from purewasm_plugins.runtime.limits import ResourceLimits
@@ -34,16 +35,22 @@ from purewasm_plugins.wasm.types import (
 #: The names that `engine_named` takes, the default first.
 ENGINES = ("translator", "pywasm")
 
+_NO_PYWASM = (
+    "the package pywasm is not installed; `python -m pip install purewasm-plugins` brings it along,"
+    " and the engine 'translator' does not need it"
+)
+
 
 def engine_named(engine: str | Engine | None, cache: CodeCache | None = None) -> Engine:
-    """The engine of that name; the default one for None.
+    """Return the engine of that name; the default one for None.
 
     Args:
         engine: a name, an engine, or None.
         cache: where the translator keeps the code that it makes.
 
     Raises:
-        WasmError: there is none of that name, or it cannot run here.
+        UnknownEngineError: there is none of that name, or it cannot run here.
+        TypeError: it is neither a name nor an engine.
     """
     # An engine is imported only when it is asked for: each takes as long as all the rest.
     if engine is None or engine == "translator":
@@ -51,11 +58,18 @@ def engine_named(engine: str | Engine | None, cache: CodeCache | None = None) ->
 
         return Translator(cache=cache)
     if engine == "pywasm":
-        from purewasm_plugins.engine.reference.interpreter import Interpreter
+        try:
+            from purewasm_plugins.engine.reference.interpreter import Interpreter
+        except ModuleNotFoundError as error:
+            if error.name != "pywasm":
+                raise
+            raise UnknownEngineError(engine, ENGINES, _NO_PYWASM) from None
 
         return Interpreter()
     if isinstance(engine, str):
-        raise WasmError(f"there is no engine '{engine}'; there are: {', '.join(ENGINES)}")
+        raise UnknownEngineError(engine, ENGINES)
+    if not callable(getattr(engine, "link", None)):
+        raise TypeError(f"expected an engine or its name, got {type(engine).__name__}")
     return engine
 
 
@@ -71,13 +85,15 @@ def instantiate(
     Args:
         data_or_module: the bytes of a `.wasm` file, or what `load` made of them.
         imports: `{module: {name: value}}`, a value being a Python callable, a `Function`, a
-            `Memory`, a `Table` or a `Global`. A callable gets the type that the module declares.
+            `Memory`, a `Table` or a `Global`. A callable gets the type that the module declares,
+            and the instance as a `Caller` where its first parameter is annotated so.
         engine: the name of an engine, or an engine; None for the default.
         limits: what the instance may use; None for the defaults of `ResourceLimits`.
 
     Raises:
         DecodeError, ValidationError: the module is not valid.
         LinkError: an import is missing or does not match its declaration.
+        UnknownEngineError: there is no such engine, or it cannot run here.
         ResourceLimitError: the module declares more than the limits allow.
         Trap: a segment does not fit, or the start function trapped.
         OutOfMemory: Python has no room for the instance.
@@ -88,8 +104,8 @@ def instantiate(
     imported = _match_imports(valid.module, {} if imports is None else imports)
     _check_declared_sizes(valid.module, limits)
     instance: Instance | None = None
-    # All that is made lives as long as the instance: to look through it for cycles every 700
-    # objects takes seven times as long as to make it.
+    # All that is made lives as long as the instance. Python would search it for cycles after every
+    # 700 objects, which takes seven times as long as to make it.
     collecting = gc.isenabled()
     try:
         gc.disable()
@@ -101,7 +117,7 @@ def instantiate(
         if collecting:
             gc.enable()
     if instance is None:
-        # Outside of the handler: what had been made is gone by now, and there is room again.
+        # Outside of the handler what had been made is freed, and there is room again.
         raise OutOfMemory
     if valid.module.start is not None:
         instance.functions[valid.module.start]()
@@ -111,10 +127,12 @@ def instantiate(
 def _allocated(
     valid: ValidModule, imported: list[Extern], engine: Engine, limits: ResourceLimits
 ) -> Instance:
-    """An instance to which nothing has happened yet."""
+    """Return an instance in which no code has run and no segment was applied."""
     module = valid.module
     instance = Instance(valid, limits)
-    instance.functions = [extern for extern in imported if isinstance(extern, Function)]
+    instance.functions = [
+        extern.imported_by(instance) for extern in imported if isinstance(extern, Function)
+    ]
     instance.tables = [extern for extern in imported if isinstance(extern, Table)]
     instance.memories = [extern for extern in imported if isinstance(extern, Memory)]
     instance.globals = [extern for extern in imported if isinstance(extern, Global)]
@@ -167,12 +185,12 @@ def _match_imports(module: Module, imports: Imports) -> list[Extern]:
 
 
 def _match_import(module: Module, entry: Import, imports: Imports) -> Extern:
-    """What is given for an import, if its type fits (core specification, 4.5.2)."""
+    """Return what is given for an import, if its type fits (core specification, 4.5.2)."""
     wanted = module.import_type(entry)
     try:
         given = imports[entry.module][entry.name]
     except KeyError:
-        raise LinkError(entry.module, entry.name) from None
+        raise LinkError(entry.module, entry.name, available=_given(imports)) from None
     if isinstance(wanted, FuncType) and callable(given) and not isinstance(given, Function):
         given = Function(wanted, given, name=f"{entry.module}.{entry.name}")
     matches, found = _matches(wanted, given)
@@ -182,8 +200,18 @@ def _match_import(module: Module, entry: Import, imports: Imports) -> Extern:
     return given  # type: ignore[no-any-return]
 
 
+def _given(imports: Imports) -> tuple[str, ...]:
+    """Return the names of what the host gives, where its namespaces tell them."""
+    return tuple(
+        f"{module}.{name}"
+        for module, namespace in imports.items()
+        if isinstance(namespace, Mapping)
+        for name in namespace
+    )
+
+
 def _matches(wanted: ExternType, given: Any) -> tuple[bool, str]:
-    """Whether an external value has a type, and the type it has, as text."""
+    """Return whether an external value has a type, and the type it has, as text."""
     match wanted, given:
         case FuncType(), Function():
             return given.type == wanted, str(given.type)
@@ -209,7 +237,7 @@ def _check_declared_sizes(module: Module, limits: ResourceLimits) -> None:
 
 
 def _evaluate(instance: Instance, expression: Span) -> Any:
-    """The raw value of a constant expression (core specification, 3.3.10)."""
+    """Return the raw value of a constant expression (core specification, 3.3.10)."""
     instruction = next(instructions(instance.module.module.data, expression))
     (immediate,) = instruction.immediates
     match instruction.opcode.mnemonic:
@@ -250,7 +278,7 @@ def _exported(instance: Instance, entry: Export) -> Extern:
 
 
 def _apply_segments(instance: Instance) -> None:
-    """Copy the active segments into place and drop them; what was written before a trap stays."""
+    """Copy the active segments into place and drop them. What was written before a trap stays."""
     module = instance.module.module
     for index, segment in enumerate(module.elements):
         if segment.offset is not None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from purewasm_plugins.errors import InvalidString, ResourceLimitError, StringError
 from purewasm_plugins.plugin import abi
@@ -196,8 +196,34 @@ class PluginAllocator:
 
     def put(self, data: bytes) -> int:
         """Write an input into memory that the plugin allocates; see `InputPlace.put`."""
-        pointer = write_allocated(self._memory, self._allocate, data, "the input")
+        pointer = self.write(data, "the input")
         self._live.append(pointer)
+        return pointer
+
+    def write(self, data: bytes, what: str) -> int:
+        """Write bytes into memory that the plugin allocates, and that it has to free.
+
+        Args:
+            data: the bytes.
+            what: they are, in an error's words.
+
+        Returns:
+            Their address, unsigned.
+
+        Raises:
+            StringError: the allocator has no memory, or returns an address that cannot be right.
+            Trap: the allocator trapped.
+        """
+        memory, size = self._memory.raw, len(data)
+        pointer = self._allocate(size)
+        if pointer == 0:
+            raise StringError(f"the plugin's allocator has no {size} bytes for {what}")
+        if pointer + size > len(memory):
+            raise StringError(
+                f"the plugin's allocator returned {pointer:#x} for {size} bytes, and memory ends at"
+                f" {len(memory):#x}"
+            )
+        memory[pointer : pointer + size] = data
         return pointer
 
     def release(self) -> None:
@@ -212,46 +238,6 @@ class PluginAllocator:
         self._live.clear()
 
 
-def write_allocated(memory: Memory, allocate: Callable[[int], int], data: bytes, what: str) -> int:
-    """Write bytes into memory that a plugin's allocator gives.
-
-    Args:
-        memory: the plugin's memory.
-        allocate: given a number of bytes, returns their address, unsigned, or 0.
-        data: the bytes.
-        what: they are, in an error's words.
-
-    Returns:
-        The address.
-
-    Raises:
-        StringError: the allocator has no memory, or returns an address that cannot be right.
-        Trap: the allocator trapped.
-    """
-    pointer = allocate(len(data))
-    if pointer == 0:
-        raise StringError(f"the plugin's allocator has no {len(data)} bytes for {what}")
-    if pointer + len(data) > len(memory.raw):
-        raise StringError(
-            f"the plugin's allocator returned {pointer:#x} for {len(data)} bytes, and memory"
-            f" ends at {len(memory.raw):#x}"
-        )
-    memory.raw[pointer : pointer + len(data)] = data
-    return pointer
-
-
-class Allocator(NamedTuple):
-    """The functions of an allocator that a plugin exports, on raw values.
-
-    Attributes:
-        allocate: given a number of bytes, returns their address, or 0 where it has none.
-        free: takes an address back; None where nothing does.
-    """
-
-    allocate: Callable[[int], int]
-    free: Callable[[int], object] | None
-
-
 def input_place(
     instance: Instance, memory: Memory, least_reserve: int = LEAST_RESERVE
 ) -> InputPlace:
@@ -264,14 +250,14 @@ def input_place(
     Raises:
         WrongExportTypeError: `plugin_alloc` or `plugin_free` has another type than the ABI says.
     """
-    allocator = exported_allocator(instance)
+    allocator = plugin_allocator(instance, memory)
     if allocator is not None:
-        return PluginAllocator(memory, allocator.allocate, allocator.free)
+        return allocator
     return Arena(memory, least_reserve if _may_grow(instance.module.module) else 0)
 
 
-def exported_allocator(instance: Instance) -> Allocator | None:
-    """Find the allocator that a plugin exports.
+def plugin_allocator(instance: Instance, memory: Memory) -> PluginAllocator | None:
+    """Return the allocator that a plugin exports, if it does.
 
     In this order: `plugin_alloc` and `plugin_free`; `malloc` and `free`; `cabi_realloc`;
     AssemblyScript's `__new`, `__pin` and `__unpin`.
@@ -282,7 +268,7 @@ def exported_allocator(instance: Instance) -> Allocator | None:
     allocate = abi.optional_function(instance, "plugin_alloc")
     free = abi.optional_function(instance, "plugin_free")
     if allocate is not None:
-        return Allocator(allocate.entry, None if free is None else free.entry)
+        return PluginAllocator(memory, allocate.entry, None if free is None else free.entry)
 
     def export(name: str, params: int, results: int) -> Callable[..., int] | None:
         function = instance.exports.get(name)
@@ -293,14 +279,14 @@ def exported_allocator(instance: Instance) -> Allocator | None:
 
     malloc, c_free = export("malloc", 1, 1), export("free", 1, 0)
     if malloc is not None and c_free is not None:
-        return Allocator(malloc, c_free)
+        return PluginAllocator(memory, malloc, c_free)
     realloc = export("cabi_realloc", 4, 1)
     if realloc is not None:
         # The component model's allocator: it also frees, but no size tells how much to free here.
-        return Allocator(lambda size: realloc(0, 0, 1, size), None)
+        return PluginAllocator(memory, lambda size: realloc(0, 0, 1, size), None)
     new, pin, unpin = export("__new", 2, 1), export("__pin", 1, 1), export("__unpin", 1, 0)
     if new is not None and pin is not None and unpin is not None:
-        return Allocator(lambda size: pin(new(size, _ARRAY_BUFFER)), unpin)
+        return PluginAllocator(memory, lambda size: pin(new(size, _ARRAY_BUFFER)), unpin)
     return None
 
 

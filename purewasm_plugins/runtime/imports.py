@@ -1,9 +1,14 @@
-"""What a host gives an instance."""
+"""What a host gives an instance: `Imports`, and the `Caller` that a host function may take."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-#: Module name to import name to what is imported.
+from purewasm_plugins.runtime.instance import Caller
+
+__all__ = ["Caller", "Imports"]
+
+#: Module name to import name to what is imported: a Python callable, a `Function`, a `Memory`, a
+#: `Table` or a `Global`.
 Imports = Mapping[str, Mapping[str, Any]]

@@ -1,36 +1,34 @@
-"""What users and engines hold: `Function`, `Memory`, `Table`, `Global`, `Instance`; and `Engine`.
+"""What users and engines hold: `Function`, `Global`, `Exports`, `Instance`, and `Caller`.
 
-A memory, a table and a global are the runtime structure of the core specification (section 4.2),
-the same for every engine, so that instances of different engines can share them. An engine adds
-only the code behind the functions that a module defines.
+They are the runtime structure of the core specification (section 4.2), the same for every engine,
+so that instances of different engines can share them; `Memory` and `Table` have files of their own.
+An engine adds only the code of the functions that a module defines.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NoReturn
+from functools import partial
+from types import FunctionType, MethodType
+from typing import Any, NoReturn, TypeVar
 
 from purewasm_plugins.errors import (
+    ExportKindError,
     Trap,
+    UnknownExportError,
     WasmError,
     escape_controls,
 )
-from purewasm_plugins.runtime.limits import (
-    Budget,
-    ResourceLimits,
-)
+from purewasm_plugins.runtime.limits import Budget, ResourceLimits
 from purewasm_plugins.runtime.memory import Memory
 from purewasm_plugins.runtime.table import Table
 from purewasm_plugins.runtime.values import DEFAULT, FROM_RAW, FunctionReference, to_raw
 from purewasm_plugins.wasm import ValidModule
-from purewasm_plugins.wasm.types import (
-    FuncType,
-    GlobalType,
-)
+from purewasm_plugins.wasm.types import FuncType, GlobalType
 
 
 class HostException(BaseException):
-    """Carries what a host function raised through an engine, which must not mistake it for a trap.
+    """The carrier of what a host function raised, through an engine that takes it for no trap.
 
     It never leaves the package: `Function.__call__` raises `exception` itself.
     """
@@ -43,16 +41,23 @@ class HostException(BaseException):
 class Function(FunctionReference):
     """A function: one that a module defines, or a Python callable with a WebAssembly type.
 
+        >>> from purewasm_plugins import FuncType, Function, ValType
+        >>> add = Function(FuncType((ValType.I32, ValType.I32), (ValType.I32,)), lambda a, b: a + b)
+        >>> add(2, 3)
+        5
+
     Attributes:
         type: its parameters and results.
         name: for messages: an export's or the name section's name, or None.
         instance: the instance whose module defines it; None for a host function.
         index: its index in that module; None for a host function.
+        host: the Python callable of a host function, else None.
+        takes_caller: whether the callable takes a `Caller`.
         entry: the same function on raw values (see `values`), for engines and other instances.
             It returns None, one value, or a tuple, and raises `Trap` or `HostException`.
     """
 
-    __slots__ = ("entry", "index", "instance", "name", "type")
+    __slots__ = ("entry", "host", "index", "instance", "name", "takes_caller", "type")
 
     def __init__(
         self,
@@ -64,21 +69,38 @@ class Function(FunctionReference):
         """Give a Python callable a WebAssembly type.
 
         Args:
-            type: what `host` takes and returns. It is called with border values (see `values`)
-                and returns None, one value, or a tuple, after the number of results.
+            type: the parameters and results of `host`.
+            host: the callable. It is called with border values (see `values`) and returns None, one
+                value, or a tuple, after the number of results. If its first parameter is annotated
+                as `Caller`, it gets that before the values, and can be called only by an instance
+                that imports it.
+            name: for messages.
         """
         self.type = type
         self.name = name
         self.instance: Instance | None = None
         self.index: int | None = None
-        self.entry: Callable[..., Any] = _not_linked if host is None else _host_entry(type, host)
+        self.host = host
+        self.takes_caller = False
+        self.entry: Callable[..., Any] = _not_linked
+        if host is not None:
+            self.takes_caller = takes_caller(host)
+            self.entry = _host_entry(type, _not_imported if self.takes_caller else host)
 
     @classmethod
     def defined(cls, type: FuncType, instance: Instance, index: int, name: str | None) -> Function:
-        """A function that a module defines; the engine sets its `entry`."""
+        """Return a function that a module defines; the engine sets its `entry`."""
         function = cls(type, name=name)
         function.instance = instance
         function.index = index
+        return function
+
+    def imported_by(self, instance: Instance) -> Function:
+        """Return what an instance imports: this function, or one with the instance's `Caller`."""
+        if self.host is None or not self.takes_caller:
+            return self
+        function = Function(self.type, self.host, name=self.name)
+        function.entry = _host_entry(self.type, partial(self.host, Caller(instance)))
         return function
 
     def __call__(self, *arguments: Any) -> Any:
@@ -112,6 +134,12 @@ class Function(FunctionReference):
             return None
         return tuple(FROM_RAW[t](value) for t, value in zip(type.results, result, strict=True))
 
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        """Pickle a host function, whose callable must pickle itself."""
+        if self.host is None:
+            raise TypeError(f"{self} cannot be pickled: it belongs to an instance")
+        return Function, (self.type, self.host), (None, {"name": self.name})
+
     def __repr__(self) -> str:
         name = self.name if self.name is not None else self.index
         return escape_controls(f"<Function {name}: {self.type}>")
@@ -121,7 +149,12 @@ def _not_linked(*arguments: Any) -> NoReturn:
     raise WasmError("the function was called before its instance was linked")
 
 
+def _not_imported(*arguments: Any) -> NoReturn:
+    raise WasmError("the host function takes a Caller, and no instance has imported it")
+
+
 def _host_entry(type: FuncType, host: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a Python callable as a function on raw values."""
     from_raw = tuple(FROM_RAW[param] for param in type.params)
     results = type.results
 
@@ -183,15 +216,63 @@ class Global:
 
 Extern = Function | Memory | Table | Global
 
+_Kind = TypeVar("_Kind", Function, Memory, Table, Global)
+
 
 class Exports(Mapping[str, Extern]):
-    """What an instance exports, by name, in the order of its module."""
+    """What an instance exports, by name, in the order of its module.
+
+    It is a mapping, and it has a method for each kind of export that returns just that kind:
+
+        >>> from purewasm_plugins import example, instantiate
+        >>> exports = instantiate(example("echo").read_bytes()).exports
+        >>> exports.function("plugin_tools_count")()
+        1
+        >>> exports.memory().pages
+        1
+        >>> exports.function("plugin_tool_count")
+        Traceback (most recent call last):
+        ...
+        purewasm_plugins.errors.UnknownExportError: there is no export 'plugin_tool_count'; …
+
+    Each of them, and the mapping itself, raises `UnknownExportError` (a `KeyError`) where there is
+    no export of that name, and `ExportKindError` (a `TypeError`) where it is of another kind.
+    """
 
     def __init__(self, entries: Mapping[str, Extern]) -> None:
+        """Take the exports."""
         self._entries = entries
 
+    def function(self, name: str) -> Function:
+        """Return the exported function of that name."""
+        return self._export(name, Function)
+
+    def memory(self, name: str = "memory") -> Memory:
+        """Return the exported memory of that name."""
+        return self._export(name, Memory)
+
+    def table(self, name: str) -> Table:
+        """Return the exported table of that name."""
+        return self._export(name, Table)
+
+    def global_(self, name: str) -> Global:
+        """Return the exported global of that name."""
+        return self._export(name, Global)
+
+    def _export(self, name: str, kind: type[_Kind]) -> _Kind:
+        found = self[name]
+        if not isinstance(found, kind):
+            raise ExportKindError(name, kind.__name__.lower(), _kind_of(found))
+        return found
+
     def __getitem__(self, name: str) -> Extern:
-        return self._entries[name]
+        try:
+            return self._entries[name]
+        except KeyError:
+            raise UnknownExportError(name, tuple(self._entries)) from None
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)
@@ -203,23 +284,30 @@ class Exports(Mapping[str, Extern]):
         return escape_controls(f"<Exports {', '.join(self._entries)}>")
 
 
+def _kind_of(extern: Extern) -> str:
+    # A subclass, such as an engine's own global, is of its base's kind.
+    kinds = (Function, Memory, Table, Global)
+    return next(kind.__name__.lower() for kind in kinds if isinstance(extern, kind))
+
+
 class Instance:
     """A module instance (core specification, 4.2.5); `instantiate` makes them.
 
     Attributes:
-        module: what it is an instance of.
+        module: the module of which it is an instance.
         limits: what it may use.
-        exports: name to `Function`, `Memory`, `Table` or `Global`.
+        exports: its exports, by name.
         functions, tables, memories, globals: by index, imported ones first.
         element_segments: the references of each; an empty list once dropped.
         data_segments: the bytes of each, views of the module's; empty once dropped.
-        budget: what meters its calls.
+        budget: the meter of its calls.
     """
 
     def __init__(self, module: ValidModule, limits: ResourceLimits) -> None:
+        """Make an instance that has nothing yet."""
         self.module = module
         self.limits = limits
-        self.exports: Mapping[str, Extern] = {}
+        self.exports = Exports({})
         self.functions: list[Function] = []
         self.tables: list[Table] = []
         self.memories: list[Memory] = []
@@ -239,3 +327,114 @@ class Instance:
 
     def __repr__(self) -> str:
         return escape_controls(f"<Instance exporting {', '.join(self.exports)}>")
+
+
+class Caller:
+    """The instance that imported a host function, for that function to use.
+
+    A host function whose first parameter is annotated as `Caller` gets it before the values that
+    the module passes; others do not, and cost nothing more for it:
+
+        def log(caller: Caller, pointer: int) -> None:
+            print(caller.memory.read_string(pointer))
+
+        plugin = WasmPlugin.load("plugin.wasm", imports={"env": {"log": log}})
+
+    It is there as soon as code of the module runs, so in the module's start function and while a
+    plugin is loaded, too.
+
+    Hazards:
+        Calling back: `caller.exports.function("f")(…)` is part of the running call. It uses its
+        fuel and its time, and where it traps the whole call should end: let the `Trap` through. A
+        plugin's tools cannot be called from within (`WasmPlugin.execute_tool` refuses it).
+
+        Growth: what the host function calls may grow the memory. A view of the memory
+        (`Memory.view`) must not be held meanwhile: the growth is then refused with `MemoryInUse`.
+
+        Keeping it: after the call, the memory goes on changing, and a plugin may throw its instance
+        away (after a trap, always): what a kept `Caller` shows is then of an instance that nothing
+        uses. Copy what you need.
+
+    Attributes:
+        instance: the instance.
+    """
+
+    __slots__ = ("instance",)
+
+    def __init__(self, instance: Instance) -> None:
+        """Take the instance."""
+        self.instance = instance
+
+    @property
+    def exports(self) -> Exports:
+        """What the instance exports."""
+        return self.instance.exports
+
+    @property
+    def memory(self) -> Memory:
+        """The instance's memory, whether it exports it or not.
+
+        Raises:
+            UnknownExportError: the module has none.
+        """
+        memories = self.instance.memories
+        return memories[0] if memories else self.exports.memory()
+
+    def __repr__(self) -> str:
+        return f"<Caller {self.instance!r}>"
+
+
+def python_function(host: Callable[..., Any]) -> tuple[FunctionType, int] | None:
+    """Find the Python function that runs when a callable is called.
+
+    `inspect.signature` finds it too, but importing `inspect` takes as long as loading a plugin.
+
+    Returns:
+        The function, and how many of its first parameters the callable gives it: `self`, and those
+        of a `partial`. None for a class, and for a callable that is not written in Python.
+    """
+    function: Any = host
+    bound = 0
+    while not isinstance(function, FunctionType):
+        if isinstance(function, partial):
+            bound += len(function.args)
+            function = function.func
+        elif isinstance(function, MethodType):
+            bound += 1
+            function = function.__func__
+        else:
+            call = getattr(type(function), "__call__", None)  # noqa: B004
+            if not isinstance(call, FunctionType):
+                return None
+            bound += 1
+            function = call
+    while isinstance(wrapped := getattr(function, "__wrapped__", None), FunctionType):
+        function = wrapped
+    return function, bound
+
+
+def takes_caller(host: Callable[..., Any]) -> bool:
+    """Return whether the first parameter of a callable is annotated as `Caller`."""
+    found = python_function(host)
+    if found is None:
+        return False
+    function, bound = found
+    code = function.__code__
+    if code.co_argcount <= bound:
+        return False
+    annotation = function.__annotations__.get(code.co_varnames[bound])
+    if isinstance(annotation, str):
+        annotation = _named(annotation.strip("'\""), function.__globals__)
+    return annotation is Caller
+
+
+def _named(name: str, namespace: Mapping[str, Any]) -> Any:
+    """Return what the text of an annotation names; `Caller` for that word if it is no global name.
+
+    It may then be a name of the function around, and those are not accessible.
+    """
+    first, *rest = name.split(".")
+    found = namespace.get(first)
+    for attribute in rest:
+        found = getattr(found, attribute, None)
+    return Caller if found is None and [first, *rest][-1] == Caller.__name__ else found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -18,7 +20,7 @@ from purewasm_plugins import (
     Table,
     Trap,
     TrapReason,
-    WasmError,
+    UnknownEngineError,
     instantiate,
 )
 from purewasm_plugins.wasm import load
@@ -161,9 +163,45 @@ def test_what_a_failed_instance_wrote_stays(start: Start) -> None:
     assert entries.get(1)() == 42
 
 
+EMPTY = b"\0asm\1\0\0\0"
+
+
+def test_a_misspelt_import_lists_what_was_given(start: Start) -> None:
+    module = '(module (import "env" "lgo" (func)))'
+    with pytest.raises(LinkError) as raised:
+        start(module, {"env": {"log": print, "abort": print}, "math": {"sin": print}})
+    assert raised.value.available == ("env.log", "env.abort", "math.sin")
+    assert "'env.log'" in str(raised.value)
+    with pytest.raises(LinkError) as raised:
+        start(module, {"host": {"print": print}})
+    assert "host.print" in str(raised.value)
+
+
 def test_unknown_engine() -> None:
-    with pytest.raises(WasmError, match="there is no engine 'v8'"):
-        instantiate(b"\0asm\1\0\0\0", engine="v8")
+    with pytest.raises(UnknownEngineError, match="there is no engine 'pywsam'") as raised:
+        instantiate(EMPTY, engine="pywsam")
+    assert raised.value.available == ("translator", "pywasm")
+    with pytest.raises(TypeError, match="expected an engine or its name, got int"):
+        instantiate(EMPTY, engine=5)  # type: ignore[arg-type]
+
+
+def test_an_engine_that_cannot_run_here() -> None:
+    """In a process of its own: here pywasm is imported already."""
+    script = """
+import sys
+sys.modules["pywasm"] = None
+from purewasm_plugins import UnknownEngineError, instantiate
+instantiate(b"\\0asm\\1\\0\\0\\0")
+try:
+    instantiate(b"\\0asm\\1\\0\\0\\0", engine="pywasm")
+except UnknownEngineError as error:
+    print(error)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("the engine 'pywasm' cannot run here: the package pywasm is not")
+    assert "pip install" in done.stdout
 
 
 @pytest.mark.parametrize("given", ["text", None, 5, ["\0asm"]])
