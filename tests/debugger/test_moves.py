@@ -116,14 +116,14 @@ def test_an_interrupt_ends_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
         nonlocal calls
         calls += 1
         if calls == 50:
-            session.interrupt()
+            running.interrupt()
 
     module = """(module (import "h" "tick" (func $tick))
       (func (export "f") (loop $l (call $tick) (br $l))))"""
-    session = start(module, "f", imports={"h": {"tick": callback}})
-    assert session.resume().reason is StopReason.INTERRUPTED
+    running = start(module, "f", imports={"h": {"tick": callback}})
+    assert running.resume().reason is StopReason.INTERRUPTED
     assert calls == 50
-    assert session.step().reason is StopReason.STEP
+    assert running.step().reason is StopReason.STEP
 
 
 def test_an_interrupt_of_a_way_back_leaves_things_as_they_were() -> None:
@@ -207,8 +207,8 @@ def test_the_host_is_asked_once_however_often_one_goes_over_it() -> None:
 
 def test_a_host_function_that_writes_into_the_plugin_is_replayed() -> None:
     def write(address: int) -> None:
-        instance.exports.memory("memory").write(address, b"written")  # type: ignore[union-attr]
-        instance.exports["g"].value += 1  # type: ignore[union-attr]
+        instance.exports.memory().write(address, b"written")
+        instance.exports.global_("g").value += 1
 
     instance = instantiate(
         assemble(

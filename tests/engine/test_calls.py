@@ -325,7 +325,10 @@ REENTRANT = """
 
 
 def test_reentrancy_through_a_host_function(start: Start) -> None:
-    instance = start(REENTRANT, {"host": {"f": lambda value: instance.exports["factorial"](value)}})
+    def host(value: int) -> Any:
+        return instance.exports.function("factorial")(value)
+
+    instance = start(REENTRANT, {"host": {"f": host}})
     assert instance.exports.function("factorial")(10) == math.factorial(10)
     assert instance.exports.function("depth")() == 11
 
@@ -343,9 +346,11 @@ def test_a_trap_inside_a_nested_call_can_be_handled(start: Start) -> None:
 
 def test_endless_nesting_through_a_host_function(start: Start) -> None:
     """Ends in a trap well before Python's own stack does, and leaves the instance as it was."""
-    instance = start(
-        REENTRANT, {"host": {"f": lambda value: instance.exports["factorial"](value + 1)}}
-    )
+
+    def host(value: int) -> Any:
+        return instance.exports.function("factorial")(value + 1)
+
+    instance = start(REENTRANT, {"host": {"f": host}})
     for _ in range(2):
         with pytest.raises(Trap) as raised:
             instance.exports.function("factorial")(1)
@@ -358,10 +363,10 @@ def test_a_host_function_sees_memory_and_globals_as_they_are_now(start: Start) -
 
     def host() -> None:
         exports = instance.exports
-        seen.append((exports.memory("memory").read(0, 2), exports.global_("counter").value))
-        exports.memory("memory").write(0, b"\x07")
+        seen.append((exports.memory().read(0, 2), exports.global_("counter").value))
+        exports.memory().write(0, b"\x07")
         exports.global_("counter").value = 70
-        exports.memory("memory").grow(1)
+        exports.memory().grow(1)
 
     instance = start(
         """(module

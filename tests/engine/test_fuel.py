@@ -245,9 +245,12 @@ def test_a_nested_call_uses_the_budget_of_the_call_it_is_part_of(start: Start) -
 
 @pytest.mark.parametrize("end", ["fuel", "timeout", "cancel"])
 def test_a_host_function_cannot_hide_that_the_budget_is_gone(start: Start, end: str) -> None:
-    limits: dict[str, Any] = {"fuel": {"fuel": 1000}, "timeout": {"timeout": 0.05}, "cancel": {}}[
-        end
-    ]
+    limits_by_end: dict[str, dict[str, Any]] = {
+        "fuel": {"fuel": 1000},
+        "timeout": {"timeout": 0.05},
+        "cancel": {},
+    }
+    limits = limits_by_end[end]
     swallowed: list[Trap] = []
     calls: list[str] = []
 
@@ -300,7 +303,7 @@ def test_where_fuel_ends_inside_of_an_instruction(
                 ({instruction} (i32.const {half}) (i32.const 0) (i32.const {half}))))""",
         fuel=fuel + 1,
     )
-    memory = instance.exports.memory("memory")
+    memory = instance.exports.memory()
     memory.raw[half:] = b"9" * half
     with pytest.raises(OutOfFuel) as raised:
         instance.exports.function("run")()

@@ -297,7 +297,7 @@ def test_shared_memory(wat: Wat, engine: str, other_engine: str) -> None:
     assert two.provide("size") == 2
     two.consume("store", 131071, 5)
     assert two.provide("load", 131071) == 5
-    assert two.provider.exports.memory("memory").grow(1) == 2
+    assert two.provider.exports.memory().grow(1) == 2
     assert two.consume("grow") == 3
     assert two.consume("grow") == -1
     assert two.provide("size") == 4

@@ -164,7 +164,7 @@ TRAPS = CALLS + _divisions() + _conversions() + _memory_accesses() + _bulk()
 @pytest.mark.parametrize(("body", "reason"), TRAPS, ids=[code for code, _ in TRAPS])
 def test_trap(start: Start, body: str, reason: TrapReason) -> None:
     instance = start(MODULE.format(body=f"{body} unreachable"))
-    memory = instance.exports.memory("memory")
+    memory = instance.exports.memory()
     for round in (1, 2, 3):
         before = bytes(memory.raw)
         with pytest.raises(Trap) as raised:

@@ -297,10 +297,10 @@ def test_many_calls_take_no_more_memory(load: Load, engine: str, name: str) -> N
     for seed in range(rounds):
         check(plugin, name, tool, seed % 3, size)
     if "stub" not in name:
-        at_rest = len(plugin.instance.exports.memory("memory").raw)
+        at_rest = len(plugin.instance.exports.memory().raw)
         for seed in range(rounds):
             check(plugin, name, tool, seed % 3, size)
-        assert len(plugin.instance.exports.memory("memory").raw) == at_rest
+        assert len(plugin.instance.exports.memory().raw) == at_rest
 
 
 # Against wasmtime.
@@ -317,7 +317,7 @@ class ByWasmtime:
     def execute_tool(self, tool: str, text: str) -> str:
         store = wasmtime.Store(self.engine)
         exports: Any = wasmtime.Instance(store, self.module, []).exports(store)
-        memory = exports.memory("memory")
+        memory = exports.memory()
         if "_initialize" in exports:
             exports["_initialize"](store)
         data = text.encode() + b"\0"

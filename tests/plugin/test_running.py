@@ -283,7 +283,7 @@ def test_a_call_cannot_read_the_input_of_the_one_before(
     plugin = load(wat(plugin_text(plugin_tool_execute=PEEKING)))
     assert plugin.execute_tool(0, "x" * size) == "x" * (size - 1)
     assert plugin.execute_tool(0, "") == ""
-    memory = plugin.instance.exports.memory("memory")
+    memory = plugin.instance.exports.memory()
     assert not any(memory.raw[memory.size :])
 
 
@@ -539,11 +539,8 @@ def test_an_exported_allocator_is_used(
         assert exports.global_("asked").value == len(given.encode()) + 1, (
             "the terminator needs a byte"
         )
-        assert (
-            exports.memory("memory").read(4096, exports.global_("asked").value)
-            == given.encode() + b"\0"
-        )
-    assert len(exports.memory("memory").raw) == PAGE, "no page of the host's"
+        assert exports.memory().read(4096, exports.global_("asked").value) == given.encode() + b"\0"
+    assert len(exports.memory().raw) == PAGE, "no page of the host's"
 
 
 @pytest.mark.parametrize("allocator", ALLOCATOR_WITHOUT_FREE.values(), ids=ALLOCATOR_WITHOUT_FREE)
@@ -642,7 +639,4 @@ def test_an_allocator_that_grows_memory(load: Load) -> None:
     for size in (10, 3 * PAGE, 5, 10 * PAGE):
         assert plugin.execute_tool("echo", "x" * size) == "x" * size
         assert plugin.execute_tool("live", "") == "1"
-    assert (
-        len(plugin.instance.exports.memory("memory").raw)
-        == plugin.instance.exports.memory("memory").size
-    )
+    assert len(plugin.instance.exports.memory().raw) == plugin.instance.exports.memory().size

@@ -30,13 +30,11 @@ class Imports(Protocol):
 
 
 class Program(Protocol):
-    """An instance.
+    """An instance."""
 
-    Attributes:
-        exports: what it exports, for another instance to import.
-    """
-
-    exports: Mapping[str, Any]
+    @property
+    def exports(self) -> Mapping[str, Any]:
+        """The exports, for another instance to import."""
 
     def call(self, name: str, *arguments: Any) -> Any:
         """Call an exported function."""
@@ -133,7 +131,7 @@ class WasmtimeProgram:
         self, store: wasmtime.Store, instance: wasmtime.Instance, given: Sequence[Any]
     ) -> None:
         self._store = store
-        self.exports = instance.exports(store)
+        self.exports: Mapping[str, Any] = instance.exports(store)
         everything = [*self.exports.values(), *given]
         self._memory = next(item for item in everything if isinstance(item, wasmtime.Memory))
         self._table = next((item for item in everything if isinstance(item, wasmtime.Table)), None)

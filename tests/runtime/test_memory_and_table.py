@@ -46,7 +46,7 @@ class Module:
 
     def __init__(self, start: Start, limits: str, **resources: Any) -> None:
         self.exports = start(MODULE.format(limits=limits), **resources).exports
-        self.memory = self.exports.memory("memory")
+        self.memory = self.exports.memory()
 
     def __getattr__(self, name: str) -> Any:
         return self.exports[name]

@@ -165,7 +165,10 @@ def test_a_limit_is_not_negative(name: str) -> None:
 
 @pytest.mark.parametrize("function", ["host_then_spin", "call_forever"])
 def test_cancel_from_a_host_function(start: Start, function: str) -> None:
-    instance = start(SPIN, {"h": {"f": lambda: instance.cancel()}}, fuel=None, timeout=None)
+    def cancel() -> None:
+        instance.cancel()
+
+    instance = start(SPIN, {"h": {"f": cancel}}, fuel=None, timeout=None)
     for _ in range(2):
         with pytest.raises(Cancelled) as raised:
             instance.exports.function(function)()
@@ -387,9 +390,9 @@ def test_memory_grows_up_to_the_limit(start: Start, taken: Callable[[], int]) ->
     for count in (1, 65526, 65535, -1):
         assert instance.exports.function("grow")(count) == -1
     assert instance.exports.function("grow")(0) == 10
-    assert instance.exports.memory("memory").grow_refusal is GrowRefusal.LIMIT
+    assert instance.exports.memory().grow_refusal is GrowRefusal.LIMIT
     with pytest.raises(ResourceLimitError) as raised:
-        instance.exports.memory("memory").grow(1)
+        instance.exports.memory().grow(1)
     assert (raised.value.requested, raised.value.allowed) == (11, 10)
     assert taken() < 3_000_000
 
@@ -398,14 +401,14 @@ def test_a_grow_loop_ends(start: Start, taken: Callable[[], int]) -> None:
     instance = start(GROW, memory_pages=20, fuel=2000)
     with pytest.raises(OutOfFuel):
         instance.exports.function("grow_forever")()
-    assert instance.exports.memory("memory").pages == 20
+    assert instance.exports.memory().pages == 20
     assert taken() < 5_000_000
 
 
 def test_memory_may_grow_past_1024_pages_where_that_is_allowed(start: Start) -> None:
     instance = start(GROW, memory_pages=1100)
     assert instance.exports.function("grow")(1099) == 1
-    assert instance.exports.memory("memory").pages == 1100
+    assert instance.exports.memory().pages == 1100
     assert instance.exports.function("grow")(1) == -1
 
 

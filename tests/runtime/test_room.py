@@ -171,7 +171,7 @@ def test_tables_share_their_limit(start: Start) -> None:
     assert exports.function("grow_a")(1) == -1
     assert exports.function("grow_a")(0) == 5
     with pytest.raises(ResourceLimitError) as raised:
-        exports["b"].grow(2)
+        exports.memory("b").grow(2)
     assert (raised.value.limit, raised.value.requested, raised.value.allowed) == (
         "table_elements",
         7,
@@ -212,10 +212,10 @@ def test_a_view_of_the_memory_keeps_it_from_growing(start: Start) -> None:
     views: list[memoryview] = []
 
     def host() -> None:
-        views.append(memoryview(instance.exports.memory("memory").raw))
+        views.append(memoryview(instance.exports.memory().raw))
 
     instance = start(GROW, {"h": {"f": host}})
-    memory = instance.exports.memory("memory")
+    memory = instance.exports.memory()
     # What does not grow it is not hindered.
     instance.exports.function("fill")()
     instance.exports.function("copy")()
@@ -243,7 +243,7 @@ def test_a_host_function_may_catch_it(start: Start) -> None:
             memory.grow(1)
 
     instance = start(GROW, {"h": {"f": host}})
-    memory = instance.exports.memory("memory")
+    memory = instance.exports.memory()
     assert instance.exports.function("catch")() == 1
     assert instance.exports.function("grow")() == 1
 
@@ -321,7 +321,7 @@ def test_a_limit_is_a_number(name: str, value: Any) -> None:
     "name", [name for name in ResourceLimits.__annotations__ if name != "timeout"]
 )
 @pytest.mark.parametrize("value", [1.5, 2.0, float("nan"), float("inf")])
-def test_what_is_counted_is_a_whole_number(name: str, value: float) -> None:
+def test_what_is_counted_is_a_whole_number(name: str, value: Any) -> None:
     with pytest.raises(ValueError, match=f"the limit {name} must be an int or None"):
         ResourceLimits(**{name: value})
 
@@ -365,7 +365,7 @@ MOVE = """
 )
 def test_overlapping_copies(start: Start, destination: int, source: int, size: int) -> None:
     exports = start(MOVE).exports
-    data = exports.memory("memory").raw
+    data = exports.memory().raw
     data[:] = bytes(range(251)) * (len(data) // 251) + bytes(len(data) % 251)
     expected = bytearray(data)
     expected[destination : destination + size] = bytes(data)[source : source + size]
@@ -384,7 +384,7 @@ def test_overlapping_copies(start: Start, destination: int, source: int, size: i
 @pytest.mark.parametrize("size", [0, 1, 4096, 4097, 0x100000, 0x100001, 0x2FFFFF])
 def test_long_fills(start: Start, size: int) -> None:
     exports = start(MOVE).exports
-    data, elements = exports.memory("memory").raw, exports.table("table").elements
+    data, elements = exports.memory().raw, exports.table("table").elements
     exports.function("memory.fill")(5, 0x1FF, size)
     assert data == bytes(5) + b"\xff" * size + bytes(len(data) - size - 5)
     size = size // 4

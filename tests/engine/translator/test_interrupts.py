@@ -88,8 +88,8 @@ class Interrupted:
         assert self.call("down", 150) == 150
         with pytest.raises(Trap, match="exhausted"):
             self.call("down", 200)
-        memory = self.instance.exports.memory("memory")
-        assert len(memory.raw) == memory.size  # type: ignore[union-attr]
+        memory = self.instance.exports.memory()
+        assert len(memory.raw) == memory.size
         assert not PYTHON_STACK._holders
 
 

@@ -188,7 +188,7 @@ class Oracle:
         self.store = wasmtime.Store(self.engine)
         module = wasmtime.Module(self.engine, assemble(oracle_text(opcode)))
         exports = wasmtime.Instance(self.store, module, []).exports(self.store)
-        memory = exports.memory("memory")
+        memory = exports["memory"]
         assert isinstance(memory, wasmtime.Memory)
         self.memory = memory
         functions = [exports[f"run{i}"] for i in range(len(immediates(opcode)))]
