@@ -19,8 +19,8 @@ import purewasm_plugins
 from purewasm_plugins import (
     InvalidArgumentsError,
     PluginError,
+    PureWasmError,
     ResourceLimits,
-    ToolError,
     WasmError,
     WasmPlugin,
 )
@@ -70,7 +70,7 @@ class Workbench:
             if data is not None:
                 params["data"] = bytes(data)
             answer = self._methods[asked["method"]](**params)
-        except (PluginError, ToolError, WasmError) as error:
+        except PureWasmError as error:
             answer = {"error": describe.error(error)}
         except MemoryError:
             answer = {"error": describe.out_of_memory()}
@@ -121,7 +121,7 @@ class Workbench:
             )
             answer["plugin"] = plugin_summary(self._plugin)
             self._memory = MemoryView.of(self._plugin.instance)
-        except (PluginError, WasmError, ValueError) as error:
+        except (PureWasmError, ValueError) as error:
             answer["error"] = describe.error(error, data)
         except MemoryError:
             answer["error"] = describe.out_of_memory()
@@ -153,7 +153,7 @@ class Workbench:
             answer["input"] = input
             started = time.perf_counter()
             answer["output"] = plugin.execute_tool(tool, input)
-        except (PluginError, ToolError, WasmError) as error:
+        except PureWasmError as error:
             answer["error"] = describe.error(error)
         except MemoryError:
             answer["error"] = describe.out_of_memory()

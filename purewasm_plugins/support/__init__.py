@@ -1,1 +1,1 @@
-"""What every layer may use: frozen records, JSON as text, the version."""
+"""Helpers for all rooms: frozen records, JSON, the words for similar names, the version."""

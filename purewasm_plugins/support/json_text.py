@@ -1,7 +1,7 @@
-"""JSON that strangers wrote, or are to read: text in, plain values out, and back.
+"""Reading and writing of JSON that is not trusted.
 
-Python's `json` follows nesting by recursion. In CPython too much of it is a `RecursionError`; in
-Pyodide it ends Python itself, whose stack is V8's. So the nesting is looked at first.
+Python's `json` is recursive. JSON that is nested too deep raises `RecursionError` in CPython; in
+Pyodide, whose stack is V8's, it ends Python itself. So the nesting is checked first.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from typing import Any
 
 __all__ = ["check_value", "read_json", "write_json"]
 
-#: How deep arrays and objects may be in each other. Tools and schemas stay below it by a factor of
-#: ten, and Python's own limit is above it by a factor of five.
+#: The most levels of arrays and objects. Tools and schemas have a tenth of them; Python's own limit
+#: is five times as many.
 MAX_NESTING = 200
 
 _TOO_DEEP = f"nested too deep: {MAX_NESTING} levels at most"
 
-#: All but the brackets that nest: strings, and what is between them. Without ways back, so that a
-#: long string takes no memory.
+#: Everything but brackets: strings, and the characters between strings and brackets. The possessive
+#: quantifiers do not backtrack, so a long string takes no memory.
 _NO_BRACKETS = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[^"\[\]{}]++', re.DOTALL)
 
 
 def read_json(text: str) -> Any:
-    """Parse a JSON text.
+    """Read a JSON text.
 
     Raises:
-        ValueError: it is not JSON, or is nested too deep; in words.
+        ValueError: the text is not JSON or is nested too deep; the message says which.
     """
     if text.count("[") + text.count("{") > MAX_NESTING:
         depth = 0
@@ -40,10 +40,10 @@ def read_json(text: str) -> Any:
 
 
 def _finite(text: str) -> float:
-    """Parse a number; refuse one that could not be written again: `NaN`, `Infinity`, `1e999`."""
+    """Read a number; refuse `NaN`, `Infinity` and `1e999`, which JSON cannot write."""
     number = float(text)
     if not math.isfinite(number):
-        raise ValueError(f"{text} is no number that can be kept")
+        raise ValueError(f"{text} is not a finite number")
     return number
 
 
@@ -51,7 +51,7 @@ def write_json(value: Any) -> str:
     """Write a value as compact JSON.
 
     Raises:
-        ValueError: it cannot be written; in words.
+        ValueError: the value cannot be written; the message says why.
     """
     check_value(value)
     try:
@@ -61,19 +61,20 @@ def write_json(value: Any) -> str:
 
 
 def check_value(value: Any) -> None:
-    """Look whether what holds other values does so as JSON can.
+    """Check the arrays and objects in a value.
 
     Raises:
-        ValueError: it is nested too deep, or the key of an object is no string; in words.
+        ValueError: the value is nested too deep, or the key of an object is not a string.
     """
     level = [value]
     for _ in range(MAX_NESTING):
-        # Each once, however many hold it: sharing could double the number with each level.
+        # A value that occurs several times is checked once: otherwise shared values could double
+        # the number with each level.
         inside: dict[int, Any] = {}
         for outer in level:
             if isinstance(outer, dict):
                 if not all(isinstance(key, str) for key in outer):
-                    raise ValueError("the key of an object is no string")
+                    raise ValueError("the key of an object is not a string")
                 items: Any = outer.values()
             else:
                 items = outer if isinstance(outer, (list, tuple)) else ()

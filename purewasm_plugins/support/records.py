@@ -1,10 +1,9 @@
-"""Frozen classes of a few fields, which cost next to nothing to define.
+"""Frozen classes with fields, which are fast to define.
 
-A dataclass by another name: `dataclasses` imports `inspect` and compiles six methods for each
-class, which was a third of the time that importing this package took, and a plugin's first answer
-waits for the import. A `Record` shares its methods with all the others. It can be pickled, and
-what `dataclasses` offers (`replace`, `fields`, `asdict`) works on it: a dataclass of the same
-fields is made when somebody asks for one.
+`Record` replaces `dataclasses`, which imports `inspect` and compiles six methods for each class:
+that was a third of this package's import time, and a plugin's first answer waits for the import.
+All records share their methods. They can be pickled, and `replace`, `fields` and `asdict` of
+`dataclasses` work on them: a dataclass with the same fields is made at the first such use.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ __all__ = ["Record"]
 
 
 class _Borrowed:
-    """An attribute of a record's class that is taken from a dataclass when it is asked for."""
+    """An attribute of a record's class, taken from a dataclass at its first use."""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
@@ -45,7 +44,7 @@ class _Borrowed:
 
 @dataclass_transform(frozen_default=True)
 class _RecordType(type):
-    """Takes the fields of a record from the annotations in its body."""
+    """The metaclass of records: it takes the fields from the annotations of the class body."""
 
     _defaults: dict[str, Any]
     _values: attrgetter[Any]
@@ -72,14 +71,21 @@ class _RecordType(type):
 
 
 class Record(metaclass=_RecordType):
-    """The base of a frozen class with fields, written as those of a dataclass are.
+    """The base of a frozen class, whose fields are written as in a dataclass.
 
-    A default that is a dictionary is copied for each instance. With `slots=False` as an argument
-    of the class, instances have a dictionary, in which `cached_property` keeps what it computes.
+    A default that is a dictionary is copied for each instance. `cached_property` needs an instance
+    dictionary, which a class with the argument `slots=False` has.
+
+    Example:
+        >>> class Point(Record):
+        ...     x: int
+        ...     y: int = 0
+        >>> Point(1)
+        Point(x=1, y=0)
     """
 
     __slots__ = ()
-    #: For type checkers, as that of a dataclass.
+    #: Type checkers then treat a record as a dataclass.
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
     def __init__(self, *values: Any, **named: Any) -> None:
@@ -104,7 +110,7 @@ class Record(metaclass=_RecordType):
         self.__post_init__()
 
     def __post_init__(self) -> None:
-        """Check the fields, where they can be wrong."""
+        """Check the fields; a subclass overrides this."""
 
     def __repr__(self) -> str:
         fields = [f"{field}={getattr(self, field)!r}" for field in type(self).__match_args__]

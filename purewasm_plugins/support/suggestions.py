@@ -1,6 +1,6 @@
-"""Names in the text of an error: a similar one, and a list that stays short.
+"""Names in error messages: the most similar name, and a short list.
 
-Imported only while an error is worded: `difflib` takes a few milliseconds.
+The module is imported only for an error, because `difflib` takes a few milliseconds.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ from collections.abc import Iterable, Sequence
 
 __all__ = ["listed", "similar_name"]
 
-#: Names that a list shows.
+#: The most names that a list shows.
 _LISTED = 20
 
-#: Names that are compared, and their length in characters: a comparison takes the product of the
-#: two lengths, and a module chooses both its names and their number.
+#: The most names that are compared, and their greatest length in characters. A comparison takes
+#: time in proportion to the product of the lengths, and a module chooses its names and their
+#: number.
 _COMPARED = 2000
 _LONGEST = 100
 

@@ -1,3 +1,3 @@
-"""The version of the package, which is also part of the key of whatever is cached."""
+"""The version of the package, which is also a part of every cache key."""
 
 VERSION = "0.1.0"

@@ -1,4 +1,4 @@
-"""What a module is: bytes in, a `ValidModule` out. No execution and no I/O."""
+"""Modules: decoding and validation, from bytes to a `ValidModule`. No execution and no I/O."""
 
 from purewasm_plugins.wasm.binary.instructions import Instruction, instructions
 from purewasm_plugins.wasm.binary.sections import decode

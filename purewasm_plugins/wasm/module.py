@@ -1,8 +1,7 @@
-"""What a decoded module is: the sections of core specification 2.0, section 2.5, immutable.
+"""Decoded modules (core specification 2.0, section 2.5): immutable records of their sections.
 
-Nothing is copied out of the module's bytes: function bodies, constant expressions and data segments
-are spans of `Module.data`, so a position in any of them is the byte offset that errors and
-backtraces report.
+Function bodies, constant expressions and data segments are spans of `Module.data`, not copies. So a
+position in one of them is the byte offset that errors and backtraces report.
 """
 
 from __future__ import annotations
@@ -23,14 +22,14 @@ from purewasm_plugins.wasm.types import (
 
 
 class Span(NamedTuple):
-    """The bytes `start` up to, not including, `end` of the module."""
+    """The bytes of the module from `start` up to, but not including, `end`."""
 
     start: int
     end: int
 
 
 class Import(NamedTuple):
-    """An import (section 2.5.11). `type` is a type index where a function is imported."""
+    """An import (section 2.5.11). For a function, `type` is the index of its type."""
 
     module: str
     name: str
@@ -51,7 +50,7 @@ class Code(NamedTuple):
     Attributes:
         type_index: index of its `FuncType`.
         locals: its declared locals, run-length encoded as in the binary: (count, type).
-        body: its instructions, the final `end` included.
+        body: its instructions, including the final `end`.
     """
 
     type_index: int
@@ -74,7 +73,7 @@ class ElementSegment(NamedTuple):
         table: index of the table that an active segment initialises.
         offset: the constant expression of an active segment's offset, else None.
         type: the type of its elements.
-        items: what it holds: function indices, or constant expressions.
+        items: its references: function indices, or constant expressions.
     """
 
     mode: str
@@ -85,7 +84,7 @@ class ElementSegment(NamedTuple):
 
 
 class DataSegment(NamedTuple):
-    """A data segment (section 2.5.8); `offset` is None where it is passive."""
+    """A data segment (section 2.5.8); `offset` is None for a passive segment."""
 
     memory: int
     offset: Span | None
@@ -93,21 +92,21 @@ class DataSegment(NamedTuple):
 
 
 class CustomSection(NamedTuple):
-    """A custom section (section 5.5.3); `content` follows its name."""
+    """A custom section (section 5.5.3); `content` begins after the name."""
 
     name: str
     content: Span
 
 
 class Section(NamedTuple):
-    """A section as it lies in the binary, for inspection; `name` is that of section 5.5.2."""
+    """The place of a section in the binary; `name` is the one in section 5.5.2."""
 
     name: str
     content: Span
 
 
 class Module(Record, slots=False):
-    """A decoded, not yet validated module (section 2.5)."""
+    """A decoded module, which may be invalid (section 2.5)."""
 
     data: bytes
     types: tuple[FuncType, ...] = ()
@@ -132,13 +131,13 @@ class Module(Record, slots=False):
 
     @cached_property
     def canonical_types(self) -> tuple[int, ...]:
-        """For each type, the index of the first that is equal to it."""
+        """For each type, the index of the first equal type."""
         first: dict[FuncType, int] = {}
         return tuple(first.setdefault(type, index) for index, type in enumerate(self.types))
 
     @cached_property
     def private_globals(self) -> frozenset[int]:
-        """The mutable globals that nobody outside of an instance can reach."""
+        """The mutable globals that are neither imported nor exported."""
         exported = {e.index for e in self.exports if e.kind is ExternKind.GLOBAL}
         return frozenset(
             index
@@ -166,34 +165,34 @@ class Module(Record, slots=False):
 
     @cached_property
     def imported_functions(self) -> int:
-        """How many of the functions are imported: the index of the first one defined here."""
+        """The number of imported functions, which is the index of the first defined one."""
         return len(self.function_type_indices) - len(self.functions)
 
     @cached_property
     def imported_tables(self) -> int:
-        """How many of the tables are imported."""
+        """The number of imported tables."""
         return len(self.table_types) - len(self.tables)
 
     @cached_property
     def imported_memories(self) -> int:
-        """How many of the memories are imported."""
+        """The number of imported memories."""
         return len(self.memory_types) - len(self.memories)
 
     @cached_property
     def imported_globals(self) -> int:
-        """How many of the globals are imported."""
+        """The number of imported globals."""
         return len(self.global_types) - len(self.globals)
 
     def function_type(self, index: int) -> FuncType:
-        """Return the type of function `index`, imported ones first."""
+        """Return the type of a function; imported functions have the first indices."""
         return self.types[self.function_type_indices[index]]
 
     def import_type(self, entry: Import) -> ExternType:
-        """Return the type that an import declares, a function's type index resolved."""
+        """Return the type that an import declares."""
         return self.types[entry.type] if isinstance(entry.type, int) else entry.type
 
     def export_type(self, entry: Export) -> ExternType:
-        """Return the type of what an export names."""
+        """Return the type of the function, table, memory or global that an export names."""
         match entry.kind:
             case ExternKind.FUNCTION:
                 return self.function_type(entry.index)

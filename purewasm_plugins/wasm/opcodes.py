@@ -1,7 +1,7 @@
 """The instruction set: one row per instruction of core 2.0 (sections 2.4 and 5.4).
 
-The decoder, the validator, the disassembler and the translator all read this table; what it says of
-an instruction is said nowhere else. Adding an instruction is one row here and one test.
+The decoder, encoder, validator, printer and translator read this table; it is the only place of the
+facts in it.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ __all__ = ["BY_CODE", "BY_MNEMONIC", "OPCODES", "Immediates", "Opcode"]
 
 @enum.unique
 class Immediates(enum.Enum):
-    """What follows an opcode in the binary; the values say how it is decoded to a tuple.
+    """The immediates that follow an opcode; the values say to which tuple they are decoded.
 
-    An index is an int that has not been checked against anything; so are alignments and lanes.
+    Indices, alignments and lanes are ints that the decoder does not check.
     """
 
     NONE = "()"
@@ -50,21 +50,22 @@ class Immediates(enum.Enum):
 
 
 class Opcode:
-    """An instruction.
+    """An instruction of the instruction set.
 
     Attributes:
-        code: its first byte; where that is the prefix 0xFC or 0xFD, prefix << 8 | number.
-        mnemonic: its name in the text format. The two forms of `select` share theirs.
-        immediates: what follows the opcode.
-        params, results: the types of its operands, topmost last, and of what it leaves; None where
-            they depend on the immediates, on the module or on the operands.
+        code: its first byte; after the prefix 0xFC or 0xFD, prefix << 8 | number.
+        mnemonic: its name in the text format. Both forms of `select` have the same.
+        immediates: the immediates that follow the opcode.
+        params: the types of its operands, topmost last; None where they depend on the immediates,
+            on the module or on the operands.
+        results: the types of its results, topmost last; None as for `params`.
         alignment: the natural alignment of a memory access, as a power of two.
-        lanes: how many lanes its lane immediate can choose from.
+        lanes: the number of lanes that its lane immediate selects from.
     """
 
     __slots__ = ("alignment", "code", "immediates", "lanes", "mnemonic", "params", "results")
 
-    # Written out, as there are more than four hundred to make when this is imported.
+    # Not a record: more than four hundred of them are made during the import.
     def __init__(
         self,
         code: int,
@@ -85,7 +86,7 @@ class Opcode:
 
     @property
     def access_size(self) -> int:
-        """Bytes that a load or store accesses: its natural alignment (section 4.4.7)."""
+        """The bytes that a load or store accesses (section 4.4.7)."""
         return 1 << self.alignment
 
     def __repr__(self) -> str:
@@ -550,5 +551,5 @@ OPCODES: tuple[Opcode, ...] = (
 #: Every opcode by its code.
 BY_CODE: dict[int, Opcode] = {opcode.code: opcode for opcode in OPCODES}
 
-#: Every opcode by its mnemonic; `select` is the one without types.
+#: Every opcode by its mnemonic; `select` is the form without types.
 BY_MNEMONIC: dict[str, Opcode] = {opcode.mnemonic: opcode for opcode in reversed(OPCODES)}

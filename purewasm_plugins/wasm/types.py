@@ -1,4 +1,4 @@
-"""The types of WebAssembly, core specification 2.0, section 2.3. Immutable; compared by value."""
+"""The types of WebAssembly (core specification 2.0, section 2.3): immutable, compared by value."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import enum
 
 from purewasm_plugins.support.records import Record
 
-#: Bytes in a page of linear memory (section 4.2.8).
+#: The bytes of a page of linear memory (section 4.2.8).
 PAGE_SIZE = 65536
 
 
@@ -31,7 +31,7 @@ class ValType(enum.IntEnum):
 
 
 class ExternKind(enum.IntEnum):
-    """What an import or export is. The numbers are the binary codes of section 5.5.5."""
+    """The kind of an import or export. The numbers are the binary codes of section 5.5.5."""
 
     FUNCTION = 0
     TABLE = 1
@@ -62,11 +62,11 @@ class Limits(Record):
         return f"{self.minimum}" if self.maximum is None else f"{self.minimum} {self.maximum}"
 
     def admits(self, size: int, maximum: int | None) -> bool:
-        """Return whether an import of these limits accepts a size and a maximum (section 4.5.2.2).
+        """Return whether these limits of an import admit a memory or table (section 4.5.2.2).
 
         Args:
-            size: how large the memory or table is now.
-            maximum: how large it may become; None where it declares no maximum.
+            size: its size now, in pages or entries.
+            maximum: the size to which it may grow; None for no bound.
         """
         if size < self.minimum:
             return False
@@ -74,7 +74,7 @@ class Limits(Record):
 
 
 class MemoryType(Record):
-    """A linear memory; the limits count pages of 64 KiB (section 2.3.8)."""
+    """The type of a linear memory; the limits count pages of 64 KiB (section 2.3.8)."""
 
     limits: Limits
 
@@ -83,7 +83,7 @@ class MemoryType(Record):
 
 
 class TableType(Record):
-    """A table; the limits count entries (section 2.3.9)."""
+    """The type of a table; the limits count entries (section 2.3.9)."""
 
     element: ValType
     limits: Limits
@@ -93,7 +93,7 @@ class TableType(Record):
 
 
 class GlobalType(Record):
-    """A global variable (section 2.3.10)."""
+    """The type of a global variable (section 2.3.10)."""
 
     value: ValType
     mutable: bool = False

@@ -1,4 +1,4 @@
-"""A Chromium, and the playground's page in it, from a local server with a local Pyodide."""
+"""Chromium, and the playground's page in it, from a local server with a local Pyodide."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import HTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,9 +20,9 @@ from tests.conftest import ROOT, missing
 PYODIDE = ROOT / "tests" / "pyodide" / "node_modules" / "pyodide"
 SETUP = "sh tests/pyodide/setup.sh"
 
-#: Milliseconds: Python starts in a few seconds, and on a shared machine in many more.
-STARTING = 120_000
-ANSWERING = 60_000
+#: Milliseconds for everything that the page does. Python starts in a few seconds, and on a busy
+#: machine in many more.
+PATIENCE = 120_000
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -33,27 +36,40 @@ ARGUMENTS = [
 
 
 def find_chromium() -> str | None:
-    """The path of a Chromium."""
+    """Return the path of a Chromium, or None."""
     names = ("chromium", "chromium-browser", "google-chrome")
     return os.environ.get("PUREWASM_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+
+
+@contextmanager
+def serving(server: HTTPServer) -> Iterator[None]:
+    """Let a server answer in a thread."""
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
+
+
+def local_pyodide() -> Path:
+    """Return the directory of Pyodide, or skip the test."""
+    if not PYODIDE.is_dir():
+        missing("there is no Pyodide", SETUP)
+    return PYODIDE
 
 
 @pytest.fixture(scope="session")
 def served() -> Iterator[str]:
     """The address of the page."""
-    if not PYODIDE.is_dir():
-        missing("there is no Pyodide", SETUP)
-    with PlaygroundServer(Site(PYODIDE)) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
+    with PlaygroundServer(Site(local_pyodide())) as server, serving(server):
         yield server.url
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Any]:
-    """A running browser, with a profile of its own."""
+    """A running browser with a fresh profile."""
     path = find_chromium()
     if path is None:
         missing("there is no Chromium", SETUP)
@@ -69,22 +85,23 @@ def chromium() -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def visit(chromium: Any, served: str) -> Iterator[Callable[..., Any]]:
-    """`visit(address="", **context)`: a new page, once the playground is ready.
+    """`visit(address="", **context)`: a new page on which the playground is ready.
 
-    What the page's own code logs or throws is a failure of the test that closes the page.
+    `page.troubles` has the exceptions of the page's own code. The page prefers no motion: a test
+    that uses the mouse needs elements that do not move.
     """
     contexts = []
 
     def visit(address: str = "", *, ready: bool = True, site: str = served, **context: Any) -> Any:
-        opened = chromium.new_context(**context)
+        opened = chromium.new_context(reduced_motion="reduce", **context)
         contexts.append(opened)
         page = opened.new_page()
         page.troubles = []
         page.on("pageerror", lambda error: page.troubles.append(str(error)))
-        page.set_default_timeout(ANSWERING)
+        page.set_default_timeout(PATIENCE)
         page.goto(site + address)
         if ready:
-            page.wait_for_selector("#status[data-state=ready]", timeout=STARTING)
+            page.wait_for_selector("#status[data-state=ready]")
             page.wait_for_selector("#plugin:not([hidden])")
         return page
 

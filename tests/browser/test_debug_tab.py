@@ -1,4 +1,4 @@
-"""The Debug tab in Chromium: calls walked through forwards and backwards."""
+"""The Debug tab in Chromium: the moves of a session, forwards and backwards."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 
-from tests.browser.test_page import FIXTURES, drop, pick, run, wait_until
+from tests.browser.actions import box, debugger_action, drop, pick, run, wait_until
+from tests.conftest import ROOT
+
+FIXTURES = ROOT / "fixtures"
 
 Visit = Callable[..., Any]
 
-#: Everything that the tab shows of the machine; the step, and the code by what is marked in it.
+#: The state of the machine as the tab shows it, with the step and the marked instruction.
 SHOWN = """() => {
     const text = (selector) => [...document.querySelectorAll(selector)].map((e) => e.textContent);
     return {
@@ -60,7 +63,7 @@ def debug(page: Any, file: str, input: str | None = None) -> None:
 
 
 def step(page: Any) -> int:
-    """Where the session stands."""
+    """Return the step that the session has reached."""
     return int(page.inner_text(".debug .step b").replace(",", ""))
 
 
@@ -74,24 +77,38 @@ def wait_for_step(page: Any, number: int) -> None:
 
 
 def said(page: Any, sentence: str) -> None:
-    """Wait for a sentence about why it stands still."""
+    """Wait until the tab says why the session has stopped."""
     page.wait_for_selector(f'.debug .why:has-text("{sentence}")')
     page.wait_for_selector(".debug .session:not([data-busy])")
 
 
 def enter(field: Any, text: str) -> None:
-    """Type a text, and send it off."""
+    """Type a text and press Enter, and wait for the effect."""
     field.fill(text)
-    field.press("Enter")
+    with debugger_action(field.page):
+        field.press("Enter")
 
 
 def move(page: Any, name: str) -> None:
-    page.click(f".debug [data-move='{name}']")
-    page.wait_for_selector(".debug .session:not([data-busy])")
+    """Click the button of a move, and wait for its end."""
+    with debugger_action(page):
+        page.click(f".debug [data-move='{name}']")
+
+
+def press(page: Any, key: str) -> None:
+    """Press the key of an action, and wait for its end."""
+    with debugger_action(page):
+        page.keyboard.press(key)
+
+
+def click_instruction(page: Any, text: str) -> None:
+    """Click an instruction in the listing, which sets or removes a breakpoint."""
+    with debugger_action(page):
+        page.click(f".debug .listing div:has-text('{text}')")
 
 
 def slide(page: Any, number: int) -> None:
-    """Put the slider on a step."""
+    """Set the slider to a step."""
     page.evaluate(
         """n => { const slider = document.querySelector('.debug input[type=range]');
             slider.value = n; slider.dispatchEvent(new Event('input')); }""",
@@ -115,13 +132,13 @@ def test_step_by_step_forward_and_back(page: Any, file: str, input: str, output:
         move(page, "step")
         wait_for_step(page, len(places))
         places.append(shown(page))
-    # Something happened, and what did is marked.
+    # The moves reached several instructions.
     assert len({place["here"] for place in places}) > 1
     move(page, "run")
     said(page, "The call has finished.")
     assert page.inner_text(".debug .answer pre") == output
     end = step(page)
-    # A step past the end: nothing is lost.
+    # A step after the end changes nothing.
     move(page, "step")
     assert step(page) == end
     slide(page, len(places) - 1)
@@ -153,7 +170,7 @@ def test_what_changed_is_marked_by_colour_and_sign(page: Any) -> None:
 
 def test_a_breakpoint_by_a_click_there_and_back(page: Any) -> None:
     debug(page, "shout_c.wasm", "abc")
-    page.click(".debug .listing div:has-text('i32.store8')")
+    click_instruction(page, "i32.store8")
     page.wait_for_selector("[data-list=breakpoints] .point")
     assert page.locator(".debug .listing .point").count() == 1
     stops = []
@@ -167,8 +184,8 @@ def test_a_breakpoint_by_a_click_there_and_back(page: Any) -> None:
         said(page, "Breakpoint 1.")
         assert shown(page) == earlier
     assert "stops" in page.inner_text("[data-list=breakpoints]")
-    # The same click removes it.
-    page.click(".debug .listing div:has-text('i32.store8')")
+    # A second click removes it.
+    click_instruction(page, "i32.store8")
     page.wait_for_selector("[data-list=breakpoints] .point", state="detached")
     move(page, "run")
     said(page, "The call has finished.")
@@ -186,27 +203,27 @@ def test_breakpoints_by_place_and_condition(page: Any) -> None:
     enter(condition, "if local[0] == 0")
     page.wait_for_selector("[data-list=breakpoints] .point:has-text('if local[0] == 0')")
     assert page.inner_text(".debug .session > .problem") == ""
-    page.click("[data-list=breakpoints] .remove")
+    with debugger_action(page):
+        page.click("[data-list=breakpoints] .remove")
     page.wait_for_selector("[data-list=breakpoints] .point", state="detached")
 
 
 def test_the_slider_over_the_whole_history(page: Any) -> None:
     debug(page, "shout_rust.wasm", "slide")
-    page.keyboard.press("c")
+    # During a move the slider is disabled and ignores the mouse.
+    press(page, "c")
     said(page, "The call has finished.")
     end = step(page)
-    # While a move is on its way the slider is disabled, and a drag that begins then is none.
-    page.wait_for_selector(".debug .session:not([data-busy]) input[type=range]:enabled")
-    slider = page.locator(".debug input[type=range]")
+    slider = page.locator(".debug input[type=range]:enabled")
     assert slider.get_attribute("max") == str(end)
-    box = slider.bounding_box()
-    y = box["y"] + box["height"] / 2
-    page.mouse.move(box["x"] + box["width"] - 8, y)
+    place = box(page, ".debug input[type=range]")
+    y = place["y"] + place["height"] / 2
+    page.mouse.move(place["x"] + place["width"] - 8, y)
     page.mouse.down()
     for part in range(19, 4, -1):
-        page.mouse.move(box["x"] + box["width"] * part / 20, y)
+        page.mouse.move(place["x"] + place["width"] * part / 20, y)
     page.mouse.up()
-    # The browser hands out what the mouse did with its next frame.
+    # The browser delivers the mouse's moves with its next frame.
     wait_until(
         page,
         """() => { const slider = document.querySelector('.debug input[type=range]');
@@ -229,7 +246,7 @@ def test_with_the_keyboard_alone(page: Any) -> None:
     pick(page, "shout_c.wasm")
     page.wait_for_selector("#run:enabled")
     page.fill("#input", "sno")
-    # Where one types, letters are letters.
+    # In a text field letters are no moves.
     page.press("#input", "s")
     assert len(page.input_value("#input")) == 4
     page.fill("#input", "xy")
@@ -246,20 +263,20 @@ def test_with_the_keyboard_alone(page: Any) -> None:
     wait_for_step(page, 3)
     page.keyboard.press("Shift+N")
     wait_for_step(page, 2)
-    page.keyboard.press("b")
+    press(page, "b")
     page.wait_for_selector(".debug .listing .here.point")
     page.focus(".debug .listing")
     page.keyboard.press("ArrowDown")
-    page.keyboard.press("Enter")
+    press(page, "Enter")
     wait_until(page, "document.querySelectorAll('.debug .listing .point').length === 2")
-    page.keyboard.press("c")
+    press(page, "c")
     said(page, "Breakpoint 2.")
-    page.keyboard.press("Shift+C")
+    press(page, "Shift+C")
     said(page, "Breakpoint 1.")
     wait_for_step(page, 2)
-    page.keyboard.press("o")
+    press(page, "o")
     said(page, "Breakpoint 2.")
-    page.keyboard.press("Shift+O")
+    press(page, "Shift+O")
     said(page, "At the start.")
 
 
@@ -273,7 +290,7 @@ def test_an_endless_loop_is_stopped_and_the_session_stays(page: Any) -> None:
     wait_until(
         page, "document.querySelector('.debug .step b').textContent.replaceAll(',', '') > 10000"
     )
-    # The page lives meanwhile: another tab, and back.
+    # The page still reacts: it shows another tab and the Debug tab again.
     page.click("#details [data-id=interface]")
     page.click("#details [data-id=debug]")
     page.click(".debug [data-move=stop]")
@@ -283,7 +300,7 @@ def test_an_endless_loop_is_stopped_and_the_session_stays(page: Any) -> None:
     wait_for_step(page, last - 1)
     slide(page, 3)
     assert shown(page) == third
-    # The Escape key does the same, and another plugin can be picked in the middle of a run.
+    # The Escape key does the same. During a run another plugin can be picked.
     page.keyboard.press("c")
     page.wait_for_selector(".debug [data-move=stop]:not([hidden])")
     page.keyboard.press("Escape")
@@ -297,17 +314,17 @@ def test_an_endless_loop_is_stopped_and_the_session_stays(page: Any) -> None:
 
 def test_a_trap_and_the_frames(page: Any) -> None:
     debug(page, "recurse_forever.wasm")
-    page.keyboard.press("c")
+    press(page, "c")
     page.wait_for_selector(".debug .why.trap:has-text('call stack exhausted')")
-    page.wait_for_selector(".debug .session:not([data-busy])")
     assert "more" in page.inner_text("[data-list=frames]")
-    page.locator("[data-list=frames] .frame").last.click()
+    with debugger_action(page):
+        page.locator("[data-list=frames] .frame").last.click()
     page.wait_for_selector(".debug .listing .waits")
     assert page.locator("[data-list=frames] [aria-current=true] b").inner_text() == (
         "plugin_tool_execute"
     )
     debug(page, "trap_division.wasm")
-    page.keyboard.press("c")
+    press(page, "c")
     page.wait_for_selector(".debug .why.trap:has-text('integer divide by zero')")
     assert "i32.div_s" in page.text_content(".debug .listing .here")
     move(page, "back step")
@@ -322,27 +339,29 @@ def test_memory_at_an_expression(page: Any) -> None:
     page.wait_for_selector(".debug .linear header:has-text('local[1] + 2 is 0x')")
     enter(box, "nonsense")
     page.wait_for_selector(".debug .session > .problem:has-text('nonsense')")
-    page.click(".debug button:has-text('Follow the call')")
+    with debugger_action(page):
+        page.click(".debug button:has-text('Follow the call')")
     page.wait_for_selector(".debug button:has-text('Follow the call')", state="hidden")
 
 
 def test_who_wrote_a_byte(page: Any) -> None:
     debug(page, "shout_c.wasm", "abc")
-    page.keyboard.press("c")
+    press(page, "c")
     said(page, "The call has finished.")
-    page.click(".debug .hex .text b.changed >> nth=1")
+    with debugger_action(page):
+        page.click(".debug .hex .text b.changed >> nth=1")
     page.wait_for_selector("[data-list=breakpoints] .point:has-text('memory 0x')")
-    page.keyboard.press("Shift+C")
+    press(page, "Shift+C")
     said(page, "went from 62 'b' to 42 'B'")
     assert "i32.store8" in page.text_content(".debug .listing .here")
     assert page.locator(".debug .hex .bytes .watched.writes").count() == 1
-    page.click("[data-list=breakpoints] .remove")
+    with debugger_action(page):
+        page.click("[data-list=breakpoints] .remove")
     page.wait_for_selector("[data-list=breakpoints] .point", state="detached")
 
 
 def test_what_cannot_be_debugged(page: Any) -> None:
     drop(page, "missing.wasm", (FIXTURES / "wat/missing_execute.wasm").read_bytes())
-    page.wait_for_selector('#plugin[data-file="missing.wasm"]')
     page.click("#details [data-id=debug]")
     page.wait_for_selector(".debug .intro:has-text('could not be loaded as a plugin')")
     drop(page, "with_schema.wasm", (FIXTURES / "wat/with_schema.wasm").read_bytes())
@@ -368,10 +387,9 @@ def test_a_run_that_is_stopped_ends_the_session_with_a_word(page: Any) -> None:
 def test_on_a_phone_in_the_dark(visit: Visit) -> None:
     phone = visit(viewport={"width": 390, "height": 844}, color_scheme="dark", has_touch=True)
     debug(phone, "shout_rust.wasm", "hi")
-    for _ in range(5):
+    for number in range(1, 6):
         phone.tap(".debug [data-move=step]")
-        phone.wait_for_selector(".debug .session:not([data-busy])")
-    wait_for_step(phone, 5)
+        wait_for_step(phone, number)
     assert phone.evaluate("document.documentElement.scrollWidth") <= 390
     assert not phone.troubles
     phone.close()

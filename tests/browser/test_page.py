@@ -1,11 +1,8 @@
-"""The playground in Chromium: what a person does, and what the page answers."""
+"""The playground in Chromium: a visitor's actions, and what the page shows then."""
 
 from __future__ import annotations
 
-import base64
 import re
-import threading
-import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -16,11 +13,19 @@ import pytest
 import wasmtime
 
 from purewasm_plugins.browser.site import Site
-from tests.browser.conftest import ANSWERING
+from tests.browser.actions import (
+    box,
+    drop,
+    failed_run,
+    failure,
+    pick,
+    run,
+    wait_until,
+)
+from tests.browser.conftest import PATIENCE, PYODIDE, serving
 from tests.conftest import ROOT
 
 FIXTURES = ROOT / "fixtures"
-PYODIDE = ROOT / "tests" / "pyodide" / "node_modules" / "pyodide"
 
 Visit = Callable[..., Any]
 
@@ -38,59 +43,8 @@ def page(shared: Any) -> Iterator[Any]:
     assert not shared.troubles
 
 
-def pick(page: Any, file: str) -> None:
-    """Pick a bundled plugin, and wait until it is shown."""
-    page.click(f'#plugins [data-file="{file}"]')
-    page.wait_for_selector(f'#plugin[data-file="{file}"]')
-
-
-def wait_until(page: Any, condition: str, argument: Any = None) -> None:
-    """Wait until a condition holds. Playwright's own way needs an `eval` that the page forbids."""
-    deadline = time.monotonic() + ANSWERING / 1000
-    while not page.evaluate(condition, argument):
-        assert time.monotonic() < deadline, condition
-        page.wait_for_timeout(50)
-
-
-def drop(page: Any, name: str, data: bytes) -> None:
-    """Drop a file on the page, as the file manager does it."""
-    page.evaluate(
-        """([name, content]) => {
-            const bytes = Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0));
-            const dataTransfer = new DataTransfer();
-            dataTransfer.items.add(new File([bytes], name));
-            const options = { bubbles: true, cancelable: true, dataTransfer };
-            for (const kind of ["dragenter", "dragover", "drop"])
-                document.body.dispatchEvent(new DragEvent(kind, options));
-        }""",
-        [name, base64.b64encode(data).decode()],
-    )
-
-
-def run(page: Any) -> str:
-    """Press Run; the output."""
-    page.wait_for_selector("#run:enabled")
-    page.evaluate("document.getElementById('result').hidden = true")
-    page.click("#run")
-    page.wait_for_selector("#result:not([hidden])")
-    page.wait_for_selector("#output, #error")
-    assert page.query_selector("#error") is None, page.inner_text("#result")
-    return str(page.inner_text("#output"))
-
-
-def box(page: Any, selector: str) -> Any:
-    """Where an element is in the window."""
-    return page.locator(selector).bounding_box()
-
-
-def failure(page: Any) -> str:
-    """The error that the page shows."""
-    page.wait_for_selector("#result:not([hidden]) #error")
-    return str(page.inner_text("#result"))
-
-
 def echo_works(page: Any) -> None:
-    """The next plugin works."""
+    """Check that the page works with the next plugin."""
     pick(page, "echo.wasm")
     page.fill("#input", "still here")
     assert run(page) == "still here"
@@ -112,7 +66,7 @@ def test_the_page_does_not_scroll_itself(visit: Visit, width: int) -> None:
     page.wait_for_selector(".texts .code")
     assert page.evaluate("scrollY") == 0
     # The function that the Functions tab shows is the 86th of the list.
-    pick(page, "documents.wasm")
+    pick(page, "rust_documents.wasm")
     page.wait_for_selector(".texts b:has-text('plugin_tool_execute')")
     assert page.evaluate("scrollY") == 0
     list, item = (box(page, f".functions {part}") for part in ("ul", "[aria-current=true]"))
@@ -184,10 +138,10 @@ def test_a_plugin_that_takes_all_memory(page: Any) -> None:
 
 
 def test_python_itself_ends(page: Any) -> None:
-    """An error of the browser that Python cannot catch, such as the end of its stack."""
+    """An error of the browser that Python cannot catch, such as a stack overflow."""
     pick(page, "echo.wasm")
     page.wait_for_selector("#run:enabled")
-    # The second one, if it is there, is the spare.
+    # The second worker, if there is one, is the spare.
     worker = page.workers[0]
     worker.evaluate("() => { performance.now = () => { throw new RangeError('no stack'); }; }")
     page.click("#run")
@@ -215,7 +169,7 @@ def test_an_endless_plugin_is_stopped(page: Any) -> None:
     page.click("#run")
     page.wait_for_selector("#stop:not([hidden])")
     assert page.wait_for_selector("#status[data-state=busy]")
-    # The page lives: it scrolls, switches and draws while the plugin runs.
+    # The page still reacts while the plugin runs.
     page.click("#details [data-id=interface]")
     assert "plugin_tool_execute" in page.inner_text("#panel")
     page.click("#details [data-id=functions]")
@@ -226,9 +180,9 @@ def test_an_endless_plugin_is_stopped(page: Any) -> None:
 
 
 def test_a_plugin_that_never_loads_is_stopped(page: Any) -> None:
-    drop(page, "endless.wasm", (FIXTURES / "wat/endless_on_load.wasm").read_bytes())
-    page.wait_for_selector("#status[data-state=busy]")
-    page.wait_for_timeout(300)
+    drop(page, "endless.wasm", (FIXTURES / "wat/endless_on_load.wasm").read_bytes(), loads=False)
+    # The status shows seconds once the worker runs the plugin for some time.
+    page.wait_for_selector("#status-text:text-matches('Loading endless.wasm: [0-9.]+ s')")
     page.keyboard.press("Escape")
     page.wait_for_selector("#result h2:has-text('Stopped')")
     echo_works(page)
@@ -243,11 +197,10 @@ def test_another_plugin_is_picked_while_one_runs(page: Any) -> None:
 
 def test_a_limit_ends_an_endless_plugin(page: Any) -> None:
     page.click("#limits summary")
-    page.fill("#limits [name=timeout]", "0.3")
+    page.fill("#limits [name=timeout]", "2")
     page.press("#limits [name=timeout]", "Tab")
     pick(page, "loop_forever.wasm")
-    page.click("#run")
-    assert "deadline exceeded" in failure(page)
+    assert "deadline exceeded" in failed_run(page)
     page.fill("#limits [name=timeout]", "30")
     page.press("#limits [name=timeout]", "Tab")
     page.click("#limits summary")
@@ -256,10 +209,8 @@ def test_a_limit_ends_an_endless_plugin(page: Any) -> None:
 
 def test_a_trap_leads_to_its_instruction(page: Any) -> None:
     pick(page, "trap_division.wasm")
-    page.click("#run")
-    assert "integer divide by zero" in failure(page)
+    assert "integer divide by zero" in failed_run(page)
     page.click(".frames button")
-    # What the browser has not drawn yet has a text, and no inner text.
     page.wait_for_selector(".code .reached:has-text('i32.div_s')")
     wait_until(
         page,
@@ -283,11 +234,9 @@ def test_a_form_from_a_schema(page: Any) -> None:
 
 def test_arguments_that_do_not_fit(page: Any) -> None:
     drop(page, "with_schema.wasm", (FIXTURES / "wat/with_schema.wasm").read_bytes())
-    page.wait_for_selector("#field-1")
     page.fill("#field-0", "text")
     page.fill("#field-1", "0")
-    page.click("#run")
-    assert "limit must be at least 1" in failure(page)
+    assert "limit must be at least 1" in failed_run(page)
     page.fill("#field-1", "3")
     assert run(page) == '{"query":"text","limit":3}'
     page.fill("#field-1", "")
@@ -305,14 +254,16 @@ def test_functions_memory_and_interface(page: Any) -> None:
     page.fill(".functions input", "version")
     assert page.locator(".functions li button").count() == 1
     page.click("#details [data-id=memory]")
-    page.wait_for_selector(".hex .input")
-    # In place: the same bytes are the input and the output, and the letters changed.
-    text = "".join(page.locator(".hex .text b.input.output").all_inner_texts())
-    assert text == "HELLO FROM C"
+    # The same bytes are the input and the output, and the letters changed.
+    wait_until(
+        page,
+        "[...document.querySelectorAll('.memory .hex .text b.input.output')]"
+        ".map((byte) => byte.textContent).join('') === 'HELLO FROM C'",
+    )
     assert page.locator(".hex .text b.changed").count() == len("hellofrom")
     page.fill(".memory form input", "0x10")
     page.click(".memory form button")
-    page.wait_for_selector(".hex .at:has-text('0010')")
+    wait_until(page, "document.querySelector('.memory .hex .at').textContent === '0010'")
     page.click("#details [data-id=interface]")
     assert "plugin ABI" in page.inner_text("#panel")
     page.click("#details [data-id=functions]")
@@ -341,11 +292,10 @@ def test_a_link_carries_the_state(page: Any, visit: Visit) -> None:
     assert other.input_value("#input") == "a&b=c#d é"
     assert run(other) == expected
     assert not other.troubles
-    # The plugin of a stranger is not in the link: its name is, and the input waits for the file.
+    # A link has the name of a dropped plugin, but not its bytes: the input waits for the file.
     other.evaluate("location.hash = 'plugin=mine.wasm&tool=echo&input=kept'")
     other.wait_for_selector("#result h2:has-text('mine.wasm')")
     drop(other, "mine.wasm", (FIXTURES / "wat/echo.wasm").read_bytes())
-    other.wait_for_selector("#run")
     assert run(other) == "kept"
     assert not other.troubles
     other.close()
@@ -372,11 +322,11 @@ def test_python_cannot_be_fetched(chromium: Any, served: str) -> None:
     page = context.new_page()
     page.route("**/pyodide/pyodide.mjs", lambda route: route.abort())
     page.goto(served)
-    page.wait_for_selector("#status[data-state=failed]")
+    page.wait_for_selector("#status[data-state=failed]", timeout=PATIENCE)
     assert "could not be loaded" in page.inner_text("#boot-text")
     page.unroute("**/pyodide/pyodide.mjs")
     page.click("#boot-again")
-    page.wait_for_selector("#status[data-state=ready]", timeout=120_000)
+    page.wait_for_selector("#status[data-state=ready]", timeout=PATIENCE)
     context.close()
 
 
@@ -388,11 +338,7 @@ class _Quiet(SimpleHTTPRequestHandler):
 def test_exported_to_a_static_host(visit: Visit, tmp_path: Path) -> None:
     Site(PYODIDE).export(tmp_path / "some" / "where")
     handler = partial(_Quiet, directory=str(tmp_path))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server, serving(server):
         page = visit(site=f"http://127.0.0.1:{server.server_port}/some/where/")
         assert run(page) == "Hello, WebAssembly!"
         page.close()
-        server.shutdown()
-        thread.join()

@@ -1,11 +1,10 @@
 """What the page may fetch and run: its content security policy, and the hashes of Pyodide's files.
 
-It asks Pyodide's public address, and gets what lies here: there is no network in the tests.
+The page requests Pyodide's public address; the tests answer with local files, without a network.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
@@ -14,28 +13,23 @@ import pytest
 
 from purewasm_plugins.browser.server import PlaygroundServer
 from purewasm_plugins.browser.site import PYODIDE_FILES, PYODIDE_URL, Site
-from tests.browser.conftest import PYODIDE, SETUP, STARTING
-from tests.conftest import missing
+from tests.browser.actions import run
+from tests.browser.conftest import PATIENCE, PYODIDE, local_pyodide, serving
 
 Visit = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")
 def public() -> Iterator[str]:
-    """The address of a page that gets Pyodide from its public address."""
-    if not PYODIDE.is_dir():
-        missing("there is no Pyodide", SETUP)
-    with PlaygroundServer(Site()) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
+    """The address of a page that fetches Pyodide from its public address."""
+    local_pyodide()
+    with PlaygroundServer(Site()) as server, serving(server):
         yield server.url
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture
 def elsewhere() -> Iterator[tuple[str, list[str]]]:
-    """A server that anybody may ask, and what it was asked."""
+    """The address of another server, and the list of the requests that reached it."""
     asked: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -48,16 +42,12 @@ def elsewhere() -> Iterator[tuple[str, list[str]]]:
         def log_message(self, format: str, *args: Any) -> None:
             pass
 
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
+    with HTTPServer(("127.0.0.1", 0), Handler) as server, serving(server):
         yield f"http://127.0.0.1:{server.server_port}/", asked
-        server.shutdown()
-        thread.join()
 
 
 def answer(route: Any, changed: str) -> None:
-    """Answer for the public address; one file is another one there."""
+    """Answer a request to the public address; the file `changed` has another content."""
     name = route.request.url.removeprefix(PYODIDE_URL)
     kinds = {"mjs": "text/javascript", "wasm": "application/wasm", "json": "application/json"}
     route.fulfill(
@@ -76,8 +66,9 @@ def test_pyodide_from_its_public_address(chromium: Any, public: str, changed: st
     context.on("request", lambda request: asked.append(request.url))
     context.route(PYODIDE_URL + "*", lambda route: answer(route, changed))
     page = context.new_page()
+    page.set_default_timeout(PATIENCE)
     page.goto(public)
-    page.wait_for_selector("#status:not([data-state=loading])", timeout=STARTING)
+    page.wait_for_selector("#status:not([data-state=loading])")
     if changed:
         assert page.get_attribute("#status", "data-state") == "failed"
         text = page.inner_text("#boot-text")
@@ -85,8 +76,7 @@ def test_pyodide_from_its_public_address(chromium: Any, public: str, changed: st
         assert "not the file that this page was made for" in text
     else:
         page.wait_for_selector("#plugin:not([hidden])")
-        page.click("#run")
-        assert page.inner_text("#output") == "Hello, WebAssembly!"
+        assert run(page) == "Hello, WebAssembly!"
         beside = {url for url in asked if not url.startswith((public, f"blob:{public}"))}
         assert beside == {PYODIDE_URL + name for name in PYODIDE_FILES}
     context.close()

@@ -32,6 +32,8 @@ export class DebugTab {
     this.lines = new Map();
     this.cursor = -1;
     this.acting = false;
+    /** How many actions have been carried out. */
+    this.done = 0;
     this.running = false;
     this.stopping = false;
     /** The newest action that waits for the current one. @type {(() => Promise<any>) | null} */
@@ -199,6 +201,7 @@ export class DebugTab {
         this.stopping = false;
         await now();
         this.markRunning(false);
+        this.session.dataset.done = String(++this.done);
       }
     } finally {
       this.markActing(false);

@@ -80,6 +80,12 @@ export function reveal(container, element) {
 /** @param {number} low @param {number} high @param {number} start @param {number} end how far start to end is outside of low to high */
 const distance = (low, high, start, end) => (start < low ? start - low : Math.max(0, Math.min(end - high, start - low)));
 
+/** Scroll the page until an element begins at its top, smoothly unless the visitor prefers no motion. @param {Element} element */
+export function scrollTo(element) {
+  const behavior = matchMedia("(prefers-reduced-motion: reduce)").matches ? "instant" : "smooth";
+  element.scrollIntoView({ block: "start", behavior });
+}
+
 /** Show a text for 2.6 seconds. @param {string} text */
 export function toast(text) {
   const element = byId("toast");

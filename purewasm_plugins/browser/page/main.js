@@ -2,7 +2,7 @@
 /** The page: a list of plugins, the form of a tool, and the answers of the workbench in the worker. */
 
 import { DebugTab } from "./debug.js";
-import { byId, counted, duration, h, reveal, size, tabList, toast } from "./dom.js";
+import { byId, counted, duration, h, reveal, scrollTo, size, tabList, toast } from "./dom.js";
 import { toolForm } from "./form.js";
 import { FunctionsTab } from "./functions.js";
 import { Ended, Host } from "./host.js";
@@ -332,7 +332,7 @@ async function debugCall() {
   if (job) return;
   showTab("debug");
   await debug.open();
-  debug.element.scrollIntoView({ block: "start", behavior: "smooth" });
+  scrollTo(debug.element);
 }
 
 /** @param {string} id */
@@ -450,7 +450,7 @@ async function showFrame(frame) {
   if (byId("details").hidden) return;
   showTab("functions");
   await functions.choose(frame.function, frame.offset);
-  byId("details").scrollIntoView({ block: "start", behavior: "smooth" });
+  scrollTo(byId("details"));
 }
 
 /* The page's own controls */

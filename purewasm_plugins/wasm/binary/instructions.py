@@ -1,8 +1,8 @@
-"""Instructions out of bytes: a function body or a constant expression in, `Instruction`s out.
+"""Decoding of instructions (sections 5.4.1 to 5.4.9).
 
-Sections 5.4.1 to 5.4.9. Nothing is checked but that the bytes are instructions; whether an index is
-one of something, and whether blocks are closed, is the validator's business, which is the other
-user of `read_opcode` and `read_immediates`.
+`instructions` decodes a function body or a constant expression. It checks that the bytes are
+instructions; the validator, which also uses `read_opcode` and `read_immediates`, checks indices and
+the nesting of blocks.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ __all__ = ["Instruction", "instructions", "read_immediates", "read_opcode"]
 
 
 class Instruction(NamedTuple):
-    """One instruction.
+    """An instruction of a module.
 
     Attributes:
-        offset: where its opcode lies in the module.
-        opcode: its row of the table.
-        immediates: as `Immediates` says, decoded.
+        offset: the position of its opcode in the module.
+        opcode: its row of the opcode table.
+        immediates: its decoded immediates, in the form that `Immediates` says.
     """
 
     offset: int
@@ -41,10 +41,10 @@ class Instruction(NamedTuple):
     immediates: tuple[Any, ...]
 
 
-#: The prefixes of opcodes that take more than a byte.
+#: The prefixes of opcodes of several bytes.
 PREFIXES = (0xFC, 0xFD)
 
-#: Which feature, later than core 2.0, an opcode belongs to.
+#: Opcodes of features that came after core 2.0, for error messages.
 _LATER_OPCODES = {
     **dict.fromkeys((0x06, 0x07, 0x08, 0x09, 0x0A, 0x18, 0x19, 0x1F), "exception handling is"),
     **dict.fromkeys((0x12, 0x13), "tail calls are"),
@@ -196,7 +196,7 @@ _READERS: dict[Immediates, _ImmediateReader] = {
     Immediates.V128: _sixteen_bytes,
 }
 
-#: By reader: below which its immediate is a byte that stands for itself. Most of them are.
+#: By reader: an immediate of one byte below this number has the byte's value. Most are such.
 _PLAIN: dict[_ImmediateReader, int] = {_index: 0x80, _i32: 0x40, _i64: 0x40}
 
 
@@ -208,17 +208,24 @@ def _one_byte(code: int) -> tuple[Opcode, _ImmediateReader, int] | None:
     return opcode, read, _PLAIN.get(read, 0)
 
 
-#: By first byte, where that is all of an opcode: it, its immediates' reader, and `_PLAIN` of that.
+#: By first byte, for an opcode of one byte: the opcode, its immediates' reader, and `_PLAIN` of
+#: that.
 _ONE_BYTE = [_one_byte(code) for code in range(256)]
 
 
 def read_opcode(data: bytes, position: int) -> tuple[Opcode, int]:
-    """Read the opcode at `position`; return it and where its immediates start."""
+    """Read an opcode.
+
+    Returns:
+        The opcode, and the position of its immediates.
+
+    Raises:
+        DecodeError: core 2.0 has no such opcode.
+    """
     code, after = read_byte(data, position)
     if code in PREFIXES:
         number, after = read_unsigned(data, after)
-        # A number that does not fit beside its prefix is no opcode of ours, and must not look
-        # like one.
+        # A larger number is no known opcode; shifted beside its prefix it could equal one.
         code = code << 8 | number if number < 0x100 else -1
     opcode = BY_CODE.get(code)
     if opcode is None:
@@ -229,14 +236,21 @@ def read_opcode(data: bytes, position: int) -> tuple[Opcode, int]:
 
 
 def read_immediates(data: bytes, position: int, opcode: Opcode) -> tuple[tuple[Any, ...], int]:
-    """Read the immediates of `opcode`; return them and where the next instruction starts."""
+    """Read the immediates of an opcode.
+
+    Returns:
+        The immediates, and the position of the next instruction.
+
+    Raises:
+        DecodeError: they are malformed.
+    """
     return _READERS[opcode.immediates](data, position)
 
 
 def instructions(data: bytes, span: Span) -> Iterator[Instruction]:
-    """Yield the instructions in a span of the module's bytes, the final `end` included.
+    """Decode the instructions of a span of the module's bytes, including the final `end`.
 
-    For any span, validated or not, and never recursive: nesting is for the caller to follow.
+    The span may be invalid. The blocks are not followed.
 
     Raises:
         DecodeError: the bytes are not instructions.

@@ -1,7 +1,7 @@
-"""The smallest pieces of the binary format: integers, names, value types (sections 5.2, 5.3).
+"""Decoding of integers, names and value types (sections 5.2 and 5.3).
 
-Every function takes the module's bytes and a position, and returns what it read with the position
-after it. What cannot be read is a `DecodeError` worded as the specification's test suite words it.
+Every function takes the module's bytes and a position, and returns a value and the position after
+it. It raises `DecodeError` with the wording of the specification's test suite.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from purewasm_plugins.errors import DecodeError
 from purewasm_plugins.wasm.types import ValType
 
-#: What a byte that stands where a type should, and is none of core 2.0's, belongs to.
+#: Types of features that came after core 2.0, for error messages.
 _LATER_TYPES = {
     0x63: "typed function references are",
     0x64: "typed function references are",
@@ -26,19 +26,19 @@ _REFERENCE_TYPES = {int(type_): type_ for type_ in ValType if type_.is_reference
 
 
 def unexpected_end(data: bytes) -> DecodeError:
-    """Make the error for bytes that end in the middle of something."""
+    """Return the error for a module that ends inside of something."""
     return DecodeError("unexpected end of section or function", len(data))
 
 
 def read_byte(data: bytes, position: int) -> tuple[int, int]:
-    """Read one byte."""
+    """Read a byte."""
     if position >= len(data):
         raise unexpected_end(data)
     return data[position], position + 1
 
 
 def read_bytes(data: bytes, position: int, size: int) -> tuple[bytes, int]:
-    """Copy `size` bytes."""
+    """Read and copy `size` bytes."""
     end = position + size
     if end > len(data):
         raise unexpected_end(data)
@@ -116,7 +116,7 @@ def read_value_type(data: bytes, position: int) -> tuple[ValType, int]:
 
 
 def read_value_types(data: bytes, position: int) -> tuple[tuple[ValType, ...], int]:
-    """Read a count and that many value types (section 5.3.5)."""
+    """Read a vector of value types (section 5.3.5)."""
     count, start = read_unsigned(data, position)
     end = start + count
     if end > len(data):
@@ -138,7 +138,7 @@ def read_reference_type(data: bytes, position: int) -> tuple[ValType, int]:
 
 
 def read_block_type(data: bytes, position: int) -> tuple[ValType | int | None, int]:
-    """Read a block type: nothing, a result type, or the index of a type (section 5.4.1)."""
+    """Read a block type: None, one result type, or the index of a function type (section 5.4.1)."""
     byte, after = read_byte(data, position)
     if byte == 0x40:
         return None, after

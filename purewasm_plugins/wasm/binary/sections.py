@@ -1,10 +1,10 @@
-"""The binary format: bytes in, `Module` out (core specification, section 5.5).
+"""Decoding of modules and sections (core specification, section 5.5).
 
-Function bodies and constant expressions are only delimited here: a body by the size it is stored
-with, and its instructions are decoded as they are validated, in one pass. Counts are never
-believed: nothing is allocated for what the bytes do not hold. Nothing here is recursive.
+Function bodies and constant expressions are delimited but not decoded; the validator decodes a body
+in its one pass. No function is recursive, and no memory is allocated from a count alone: only from
+items that the bytes contain.
 
-Every error is a `DecodeError` that carries the byte offset and starts with the wording of the
+Every error is a `DecodeError` with the byte offset. Its message begins with the wording of the
 specification's test suite.
 """
 
@@ -52,7 +52,7 @@ __all__ = ["decode"]
 
 MAGIC = b"\0asm"
 VERSION = b"\x01\0\0\0"
-#: What stands in the place of the version in a component.
+#: The version field of a component.
 _COMPONENT_VERSION = b"\x0d\0\x01\0"
 
 _Item = TypeVar("_Item")
@@ -62,17 +62,17 @@ _Reader = Callable[[bytes, int], tuple[_Item, int]]
 def decode(data: bytes | bytearray | memoryview) -> Module:
     """Decode a module.
 
-    The result is well-formed but for the insides of function bodies, and not yet validated.
+    The instructions of function bodies are not decoded, and the module is not validated.
 
     Raises:
         DecodeError: the bytes are not a module.
-        OutOfMemory: Python has no room for what they define.
+        OutOfMemory: Python has no memory for the module's definitions.
     """
     try:
         return _decoded(bytes(data))
     except MemoryError:
         pass
-    # Outside of the handler: what had been decoded is gone by now, and there is room again.
+    # Raised outside of the handler, where the decoded part is freed and there is memory again.
     raise OutOfMemory
 
 
@@ -91,7 +91,7 @@ def _decoded(data: bytes) -> Module:
             later = ": exception handling is not supported" if identifier == 13 else ""
             raise DecodeError(f"malformed section id{later}", position)
         if section.order <= order:
-            # Out of order, or there twice.
+            # The section is out of order, or the second of its kind.
             raise DecodeError("unexpected content after last section", position)
         order = section.order
         start, end = _section_content(data, position + 1)
@@ -123,7 +123,7 @@ def _check_header(data: bytes) -> None:
 
 
 class _Contents:
-    """What the sections read so far hold."""
+    """The content of the sections that have been read."""
 
     types: tuple[FuncType, ...] = ()
     imports: tuple[Import, ...] = ()
@@ -144,23 +144,23 @@ class _Contents:
         self._totals: dict[str, int] = {}
 
     def add(self, count: int, what: str, maximum: int, position: int) -> None:
-        """Count things of which the whole module may have a number.
+        """Count things whose sum over the module is bounded.
 
         Raises:
-            DecodeError: there are more.
+            DecodeError: the sum exceeds `maximum`.
         """
         total = self._totals[what] = self._totals.get(what, 0) + count
         if total > maximum:
             raise DecodeError(f"too many {what} in all: {maximum} at most", position)
 
     def define(self, count: int, position: int) -> None:
-        """Count definitions; see `limits.MAX_DEFINITIONS`."""
+        """Count definitions, whose sum is bounded by `limits.MAX_DEFINITIONS`."""
         self.add(count, "definitions", limits.MAX_DEFINITIONS, position)
 
     def definitions(
         self, data: bytes, position: int, read: _Reader[_Item], maximum: int, what: str
     ) -> tuple[tuple[_Item, ...], int]:
-        """Read what a section defines."""
+        """Read the vector of definitions that a section consists of."""
         count, _ = read_unsigned(data, position)
         if count <= maximum:
             self.define(count, position)
@@ -212,13 +212,13 @@ def _custom_section(data: bytes, position: int, contents: _Contents) -> int:
 def _vector(
     data: bytes, position: int, read: _Reader[_Item], maximum: int, what: str
 ) -> tuple[tuple[_Item, ...], int]:
-    """Read a count and that many items (section 5.1.3)."""
+    """Read a vector: a count and that many items (section 5.1.3)."""
     start = position
     count, position = read_unsigned(data, position)
     if count > maximum:
         raise DecodeError(f"too many {what}: {count}, of {maximum} at most", start)
     items = []
-    # Every item takes a byte at least, so a count that lies runs into the end of the bytes.
+    # Every item takes at least one byte, so a count that is too large reaches the end of the bytes.
     for _ in range(count):
         item, position = read(data, position)
         items.append(item)
@@ -227,7 +227,7 @@ def _vector(
 
 # Types (section 5.3)
 
-#: What a function type starts with; a signed integer, to leave room for type indices.
+#: The first byte of a function type, as a signed integer; positive ones are type indices.
 FORM_FUNCTION = 0x60 - 0x80
 
 
@@ -322,7 +322,7 @@ def _export(data: bytes, position: int) -> tuple[Export, int]:
 
 
 def _expression(data: bytes, position: int) -> tuple[Span, int]:
-    """Find the `end` of a constant expression; the validator checks its instructions."""
+    """Delimit a constant expression by its `end`; the validator checks its content."""
     start = position
     depth = 1
     while depth:
@@ -471,7 +471,8 @@ def _code_section(data: bytes, position: int, contents: _Contents) -> int:
     if count > limits.MAX_FUNCTIONS:
         raise DecodeError(f"too many functions: {limits.MAX_FUNCTIONS} at most", position)
     functions = []
-    # A type index is missing only where the two sections disagree, which is found in the end.
+    # A type index is missing only where the two sections have different lengths, which `module`
+    # reports.
     type_indices = chain(contents.function_types, repeat(0))
     for _, type_index in zip(range(count), type_indices, strict=False):
         body_start, end = _section_content(data, position)
@@ -502,14 +503,14 @@ def _data_section(data: bytes, position: int, contents: _Contents) -> int:
 
 
 class _SectionKind(NamedTuple):
-    """A kind of section: its place among the others, and what reads it."""
+    """A kind of section: its position in the order, its name, and its reader."""
 
     order: int
     name: str
     read: Callable[[bytes, int, _Contents], int]
 
 
-#: By section id. Their order is not that of the ids: the data count was added later.
+#: By section id. The order differs from that of the ids: the data count section was added later.
 _SECTIONS = {
     1: _SectionKind(1, "type", _type_section),
     2: _SectionKind(2, "import", _import_section),

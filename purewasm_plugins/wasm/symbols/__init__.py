@@ -1,1 +1,1 @@
-"""What a module says of its own source: names."""
+"""Information about a module's source: names."""

@@ -1,7 +1,7 @@
-"""The name section: what a compiler called things (appendix 7.4, with its extensions).
+"""The name section (appendix 7.4, with its extensions).
 
-A decoded module in, `Names` out. The section has no meaning, so nothing about it is an error: a
-part of it that is malformed is left out, and a note says so.
+The section does not change the meaning of a module, so a malformed part of it is no error: it is
+ignored, and a note says so.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ __all__ = ["Names", "read_names"]
 NameMap = Mapping[int, str]
 IndirectNameMap = Mapping[int, NameMap]
 
-#: Of what nobody gave a name.
+#: The names of an index space without names.
 _NONE: Mapping[int, Any] = {}
 
 _Item = TypeVar("_Item")
 
 
 class Names(Record):
-    """Names by index, imported things first; what has none is missing.
+    """The names of a module's definitions, by index; imports have the first indices.
 
     Attributes:
-        module: the module's own name.
-        functions, types, tables, memories, globals, elements, data: by index.
-        locals: by function, then by local, parameters first.
-        labels: by function, then by block, numbered in the order in which the blocks begin.
-        notes: what was malformed and is left out.
+        module: the name of the module.
+        functions, types, tables, memories, globals, elements, data: the names by index.
+        locals: the names by function, then by local; parameters have the first indices.
+        labels: the names by function, then by block, in the order in which the blocks begin.
+        notes: descriptions of the malformed parts that were ignored.
     """
 
     module: str | None = None
@@ -51,7 +51,7 @@ class Names(Record):
 
 
 class _Content:
-    """What the subsections hold, and how many more names and lists of names are read."""
+    """A reader of the subsections, which counts the names up to `MAX_NAMES`."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -60,7 +60,7 @@ class _Content:
     def _association(
         self, position: int, end: int, read: Callable[[int, int], tuple[_Item, int]]
     ) -> tuple[dict[int, _Item], int]:
-        """Read a vector of indices with what belongs to each; of two alike the first one counts."""
+        """Read a vector of pairs of an index and an item; of equal indices the first one counts."""
         found: dict[int, _Item] = {}
         start = position
         count, position = read_unsigned(self._data, position)
@@ -87,7 +87,7 @@ class _Content:
 
 _Reader = Callable[[_Content, int, int], tuple[object, int]]
 
-#: By subsection id: the field of `Names`, and what reads it.
+#: By subsection id: the field of `Names`, and its reader.
 _SUBSECTIONS: dict[int, tuple[str, _Reader]] = {
     0: ("module", _Content.name),
     1: ("functions", _Content.name_map),
@@ -103,7 +103,7 @@ _SUBSECTIONS: dict[int, tuple[str, _Reader]] = {
 
 
 def read_names(module: Module) -> Names:
-    """Return the names in a module's name section; none where it has no such section."""
+    """Read the name section of a module; without one, no definition has a name."""
     for section in module.custom_sections:
         if section.name == "name":
             return _read(module.data, *section.content)

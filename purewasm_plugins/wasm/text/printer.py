@@ -1,9 +1,9 @@
-"""The text format: a module in, lines of WAT out (core specification, section 6).
+"""Printing of modules in the text format (core specification, section 6).
 
-Instructions are written as they lie in the binary, one a line, unfolded and indented; what the
-name section names is called by its name. What is printed can be assembled, and gives the same
-module, custom sections aside. Lines come one at a time and nothing is recursive, so that any module
-that can be decoded can be printed, valid or not.
+Each instruction is a line, unfolded and indented. Definitions have the names of the name section.
+The text can be assembled to the same module, without its custom sections. Any module that can be
+decoded can be printed, valid or not: lines are generated one at a time, and no function is
+recursive.
 """
 
 from __future__ import annotations
@@ -36,20 +36,20 @@ __all__ = [
     "format_instruction",
 ]
 
-#: What cannot stand in an identifier (section 6.3.5).
+#: The characters that an identifier cannot have (section 6.3.5).
 _NOT_IN_IDENTIFIERS = re.compile(r"[^0-9A-Za-z!#$%&'*+\-./:<=>?@\\^_`|~]")
 
 #: The most levels of nesting that are indented. Deeper lines are not indented further: they would
 #: leave the screen.
 MAX_INDENTATION = 12
 
-#: Bytes of a data segment on a line, and functions of an element segment.
+#: The bytes of a data segment on a line, and the items of an element segment.
 DATA_PER_LINE = 48
 ITEMS_PER_LINE = 12
 
 
 def _identifiers(names: Mapping[int, str]) -> dict[int, str]:
-    """Names as identifiers, of which no two are the same."""
+    """Make a different identifier for each name."""
     found: dict[int, str] = {}
     taken = set()
     for index, name in names.items():
@@ -66,7 +66,7 @@ def _identifiers(names: Mapping[int, str]) -> dict[int, str]:
 
 
 class Identifiers:
-    """What things are called in the text: `$name`, or their index where they have no name."""
+    """The identifiers of a module's definitions; a definition without a name has none."""
 
     def __init__(self, names: Names | None = None) -> None:
         names = names or Names()
@@ -93,12 +93,12 @@ _NO_IDENTIFIERS = Identifiers()
 
 
 def _named(identifiers: Mapping[int, str], index: int) -> str:
-    """How to refer to something."""
+    """Return the identifier of a definition, or its index."""
     return identifiers.get(index) or str(index)
 
 
 def _defined(identifiers: Mapping[int, str], index: int) -> str:
-    """How to introduce something: by name, if it has one, and by index for the reader."""
+    """Return the beginning of a definition: its identifier, if any, and its index in a comment."""
     identifier = identifiers.get(index)
     return f"(;{index};)" if identifier is None else f"{identifier} (;{index};)"
 
@@ -110,7 +110,7 @@ def _f32(bits: int) -> str:
     if bits & 0x7F80_0000 == 0x7F80_0000:
         return _special(bits >> 31, bits & 0x7F_FFFF, 0x40_0000)
     (value,) = struct.unpack("<f", struct.pack("<I", bits))
-    # Six to nine digits tell it from every other f32; repr would show what it is as an f64.
+    # Six to nine digits identify an f32; `repr` would print the digits of an f64.
     for digits in range(6, 9):
         text = f"{value:.{digits}g}"
         try:
@@ -141,7 +141,7 @@ def _v128(value: bytes) -> str:
 
 
 def _string(content: bytes) -> str:
-    """Bytes as a string of the text format."""
+    """Return bytes as a string of the text format."""
     text = content.decode("utf-8", "backslashreplace")
     if "\\" in text or '"' in text or not text.isprintable():
         return '"' + "".join(map(_byte, content)) + '"'
@@ -184,14 +184,14 @@ def format_instruction(
     labels: Sequence[str] = (),
     types: Sequence[FuncType] = (),
 ) -> str:
-    """Print an instruction as a line of text, without indentation.
+    """Return an instruction as a line of text, without indentation.
 
     Args:
         instruction: one of `instructions`.
-        identifiers: how to call what it refers to; by default by index.
-        locals: how to call the function's locals.
-        labels: how to call the blocks around it, innermost last; by default by label index.
-        types: the module's types, to show the signature of a block or call that refers to one.
+        identifiers: the identifiers of the module's definitions; the default prints indices.
+        locals: the identifiers of the function's locals.
+        labels: the names of the blocks around it, innermost last; the default prints label indices.
+        types: the module's types, for the signatures of blocks and indirect calls.
     """
     opcode, immediates = instruction.opcode, instruction.immediates
     name = opcode.mnemonic
@@ -256,15 +256,15 @@ def format_instruction(
 
 
 class BodyLine(NamedTuple):
-    """An instruction of a function body, and where it stands in its blocks.
+    """An instruction of a function body, with its place among the blocks.
 
     Attributes:
         instruction: the instruction.
-        depth: how many blocks are around it; those that it opens, closes or divides do not count.
-        text: the instruction as text, with the name of the block that it opens, if that has one.
-        label: where it opens a block without a name, what that is called, "@1" for the first of
-            the function; of an `end`, the label of the block that it closes, and None for the
-            function's own.
+        depth: the number of blocks around it, without the block that it opens, closes or divides.
+        text: the instruction as text, with the name of the block that it opens, if any.
+        label: for an instruction that opens a block without a name, its label: "@1" for the first
+            of the function; for an `end`, the name or label of the block that it closes, or None
+            for the function's own; None for other instructions.
     """
 
     instruction: Instruction
@@ -280,7 +280,7 @@ def body_lines(
     identifiers: Identifiers,
     locals_: Mapping[int, str],
 ) -> Iterator[BodyLine]:
-    """Print the instructions of a function body, one a line, indented by their blocks."""
+    """Generate the lines of a function body."""
     names = identifiers.labels(function)
     labels: list[str] = []
     blocks = 0
@@ -314,7 +314,7 @@ def _label(labels: Sequence[str], number: int) -> str:
 
 
 def _type_use(index: int, identifiers: Identifiers, types: Sequence[FuncType]) -> str:
-    """Print a reference to a type, with what it is where that is known."""
+    """Return a reference to a type, with its signature if the type exists."""
     text = f" (type {_named(identifiers.types, index)})"
     return text + _signature(types[index]) if index < len(types) else text
 
@@ -325,18 +325,18 @@ def _type_use(index: int, identifiers: Identifiers, types: Sequence[FuncType]) -
 def disassemble(
     module: Module, function: int | None = None, *, offsets: bool = False
 ) -> Iterator[str]:
-    """Print a module as text, line by line.
+    """Print a module.
 
     Args:
-        module: it need not be valid.
-        function: index of the one function to print; the whole module by default.
-        offsets: whether to start each instruction with its byte offset, in a comment.
+        module: a decoded module, which may be invalid.
+        function: the index of a function to print alone; the whole module by default.
+        offsets: whether each instruction begins with its byte offset in a comment.
 
     Yields:
-        Lines, without line ends.
+        The lines, without line ends.
 
     Raises:
-        DecodeError: what is in a function body are not instructions.
+        DecodeError: a function body contains bytes that are not instructions.
         IndexError: the module has no such function, or imports it.
     """
     return _Printer(module, offsets).lines(function)
@@ -346,7 +346,7 @@ class _Printer:
     def __init__(self, module: Module, offsets: bool) -> None:
         self._module = module
         self._identifiers = Identifiers(read_names(module))
-        # Wide enough for the last offset in the module.
+        # The width of the last offset in the module.
         self._width = len(f"{len(module.data):x}") if offsets else 0
 
     def lines(self, function: int | None) -> Iterator[str]:
@@ -368,7 +368,7 @@ class _Printer:
         yield ")"
 
     def _fields(self) -> Iterator[str]:
-        """Everything that is short."""
+        """Generate the fields before the functions, each one line."""
         module, identifiers = self._module, self._identifiers
         for index, type_ in enumerate(module.types):
             yield f"(type {_defined(identifiers.types, index)} (func{_signature(type_)}))"
@@ -407,7 +407,7 @@ class _Printer:
     def _extern(
         self, kind: ExternKind, index: int, type_: int | TableType | MemoryType | GlobalType
     ) -> str:
-        """Return the beginning of a definition: what it is, what it is called and its type."""
+        """Return the beginning of a definition: its kind, its identifier and its type."""
         start = f"{_keyword(kind)} {_defined(self._spaces()[kind], index)}"
         match type_:
             case TableType():
@@ -419,7 +419,7 @@ class _Printer:
         return start + _type_use(type_, self._identifiers, self._module.types)
 
     def _expression(self, span: Span) -> str:
-        """Print a constant expression on one line."""
+        """Return a constant expression on one line."""
         found = [
             format_instruction(instruction, self._identifiers)
             for instruction in instructions(self._module.data, span)
@@ -500,7 +500,7 @@ class _Printer:
             text = line.text
             if line.instruction.opcode.mnemonic == "end":
                 if line.label is None:
-                    # The end of the function, which is its closing parenthesis.
+                    # The closing parenthesis stands for the end of the function.
                     return
             elif line.label is not None:
                 text += f"  ;; label = {line.label}"
@@ -529,7 +529,7 @@ def _declared(
     first: int,
     identifiers: Mapping[int, str],
 ) -> str:
-    """Declare parameters or locals: those without a name together, the others apart."""
+    """Return the declarations of parameters or locals; those without a name share one."""
     groups: list[str] = []
     nameless: list[str] = []
     types = (type_ for count, type_ in runs for _ in range(count))

@@ -1,7 +1,7 @@
-"""The blocks of a function body, for those who run it: where they end and what a branch carries.
+"""The blocks of a function body, as engines need them: their ends and their branches' operands.
 
-The validator knows all of this while it validates, and throws it away: it is needed for few
-functions, and not before they run. `ValidModule.control` gets it back.
+The validator computes all of this but does not keep it, because it is needed only for functions
+that run. `ValidModule.control` computes it again.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ __all__ = ["Block", "Control", "Recorder"]
 
 
 class Block(NamedTuple):
-    """A `block`, `loop` or `if`, or the body of a function, which is a block around the rest.
+    """A `block`, `loop` or `if`, or the body of a function, which is the block around all others.
 
     Offsets count bytes from the start of the module, as those of `Instruction` do.
 
     Attributes:
         kind: "block", "loop", "if" or "function".
-        start: offset of the instruction that opens it; of a function, of its first instruction.
-        else_offset: offset of the `else` of an `if` that has one.
-        end: offset of its `end`.
-        type: what it takes from the operand stack and what it leaves there.
-        height: how many operands of the function lie below its own parameters. Code that cannot be
-            reached has no such number; there it counts from the last `unreachable` or the like.
-        targeted: whether any branch, `return` included for a function, leads to its label.
+        start: the offset of the instruction that opens it; for a function, of its first one.
+        else_offset: the offset of the `else` of an `if`; None without one.
+        end: the offset of its `end`.
+        type: its parameters and results.
+        height: the number of the function's operands below its parameters. In unreachable code it
+            counts from the last instruction that never continues, such as `unreachable`.
+        targeted: whether any branch targets its label; for a function, `return` counts, too.
     """
 
     kind: str
@@ -39,16 +39,15 @@ class Block(NamedTuple):
 
     @property
     def arity(self) -> int:
-        """How many operands a branch to its label carries. They end up on `height` others."""
+        """The number of operands that a branch to its label keeps, above `height` others."""
         return len(self.type.params if self.kind == "loop" else self.type.results)
 
     @property
     def target(self) -> int:
-        """Offset of the instruction that a branch to its label goes on with.
+        """The offset of the instruction at which a branch to its label continues.
 
-        For a loop, that is the `loop` itself: its immediates are skipped by whoever decodes it, and
-        the operands that it takes are the ones that the branch carries. For a function it is the
-        final `end`.
+        For a loop this is the `loop` instruction, whose parameters are the operands of the branch.
+        For a function it is the final `end`.
         """
         if self.kind == "loop":
             return self.start
@@ -58,13 +57,14 @@ class Block(NamedTuple):
 class Control(NamedTuple):
     """The blocks of one function.
 
-    A branch to label `n` leads to the n-th block from the inside out that is open where it stands,
-    and `body` is the outermost: with a stack of the open blocks, pushed to at `blocks[offset]` and
-    popped from at `end`, `stack[~n]` tells all that there is to know about the branch.
+    A branch to label `n` targets the n-th open block, counted from the innermost, which is 0;
+    `body` is the outermost. So a reader of the instructions keeps a stack of the open blocks,
+    pushes `blocks[offset]` at each opening instruction, pops at each `end`, and finds the branch's
+    block at `stack[~n]`.
 
     Attributes:
-        body: the function itself, as a block.
-        blocks: every block in it by the offset of the instruction that opens it, in that order.
+        body: the function as a block.
+        blocks: its blocks by the offset of the instruction that opens them, in this order.
     """
 
     body: Block
@@ -72,7 +72,7 @@ class Control(NamedTuple):
 
 
 class _Open:
-    """A block that is not at its end yet."""
+    """A block whose `end` is not reached yet."""
 
     __slots__ = ("else_offset", "height", "kind", "start", "targeted", "type")
 
@@ -86,7 +86,7 @@ class _Open:
 
 
 class Recorder:
-    """What a validator tells about the blocks it comes by."""
+    """A recorder of blocks, which the validator calls while it reads a function."""
 
     def __init__(self) -> None:
         self._open: list[_Open] = []
@@ -94,22 +94,22 @@ class Recorder:
         self._body: Block | None = None
 
     def enter(self, kind: str, start: int, type_: FuncType, height: int) -> None:
-        """Open a block; `height` counts from that of the block around it."""
+        """Record that a block opens; `height` counts from that of the block around it."""
         if self._open:
             height += self._open[-1].height
             self._blocks[start] = None  # keeps the order
         self._open.append(_Open(kind, start, type_, height))
 
     def begin_else(self, offset: int) -> None:
-        """Note the `else` of the innermost block."""
+        """Record the `else` of the innermost block."""
         self._open[-1].else_offset = offset
 
     def branch(self, label: int) -> None:
-        """Note that an instruction branches to a label."""
+        """Record a branch."""
         self._open[~label].targeted = True
 
     def leave(self, offset: int) -> None:
-        """Close the innermost block."""
+        """Record the end of the innermost block."""
         opened = self._open.pop()
         block = Block(
             opened.kind,
@@ -126,7 +126,7 @@ class Recorder:
             self._body = block
 
     def control(self) -> Control:
-        """Return what was recorded, once the function has ended."""
+        """Return the blocks of the function after its end."""
         blocks = {offset: block for offset, block in self._blocks.items() if block is not None}
         if self._body is None:
             raise ValueError("the function has not ended")

@@ -1,8 +1,8 @@
-"""Validation: a `Module` in, a `ValidModule` out (core specification, section 3 and appendix 7.3).
+"""Validation of modules (core specification, section 3 and appendix 7.3).
 
-Here are the rules about everything but function bodies, which `bodies` goes through. A valid module
-can still fail to link, trap or run forever; but no instruction of it meets operands, indices or
-labels that are not there, so that engines need not look.
+This file has the rules about everything but function bodies, which `bodies` has. A valid module can
+still fail to link, trap or run without end. But every operand, index and label that its
+instructions use exists, so engines do not check them.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ MAX_PAGES = 65_536
 
 
 class ValidModule(Record, slots=False):
-    """A module that has been validated: the only thing that an engine accepts.
+    """A module that has been validated; engines accept nothing else.
 
-    `validate` and `load` make it; nothing else should.
+    Only `validate` and `load` may make one.
     """
 
     module: Module
 
     def control(self, function: int) -> Control:
-        """Where the blocks of a function that the module defines begin and end.
+        """Return the blocks of a function that the module defines.
 
-        Computed each time, in a fraction of what translating the function takes; keep what you use.
+        The result is computed at each call, in a fraction of the time that translation takes.
 
         Args:
-            function: its index, imported functions counted.
+            function: the index of the function; imported functions have the first indices.
         """
         recorder = Recorder()
         self._functions.validate(function, recorder)
@@ -51,12 +51,12 @@ class ValidModule(Record, slots=False):
 
     @cached_property
     def names(self) -> Names:
-        """What its name section calls things."""
+        """The names in the module's name section."""
         return read_names(self.module)
 
     @cached_property
     def kept(self) -> dict[str, Any]:
-        """What engines keep with the module, as long as it lives, by a name that they choose."""
+        """Data that engines keep as long as the module exists, each under a name of its own."""
         return {}
 
     @cached_property
@@ -70,7 +70,7 @@ def load(data: bytes | bytearray | memoryview) -> ValidModule:
     Raises:
         DecodeError: the bytes are not a module.
         ValidationError: the module breaks a rule.
-        OutOfMemory: Python has no room for what they define.
+        OutOfMemory: Python has no memory for the module's definitions.
     """
     return validate(decode(data))
 
@@ -79,9 +79,9 @@ def validate(module: Module) -> ValidModule:
     """Check a module against every rule of validation.
 
     Raises:
-        ValidationError: it breaks one.
-        DecodeError: there is something in a function body that is not an instruction.
-        OutOfMemory: Python has no room for what it takes.
+        ValidationError: the module breaks a rule.
+        DecodeError: a function body contains bytes that are not an instruction.
+        OutOfMemory: Python has no memory for the validation.
     """
     try:
         _check(module)
@@ -104,7 +104,7 @@ def _check(module: Module) -> None:
 
 
 def _check_types(module: Module) -> None:
-    """Type indices and limits of everything that is imported or defined."""
+    """Check the type indices and limits of all imports and definitions."""
     functions = module.function_type_indices
     if functions and max(functions) >= len(module.types):
         raise ValidationError(f"unknown type {max(functions)}")
@@ -190,7 +190,7 @@ def _check_start(module: Module) -> None:
 
 
 def _check_constant(module: Module, expression: Span, expected: ValType) -> None:
-    """Check that an expression is constant, and of one type (section 3.3.10)."""
+    """Check that an expression is constant and has a type (section 3.3.10)."""
     types: list[ValType] = []
     for instruction in instructions(module.data, expression):
         opcode, offset = instruction.opcode, instruction.offset
@@ -208,7 +208,7 @@ def _check_constant(module: Module, expression: Span, expected: ValType) -> None
                 types.append(ValType.FUNCREF)
             case Immediates.GLOBAL if opcode.mnemonic == "global.get":
                 (index,) = instruction.immediates
-                # Only an imported global has its value by now.
+                # In core 2.0 only an imported global is constant here.
                 if index >= module.imported_globals:
                     raise ValidationError(f"unknown global {index}", offset=offset)
                 if module.global_types[index].mutable:
@@ -218,7 +218,7 @@ def _check_constant(module: Module, expression: Span, expected: ValType) -> None
             case Immediates.NONE if opcode.mnemonic == "end":
                 pass
             case _:
-                message = f"constant expression required: {opcode} is none"
+                message = f"constant expression required: {opcode} is not constant"
                 raise ValidationError(message, offset=offset)
     if types != [expected]:
         found = " ".join(map(str, types)) or "nothing"
@@ -227,7 +227,7 @@ def _check_constant(module: Module, expression: Span, expected: ValType) -> None
 
 
 def _declared_references(module: Module) -> frozenset[int]:
-    """Return the functions that `ref.func` may name in a body: those named outside of bodies."""
+    """Return the functions that `ref.func` may use: those that occur outside of bodies."""
     return frozenset(_references(module))
 
 

@@ -1,11 +1,12 @@
-"""The operand stack as the validator sees it: the types on it, not the values (appendix 7.3).
+"""The validator's operand stack: the types of the operands (appendix 7.3).
 
-A stack is never changed. It is a state of an automaton: `stack[effect]` is the stack that an
-instruction of that effect leaves, computed the first time and remembered from then on. Compiled
-code goes through the same few hundred stacks over and over, so that nearly every instruction is
-type-checked by one dictionary look-up, which is why loading a module is fast.
+A stack is immutable. It is a state of an automaton: `stack[effect]` is the stack after an
+instruction with that effect, computed once and then kept. Compiled code uses the same few hundred
+stacks again and again, so one dictionary look-up checks nearly every instruction. This makes
+loading a module fast.
 
-Each block begins with an empty stack of its own, as its instructions cannot reach what lies below.
+Each block begins with an empty stack of its own, because its instructions cannot pop the operands
+below.
 """
 
 from __future__ import annotations
@@ -26,19 +27,19 @@ __all__ = [
     "Refused",
 ]
 
-#: The type of an operand; None is the unknown one of unreachable code, which fits everywhere.
+#: The type of an operand; None is the unknown type of unreachable code, which matches every type.
 Operand = ValType | None
 
-#: How many transitions are remembered. Real modules need a few hundred; the bound is for modules
-#: made to have millions. What is beyond it is computed each time.
+#: The most transitions that are kept; further ones are computed each time. Real modules have a few
+#: hundred; a module can be made to have millions.
 MAX_TRANSITIONS = 20_000
 
 
 class Effect:
-    """What an instruction does to the stack: it pops `params`, topmost last, and pushes `results`.
+    """The effect of an instruction: it pops `params`, topmost last, and pushes `results`.
 
-    Compared by identity, as effects are what the automaton's transitions are labelled with: there
-    should be one for each signature.
+    Effects label the automaton's transitions and are compared by identity, so each signature has
+    one effect.
     """
 
     __slots__ = ("params", "results", "weight")
@@ -46,14 +47,14 @@ class Effect:
     def __init__(self, params: tuple[ValType, ...] = (), results: tuple[ValType, ...] = ()) -> None:
         self.params = params
         self.results = results
-        #: How much there is to look at.
+        #: The cost of applying it, in operand checks.
         self.weight = 1 + len(params) + len(results)
 
     def apply(self, stack: OperandStack) -> OperandStack:
         """Return the stack after the instruction.
 
         Raises:
-            ValidationError: the operands are not there, or are of other types.
+            ValidationError: operands are missing or have other types.
         """
         for type_ in reversed(self.params):
             stack = stack.pop_value(type_)
@@ -63,7 +64,7 @@ class Effect:
 
 
 class Refused(Effect):
-    """The effect of an instruction that is not valid whatever is on the stack."""
+    """The effect of an instruction that is invalid on every stack."""
 
     __slots__ = ("message",)
 
@@ -72,17 +73,15 @@ class Refused(Effect):
         self.message = message
 
     def apply(self, stack: OperandStack) -> OperandStack:
-        """Raise the error."""
         raise ValidationError(self.message)
 
 
 class BlockEnd(Effect):
-    """The effect of the end of a block: its results are on the stack, and nothing else."""
+    """The effect of the end of a block: the stack has exactly its results."""
 
     __slots__ = ()
 
     def apply(self, stack: OperandStack) -> OperandStack:
-        """Check that the results are all that is on the stack; leave it empty."""
         for type_ in reversed(self.params):
             stack = stack.pop_value(type_)
         if stack.below is not None:
@@ -143,20 +142,20 @@ def _effects() -> dict[Signature, Effect]:
     return {signature: Effect(*signature) for signature in signatures}
 
 
-#: The effect of every signature in the table of opcodes, and of those of local and global access.
+#: The effects of the signatures in the opcode table, and of those of local and global access.
 EFFECTS = _effects()
 
 _PUSH: dict[Operand, Effect] = {type_: EFFECTS[(), (type_,)] for type_ in ValType}
-#: Pushes the unknown type: `select` does, in unreachable code.
+#: The effect that pushes the unknown type, as `select` does in unreachable code.
 _PUSH[None] = Effect()
 
 
 class _Budget:
-    """What all stacks of one automaton may still do.
+    """The counters of one automaton.
 
     Attributes:
-        transitions: how many more to remember.
-        checks: how many more operands to look at one by one.
+        transitions: the number of transitions that may still be kept.
+        checks: the number of operands that may still be checked one by one.
     """
 
     __slots__ = ("checks", "transitions")
@@ -169,7 +168,8 @@ class _Budget:
 class OperandStack(dict[Effect, "OperandStack"]):
     """The operands of one block: `top` on `below`; an empty stack has no `below`.
 
-    The empty stack of unreachable code is *polymorphic*: it yields any operand asked of it.
+    The empty stack of unreachable code is *polymorphic*: operands of any type can be popped from
+    it.
     """
 
     __slots__ = ("_budget", "below", "height", "polymorphic", "top")
@@ -181,9 +181,9 @@ class OperandStack(dict[Effect, "OperandStack"]):
         """Make an empty stack.
 
         Args:
-            checks: how many operands may be looked at one by one, of all the stacks that come of
-                this one: about how long that may take, in tenths of a microsecond.
-            polymorphic: whether it is that of unreachable code.
+            checks: the number of operands that may be checked one by one on all stacks made from
+                this one; each takes some 0.1 µs.
+            polymorphic: whether it is the stack of unreachable code.
         """
         super().__init__()
         self.below = None
@@ -223,7 +223,7 @@ class OperandStack(dict[Effect, "OperandStack"]):
         return stack
 
     def pop_value(self, expected: ValType) -> OperandStack:
-        """Return the stack without its topmost operand, which has to be of that type."""
+        """Return the stack without its topmost operand, which must have this type."""
         below = self.below
         if below is None:
             if self.polymorphic:
@@ -234,7 +234,7 @@ class OperandStack(dict[Effect, "OperandStack"]):
         return below
 
     def pop_any_value(self) -> tuple[Operand, OperandStack]:
-        """Return the type of the topmost operand, whatever it is, and the stack without it."""
+        """Return the type of the topmost operand, and the stack without it."""
         below = self.below
         if below is None:
             if self.polymorphic:
