@@ -317,7 +317,7 @@ class ByWasmtime:
     def execute_tool(self, tool: str, text: str) -> str:
         store = wasmtime.Store(self.engine)
         exports: Any = wasmtime.Instance(store, self.module, []).exports(store)
-        memory = exports.memory()
+        memory = exports["memory"]
         if "_initialize" in exports:
             exports["_initialize"](store)
         data = text.encode() + b"\0"

@@ -171,7 +171,7 @@ def test_tables_share_their_limit(start: Start) -> None:
     assert exports.function("grow_a")(1) == -1
     assert exports.function("grow_a")(0) == 5
     with pytest.raises(ResourceLimitError) as raised:
-        exports.memory("b").grow(2)
+        exports.table("b").grow(2)
     assert (raised.value.limit, raised.value.requested, raised.value.allowed) == (
         "table_elements",
         7,
