@@ -114,11 +114,11 @@ def _speed(instance: Instance, effort: Effort) -> Timings:
         {
             "pywasm engine": lambda units: function(units * _ROUNDS),
             "debugger": session(lambda _: None),
-            "with a breakpoint elsewhere": session(lambda s: s.add_breakpoint("sum:1")),
+            "with a breakpoint elsewhere": session(lambda s: s.stops.add_breakpoint("sum:1")),
             "with a condition, once a round": session(
-                lambda s: s.add_breakpoint("sum:4", condition="local[1] == -1 and stack")
+                lambda s: s.stops.add_breakpoint("sum:4", condition="local[1] == -1 and stack")
             ),
-            "with a watchpoint": session(lambda s: s.watch_memory(60_000, 4)),
+            "with a watchpoint": session(lambda s: s.stops.watch_memory(60_000, 4)),
         },
         effort,
     )

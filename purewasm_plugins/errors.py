@@ -30,7 +30,7 @@
     ├── ToolError                   a call through a registry, or what is in one
     │   └── ToolNotFoundError, InvalidArgumentsError, DuplicateToolError
     └── DebuggerError               the debugger cannot do what it was asked for
-        └── LocationError, ExpressionError
+        └── LocationError, ExpressionError, HitCountError
 
 The fields of an error are attributes and constructor arguments in the same order, so that each
 error can be pickled. No input (bytes, plugin, string) raises any other exception. The text of an
@@ -55,6 +55,7 @@ __all__ = [
     "DuplicateToolError",
     "ExportKindError",
     "ExpressionError",
+    "HitCountError",
     "InstantiateError",
     "InvalidArgumentsError",
     "InvalidOptionError",
@@ -774,6 +775,21 @@ class DuplicateToolError(ToolError):
 
 class DebuggerError(PureWasmError):
     """The debugger cannot do what it was asked for; the session goes on."""
+
+
+class HitCountError(DebuggerError, ValueError):
+    """The hit count of a breakpoint is less than 1.
+
+    Attributes:
+        count: as it was given.
+    """
+
+    def __init__(self, count: int) -> None:
+        super().__init__(count)
+        self.count = count
+
+    def _words(self) -> str:
+        return f"a hit count must be 1 or more: {self.count}"
 
 
 class LocationError(DebuggerError):

@@ -24,6 +24,7 @@ from purewasm_plugins.errors import (
     DuplicateToolError,
     ExportKindError,
     ExpressionError,
+    HitCountError,
     InstantiateError,
     InvalidArgumentsError,
     InvalidOptionError,
@@ -265,6 +266,7 @@ CASES: list[tuple[Exception, dict[str, object], str]] = [
         {"expression": "$x +", "details": "it ends too early"},
         "'$x +': it ends too early",
     ),
+    (HitCountError(0), {"count": 0}, "a hit count must be 1 or more: 0"),
 ]
 
 #: Each exception and its bases.
@@ -307,6 +309,7 @@ BASES: dict[type[BaseException], tuple[type[BaseException], ...]] = {
     DebuggerError: (PureWasmError,),
     LocationError: (DebuggerError,),
     ExpressionError: (DebuggerError,),
+    HitCountError: (DebuggerError, ValueError),
 }
 
 

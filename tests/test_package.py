@@ -62,7 +62,7 @@ def test_what_importing_brings_along() -> None:
 def test_importing_brings_no_engine() -> None:
     loaded = json.loads(run_python("-c", IMPORT))
     engines = (
-        "purewasm_plugins.engine.reference.interpreter",
+        "purewasm_plugins.engine.reference.engine",
         "purewasm_plugins.engine.translator",
     )
     assert not [name for name in loaded if name.startswith(engines)]

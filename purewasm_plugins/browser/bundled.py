@@ -1,4 +1,4 @@
-"""What the page says of each example plugin that a visitor can pick."""
+"""The example plugins of the playground, with what the page shows of each."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ class Bundled(Record):
 
     Attributes:
         name: the example's name.
-        title: its heading, in a word or two.
-        summary: what there is to see in it.
-        group: the heading of the group that it is in.
-        inputs: tool -> the input or the arguments that its form starts with.
+        title: its title in the list, in a few words.
+        summary: a short description, in the list.
+        group: the heading of its group in the list.
+        inputs: tool -> the first input or arguments in its form.
+        hint: a sentence above its form, or "".
     """
 
     name: str
@@ -25,6 +26,7 @@ class Bundled(Record):
     summary: str
     group: str
     inputs: Mapping[str, Any] = {}
+    hint: str = ""
 
     @property
     def file(self) -> str:
@@ -48,11 +50,13 @@ class Bundled(Record):
             "summary": self.summary,
             "group": self.group,
             "inputs": dict(self.inputs),
+            "hint": self.hint,
         }
 
 
 _START = "Start here"
 _REAL = "Compiled plugins"
+_DEBUG = "To debug"
 _TROUBLE = "Trouble"
 
 _PEOPLE = "name,born\nGrace,1906\nAda,1815\n"
@@ -145,10 +149,12 @@ _ALL: tuple[Bundled, ...] = (
     ),
     Bundled(
         "buggy_shout",
-        "a letter is wrong",
-        "Find out why: press Debug",
-        _TROUBLE,
+        "buggy shout, by hand",
+        "Misses a letter: which code is wrong?",
+        _DEBUG,
         {"shout": "pizza"},
+        "“pizza” should become “PIZZA”. Press Debug, then Run ⇥. In the memory, click the byte 7a "
+        "of the output to watch it; Run ⇤ then goes back to the instruction that wrote it.",
     ),
     Bundled(
         "trap_division",

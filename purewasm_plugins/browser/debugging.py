@@ -71,7 +71,7 @@ class Debugging:
         #: What the page wants to see of memory: an expression; None for what is of interest.
         self._wanted: str | None = None
         #: Where it looks if nothing is of interest: where it looked before, at first at the input.
-        self._address = self._session.address("local[1]")
+        self._address = self._session.view.address("local[1]")
         self._methods: Mapping[str, Callable[..., Answer]] = {
             "move": self.move,
             "go": self.go,
@@ -133,17 +133,17 @@ class Debugging:
         Raises:
             LocationError, ExpressionError: there is no such place, or that is no condition.
         """
-        self._session.add_breakpoint(place, condition=condition.strip() or None)
+        self._session.stops.add_breakpoint(place, condition=condition.strip() or None)
         return self.state()
 
     def toggle(self, function: int, offset: int) -> Answer:
         """Remove the breakpoints of an instruction, or set one where there is none."""
         location = Location(function, offset)
-        points = [p for p in self._session.breakpoints.values() if p.location == location]
+        points = [p for p in self._session.stops.breakpoints.values() if p.location == location]
         for point in points:
-            self._session.remove(point.number)
+            self._session.stops.remove(point.number)
         if not points:
-            self._session.add_breakpoint(f"{offset:#x}")
+            self._session.stops.add_breakpoint(f"{offset:#x}")
         return self.state()
 
     def watch(self, address: str) -> Answer:
@@ -156,12 +156,12 @@ class Debugging:
             ExpressionError, LocationError: it is none, or no byte of memory.
         """
         session = self._session
-        start = session.address(address)
-        points = [p for p in session.watchpoints.values() if p.start == start]
+        start = session.view.address(address)
+        points = [p for p in session.stops.watchpoints.values() if p.start == start]
         for point in points:
-            session.remove(point.number)
+            session.stops.remove(point.number)
         if not points:
-            session.watch_memory(start)
+            session.stops.watch_memory(start)
         return self.state()
 
     def remove(self, number: int) -> Answer:
@@ -170,7 +170,7 @@ class Debugging:
         Raises:
             DebuggerError: there is none of that number.
         """
-        self._session.remove(number)
+        self._session.stops.remove(number)
         return self.state()
 
     def look(self, frame: int = 0, address: str | None = None) -> Answer:
@@ -184,7 +184,7 @@ class Debugging:
             ExpressionError: it is none.
         """
         if address is not None:
-            self._session.address(address)
+            self._session.view.address(address)
         self._frame, self._wanted = frame, address
         return self.state()
 
@@ -215,7 +215,7 @@ class Debugging:
     def state(self) -> Answer:
         """Where the session stands, why, and everything that there is to see there."""
         session = self._session
-        stop, frames = session.stop, session.frames()
+        stop, frames = session.stop, session.view.frames()
         self._frame = min(max(self._frame, 0), max(len(frames) - 1, 0))
         frame = frames[self._frame] if frames else None
         return {
@@ -234,10 +234,10 @@ class Debugging:
             "function": None if frame is None else frame.function,
             "offset": None if frame is None else frame.offset,
             "memory": self._memory(),
-            "breakpoints": [self._breakpoint(p) for p in session.breakpoints.values()],
+            "breakpoints": [self._breakpoint(p) for p in session.stops.breakpoints.values()],
             "watchpoints": [
                 {"number": point.number, "address": point.start, "hits": point.hits}
-                for point in session.watchpoints.values()
+                for point in session.stops.watchpoints.values()
             ],
             **self._lists(frames, frame),
         }
@@ -260,9 +260,9 @@ class Debugging:
         return {"error": None, "text": text[:MOST_TEXT], "length": len(text)}
 
     def _lists(self, frames: tuple[FrameView, ...], frame: FrameView | None) -> Answer:
-        session, changes = self._session, self._session.changes()
+        session, changes = self._session, self._session.view.changes()
         innermost = self._frame == 0
-        operands = session.operands() if frame is None else frame.operands
+        operands = session.view.operands() if frame is None else frame.operands
         locals_ = () if frame is None else frame.locals
         labels = () if frame is None else frame.labels
         new_operands = changes.operands if innermost else ()
@@ -289,7 +289,7 @@ class Debugging:
             ),
             "globals": _cut_rows(
                 _row(g.value.name or str(g.index), g.value, g.index in changes.globals)
-                for g in session.globals()
+                for g in session.view.globals()
             ),
             "frames": [
                 {
@@ -320,7 +320,7 @@ class Debugging:
 
     def _memory(self) -> Answer:
         """The rows of memory to show, and what is marked in them."""
-        session, total = self._session, self._session.memory_size()
+        session, total = self._session, self._session.view.memory_size()
         answer: Answer = {"wanted": self._wanted, "problem": None, "text": "", "start": 0}
         if self._wanted is None:
             found = focus(session)
@@ -328,7 +328,7 @@ class Debugging:
                 self._address, answer["text"] = found.address, found.text
         else:
             try:
-                self._address = session.address(self._wanted)
+                self._address = session.view.address(self._wanted)
                 answer["text"] = f"{self._wanted} is {self._address:#x}"
             except DebuggerError as error:
                 answer["problem"] = str(error)
@@ -337,15 +337,15 @@ class Debugging:
             answer["problem"] = f"Memory has no byte at {address:#x}: it ends at {total:#x}."
         start = max(0, min(address, total - 1) // _ROW * _ROW - _ROW)
         end = min(start + _ROW * _ROWS, total)
-        marks = [("changed", low, low + size) for low, size in session.changes().memory]
-        for access in session.accesses():
+        marks = [("changed", low, low + size) for low, size in session.view.changes().memory]
+        for access in session.view.accesses():
             kind = "writes" if access.is_write else "reads"
             marks.append((kind, access.address, access.address + access.size))
-        for point in session.watchpoints.values():
+        for point in session.stops.watchpoints.values():
             marks.append(("watched", point.start, point.start + point.size))
         answer["start"] = start
         answer["total"] = total
-        answer["hex"] = session.read_memory(start, max(end - start, 0)).hex()
+        answer["hex"] = session.view.read_memory(start, max(end - start, 0)).hex()
         answer["marks"] = [
             (kind, max(low, start) - start, min(high, end) - start)
             for kind, low, high in marks

@@ -81,7 +81,7 @@ EXAMPLES: tuple[Example, ...] = (
         "grow_until_refused", "wat/grow_until_refused", "takes all memory that it gets", ("grow",)
     ),
     Example("imports_host", "wat/imports_host", "needs an import: env.log", ("greet",)),
-    Example("imports_wasi", "wat/imports_wasi", "needs WASI, which there is not", ("echo",)),
+    Example("imports_wasi", "wat/imports_wasi", "needs WASI, which no host gives", ("echo",)),
     Example("missing_execute", "wat/missing_execute", "lacks an export of the ABI"),
 )
 

@@ -1,1 +1,1 @@
-"""Where translated code is kept between processes."""
+"""Keeps translated code between processes: the protocol of a cache, a directory, and the keys."""

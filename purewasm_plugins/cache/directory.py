@@ -1,8 +1,8 @@
-"""A directory that keeps translated code between processes; what `cache_dir` names.
+"""A directory that keeps translated code between processes: the one that `cache_dir` names.
 
-The code in it is run, so the directory is trusted like the program itself: it is made for its owner
-alone, and refused where somebody else owns it or may write to it. A file that is damaged, or cut
-short, is no entry. Many processes may share a directory: a file appears whole or not at all.
+The code in it is run, so the directory is trusted like the program itself. It is made for its owner
+alone, and refused if another user owns it or may write to it. A file that is damaged or cut short
+is no entry. Many processes may share a directory: a file appears whole or not at all.
 """
 
 from __future__ import annotations
@@ -20,27 +20,27 @@ __all__ = ["DirectoryCache"]
 _MAGIC = b"purewasm code\n"
 _DIGEST = 32
 
-#: Bytes of an entry: it is read at once. A megabyte of module has some ten.
+#: The most bytes of an entry, which is read at once. A megabyte of module has some ten megabytes.
 _LARGEST = 1 << 28
 
-#: How an entry is opened: not through a symbolic link, and without waiting for a pipe's other end.
+#: Flags to open an entry: not through a symbolic link, and without waiting for a pipe's other end.
 _READ = os.O_RDONLY
 for _flag in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_NOCTTY", "O_BINARY"):
     _READ |= getattr(os, _flag, 0)
 
 
 class DirectoryCache:
-    """Keeps bytes by key, a file for each."""
+    """A cache with a file for each key; see `CodeCache`."""
 
     def __init__(self, directory: str | os.PathLike[str]) -> None:
-        """Use a directory, and make it if it is not there.
+        """Use a directory, and make it if it does not exist.
 
         Raises:
-            PluginError: it cannot be made, or others could put code into it.
+            PluginError: it cannot be made, or other users could put code into it.
         """
         try:
             Path(directory).mkdir(mode=0o700, parents=True, exist_ok=True)
-            # Without symbolic links, which could be pointed elsewhere later.
+            # Without symbolic links, which could be changed later.
             self.directory = Path(directory).resolve(strict=True)
         except (OSError, RuntimeError, ValueError) as error:
             raise PluginError(f"Cannot use the cache directory: {error}") from error
@@ -49,10 +49,10 @@ class DirectoryCache:
             raise PluginError(refusal)
 
     def get(self, key: str) -> bytes | None:
-        """What was put under the key, whole and unchanged; None if there is nothing.
+        """Return what was put under the key, whole and unchanged; None if there is nothing.
 
-        What others could have put there is nothing, and so is what is no file: modes and owners are
-        looked at each time, of the entry, of the directory and of those that it lies in.
+        An entry that other users could have written is ignored, and so is one that is no file. The
+        modes and owners of the entry, of the directory and of its parents are checked each time.
         """
         if self._refusal() is not None:
             return None
@@ -62,7 +62,7 @@ class DirectoryCache:
             return None
         try:
             status = os.fstat(handle)
-            if not stat.S_ISREG(status.st_mode) or _whose(status) is not None:
+            if not stat.S_ISREG(status.st_mode) or _other_writer(status) is not None:
                 return None
             if status.st_size > _LARGEST:
                 return None
@@ -79,7 +79,7 @@ class DirectoryCache:
         return content
 
     def put(self, key: str, content: bytes) -> None:
-        """Keep `content` under the key; where that fails, do without."""
+        """Keep the content under the key; a failure is ignored."""
         if self._refusal() is not None or len(content) > _LARGEST - len(_MAGIC) - _DIGEST:
             return
         with contextlib.suppress(OSError):
@@ -93,21 +93,21 @@ class DirectoryCache:
                 raise
 
     def _refusal(self) -> str | None:
-        """Why the directory cannot be trusted, as a sentence; None where it can."""
+        """Return why the directory cannot be trusted, as a sentence; None if it can."""
         directory = self.directory
         try:
             status = os.lstat(directory)
             if not stat.S_ISDIR(status.st_mode):
                 return f"The cache directory {directory} is no directory"
-            whose = _whose(status)
-            if whose is not None:
-                return f"The cache directory {directory} is {whose}"
+            writer = _other_writer(status)
+            if writer is not None:
+                return f"The cache directory {directory} is {writer}"
             for parent in directory.parents:
-                # In a directory that is sticky, as /tmp is, others cannot move what is not theirs.
+                # In a sticky directory such as /tmp, other users cannot move what is not theirs.
                 status = os.lstat(parent)
-                whose = None if status.st_mode & stat.S_ISVTX else _whose(status, 0)
-                if whose is not None:
-                    return f"The cache directory {directory} lies in {parent}, which is {whose}"
+                writer = None if status.st_mode & stat.S_ISVTX else _other_writer(status, 0)
+                if writer is not None:
+                    return f"The cache directory {directory} lies in {parent}, which is {writer}"
         except OSError as error:
             return f"Cannot use the cache directory: {error}"
         return None
@@ -116,14 +116,14 @@ class DirectoryCache:
         return self.directory / f"{key}.code"
 
 
-def _whose(status: os.stat_result, *trusted: int) -> str | None:
-    """Who else could have changed a file, in words; None for nobody but its owner and root.
+def _other_writer(status: os.stat_result, *trusted: int) -> str | None:
+    """Return which other user could have changed a file, in words; None if there is none but root.
 
     Args:
         status: of the file.
-        trusted: users that may own it, beside the one who runs this.
+        trusted: users that may own it, beside the user of this process.
     """
-    # Where there are no owners, as on Windows, there is nothing to compare.
+    # Where files have no owners, as on Windows, there is nothing to compare.
     getuid = getattr(os, "getuid", None)
     if getuid is None:
         return None
@@ -135,7 +135,7 @@ def _whose(status: os.stat_result, *trusted: int) -> str | None:
 
 
 def _digest(content: bytes) -> bytes:
-    # Imported here: it takes a while, and without a cache nobody needs it.
+    # Imported here: it takes milliseconds, and a directory without entries does not need it.
     import hashlib
 
     return hashlib.sha256(content).digest()

@@ -1,7 +1,7 @@
 """The keys of what a cache keeps: this module makes every one of them.
 
-A key covers everything that its content depends on, so no entry is ever out of date. Imported where
-a cache is used: `hashlib` takes a millisecond, and most programs use no cache.
+A key covers everything that its content depends on, so no entry is ever out of date. This module is
+imported where a cache is used: `hashlib` takes milliseconds, and most programs use no cache.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def code_key(module: bytes, *options: object) -> str:
     Args:
         module: the module's bytes.
         options: what else the code depends on, as values whose `repr` is their content: the
-            translator's format, and how it was told to translate.
+            translator's format and its options.
     """
     return _key("code", module, MAGIC_NUMBER, sys.version_info[:3], *options)
 

@@ -1,4 +1,4 @@
-"""What a cache is to those that use one."""
+"""The protocol of a cache."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ from typing import Protocol
 
 
 class CodeCache(Protocol):
-    """Keeps bytes by key, across processes."""
+    """A store of bytes by key, which outlives the process.
+
+    Its content is run as code: it must only return what was put there by this package, unchanged.
+    `cache.keys` makes the keys.
+    """
 
     def get(self, key: str) -> bytes | None:
-        """What was put under the key, whole and unchanged; None if there is nothing."""
+        """Return what was put under the key, whole and unchanged; None if there is nothing."""
         ...
 
     def put(self, key: str, content: bytes) -> None:
-        """Keep `content` under the key, in place of what was there. A failure is no error."""
+        """Keep the content under the key, in place of what was there. A failure is no error."""
         ...

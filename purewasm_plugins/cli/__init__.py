@@ -1,23 +1,30 @@
-"""The command `purewasm`: it parses and prints; what happens is decided in the other layers.
+"""The command `purewasm`: it parses arguments and prints; the other rooms do the work.
 
-Nothing at module level here needs click or rich, which come with the extra `cli` only.
+No module-level import here needs click or rich, which are installed with the extra `cli` only.
 """
 
 from __future__ import annotations
 
 import sys
+from typing import NoReturn
 
-#: Exit statuses where the command proper cannot say so itself: as for wrong usage, and for Ctrl-C.
+#: The exit statuses where click is missing, as for wrong usage, and after Ctrl-C.
 _NOT_INSTALLED = 2
 _INTERRUPTED = 130
 
 
-def main() -> int:
-    """Run the command on `sys.argv`.
+def main() -> NoReturn:
+    """Run the command on `sys.argv`, and exit.
 
-    Returns:
-        The exit status; the README and `purewasm --help` say what it means.
+    It exits by itself, so that a zipapp whose entry point this is has the right exit status.
+
+    Raises:
+        SystemExit: always, with the exit status; `purewasm --help` lists them.
     """
+    sys.exit(_run())
+
+
+def _run() -> int:
     try:
         from purewasm_plugins.cli.application import purewasm
 

@@ -70,6 +70,9 @@ def check(
         report.append((path, found))
     if as_json:
         print_json([_file_object(path, found) for path, found in report])
+    elif len(report) > 1:
+        kept = sum(all(item.passed for item in found) for _, found in report)
+        click.echo(f"\n{len(report)} files: {kept} keep the plugin ABI v1")
     failed = any(not item.passed for _, found in report for item in found)
     return max(status, Exit.CHECK_FAILED if failed else Exit.OK)
 
@@ -129,6 +132,7 @@ def _summary(found: list[Check]) -> str:
     count = Counter(item.status for item in found)
     verdict = "it does not keep" if count[Status.FAIL] else "it keeps"
     return (
-        f"\n{len(found)} checks: {count[Status.PASS]} passed, {count[Status.WARNING]} warnings,"
+        f"\n{len(found)} checks: {count[Status.PASS]} passed,"
+        f" {count[Status.WARNING]} warning{'s' * (count[Status.WARNING] != 1)},"
         f" {count[Status.FAIL]} failed; {verdict} the plugin ABI v1"
     )

@@ -176,11 +176,11 @@ class Commands:
 
     def _expressions(self) -> Iterable[str]:
         yield from ("memory[", "string(", "stack[-1]", "i32(", "global ")
-        for frame in self._session.frames()[:1]:
+        for frame in self._session.view.frames()[:1]:
             for value in frame.locals:
                 if value.name:
                     yield from (f"local.{value.name}", f"${value.name}")
-        for entry in self._session.globals():
+        for entry in self._session.view.globals():
             if entry.value.name:
                 yield f"global_.{entry.value.name}"
 
@@ -235,7 +235,7 @@ class Commands:
             if session.stop.offset is None:
                 raise Refused("the call has finished: say where, for example 'b parse'")
             place = hex(session.stop.offset)
-        point = session.add_breakpoint(place, condition=condition, hit_count=int(after or 1))
+        point = session.stops.add_breakpoint(place, condition=condition, hit_count=int(after or 1))
         line = session.program.line(point.location)
         name = session.program.function_name(line.function)
         self._say(f"Breakpoint {point.number} at {line.offset:#x} in {name}: {line.text}")
@@ -246,28 +246,28 @@ class Commands:
         session = self._session
         if place.startswith(("$", "local ")):
             name = place.removeprefix("local ").strip()
-            point = session.watch_local(name, condition=condition)
+            point = session.stops.watch_local(name, condition=condition)
             what = f"local {name}"
         elif place.startswith("global "):
             name = place.removeprefix("global ").strip()
-            point = session.watch_global(name, condition=condition)
+            point = session.stops.watch_global(name, condition=condition)
             what = f"global {name}"
         else:
             address, size = self._place(place, 1)
-            point = session.watch_memory(address, size, condition=condition)
+            point = session.stops.watch_memory(address, size, condition=condition)
             what = f"{size} byte{'s' * (size > 1)} of memory at {address:#x}"
         self._say(f"Watchpoint {point.number} on {what}.")
 
     def _d(self, rest: str) -> None:
         wanted = _count(_needed(rest, "d 1"))
-        self._session.remove(wanted)
+        self._session.stops.remove(wanted)
         self._say(f"Forgotten: {wanted}.")
 
     def _info(self, rest: str) -> None:
         session = self._session
-        if not session.breakpoints and not session.watchpoints:
+        if not session.stops.breakpoints and not session.stops.watchpoints:
             self._say("There are no breakpoints and no watchpoints: 'help b', 'help watch'.")
-        for point in session.breakpoints.values():
+        for point in session.stops.breakpoints.values():
             line = session.program.line(point.location)
             name = session.program.function_name(line.function)
             where = f"{line.offset:#x} in {name}: {line.text.partition('  ;;')[0]}"
@@ -275,7 +275,7 @@ class Commands:
             after = f"  after {point.hit_count}" if point.hit_count > 1 else ""
             hits = f"  (stopped {point.hits} times)" if point.hits else ""
             self._say(f"{point.number:>3}  break  {where}{condition}{after}{hits}")
-        for watchpoint in session.watchpoints.values():
+        for watchpoint in session.stops.watchpoints.values():
             match watchpoint.kind:
                 case "memory":
                     what = f"{watchpoint.size} bytes at {watchpoint.start:#x}"
@@ -304,20 +304,20 @@ class Commands:
     # Look around
 
     def _p(self, rest: str) -> None:
-        value = self._session.evaluate(_needed(rest, "p local[0]"))
+        value = self._session.view.evaluate(_needed(rest, "p local[0]"))
         self._say(repr(value) if isinstance(value, (str, bytes)) else number(value))
 
     def _x(self, rest: str) -> None:
         address, size = self._place(_needed(rest, "x 0x400"), _BYTES)
-        size = min(size, 4096, self._session.memory_size() - address)
-        self._session.read_memory(address, max(size, 0))
+        size = min(size, 4096, self._session.view.memory_size() - address)
+        self._session.view.read_memory(address, max(size, 0))
         start = address // 16 * 16
         self._screen.address = address
         self._print(self._screen.memory(start, address + size - start))
 
     def _bt(self, rest: str) -> None:
         self._print(
-            self._screen.backtrace() if self._session.frames() else Text("Nothing is running.")
+            self._screen.backtrace() if self._session.view.frames() else Text("Nothing is running.")
         )
 
     def _l(self, rest: str) -> None:
@@ -330,10 +330,10 @@ class Commands:
         elif session.finished:
             self._say("The call has finished: 'l FUNCTION' shows a function.")
         else:
-            self._print(self._screen.code(session.lines(_LINES // 2, _LINES // 2)))
+            self._print(self._screen.code(session.view.lines(_LINES // 2, _LINES // 2)))
 
     def _globals(self, rest: str) -> None:
-        entries = self._session.globals()
+        entries = self._session.view.globals()
         if not entries:
             self._say("The module has no globals.")
         for entry in entries:
@@ -342,7 +342,7 @@ class Commands:
             self._say(f"{name}  {entry.value.type}  {number(entry.value.value)}{constant}")
 
     def _tables(self, rest: str) -> None:
-        tables = self._session.tables()
+        tables = self._session.view.tables()
         if not tables:
             self._say("The module has no tables.")
         for table in tables:
@@ -427,7 +427,7 @@ class Commands:
         match = re.fullmatch(r"(.+?)\s+(0x[0-9a-fA-F]+|\d+)", text)
         if match is not None and not re.search(r"[-+*/%&|^<>=(\[,]\s*$", match[1]):
             text, size = match[1], int(match[2], 0)
-        return self._session.address(text), size
+        return self._session.view.address(text), size
 
     def _say(self, text: str) -> None:
         self._print(Text(visible(text, 2000)))

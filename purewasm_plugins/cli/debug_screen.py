@@ -91,8 +91,8 @@ class Screen:
             show(self.console, sentence)
         if stop.function is None:
             return
-        frame = self.session.frames()[0]
-        line = next(line for line in self.session.lines() if line.offset == stop.offset)
+        frame = self.session.view.frames()[0]
+        line = next(line for line in self.session.view.lines() if line.offset == stop.offset)
         stack = ", ".join(f"{value.type} {number(value.value)}" for value in frame.operands)
         where = f"{stop.step:>6}  {visible(frame.name)}  {line.offset:#x}  {visible(line.text)}"
         show(self.console, Text(where + (f"   [{stack}]" if stack else "")))
@@ -137,7 +137,7 @@ class Screen:
         return heading.append(right[-self.console.width :], style="cyan")
 
     def _machine(self) -> RenderableType:
-        frame = self.session.frames()[0]
+        frame = self.session.view.frames()[0]
         rows = max(self.console.height - _OTHER_ROWS, _LEAST_CODE)
         side = self._side(frame, rows)
         grid = Table.grid(expand=True)
@@ -148,13 +148,13 @@ class Screen:
 
     def _code(self, frame: FrameView, rows: int) -> Panel:
         before = min(rows // 2, rows - 4)
-        lines = self.session.lines(before, rows)[:rows]
+        lines = self.session.view.lines(before, rows)[:rows]
         return _panel(self.code(lines), frame.name, height=rows + 2)
 
     def code(self, lines: Iterable[Line]) -> Text:
         """Lines of the disassembly, the next one marked, and those with a breakpoint."""
         stop = self.session.stop
-        points = {point.location.offset for point in self.session.breakpoints.values()}
+        points = {point.location.offset for point in self.session.stops.breakpoints.values()}
         text = Text(no_wrap=True, overflow="ellipsis")
         for line in lines:
             here = line.function == stop.function and line.offset == stop.offset
@@ -171,7 +171,7 @@ class Screen:
         return text
 
     def _side(self, frame: FrameView, rows: int) -> RenderableType:
-        changes = self.session.changes()
+        changes = self.session.view.changes()
         changed_locals = changes.locals if changes.depth == 0 else frozenset()
         room = max(rows - 2, 7)
         labels = self._labels(frame, min(len(frame.labels), 3))
@@ -212,7 +212,7 @@ class Screen:
 
     def _labels(self, frame: FrameView, rows: int) -> list[Text]:
         shown = []
-        changed = self.session.changes().labels
+        changed = self.session.view.changes().labels
         for depth, label in enumerate(reversed(frame.labels)):
             if depth == rows - 1 and len(frame.labels) > rows:
                 shown.append(Text(f"… {len(frame.labels) - depth} more", style=DIM))
@@ -243,13 +243,13 @@ class Screen:
     def memory(self, address: int, size: int) -> Text:
         """Bytes in rows, what is being touched or was changed in colour."""
         session = self.session
-        size = min(size, session.memory_size() - address)
-        content = session.read_memory(address, max(size, 0))
+        size = min(size, session.view.memory_size() - address)
+        content = session.view.read_memory(address, max(size, 0))
         styles: dict[int, str] = {}
-        for start, length in session.changes().memory:
+        for start, length in session.view.changes().memory:
             for at in range(max(start, address), min(start + length, address + size)):
                 styles[at] = CHANGED
-        for access in session.accesses():
+        for access in session.view.accesses():
             style = "bold white on red" if access.is_write else "bold black on cyan"
             end = min(access.address + access.size, address + size)
             for at in range(max(access.address, address), end):
@@ -272,7 +272,7 @@ class Screen:
     def backtrace(self) -> Text:
         """The active functions, innermost first."""
         text = Text(no_wrap=True, overflow="ellipsis")
-        for place, frame in enumerate(self.session.frames()):
+        for place, frame in enumerate(self.session.view.frames()):
             text.append(f"{place:>3} ", style=NAME)
             text.append(f"{frame.offset:#07x} ", style=ADDRESS)
             text.append(visible(frame.name), style="bold")

@@ -6,7 +6,7 @@ import enum
 
 import click
 
-from purewasm_plugins.errors import DeadlineExceeded, OutOfFuel, ResourceLimitError
+from purewasm_plugins.errors import DeadlineExceeded, LinkError, OutOfFuel, ResourceLimitError
 
 
 class Exit(enum.IntEnum):
@@ -56,9 +56,9 @@ class Failure(click.ClickException):
 
 
 def advice(error: BaseException) -> str:
-    """Return the end of an error's sentence: the option that raises the limit which was reached.
+    """Return the end of an error's sentence: what the user can do about it.
 
-    An empty string where no limit is the cause of the error.
+    An empty string where that is unknown.
     """
     cause: BaseException | None = error
     while cause is not None:
@@ -67,6 +67,8 @@ def advice(error: BaseException) -> str:
                 return "; --fuel raises the limit"
             case DeadlineExceeded():
                 return "; --timeout raises the limit"
+            case LinkError():
+                return "; this command gives no imports: in Python, WasmPlugin.load takes them"
             case ResourceLimitError(limit="memory_pages", allowed=int()):
                 return "; --limit-memory raises the limit"
         cause = cause.__cause__

@@ -20,32 +20,34 @@ _DIRECTORY = click.Path(file_okay=False, path_type=Path)
     type=click.IntRange(0, 65535),
     default=8765,
     show_default=True,
-    help="0: any free one.",
+    help="The port of the server; 0 for any free one.",
 )
 @click.option(
     "--pyodide",
     type=_DIRECTORY,
-    help=f"A copy of Pyodide, for a machine without a network. Default: {PYODIDE_URL}",
+    help=f"A folder with Pyodide, for a machine without a network, in place of {PYODIDE_URL}",
 )
 @click.option(
-    "--export", "target", type=_DIRECTORY, help="Write the site there, and serve nothing."
+    "--export", "target", type=_DIRECTORY, help="Write the site into a folder, and serve nothing."
 )
-@click.option("--no-browser", is_flag=True, help="Do not open the page.")
+@click.option("--no-browser", is_flag=True, help="Do not open the page in a browser.")
 def playground(port: int, pyodide: Path | None, target: Path | None, no_browser: bool) -> int:
     """Serve a page that runs plugins in the browser.
 
-    The page loads Python itself, compiled to WebAssembly (Pyodide), and this package into it; a
-    plugin that is dropped on it never leaves the browser. Ctrl-C ends the server.
+    The page loads Python, compiled to WebAssembly (Pyodide), and this package into it. A plugin
+    that is dropped on the page never leaves the browser. Ctrl-C ends the server.
 
     \b
-    Example:
+    Examples:
       purewasm playground
       purewasm playground --export site/
     """
     try:
         site = Site(pyodide)
+        # Here, not at the first request, a file that is missing can be reported.
+        count = len(site.files)
         if target is not None:
-            count = site.export(target)
+            site.export(target)
             click.echo(f"{count} files written to {target}: any static host can serve them.")
             return Exit.OK
         server = PlaygroundServer(site, port)

@@ -1,23 +1,38 @@
-"""The debugger: a session that steps through a call, forwards and backwards, and shows the machine.
+"""The debugger: a session that steps through a call, forwards and backwards.
 
-It decides when to stop and holds what there is to see; the command and the page are faces of it.
+- `session`: the moves; `stops`: breakpoints and watchpoints; `view`: what there is to see.
+- `machine`: running a call that can be put at any of its steps.
+- `expressions`, `explain`, `wording`: values and instructions in words.
+- `trace`, `coverage`: what a call does, as a whole.
+
+It decides when to stop and holds what there is to see; the command and the page show it. It drives
+any machine that implements `engine.stepping.SteppableMachine`.
 """
 
-from purewasm_plugins.debugger.coverage import CoverageEngine, FunctionCoverage, report
-from purewasm_plugins.debugger.machine import DebugEngine
-from purewasm_plugins.debugger.program import Line, Location, Program
+from purewasm_plugins.debugger.changes import Changes
+from purewasm_plugins.debugger.coverage import FunctionCoverage, report
+from purewasm_plugins.debugger.machine.program import Line, Location, Program
+from purewasm_plugins.debugger.machine.reasons import (
+    Breakpoint,
+    Stop,
+    StopReason,
+    Watchpoint,
+    Write,
+)
 from purewasm_plugins.debugger.session import DebugSession
-from purewasm_plugins.debugger.stops import Breakpoint, Stop, StopReason, Watchpoint, Write
+from purewasm_plugins.debugger.stops import Stops
 from purewasm_plugins.debugger.trace import CallEvent, TraceStep, calls, trace
-from purewasm_plugins.debugger.views import (
-    Changes,
+from purewasm_plugins.debugger.view import (
     FrameView,
     GlobalView,
     LabelView,
     TableView,
     Value,
+    View,
 )
-from purewasm_plugins.errors import DebuggerError, ExpressionError, LocationError
+from purewasm_plugins.engine.reference.counting import CoverageEngine
+from purewasm_plugins.engine.reference.stepping import DebugEngine
+from purewasm_plugins.errors import DebuggerError, ExpressionError, HitCountError, LocationError
 
 __all__ = [
     "Breakpoint",
@@ -31,6 +46,7 @@ __all__ = [
     "FrameView",
     "FunctionCoverage",
     "GlobalView",
+    "HitCountError",
     "LabelView",
     "Line",
     "Location",
@@ -38,9 +54,11 @@ __all__ = [
     "Program",
     "Stop",
     "StopReason",
+    "Stops",
     "TableView",
     "TraceStep",
     "Value",
+    "View",
     "Watchpoint",
     "Write",
     "calls",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from purewasm_plugins.debugger.effects import access_size, is_access
+from purewasm_plugins.debugger.machine.effects import is_access
 from purewasm_plugins.wasm.opcodes import BY_MNEMONIC, Immediates, Opcode
 
 _CONTROL = {
@@ -141,7 +141,7 @@ def explain(opcode: Opcode | str) -> str:
 
 
 def _access(opcode: Opcode) -> str:
-    size = access_size(opcode)
+    size = opcode.access_size
     kind, _, operation = opcode.mnemonic.partition(".")
     count = "the byte" if size == 1 else f"{size} bytes"
     trap = "Traps if that is not all in memory."

@@ -1,14 +1,15 @@
 """Expressions over the state of a machine: text in, a value or an `ExpressionError` out.
 
-They are Python's to look at, and never Python's to run: the syntax tree is walked here, over the
-few kinds of node that a condition needs. There is no way to an attribute, to a name, or to a loop
-that is not in this file.
+The text is parsed as Python and never run as Python: the syntax tree is evaluated here, with the
+few kinds of node that a condition needs. It reaches no attribute, no name and no loop that is not
+in this file.
 
 `local`, `stack` and `global_` hold the values of the current function, `stack[-1]` being the top of
-its operands; locals and globals go by index, by name in brackets, or by name behind a dot.
-`memory[address]` is a byte, `memory[start:end]` bytes, and `i32(address)` and the like a value.
+its operands; locals and globals go by index, by name in brackets, or by name behind a dot. `$name`
+is the local, else the global, else the function of that name in the text format. `memory[address]`
+is a byte, `memory[start:end]` bytes, and `i32(address)` and the like a value.
 
-A condition is looked at millions of times, in a session that no clock watches: so an expression
+A condition may be evaluated millions of times, in a session without a deadline: so an expression
 takes `MAX_STEPS` at most, and its numbers have `MAX_BITS`.
 """
 
@@ -16,22 +17,23 @@ from __future__ import annotations
 
 import ast
 import operator
+import re
 import struct
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
-from purewasm_plugins.errors import ExpressionError
+from purewasm_plugins.debugger.memory import check_range
+from purewasm_plugins.errors import ExpressionError, LocationError
 
-#: The longest expression, how deep its parts are in each other, and the most bytes that one part
-#: may take out of memory.
+#: The longest expression, the deepest nesting of its parts, and the most bytes that one part may
+#: read from memory.
 MAX_LENGTH, MAX_NESTING, MAX_BYTES = 1000, 100, 1 << 20
 
-#: What one value may take: a step is a part of the expression, an item that is looked at one by
-#: one, or so many bytes that are copied, searched or compared at once, or decoded. Some 50 ms.
+#: What one evaluation may take: a step is a part of the expression, an item of a sequence, or so
+#: many bytes that are copied, searched or compared at once, or decoded. Some 50 ms.
 MAX_STEPS, _BYTES_OF_A_STEP, _DECODED_IN_A_STEP = 50_000, 4096, 64
 
-#: The longest number that is calculated with; the longest of a machine has 128.
+#: The longest number of a calculation; the longest of a machine has 128.
 MAX_BITS = 4096
 
 _BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
@@ -89,37 +91,57 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
 }
 _NAMES = ("local", "stack", "global_", "memory")
 
+#: A string, which is left alone, or a `$name`; one with other characters is written `$"name"`.
+_DOLLAR_NAME = re.compile(
+    r"""(?P<string>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|\$(?:"(?P<quoted>[^"\\]+)"|(?P<name>[\w.:@]+))"""
+)
 
-@dataclass(frozen=True)
-class Scope:
-    """What an expression sees.
+#: The function that a `$name` becomes a call of; a name that no expression can contain otherwise.
+_NAMED = "named_"
 
-    Attributes:
-        local, global_: values by index and by name.
-        stack: the operands of the current function, topmost last.
-        memory: the bytes of memory 0; empty where there is none.
-    """
 
-    local: Mapping[int | str, Any]
-    stack: Sequence[Any]
-    global_: Mapping[int | str, Any]
-    memory: bytes | bytearray
+class Scope(Protocol):
+    """What an expression sees."""
+
+    @property
+    def local(self) -> Mapping[int | str, Any]:
+        """The locals of the current function, by index and by name."""
+        ...
+
+    @property
+    def stack(self) -> Sequence[Any]:
+        """The operands of the current function, topmost last."""
+        ...
+
+    @property
+    def global_(self) -> Mapping[int | str, Any]:
+        """The globals, by index and by name."""
+        ...
+
+    @property
+    def memory(self) -> bytes | bytearray:
+        """The bytes of memory 0; empty where there is none."""
+        ...
+
+    def function(self, name: str) -> Any:
+        """Return the function of a name, or None."""
+        ...
 
 
 class Expression:
-    """An expression that has been found fit to be evaluated."""
+    """An expression that was parsed and checked."""
 
     def __init__(self, text: str) -> None:
-        """Read an expression.
+        """Parse an expression.
 
         Raises:
-            ExpressionError: it is none, or holds what has no place in one.
+            ExpressionError: it is no expression, or contains what is not available.
         """
         self.text = text
         if len(text) > MAX_LENGTH:
             raise ExpressionError(text[:20] + "…", f"longer than {MAX_LENGTH} characters")
         try:
-            self._tree = ast.parse(text.strip(), mode="eval").body
+            self._tree = ast.parse(_DOLLAR_NAME.sub(_call_of_name, text.strip()), mode="eval").body
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             message = error.msg if isinstance(error, SyntaxError) else str(error)
             raise ExpressionError(text, f"not a Python expression: {message}") from None
@@ -132,10 +154,10 @@ class Expression:
             raise ExpressionError(text, f"nested deeper than {MAX_NESTING} levels")
 
     def evaluate(self, scope: Scope) -> Any:
-        """The value of the expression in a scope; of memory as a whole, a copy.
+        """Return the value of the expression in a scope; of memory as a whole, a copy.
 
         Raises:
-            ExpressionError: it has none.
+            ExpressionError: it has no value.
         """
         try:
             return _Evaluation(scope).result(self._tree)
@@ -147,8 +169,9 @@ class Expression:
             raise ExpressionError(self.text, str(error)) from None
 
     def _check(self, node: ast.AST) -> None:
+        """Check that a node is one of those that `_Evaluation` knows."""
         if isinstance(node, ast.Name) and node.id not in (*_NAMES, *_FUNCTIONS, *_FORMATS):
-            if node.id != "string":
+            if node.id not in ("string", _NAMED):
                 known = ", ".join(_NAMES)
                 raise ExpressionError(self.text, f"there is no '{node.id}' here; there is: {known}")
         elif isinstance(node, ast.Call) and not isinstance(node.func, ast.Name):
@@ -192,37 +215,50 @@ _NODES = (
 )
 
 
+def _call_of_name(match: re.Match[str]) -> str:
+    """Convert a `$name` to a call that Python can parse."""
+    if match["string"] is not None:
+        return match["string"]
+    return f"{_NAMED}({match['quoted'] or match['name']!r})"
+
+
 class _Evaluation:
+    """One evaluation of an expression, and the steps that it has taken.
+
+    Each method returns the value of a node, or raises `ExpressionError` without a text.
+    """
+
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
         self._steps = 0
 
     def result(self, node: ast.expr) -> Any:
-        """The value of the whole, and a copy where it is of memory, which goes on changing."""
+        """Return the value of the whole expression; of memory, which changes, a copy."""
         value = self.value(node)
-        self._look_at(value)
+        self._spend_on(value)
         return _copied(value)
 
     def _spend(self, steps: int) -> None:
-        """Note what is about to be done."""
+        """Count steps that are about to be taken."""
         self._steps += steps
         if self._steps > MAX_STEPS:
             raise ExpressionError("", f"it takes more than {MAX_STEPS} steps")
 
-    def _look_at(self, *values: Any) -> None:
-        """Note that values are about to be copied, searched or compared, with what they hold."""
+    def _spend_on(self, *values: Any) -> None:
+        """Count the steps of copying, searching or comparing values, with what they hold."""
         for value in values:
             if isinstance(value, (int, float)):
-                # Most are, and the question whether one is a sequence takes long.
+                # Most values are numbers, and the test for a sequence takes long.
                 continue
             if isinstance(value, (bytes, bytearray, str)):
                 self._spend(len(value) // _BYTES_OF_A_STEP)
             elif isinstance(value, (Sequence, Mapping)):
                 self._spend(len(value))
                 if isinstance(value, tuple):
-                    self._look_at(*value)
+                    self._spend_on(*value)
 
     def value(self, node: ast.expr) -> Any:
+        """Return the value of a node."""
         self._spend(1)
         match node:
             case ast.Constant(value):
@@ -241,8 +277,8 @@ class _Evaluation:
                 return self._binary(op, self.value(left), self.value(right))
             case ast.Compare(left, operators, comparators):
                 return self._compare(left, operators, comparators)
-            case ast.IfExp(test, body, otherwise):
-                return self.value(body if self.value(test) else otherwise)
+            case ast.IfExp(test, body, orelse):
+                return self.value(body if self.value(test) else orelse)
             case ast.Tuple(items) | ast.List(items):
                 return tuple(self.value(item) for item in items)
             case ast.Call(ast.Name(name), arguments, []):
@@ -263,7 +299,7 @@ class _Evaluation:
         first = self.value(left)
         for op, node in zip(operators, comparators, strict=True):
             second = self.value(node)
-            self._look_at(first, second)
+            self._spend_on(first, second)
             if not _COMPARISONS[type(op)](first, second):
                 return False
             first = second
@@ -280,7 +316,7 @@ class _Evaluation:
             return self._read(start, end - start)
         if isinstance(index, ast.Slice):
             bounds = [None if b is None else self.value(b) for b in (index.lower, index.upper)]
-            self._look_at(container)
+            self._spend_on(container)
             return container[bounds[0] : bounds[1]]
         if name in ("local", "global_"):
             return self._named(container, self.value(index), name)
@@ -294,21 +330,27 @@ class _Evaluation:
         return values[key]
 
     def _read(self, address: Any, size: int) -> bytes:
-        if isinstance(address, int) and address < 0:
-            # Addresses are unsigned, and the values one has at hand are signed.
-            address &= 0xFFFFFFFF
-        end = address + size
+        """Return bytes of memory; an address may be signed, as the values of a machine are."""
         if not 0 <= size <= MAX_BYTES:
             raise ExpressionError("", f"{size} bytes cannot be read at once")
-        memory = self._scope.memory
-        if end > len(memory):
-            raise ExpressionError(
-                "", f"address {address:#x} lies past the end of memory ({len(memory):#x})"
-            )
+        start = self._checked(address, size)
         self._spend(size // _BYTES_OF_A_STEP)
-        return bytes(memory[address:end])
+        return bytes(self._scope.memory[start : start + size])
+
+    def _checked(self, given: Any, size: int) -> int:
+        """Return an address as an unsigned number, if so many bytes there are in memory."""
+        if not isinstance(given, int):
+            raise ExpressionError("", f"that is no address: it is {given!r}")
+        address: int = given if given >= 0 else given & 0xFFFFFFFF
+        try:
+            check_range(len(self._scope.memory), address, size)
+        except LocationError as error:
+            raise ExpressionError("", f"at {address:#x}, {error.details}") from None
+        return address
 
     def _call(self, name: str, arguments: list[Any]) -> Any:
+        if name == _NAMED:
+            return self._dollar_name(arguments[0])
         if name in _FORMATS or name == "string":
             if len(arguments) != 1:
                 raise ExpressionError("", f"{name}() takes one address")
@@ -317,36 +359,49 @@ class _Evaluation:
             format = _FORMATS[name]
             return struct.unpack(format, self._read(arguments[0], struct.calcsize(format)))[0]
         if name in ("min", "max"):
-            # One value is looked through; several are compared.
+            # The items of one value are compared, or several values.
             self._spend(sum(len(value) for value in arguments if isinstance(value, Sequence)))
-            self._look_at(*arguments)
+            self._spend_on(*arguments)
         return _FUNCTIONS[name](*arguments)
 
     def _binary(self, op: ast.operator, left: Any, right: Any) -> Any:
         numbers = isinstance(left, (int, float)) and isinstance(right, (int, float))
         whole_memory = isinstance(left, bytearray) or isinstance(right, bytearray)
         if not numbers and (whole_memory or not isinstance(op, ast.Add)):
-            # "x" * 10**9, "%1000000000d" % 1, memory + memory would be ways to fill the memory.
+            # "x" * 10**9, "%1000000000d" % 1 and memory + memory could fill the host's memory.
             raise ExpressionError("", "only numbers can be calculated with")
         if isinstance(op, ast.LShift) and not (isinstance(right, int) and 0 <= right <= MAX_BITS):
             raise ExpressionError("", f"a shift is by 0 to {MAX_BITS}")
-        self._look_at(left, right)
+        self._spend_on(left, right)
         return _bounded(_BINARY[type(op)](left, right))
 
-    def _string(self, address: int) -> str:
-        """The null-terminated string at an address, like those that plugins give."""
-        self._read(address, 0)
-        address &= 0xFFFFFFFF
+    def _string(self, address: Any) -> str:
+        """Return the null-terminated string at an address, like those of the plugin ABI."""
+        start = self._checked(address, 0)
         memory = self._scope.memory
-        end = memory.find(0, address, address + MAX_BYTES)
+        end = memory.find(0, start, start + MAX_BYTES)
         if end < 0:
-            raise ExpressionError("", f"the string at {address:#x} has no terminating zero byte")
-        self._spend((end - address) // _DECODED_IN_A_STEP)
-        return bytes(memory[address:end]).decode("utf-8", "replace")
+            raise ExpressionError("", f"the string at {start:#x} has no terminating zero byte")
+        self._spend((end - start) // _DECODED_IN_A_STEP)
+        return bytes(memory[start:end]).decode("utf-8", "replace")
+
+    def _dollar_name(self, name: str) -> Any:
+        """Return the local, else the global, else the function of a name."""
+        scope = self._scope
+        for values in (scope.local, scope.global_):
+            if name in values:
+                return values[name]
+        function = scope.function(name)
+        if function is None:
+            locals_ = ", ".join(f"${key}" for key in scope.local if isinstance(key, str)) or "none"
+            raise ExpressionError(
+                "", f"no local, global or function is called ${name}; the locals are: {locals_}"
+            )
+        return function
 
 
 def _copied(value: Any) -> Any:
-    """A value of its own: memory goes on changing."""
+    """Copy what is of memory in a value."""
     if isinstance(value, tuple):
         return tuple(map(_copied, value))
     return bytes(value) if isinstance(value, bytearray) else value
@@ -357,7 +412,7 @@ def _refuse(name: str) -> Any:
 
 
 def _bounded(value: Any) -> Any:
-    """A value that is no number of more than `MAX_BITS`."""
+    """Return a value, unless it is a number of more than `MAX_BITS`."""
     if isinstance(value, int) and value.bit_length() > MAX_BITS:
         raise ExpressionError("", f"a number has more than {MAX_BITS} bits")
     return value

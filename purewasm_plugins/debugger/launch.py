@@ -1,30 +1,35 @@
-"""What a session is made of: a tool of a plugin, and an instance that can be stepped."""
+"""What a session begins with: an instance that can be stepped, and a function of it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-from purewasm_plugins.debugger.machine import DebugEngine, debug_linked
-from purewasm_plugins.debugger.program import Program
+from purewasm_plugins.debugger.machine.program import Program
 from purewasm_plugins.engine.instantiate import instantiate
-from purewasm_plugins.errors import LocationError, ToolExecutionError
+from purewasm_plugins.engine.reference.stepping import DebugEngine
+from purewasm_plugins.engine.stepping import machine_of
+from purewasm_plugins.errors import LocationError, StringError, ToolExecutionError, WasmError
 from purewasm_plugins.plugin import WasmPlugin
-from purewasm_plugins.runtime.instance import Extern, Function, Instance
+from purewasm_plugins.plugin.plugin import summary
+from purewasm_plugins.plugin.strings import input_place
+from purewasm_plugins.runtime.instance import Extern, Function, HostException, Instance
+from purewasm_plugins.runtime.memory import Memory, encode_string
 from purewasm_plugins.runtime.values import to_raw
 from purewasm_plugins.wasm import GlobalType, MemoryType, TableType
 
 
 def steppable_plugin(plugin: WasmPlugin) -> tuple[Instance, bool]:
-    """An instance of a plugin that can be stepped, and whether it is isolated.
+    """Return an instance of a plugin that can be stepped, and whether it is isolated.
 
-    Isolated is what nothing outside can reach into: neither the user, nor a host function.
+    An instance is isolated where nothing outside, neither the user nor a host function, can reach
+    what it holds.
 
     Raises:
-        WasmError: the plugin cannot be brought to life a second time.
+        WasmError: the plugin cannot be instantiated a second time.
     """
     instance = plugin.instance
-    if debug_linked(instance) is not None:
+    if machine_of(instance) is not None:
         return instance, False
     again = WasmPlugin(
         plugin.module, engine=DebugEngine(), limits=plugin.limits, imports=imports_of(instance)
@@ -33,12 +38,12 @@ def steppable_plugin(plugin: WasmPlugin) -> tuple[Instance, bool]:
 
 
 def steppable_instance(instance: Instance) -> tuple[Instance, bool]:
-    """An instance of the same module that can be stepped, and whether it is isolated.
+    """Return an instance of the same module that can be stepped, and whether it is isolated.
 
     Raises:
-        WasmError: the module cannot be brought to life a second time.
+        WasmError: the module cannot be instantiated a second time.
     """
-    if debug_linked(instance) is not None:
+    if machine_of(instance) is not None:
         return instance, False
     again = instantiate(
         instance.module, imports_of(instance), engine=DebugEngine(), limits=instance.limits
@@ -49,11 +54,11 @@ def steppable_instance(instance: Instance) -> tuple[Instance, bool]:
 def function_call(
     instance: Instance, name: str | int, arguments: tuple[Any, ...]
 ) -> tuple[Function, tuple[Any, ...]]:
-    """A function that the module defines, and its arguments as raw values.
+    """Find a function that the module defines, and convert its arguments to raw values.
 
     Raises:
         LocationError: there is no such function, or it is imported.
-        TypeError, ValueError: the arguments do not fit its type.
+        TypeError, ValueError: the arguments do not match its type.
     """
     function = instance.functions[Program(instance.module).function(name)]
     if function.instance is not instance:
@@ -65,7 +70,7 @@ def function_call(
 
 
 def find_tool(plugin: WasmPlugin, tool: int | str) -> tuple[str, int]:
-    """A tool's name and index.
+    """Find the name and the index of a tool.
 
     Raises:
         ToolExecutionError: the plugin has no such tool.
@@ -80,11 +85,27 @@ def find_tool(plugin: WasmPlugin, tool: int | str) -> tuple[str, int]:
     raise ToolExecutionError(str(tool), f"the plugin has no such tool; it has: {known}")
 
 
-def index_named(name: int | str, names: list[str | None], kind: str) -> int:
-    """The index of a local or global, by name or index.
+def put_input(instance: Instance, memory: Memory, tool: str, input: str) -> int:
+    """Write the input of a tool to its memory, and return the pointer.
 
     Raises:
-        LocationError: there is none.
+        ToolExecutionError: the input cannot be passed, or the plugin's allocator trapped.
+    """
+    try:
+        return input_place(instance, memory).put(encode_string(input))
+    except StringError as error:
+        raise ToolExecutionError(tool, str(error)) from None
+    except HostException as carrier:
+        raise carrier.exception from None
+    except WasmError as error:
+        raise ToolExecutionError(tool, summary(error)) from error
+
+
+def index_named(name: int | str, names: list[str | None], kind: str) -> int:
+    """Find the index of a local or global, by name or index.
+
+    Raises:
+        LocationError: there is no such local or global.
     """
     text = str(name).removeprefix("$")
     if text in names:
@@ -96,7 +117,7 @@ def index_named(name: int | str, names: list[str | None], kind: str) -> int:
 
 
 def imports_of(instance: Instance) -> dict[str, dict[str, Extern]]:
-    """What an instance was given to import, as `instantiate` takes it."""
+    """Return what an instance imports, as `instantiate` takes it."""
     functions: Iterator[Extern] = iter(instance.functions)
     tables: Iterator[Extern] = iter(instance.tables)
     memories: Iterator[Extern] = iter(instance.memories)
@@ -118,7 +139,7 @@ def imports_of(instance: Instance) -> dict[str, dict[str, Extern]]:
 
 
 def _isolated(instance: Instance) -> bool:
-    """Whether nothing that an instance imports can reach what it holds."""
+    """Tell whether nothing that an instance imports can reach what it holds."""
     module = instance.module.module
     first = module.imported_functions
     return (

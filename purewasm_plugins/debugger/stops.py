@@ -1,139 +1,194 @@
-"""Why a machine stands still, and what it can be asked to stand still for. Plain values."""
+"""What a session stops for: its breakpoints and watchpoints."""
 
 from __future__ import annotations
 
-import enum
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping
 
 from purewasm_plugins.debugger.expressions import Expression
-from purewasm_plugins.debugger.program import Location
-from purewasm_plugins.errors import ExpressionError, Trap
-from purewasm_plugins.wasm import Instruction
+from purewasm_plugins.debugger.launch import index_named
+from purewasm_plugins.debugger.machine.execution import Execution
+from purewasm_plugins.debugger.machine.program import Location
+from purewasm_plugins.debugger.machine.reasons import Breakpoint, Watchpoint
+from purewasm_plugins.debugger.memory import check_range, memory_bytes
+from purewasm_plugins.errors import DebuggerError, HitCountError, LocationError
 
 
-class StopReason(enum.Enum):
-    """Why the machine stands where it stands."""
+class Stops:
+    """The breakpoints and watchpoints of a session: `session.stops`.
 
-    ENTRY = "entry"
-    STEP = "step"
-    BREAKPOINT = "breakpoint"
-    WATCHPOINT = "watchpoint"
-    TRAP = "trap"
-    HOST_CALL = "host call"
-    FINISHED = "finished"
-    LIMIT = "limit"
-    INTERRUPTED = "interrupted"
-
-    def __str__(self) -> str:
-        return self.value
-
-
-@dataclass(slots=True)
-class Breakpoint:
-    """An instruction before which to stop.
-
-    Attributes:
-        number: what to call it.
-        location: the instruction.
-        condition: it stops only where this is true.
-        hit_count: it stops from this arrival on, counted from the start of the call; an arrival
-            where the condition is false does not count.
-        hits: how often it has stopped the session.
+    Example:
+        >>> from purewasm_plugins import WasmPlugin, example
+        >>> from purewasm_plugins.debugger import DebugSession
+        >>> session = DebugSession(WasmPlugin.load(example("buggy_shout")), "shout", "pizza")
+        >>> point = session.stops.add_breakpoint("capital", condition="$char == 122")
+        >>> session.resume().reason.value, session.view.evaluate("chr($char)")
+        ('breakpoint', 'z')
+        >>> session.stops.remove(point.number)
     """
 
-    number: int
-    location: Location
-    condition: Expression | None = None
-    hit_count: int = 1
-    hits: int = 0
-    #: The steps of the first `hit_count` arrivals, as far as they are known.
-    arrivals: list[int] = field(default_factory=list, repr=False)
+    def __init__(self, execution: Execution) -> None:
+        self._execution = execution
+        self._watcher = execution.watcher
+        self._program = execution.program
+        self._instance = execution.machine.instance
+        self._last_number = 0
 
-    def counts(self, step: int) -> bool:
-        """Note an arrival; whether it is one to stop at."""
-        if self.hit_count <= 1:
-            return True
-        if len(self.arrivals) < self.hit_count and (not self.arrivals or step > self.arrivals[-1]):
-            self.arrivals.append(step)
-        return len(self.arrivals) == self.hit_count and step >= self.arrivals[-1]
+    @property
+    def breakpoints(self) -> Mapping[int, Breakpoint]:
+        """The breakpoints, by number."""
+        return dict(self._watcher.breakpoints)
 
+    @property
+    def watchpoints(self) -> Mapping[int, Watchpoint]:
+        """The watchpoints, by number."""
+        return dict(self._watcher.watchpoints)
 
-@dataclass(slots=True)
-class Watchpoint:
-    """A place whose writes to stop after.
+    @property
+    def at_host_calls(self) -> bool:
+        """Whether a call of an imported function is a reason to stop."""
+        return self._watcher.stop_at_host_calls
 
-    Attributes:
-        number: what to call it.
-        kind: "memory", "global" or "local".
-        start, size: of memory, in bytes.
-        index: of the global or local.
-        function: of the local; every activation of it is watched.
-        every_write: whether a write of the value that is there already counts too.
-        condition: it stops only where this is true, after the write.
-        hits: how often it has stopped the session.
-    """
+    @at_host_calls.setter
+    def at_host_calls(self, stop: bool) -> None:
+        self._watcher.stop_at_host_calls = stop
+        self._watcher.update()
 
-    number: int
-    kind: str
-    start: int = 0
-    size: int = 0
-    index: int = 0
-    function: int = 0
-    every_write: bool = False
-    condition: Expression | None = None
-    hits: int = 0
+    def add_breakpoint(
+        self,
+        location: str | int | Location,
+        *,
+        condition: str | None = None,
+        hit_count: int = 1,
+    ) -> Breakpoint:
+        """Stop before an instruction.
 
+        Args:
+            location: see `Program.locate`.
+            condition: an expression (see `expressions`) that must be true for that.
+            hit_count: the first arrival to stop at, counted from the start of the call.
 
-@dataclass(frozen=True, slots=True)
-class Write:
-    """A write to a place that was watched, or asked about.
+        Raises:
+            LocationError: there is no such location.
+            ExpressionError: the condition is no expression.
+            HitCountError: the count is less than 1.
+        """
+        if hit_count < 1:
+            raise HitCountError(hit_count)
+        expression = None if condition is None else Expression(condition)
+        place = self._program.locate(location)
+        point = Breakpoint(self._number(), place, expression, hit_count)
+        self._watcher.breakpoints[point.number] = point
+        self._watcher.update(place.function)
+        if hit_count > 1:
+            self._count_arrivals()
+        return point
 
-    Attributes:
-        step: the step of the instruction that wrote.
-        location: where it is.
-        instruction: what it is.
-        kind: "memory", "global" or "local".
-        address: of the first byte, for memory; else the index.
-        old, new: bytes, for memory; else the values.
-    """
+    def _count_arrivals(self) -> None:
+        """Run from the start to the current place: a new hit count includes earlier arrivals."""
+        execution = self._execution
+        first = execution.history.start
+        if execution.step > first:
+            here = execution.depart()
+            execution.travel(first)
+            execution.advance(execution.frontier)
+            execution.rewind(here)
 
-    step: int
-    location: Location
-    instruction: Instruction
-    kind: str
-    address: int
-    old: Any
-    new: Any
+    def watch_memory(
+        self,
+        address: int,
+        size: int = 1,
+        *,
+        every_write: bool = False,
+        condition: str | None = None,
+    ) -> Watchpoint:
+        """Stop after a write to memory.
 
+        Args:
+            address, size: the bytes, at least one.
+            every_write: stop for writes of the value that is there already, too.
+            condition: an expression that must be true after the write.
 
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """Where the machine stands, and why.
+        Raises:
+            LocationError: they are not in memory.
+            ExpressionError: the condition is no expression.
+        """
+        if size < 1:
+            raise LocationError(f"{address:#x}", f"{size} bytes cannot be watched")
+        check_range(len(memory_bytes(self._instance)), address, size)
+        return self._watch("memory", every_write, condition, start=address, size=size)
 
-    Attributes:
-        reason: why.
-        step: how many instructions have run.
-        function: the index of the function it stands in; None where the call has finished.
-        offset: byte offset in the module of the instruction that is next.
-        instruction: that instruction.
-        breakpoint: the one that stopped it.
-        watchpoint, write: the one that stopped it, and what was written.
-        error: what was wrong with its condition.
-        trap: the trap that this instruction ends in. The state is the one before it.
-        exception: what the host function raised that this instruction calls.
-        results: what the call returned, where it has finished.
-    """
+    def watch_global(
+        self, name: int | str, *, every_write: bool = False, condition: str | None = None
+    ) -> Watchpoint:
+        """Stop after a write to a global.
 
-    reason: StopReason
-    step: int
-    function: int | None
-    offset: int | None
-    instruction: Instruction | None
-    breakpoint: Breakpoint | None = None
-    watchpoint: Watchpoint | None = None
-    write: Write | None = None
-    error: ExpressionError | None = None
-    trap: Trap | None = None
-    exception: BaseException | None = None
-    results: tuple[Any, ...] | None = None
+        Args:
+            name: the global's name or index.
+            every_write, condition: see `watch_memory`.
+
+        Raises:
+            LocationError: there is no such global.
+            ExpressionError: the condition is no expression.
+        """
+        names = [self._program.global_name(index) for index in range(len(self._instance.globals))]
+        index = index_named(name, names, "global")
+        return self._watch("global", every_write, condition, index=index)
+
+    def watch_local(
+        self,
+        name: int | str,
+        function: str | int | None = None,
+        *,
+        every_write: bool = False,
+        condition: str | None = None,
+    ) -> Watchpoint:
+        """Stop after a write to a local of a function, in each of its activations.
+
+        Args:
+            name: the local's name or index.
+            function: the function's name or index; None for the current one.
+            every_write, condition: see `watch_memory`.
+
+        Raises:
+            LocationError: there is no such function or local.
+            ExpressionError: the condition is no expression.
+        """
+        if function is None:
+            position = self._execution.machine.position
+            if position is None:
+                raise LocationError(str(name), "the call has finished: name the function")
+            function = position.function
+        which = self._program.function(function)
+        if which < self._program.first_defined:
+            raise LocationError(str(function), "that function is imported: it has no locals here")
+        count = len(self._program.local_types(which))
+        names = [self._program.local_name(which, index) for index in range(count)]
+        index = index_named(name, names, "local")
+        return self._watch("local", every_write, condition, index=index, function=which)
+
+    def _watch(
+        self, kind: str, every_write: bool, condition: str | None, **place: int
+    ) -> Watchpoint:
+        expression = None if condition is None else Expression(condition)
+        watchpoint = Watchpoint(
+            self._number(), kind, every_write=every_write, condition=expression, **place
+        )
+        self._watcher.watchpoints[watchpoint.number] = watchpoint
+        self._watcher.update()
+        return watchpoint
+
+    def _number(self) -> int:
+        self._last_number += 1
+        return self._last_number
+
+    def remove(self, number: int) -> None:
+        """Remove a breakpoint or watchpoint.
+
+        Raises:
+            DebuggerError: there is none of that number.
+        """
+        watcher = self._watcher
+        if watcher.breakpoints.pop(number, None) or watcher.watchpoints.pop(number, None):
+            watcher.update()
+        else:
+            raise DebuggerError(f"there is no breakpoint or watchpoint {number}")

@@ -1,7 +1,7 @@
 """What a call does, as a stream: every instruction, or every call of a function.
 
-A session in, plain values out, made as they are asked for: a trace of a long call need never be in
-memory as a whole. The session moves along.
+The values are made as they are asked for, so a trace of a long call is never in memory as a whole.
+The session moves meanwhile.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from purewasm_plugins.debugger import effects, views
-from purewasm_plugins.debugger.program import Location
+from purewasm_plugins.debugger.machine import effects
+from purewasm_plugins.debugger.machine.program import Location
+from purewasm_plugins.debugger.machine.reasons import Stop
 from purewasm_plugins.debugger.session import DebugSession
-from purewasm_plugins.debugger.stops import Stop
+from purewasm_plugins.debugger.view import Value
 from purewasm_plugins.errors import DeadlineExceeded
 
-#: Instructions between two looks at the clock.
+#: Instructions between two checks of the deadline.
 _PERIOD = 256
 
 
@@ -30,9 +31,9 @@ class TraceStep:
         step: its number.
         function: the index of its function.
         offset: byte offset in the module.
-        depth: how many functions are below its own.
+        depth: the number of functions below its own.
         text: the instruction.
-        stack: the operands of the function that is then active, topmost last.
+        stack: the operands afterwards, of the function that is then active, topmost last.
     """
 
     step: int
@@ -40,21 +41,21 @@ class TraceStep:
     offset: int
     depth: int
     text: str
-    stack: tuple[views.Value, ...]
+    stack: tuple[Value, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class CallEvent:
-    """A function is called, or returns.
+    """The call of a function, or its return.
 
     Attributes:
-        step: instructions that had run before.
+        step: the number of instructions that had run before.
         function: its index.
-        name: what to call it.
-        depth: how many functions are below it.
+        name: its name; see `Program.function_name`.
+        depth: the number of functions below it.
         values: its arguments, or its results.
         returns: whether it returns.
-        host: whether it is outside the module; it then has returned by the next event.
+        host: whether it is outside the module; the next event is then its return.
     """
 
     step: int
@@ -73,17 +74,17 @@ def trace(
     limit: int | None = None,
     timeout: float | None = None,
 ) -> Iterator[TraceStep]:
-    """Run on and yield each instruction.
+    """Run and yield each instruction.
 
     Args:
-        session: it ends where the call ends, or at the limit.
+        session: it moves to the end of the call, or to the limit.
         function: only instructions of this one.
-        limit: how many to yield at most.
-        timeout: seconds that it may take, with what is done between two of them.
+        limit: the most to yield.
+        timeout: seconds that it may take, with what the caller does between two of them.
 
     Raises:
         LocationError: there is no such function.
-        DeadlineExceeded: the time is over; the session stands where it came to.
+        DeadlineExceeded: the time is over; the session stays where it is.
     """
     program = session.program
     deadline = _deadline(timeout)
@@ -91,7 +92,7 @@ def trace(
     count = 0
     stop = session.stop
     while stop.function is not None and (limit is None or count < limit):
-        before, depth = stop, session.depth - 1
+        before, depth = stop, session.view.depth - 1
         ending = _tick(session, deadline)
         if ending is not None and ending.function is not None:
             return
@@ -104,7 +105,7 @@ def trace(
                 before.offset or 0,
                 depth,
                 program.line(Location(before.function or 0, before.offset or 0)).text,
-                session.operands(),
+                session.view.operands(),
             )
 
 
@@ -113,6 +114,7 @@ def _deadline(timeout: float | None) -> float | None:
 
 
 def _tick(session: DebugSession, deadline: float | None) -> Stop | None:
+    """Run one instruction, unless the time is over; see `DebugSession.tick`."""
     if deadline is not None and session.step_number % _PERIOD == 0 and time.monotonic() >= deadline:
         raise DeadlineExceeded
     return session.tick()
@@ -121,26 +123,27 @@ def _tick(session: DebugSession, deadline: float | None) -> Stop | None:
 def calls(
     session: DebugSession, *, limit: int | None = None, timeout: float | None = None
 ) -> Iterator[CallEvent]:
-    """Run on and yield each call of a function, and each return.
+    """Run and yield each call of a function, and each return.
 
     Args:
-        session: it ends where the call ends, or at the limit.
-        limit: how many to yield at most.
-        timeout: seconds that it may take, with what is done between two of them.
+        session: it moves to the end of the call, or to the limit.
+        limit: the most to yield.
+        timeout: seconds that it may take, with what the caller does between two of them.
 
     Raises:
-        DeadlineExceeded: the time is over; the session stands where it came to.
+        DeadlineExceeded: the time is over; the session stays where it is.
     """
     yield from islice(_calls(session, _deadline(timeout)), limit)
 
 
 def _calls(session: DebugSession, deadline: float | None) -> Iterator[CallEvent]:
+    """Yield what `calls` does, without a limit."""
     stop = session.stop
     if stop.function is None:
         return
     yield _entered(session, stop.function)
     while True:
-        before, depth = stop, session.depth
+        before, depth = stop, session.view.depth
         if before.instruction is None or before.function is None:
             return
         opcode = before.instruction.opcode
@@ -151,35 +154,36 @@ def _calls(session: DebugSession, deadline: float | None) -> Iterator[CallEvent]
         if ending is not None and ending.function is not None:
             return
         stop = session.stop
-        if session.depth > depth and stop.function is not None:
+        if session.view.depth > depth and stop.function is not None:
             yield _entered(session, stop.function)
-        elif session.depth < depth:
+        elif session.view.depth < depth:
             yield _left(session, before.function, before.step, depth - 1)
         elif outside is not None:
             yield _left(session, outside.function, before.step, depth, host=True)
 
 
 def _entered(session: DebugSession, function: int) -> CallEvent:
+    """Make the event of a call that has just been made."""
+    frame = session.view.frame()
     count = len(session.program.module.function_type(function).params)
-    arguments = tuple(value.value for value in session.frames()[0].locals[:count])
+    arguments = tuple(value.value for value in frame.locals[:count]) if frame else ()
     name = session.program.function_name(function)
-    return CallEvent(session.step_number, function, name, session.depth - 1, arguments, False)
+    return CallEvent(session.step_number, function, name, session.view.depth - 1, arguments, False)
 
 
 def _left(
     session: DebugSession, function: int, step: int, depth: int, *, host: bool = False
 ) -> CallEvent:
-    count = 0
-    if function >= 0:
-        count = len(session.program.module.function_type(function).results)
-    stack = session.operands()
+    """Make the event of a return that has just happened."""
+    count = len(session.program.module.function_type(function).results)
+    stack = session.view.operands()
     results = tuple(value.value for value in stack[len(stack) - count :])
-    name = session.program.function_name(function) if function >= 0 else "function of the host"
+    name = session.program.function_name(function)
     return CallEvent(step, function, name, depth, results, True, host)
 
 
 def _outside(session: DebugSession, stop: Stop) -> CallEvent | None:
-    """The call of a function outside the module that is about to be made, if it is one."""
+    """Return the event of a call out of the module, if that is the next instruction."""
     instruction = stop.instruction
     if instruction is None or instruction.opcode.mnemonic != "call":
         return None
@@ -188,7 +192,7 @@ def _outside(session: DebugSession, stop: Stop) -> CallEvent | None:
     if function >= program.first_defined:
         return None
     count = len(program.module.function_type(function).params)
-    stack = session.operands()
+    stack = session.view.operands()
     arguments = tuple(value.value for value in stack[len(stack) - count :])
     name = program.function_name(function)
-    return CallEvent(stop.step, function, name, session.depth, arguments, False, True)
+    return CallEvent(stop.step, function, name, session.view.depth, arguments, False, True)

@@ -1,6 +1,6 @@
-"""What every face of a session says alike: values, why it stopped, and which memory to look at.
+"""Texts about a session that the command and the page share.
 
-The texts hold names and strings of the plugin as they are; who prints them makes them harmless.
+They contain names and strings of the plugin as they are: escape them before printing.
 """
 
 from __future__ import annotations
@@ -8,19 +8,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from purewasm_plugins.debugger.program import Program
+from purewasm_plugins.debugger.machine.program import Program
+from purewasm_plugins.debugger.machine.reasons import Stop, StopReason, Write
 from purewasm_plugins.debugger.session import DebugSession
-from purewasm_plugins.debugger.stops import Stop, StopReason, Write
 from purewasm_plugins.errors import PluginError
 
 
 @dataclass(frozen=True, slots=True)
 class Focus:
-    """The memory to look at.
+    """The memory to show.
 
     Attributes:
         address: of its first byte.
-        text: why, as part of a sentence.
+        text: the reason, as part of a sentence.
     """
 
     address: int
@@ -28,7 +28,7 @@ class Focus:
 
 
 def value_text(value: Any) -> str:
-    """A value, with its hexadecimal form where one is likely to look for that."""
+    """Word a value: an integer of two digits or more with its hexadecimal form."""
     if isinstance(value, bytes):
         return value.hex(" ", 4)
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10:
@@ -43,7 +43,7 @@ def value_text(value: Any) -> str:
 
 
 def why(stop: Stop, program: Program) -> str:
-    """The reason of a stop, as a sentence; nothing for a plain step."""
+    """Word the reason of a stop as a sentence; as nothing for a plain step."""
     match stop.reason:
         case StopReason.ENTRY:
             return "At the start."
@@ -67,7 +67,7 @@ def why(stop: Stop, program: Program) -> str:
 
 
 def write_text(write: Write, program: Program) -> str:
-    """What was written where, as part of a sentence."""
+    """Word a write as part of a sentence."""
     location = f"{write.instruction.opcode} at {write.location.offset:#x}"
     function = program.function_name(write.location.function)
     old, new = (_written(write, value) for value in (write.old, write.new))
@@ -93,25 +93,29 @@ def _written(write: Write, value: Any) -> str:
 
 
 def focus(session: DebugSession) -> Focus | None:
-    """What the next instruction touches, or else the answer, or what the last move changed."""
-    accesses = [a for a in session.accesses() if a.address < session.memory_size()]
+    """Choose the memory to show.
+
+    It is what the next instruction accesses; else the output, once the tool has returned; else what
+    the last move changed.
+    """
+    accesses = [a for a in session.view.accesses() if a.address < session.view.memory_size()]
     if accesses:
         access = accesses[-1]
         verb = "writes" if access.is_write else "reads"
         count = f"{access.size} byte{'s' * (access.size != 1)}"
         return Focus(access.address, f"it {verb} {count} at {access.address:#x}")
-    answer = _answer(session)
-    if answer is not None:
-        return Focus(answer, f"the answer at {answer:#x}")
-    changes = session.changes().memory
+    output = _output_address(session)
+    if output is not None:
+        return Focus(output, f"the output at {output:#x}")
+    changes = session.view.changes().memory
     return Focus(changes[0][0], f"changed at {changes[0][0]:#x}") if changes else None
 
 
-def _answer(session: DebugSession) -> int | None:
-    """The address of what the tool answered, once it has."""
+def _output_address(session: DebugSession) -> int | None:
+    """Return the address of the tool's output; None before it has returned a string."""
     try:
-        answered = session.output is not None
+        has_output = session.output is not None
     except PluginError:
         return None
     results = session.stop.results
-    return results[0] & 0xFFFFFFFF if answered and results else None
+    return results[0] & 0xFFFFFFFF if has_output and results else None

@@ -59,7 +59,7 @@ def engine_named(engine: str | Engine | None, cache: CodeCache | None = None) ->
         return Translator(cache=cache)
     if engine == "pywasm":
         try:
-            from purewasm_plugins.engine.reference.interpreter import Interpreter
+            from purewasm_plugins.engine.reference.engine import Interpreter
         except ModuleNotFoundError as error:
             if error.name != "pywasm":
                 raise

@@ -360,6 +360,22 @@ def test_who_wrote_a_byte(page: Any) -> None:
     page.wait_for_selector("[data-list=breakpoints] .point", state="detached")
 
 
+def test_the_example_to_debug(page: Any) -> None:
+    """What the hint of `buggy_shout` says leads to the instruction."""
+    debug(page, "buggy_shout.wasm")
+    hint = page.inner_text("#plugin .hint")
+    assert "click the byte 7a" in hint
+    move(page, "run")
+    (answer,) = page.locator(".debug .answer pre").all_inner_texts()
+    assert answer == "PIzzA"
+    with debugger_action(page):
+        page.click(".debug .hex .bytes b:text-is('7a') >> nth=0")
+    move(page, "back run")
+    said(page, "went from 00 to 7a 'z'")
+    assert "i32.store8" in page.text_content(".debug .listing .here")
+    page.click("[data-list=breakpoints] .remove")
+
+
 def test_what_cannot_be_debugged(page: Any) -> None:
     drop(page, "missing.wasm", (FIXTURES / "wat/missing_execute.wasm").read_bytes())
     page.click("#details [data-id=debug]")

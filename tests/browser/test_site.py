@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
+import importlib.metadata
 import io
 import json
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -16,13 +18,14 @@ import threading
 import time
 import urllib.error
 import urllib.request
+import zipapp
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from purewasm_plugins import examples
+from purewasm_plugins import example, examples
 from purewasm_plugins.browser.bundled import bundled_plugins
 from purewasm_plugins.browser.server import PlaygroundServer
 from purewasm_plugins.browser.site import (
@@ -268,6 +271,45 @@ def test_the_page_offers_only_examples(site: Site) -> None:
     for bundled in bundled_plugins():
         tools = next(entry.tools for entry in EXAMPLES if entry.name == bundled.name)
         assert bundled.inputs.keys() <= {*tools}
+
+
+IN_AN_ARCHIVE = """
+import hashlib, json, sys
+sys.path.insert(0, sys.argv[1])
+from purewasm_plugins.browser.site import Site, SiteError
+try:
+    files = Site().files
+except SiteError as error:
+    sys.exit(str(error))
+print(json.dumps({name: hashlib.sha256(read()).hexdigest() for name, read in files.items()}))
+"""
+
+
+def test_a_zipapp_has_the_same_site(site: Site, tmp_path: Path) -> None:
+    folder = tmp_path / "application"
+    unwanted = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "purewasm_plugins", folder / "purewasm_plugins", ignore=unwanted)
+    for name in examples():
+        shutil.copy(example(name), folder / f"purewasm_plugins/bundled/{name}.wasm")
+    (folder / "__main__.py").touch()
+
+    def inside() -> subprocess.CompletedProcess[str]:
+        zipapp.create_archive(folder, tmp_path / "application.pyz")
+        # -S: without the packages that are installed.
+        archive = str(tmp_path / "application.pyz")
+        command = [sys.executable, "-S", "-E", "-c", IN_AN_ARCHIVE, archive]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert "the package pywasm is not installed, or its metadata is not" in inside().stderr
+    for file in importlib.metadata.files("pywasm") or ():
+        if file.suffix != ".pyc" and ".." not in file.parts:
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            (folder / file).write_bytes(file.read_binary())
+    done = inside()
+    assert done.stderr == ""
+    assert json.loads(done.stdout) == {
+        name: hashlib.sha256(read()).hexdigest() for name, read in site.files.items()
+    }
 
 
 def purewasm(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -63,11 +63,11 @@ def state(session: DebugSession) -> str:
         (
             session.step_number,
             session.finished,
-            session.frames(),
-            session.stack(),
-            session.globals(),
-            session.tables(),
-            session.read_memory(0, session.memory_size()),
+            session.view.frames(),
+            session.view.stack(),
+            session.view.globals(),
+            session.view.tables(),
+            session.view.read_memory(0, session.view.memory_size()),
             session.instance.fuel_used,
         )
     )
@@ -75,5 +75,5 @@ def state(session: DebugSession) -> str:
 
 def text(session: DebugSession) -> str:
     """The instruction that is next, as text."""
-    line = next(line for line in session.lines() if line.offset == session.stop.offset)
+    line = next(line for line in session.view.lines() if line.offset == session.stop.offset)
     return line.text

@@ -13,9 +13,8 @@ from purewasm_plugins.debugger import (
     DebugSession,
     LocationError,
     StopReason,
-    execution,
-    history,
 )
+from purewasm_plugins.debugger.machine import execution, history
 from purewasm_plugins.errors import ToolExecutionError
 from tests.conftest import assemble, fixture_bytes
 from tests.debugger.programs import FACTORIALS, start, state, text
@@ -36,7 +35,7 @@ def test_a_tool_is_walked_from_its_first_instruction_to_its_answer() -> None:
     assert session.stop.reason is StopReason.ENTRY
     assert text(session) == "i32.const 512"
     assert session.step().reason is StopReason.STEP
-    assert [value.value for value in session.stack()] == [512]
+    assert [value.value for value in session.view.stack()] == [512]
     assert text(session).startswith("end")
     assert session.output is None
     stop = session.step()
@@ -66,12 +65,12 @@ def test_over_a_call_and_back_over_it(session: DebugSession) -> None:
     before = state(session)
     session.step_over()
     assert text(session) == "i32.store"
-    assert len(session.frames()) == 1
+    assert len(session.view.frames()) == 1
     after = state(session)
     session.step_back_over()
     assert state(session) == before
     session.step()
-    assert [frame.name for frame in session.frames()] == ["factorial", "all"]
+    assert [frame.name for frame in session.view.frames()] == ["factorial", "all"]
     session.step_back_over()
     assert state(session) == before
     session.step_over()
@@ -79,24 +78,24 @@ def test_over_a_call_and_back_over_it(session: DebugSession) -> None:
 
 
 def test_over_a_recursive_call_stops_in_the_same_activation(session: DebugSession) -> None:
-    session.add_breakpoint("factorial", condition="local.n == 3")
+    session.stops.add_breakpoint("factorial", condition="local.n == 3")
     session.resume()
-    depth = len(session.frames())
+    depth = len(session.view.frames())
     while not text(session).startswith("call"):
         session.step()
     session.step_over()
-    assert len(session.frames()) == depth
-    assert session.frames()[0].locals[0].value == 3
-    assert session.frames()[0].operands[-1].value == 2
+    assert len(session.view.frames()) == depth
+    assert session.view.frames()[0].locals[0].value == 3
+    assert session.view.frames()[0].operands[-1].value == 2
 
 
 def test_out_of_a_function_and_out_of_the_last(session: DebugSession) -> None:
-    session.add_breakpoint("factorial", condition="local.n == 1")
+    session.stops.add_breakpoint("factorial", condition="local.n == 1")
     session.resume()
     assert session.step_out().reason is StopReason.STEP
     assert text(session) == "i32.store"
     assert session.step_out().reason is StopReason.BREAKPOINT
-    session.remove(1)
+    session.stops.remove(1)
     session.step_out()
     session.step_out()
     assert session.step_out().reason is StopReason.FINISHED
@@ -130,7 +129,7 @@ def test_an_interrupt_of_a_way_back_leaves_things_as_they_were() -> None:
     session = start(FACTORIALS, "all", 5)
     session.resume(limit=150)
     before = state(session)
-    session.add_breakpoint("factorial", condition="memory[5000]")
+    session.stops.add_breakpoint("factorial", condition="memory[5000]")
     scope = session._execution.watcher.scope
 
     def interrupting() -> Any:
@@ -149,7 +148,7 @@ def test_a_trap_is_a_stop_before_the_frames_are_unwound() -> None:
     assert stop.trap is not None
     assert stop.trap.reason is TrapReason.INTEGER_DIVIDE_BY_ZERO
     assert text(session) == "i32.div_s"
-    assert [value.value for value in session.stack()] == [0, 0]
+    assert [value.value for value in session.view.stack()] == [0, 0]
     assert session.step() == stop
     assert session.step_back().step == stop.step - 1
     assert session.step().reason is StopReason.STEP
@@ -168,7 +167,7 @@ def test_traps_of_other_kinds(name: str, reason: TrapReason) -> None:
     stop = session.resume()
     assert stop.trap is not None
     assert stop.trap.reason is reason
-    assert session.frames()
+    assert session.view.frames()
     assert session.step_back().step == stop.step - 1
 
 
@@ -224,9 +223,9 @@ def test_a_host_function_that_writes_into_the_plugin_is_replayed() -> None:
     session = DebugSession.for_function(instance, "f")
     assert session.resume().results == (6 + ord("w"),)
     session.go_to(0)
-    assert session.read_memory(8, 7) == bytes(7)
-    assert session.globals()[0].value.value == 5
-    session.watch_memory(0, 100)
+    assert session.view.read_memory(8, 7) == bytes(7)
+    assert session.view.globals()[0].value.value == 5
+    session.stops.watch_memory(0, 100)
     stop = session.resume()
     assert stop.reason is StopReason.WATCHPOINT
     assert stop.write is not None
@@ -251,7 +250,7 @@ def test_a_host_function_that_fails_is_a_stop() -> None:
 def test_a_host_call_can_be_a_reason_to_stop() -> None:
     module = '(module (import "h" "f" (func $f)) (func (export "f") nop (call $f)))'
     session = start(module, "f", imports={"h": {"f": lambda: None}})
-    session.stop_at_host_calls = True
+    session.stops.at_host_calls = True
     assert session.resume().reason is StopReason.HOST_CALL
     assert text(session).startswith("call")
     assert session.resume().reason is StopReason.FINISHED
@@ -272,7 +271,7 @@ def test_a_host_function_that_calls_back_is_one_step() -> None:
         engine=DebugEngine(),
     )
     session = DebugSession.for_function(instance, "f")
-    session.add_breakpoint("double")
+    session.stops.add_breakpoint("double")
     session.step()
     session.step()
     assert session.step_number == 2
@@ -283,12 +282,12 @@ def test_a_host_function_that_calls_back_is_one_step() -> None:
 
 def test_growing_memory_is_taken_back() -> None:
     session = DebugSession(plugin("grows_memory"), 0, "x")
-    sizes = {0: session.memory_size()}
+    sizes = {0: session.view.memory_size()}
     while session.step().reason is StopReason.STEP:
-        sizes[session.step_number] = session.memory_size()
+        sizes[session.step_number] = session.view.memory_size()
     for step in sorted(sizes, reverse=True):
         session.go_to(step)
-        assert session.memory_size() == sizes[step]
+        assert session.view.memory_size() == sizes[step]
 
 
 def test_two_sessions_do_not_disturb_each_other() -> None:
@@ -356,7 +355,7 @@ def test_what_cannot_be_begun() -> None:
     with pytest.raises(TypeError, match="takes 1 arguments, and 0"):
         DebugSession.for_function(instance, "all")
     with pytest.raises(DebuggerError, match="no breakpoint or watchpoint 7"):
-        DebugSession.for_function(instance, "all", 1).remove(7)
+        DebugSession.for_function(instance, "all", 1).stops.remove(7)
 
 
 #: Moves that may be long, and places to begin them at: (move, steps from the start).
@@ -379,7 +378,7 @@ def test_a_move_in_slices_leads_where_the_whole_move_does(
     sessions = [start(FACTORIALS, "all", 4) for _ in range(2)]
     for session in sessions:
         if breakpoint is not None:
-            session.add_breakpoint(breakpoint)
+            session.stops.add_breakpoint(breakpoint)
         session.go_to(step)
     whole, sliced = sessions
     expected = getattr(whole, move)()
@@ -390,7 +389,7 @@ def test_a_move_in_slices_leads_where_the_whole_move_does(
         slices += 1
     assert (stop.step, stop.reason) == (expected.step, expected.reason)
     assert state(sliced) == state(whole)
-    assert sliced.changes() == whole.changes()
+    assert sliced.view.changes() == whole.view.changes()
     # Without a breakpoint the way back to the start needs no search.
     assert slices > 1 or breakpoint == "factorial:16" or move == "resume_back"
 
@@ -403,42 +402,45 @@ def test_nothing_goes_on_with_a_move_that_ended(session: DebugSession) -> None:
 
 
 def test_back_out_to_the_call(session: DebugSession) -> None:
-    session.add_breakpoint("factorial", condition="local.n == 1")
+    session.stops.add_breakpoint("factorial", condition="local.n == 1")
     session.resume()
     session.resume()
-    names = [frame.name for frame in session.frames()]
+    names = [frame.name for frame in session.view.frames()]
     assert names == ["factorial", "factorial", "all"]
     session.step_back_out()
     assert text(session) == "call $factorial"
-    assert len(session.frames()) == 2
+    assert len(session.view.frames()) == 2
     session.step_back_out()
     assert text(session).startswith("call_indirect")
     assert session.step_back_out().reason is StopReason.ENTRY
 
 
 def test_an_expression_for_an_address(session: DebugSession) -> None:
-    assert session.address("local.count * 4 - 17") == 0xFFFFFFFF
+    assert session.view.address("local.count * 4 - 17") == 0xFFFFFFFF
     for wrong in ("1.5", "'text'", "local.nothing", "1 +"):
         with pytest.raises(DebuggerError):
-            session.address(wrong)
+            session.view.address(wrong)
 
 
 def test_what_a_move_changed(session: DebugSession) -> None:
     session.step()
-    assert session.changes().labels == frozenset({1})
+    assert session.view.changes().labels == frozenset({1})
     session.step()
     session.step()
-    assert (session.changes().operands, session.changes().labels) == (frozenset({0}), frozenset())
+    assert (session.view.changes().operands, session.view.changes().labels) == (
+        frozenset({0}),
+        frozenset(),
+    )
     session.step_back()
-    assert session.changes().labels == frozenset()
+    assert session.view.changes().labels == frozenset()
     session.go_to(22)
     session.step()
     session.go_to(26)
-    assert (session.changes().locals, session.changes().depth) == (frozenset({1}), 0)
+    assert (session.view.changes().locals, session.view.changes().depth) == (frozenset({1}), 0)
     session.go_to(21)
     session.step()
-    assert session.changes().memory == ((0, 1),)
+    assert session.view.changes().memory == ((0, 1),)
     session.step_back_over()
-    assert session.changes().memory == ((0, 1),)
+    assert session.view.changes().memory == ((0, 1),)
     session.go_to(18)
-    assert (session.changes().globals, session.changes().depth) == (frozenset(), 1)
+    assert (session.view.changes().globals, session.view.changes().depth) == (frozenset(), 1)

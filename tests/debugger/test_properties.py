@@ -11,7 +11,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from purewasm_plugins import Trap, instantiate
-from purewasm_plugins.debugger import DebugSession, StopReason, execution, history
+from purewasm_plugins.debugger import DebugSession, StopReason
+from purewasm_plugins.debugger.machine import execution, history
 from tests.conftest import ENGINES
 from tests.debugger.programs import random_call, state
 
@@ -56,13 +57,13 @@ def move(session: DebugSession, what: str, number: int) -> None:
         case "limit":
             session.resume(limit=number)
         case "watch":
-            session.watch_memory(number * 16, 16)
+            session.stops.watch_memory(number * 16, 16)
         case "last_write":
             session.last_write(number)
         case "break":
-            lines = session.lines(0, number)
+            lines = session.view.lines(0, number)
             if lines:
-                session.add_breakpoint(hex(lines[-1].offset))
+                session.stops.add_breakpoint(hex(lines[-1].offset))
         case _:
             getattr(session, what)()
 
@@ -102,7 +103,7 @@ def test_what_it_ends_in_is_what_the_engines_say(seed: int) -> None:
     data, name, arguments = random_call(Random(seed))
     session = session_of(seed)
     stop = session.resume()
-    memory = session.read_memory(0, session.memory_size())
+    memory = session.view.read_memory(0, session.view.memory_size())
     outcomes = {engine: outcome(engine, data, name, arguments) for engine in ENGINES}
     # Where the engines differ from each other, that is for their own tests to say.
     assume(len(set(outcomes.values())) == 1)
@@ -138,22 +139,22 @@ def test_a_watchpoint_names_the_writes_that_memory_shows(seed: int, start: int, 
     size = min(size, 65_536 - start)
     session = session_of(seed)
     expected = []
-    before = session.read_memory(start, size)
+    before = session.view.read_memory(start, size)
     while session.step().reason is StopReason.STEP and session.step_number < LONGEST:
-        after = session.read_memory(start, size)
+        after = session.view.read_memory(start, size)
         if after != before:
             expected.append(session.step_number - 1)
         before = after
     last = session.step_number
     session.go_to(0)
-    session.watch_memory(start, size)
+    session.stops.watch_memory(start, size)
     forwards = []
     while (stop := session.resume(limit=last - session.step_number)).reason is (
         StopReason.WATCHPOINT
     ):
         assert stop.write is not None
         assert stop.write.old != stop.write.new
-        assert session.read_memory(stop.write.address, len(stop.write.new)) == stop.write.new
+        assert session.view.read_memory(stop.write.address, len(stop.write.new)) == stop.write.new
         forwards.append(stop.write.step)
     assert forwards == expected
     session.go_to(last)
@@ -172,7 +173,7 @@ def test_breakpoints_everywhere_stop_at_every_step(seed: int) -> None:
     function = session.stop.function
     assert function is not None
     for line in session.program.lines(function):
-        session.add_breakpoint(hex(line.offset))
+        session.stops.add_breakpoint(hex(line.offset))
     counted: Counter[int] = Counter()
     session.go_to(0)
     steps = []

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import pytest
 
 from purewasm_plugins.debugger import DebugSession, ExpressionError, LocationError, StopReason
-from purewasm_plugins.debugger.expressions import Expression, Scope
+from purewasm_plugins.debugger.expressions import Expression
 from tests.debugger.programs import FACTORIALS, start, text
 
 
@@ -25,14 +28,14 @@ def stops(session: DebugSession, reason: StopReason = StopReason.BREAKPOINT) -> 
 
 @pytest.mark.parametrize("place", ["factorial", "$factorial", "0", "factorial:1"])
 def test_ways_to_name_a_function(session: DebugSession, place: str) -> None:
-    session.add_breakpoint(place)
+    session.stops.add_breakpoint(place)
     # factorial(0), then 1 and 0, then 2, 1 and 0 …
     assert len(stops(session)) == 1 + 2 + 3 + 4
 
 
 def test_a_byte_offset_is_a_place(session: DebugSession) -> None:
     store = next(line for line in session.program.lines(1) if line.text == "i32.store")
-    point = session.add_breakpoint(hex(store.offset))
+    point = session.stops.add_breakpoint(hex(store.offset))
     found = stops(session)
     assert len(found) == point.hits == 4
     session.go_to(found[2])
@@ -54,18 +57,18 @@ def test_a_byte_offset_is_a_place(session: DebugSession) -> None:
 )
 def test_a_place_that_fits_nothing(session: DebugSession, place: str, message: str) -> None:
     with pytest.raises(LocationError, match=message):
-        session.add_breakpoint(place)
+        session.stops.add_breakpoint(place)
     assert session.resume().reason is StopReason.FINISHED
 
 
 def test_a_byte_inside_an_instruction(session: DebugSession) -> None:
     line = session.program.lines(1)[0]
     with pytest.raises(LocationError, match="no instruction begins there; one does at"):
-        session.add_breakpoint(hex(line.offset + 1))
+        session.stops.add_breakpoint(hex(line.offset + 1))
 
 
 def test_a_condition(session: DebugSession) -> None:
-    session.add_breakpoint("factorial", condition="local.n == 2 and global_.calls > 4")
+    session.stops.add_breakpoint("factorial", condition="local.n == 2 and global_.calls > 4")
     found = stops(session)
     assert len(found) == 1
     assert session.resume_back().step == found[0]
@@ -73,21 +76,21 @@ def test_a_condition(session: DebugSession) -> None:
 
 
 def test_a_condition_that_fails_is_a_stop_with_a_sentence(session: DebugSession) -> None:
-    session.add_breakpoint("factorial", condition="memory[1 << 40] == 1")
+    session.stops.add_breakpoint("factorial", condition="memory[1 << 40] == 1")
     stop = session.resume()
     assert stop.reason is StopReason.BREAKPOINT
-    assert "past the end of memory" in str(stop.error)
-    session.remove(1)
+    assert "not in memory" in str(stop.error)
+    session.stops.remove(1)
     assert session.resume().reason is StopReason.FINISHED
 
 
 @pytest.mark.parametrize("count", [1, 3, 10])
 def test_a_hit_count_means_the_same_in_both_directions(session: DebugSession, count: int) -> None:
-    session.add_breakpoint("factorial")
+    session.stops.add_breakpoint("factorial")
     every = stops(session)
-    session.remove(1)
+    session.stops.remove(1)
     session.go_to(0)
-    session.add_breakpoint("factorial", hit_count=count)
+    session.stops.add_breakpoint("factorial", hit_count=count)
     assert stops(session) == every[count - 1 :]
     backwards = []
     while (stop := session.resume_back()).reason is StopReason.BREAKPOINT:
@@ -98,7 +101,7 @@ def test_a_hit_count_means_the_same_in_both_directions(session: DebugSession, co
 def test_a_hit_count_set_late_counts_what_was_before(session: DebugSession) -> None:
     session.resume()
     session.step_back()
-    session.add_breakpoint("factorial", hit_count=10)
+    session.stops.add_breakpoint("factorial", hit_count=10)
     assert session.resume_back().reason is StopReason.BREAKPOINT
     assert session.resume_back().reason is StopReason.ENTRY
 
@@ -107,11 +110,11 @@ def test_run_to_a_place(session: DebugSession) -> None:
     session.run_to("factorial:3")
     assert session.stop.reason is StopReason.STEP
     assert text(session) == "i32.add"
-    assert session.frames()[0].name == "factorial"
+    assert session.view.frames()[0].name == "factorial"
 
 
 def test_a_watched_global_tells_old_and_new(session: DebugSession) -> None:
-    session.watch_global("calls")
+    session.stops.watch_global("calls")
     writes = []
     while (stop := session.resume()).write is not None:
         writes.append((stop.write.old, stop.write.new))
@@ -119,7 +122,7 @@ def test_a_watched_global_tells_old_and_new(session: DebugSession) -> None:
 
 
 def test_a_watched_local_of_one_function(session: DebugSession) -> None:
-    session.watch_local("i")
+    session.stops.watch_local("i")
     writes = []
     while (stop := session.resume()).write is not None:
         assert stop.write.instruction.opcode.mnemonic == "local.set"
@@ -129,20 +132,20 @@ def test_a_watched_local_of_one_function(session: DebugSession) -> None:
 
 def test_backwards_one_stops_before_the_write(session: DebugSession) -> None:
     session.resume()
-    session.watch_memory(8, 4)
+    session.stops.watch_memory(8, 4)
     stop = session.resume_back()
     assert stop.reason is StopReason.WATCHPOINT
     assert stop.write is not None
     assert (stop.write.address, stop.write.old, stop.write.new) == (8, bytes(4), b"\x02\0\0\0")
     assert text(session) == "i32.store"
-    assert [value.value for value in session.stack()] == [8, 2]
-    assert session.read_memory(8, 4) == bytes(4)
+    assert [value.value for value in session.view.stack()] == [8, 2]
+    assert session.view.read_memory(8, 4) == bytes(4)
     assert session.resume().write == stop.write
-    assert session.read_memory(8, 4) == b"\x02\0\0\0"
+    assert session.view.read_memory(8, 4) == b"\x02\0\0\0"
 
 
 def test_a_watchpoint_with_a_condition(session: DebugSession) -> None:
-    session.watch_memory(0, 64, condition="memory[8]")
+    session.stops.watch_memory(0, 64, condition="memory[8]")
     assert len(stops(session, StopReason.WATCHPOINT)) == 2
 
 
@@ -151,11 +154,11 @@ def test_writes_of_the_same_value_only_where_they_are_asked_for() -> None:
       (i32.store8 (i32.const 3) (i32.const 0)) (i32.store8 (i32.const 3) (i32.const 1))
       (memory.fill (i32.const 0) (i32.const 1) (i32.const 9))))"""
     session = start(module, "f")
-    session.watch_memory(3)
+    session.stops.watch_memory(3)
     assert len(stops(session, StopReason.WATCHPOINT)) == 1
-    session.remove(1)
+    session.stops.remove(1)
     session.go_to(0)
-    session.watch_memory(3, every_write=True)
+    session.stops.watch_memory(3, every_write=True)
     assert len(stops(session, StopReason.WATCHPOINT)) == 3
 
 
@@ -175,7 +178,7 @@ def test_the_last_write_to_a_byte(session: DebugSession) -> None:
 
 @pytest.mark.parametrize("address", [-1, 65536, 1 << 40])
 def test_a_byte_that_is_not_in_memory(session: DebugSession, address: int) -> None:
-    for ask in (session.last_write, session.watch_memory):
+    for ask in (session.last_write, session.stops.watch_memory):
         with pytest.raises(LocationError, match="not in memory"):
             ask(address)
 
@@ -183,12 +186,25 @@ def test_a_byte_that_is_not_in_memory(session: DebugSession, address: int) -> No
 @pytest.mark.parametrize("name", ["nothing", "7", "-1", ""])
 def test_a_local_or_global_that_is_not_there(session: DebugSession, name: str) -> None:
     with pytest.raises(LocationError, match="no such local; there is: count, i"):
-        session.watch_local(name)
+        session.stops.watch_local(name)
     with pytest.raises(LocationError, match="no such global; there is: calls"):
-        session.watch_global(name)
+        session.stops.watch_global(name)
 
 
-SCOPE = Scope(
+@dataclass
+class Values:
+    """A scope made of values."""
+
+    local: dict[int | str, Any]
+    stack: list[Any]
+    global_: dict[int | str, Any]
+    memory: bytearray
+
+    def function(self, name: str) -> str | None:
+        return "a function" if name == "f" else None
+
+
+SCOPE = Values(
     {0: 7, "n": 7, 1: -1, "p": -65535},
     [1, 2, 3],
     {0: 1.5, "g": 1.5},
@@ -216,6 +232,11 @@ SCOPE = Scope(
         ("min(stack), max(stack)", (1, 3)),
         ("hex(abs(local[1]))", "0x1"),
         ("local.n in (1, 7)", True),
+        ("$n + 1", 8),
+        ("$g", 1.5),
+        ("$f", "a function"),
+        ("'$n' in '$n'", True),
+        ('$"n" == $n', True),
         ("len(memory), 't' in string(16), b'ext' in memory", (65557, True, True)),
     ],
 )
@@ -260,6 +281,10 @@ def test_expressions(expression: str, value: object) -> None:
         "a" * 2000,
         "(" * 500 + ")" * 500,
         "stack.x",
+        "$missing",
+        "$",
+        "$n.real()",
+        "$n $n",
         "len(*stack)",
         "{1: 2}",
         "await x",
@@ -281,7 +306,7 @@ def test_what_no_expression_can_do(expression: str) -> None:
 
 #: A large memory: an expression could be at it for minutes, and is evaluated often.
 LARGE_MEMORY = bytearray(256 << 20)
-LARGE = Scope({0: 7}, [*range(30_000)], {}, LARGE_MEMORY)
+LARGE = Values({0: 7}, [*range(30_000)], {}, LARGE_MEMORY)
 
 
 @pytest.mark.parametrize(
@@ -323,5 +348,5 @@ def test_memory_as_a_value_is_a_copy() -> None:
 
 def test_a_bad_condition_sets_no_breakpoint(session: DebugSession) -> None:
     with pytest.raises(ExpressionError, match="there is no 'foo' here; there is: local"):
-        session.add_breakpoint("factorial", condition="foo")
-    assert not session.breakpoints
+        session.stops.add_breakpoint("factorial", condition="foo")
+    assert not session.stops.breakpoints

@@ -248,7 +248,7 @@ rs 5
         ("s none", "'none' is not a number from 1 up"),
         ("goto -1", "is not a number from 0 up"),
         ("goto", "for example: goto 120"),
-        ("last 0xfffffff", "that byte is not in memory"),
+        ("last 0xfffffff", "the byte is not in memory, which ends at 0x20000"),
         ("explain nothing", "there is no instruction 'nothing'"),
         ("help nothing", "there is no command 'nothing'"),
         ("until nowhere", "no function has that name"),

@@ -61,7 +61,7 @@ def test_a_breakpoint_stops_as_often_as_coverage_counts(seed: int) -> None:
     session = DebugSession.for_function(instantiate(data, engine="pywasm"), name, *arguments)
     for index in session.program.functions():
         for line in session.program.lines(index):
-            session.add_breakpoint(hex(line.offset))
+            session.stops.add_breakpoint(hex(line.offset))
     # Where a session begins, it stands already.
     stops = Counter([session.stop.offset])
     while (stop := session.resume()).reason is StopReason.BREAKPOINT:

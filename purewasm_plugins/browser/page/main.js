@@ -18,7 +18,7 @@ const LARGEST_FILE = 32 * 1024 * 1024;
 let config;
 /** @type {Host} */
 let host;
-/** @type {{file: string, data: ArrayBuffer, inputs: any, answer?: any} | null} */
+/** @type {{file: string, data: ArrayBuffer, entry: any, answer?: any} | null} */
 let current = null;
 /** @type {{tool: any, form: ReturnType<typeof toolForm>} | null} */
 let open = null;
@@ -170,11 +170,14 @@ async function openBundled(file, start) {
     if (!response.ok) throw new Error(`${response.status} ${response.statusText}`);
     const data = await response.arrayBuffer();
     // The visitor may have picked another plugin meanwhile.
-    if (own === turn) await openPlugin(file, data, entry.inputs, start);
+    if (own === turn) await openPlugin(file, data, entry, start);
   } catch (error) {
     if (!(error instanceof Ended)) fail("NetworkError", `${file} could not be fetched: ${/** @type {any} */ (error).message}`);
   }
 }
+
+/** The entry of a file that is not one of the examples. */
+const DROPPED = { inputs: {}, hint: "" };
 
 /** @param {File} file */
 async function openFile(file) {
@@ -192,7 +195,7 @@ async function openFile(file) {
     return;
   }
   const start = waiting?.plugin === file.name ? waiting.start : undefined;
-  await openPlugin(file.name, data, {}, start);
+  await openPlugin(file.name, data, DROPPED, start);
 }
 
 /** Close the open plugin before the next one. @param {string} file @returns {number} the number of this request */
@@ -230,13 +233,13 @@ function markPicked(file) {
   }
 }
 
-/** @param {string} file @param {ArrayBuffer} data @param {any} inputs @param {any} [start] */
-async function openPlugin(file, data, inputs, start) {
+/** @param {string} file @param {ArrayBuffer} data @param {any} entry its inputs and hint @param {any} [start] */
+async function openPlugin(file, data, entry, start) {
   const own = forget(file);
   waiting = null;
   await makeRoom();
   if (own !== turn) return;
-  const loaded = { file, data, inputs };
+  const loaded = { file, data, entry };
   current = loaded;
   const answer = await load(`Loading ${file}`);
   if (!answer || current !== loaded) return;
@@ -269,7 +272,7 @@ function chosenEngine() {
 /** @param {any} [start] */
 function drawPlugin(start) {
   const card = byId("plugin");
-  const { file, answer, inputs } = /** @type {any} */ (current);
+  const { file, answer, entry } = /** @type {any} */ (current);
   const { plugin } = answer;
   card.hidden = false;
   card.dataset.file = file;
@@ -281,10 +284,11 @@ function drawPlugin(start) {
   const tools = plugin.tools;
   const wanted = tools.find((/** @type {any} */ tool) => tool.name === start?.tool) ?? tools[0];
   /** @param {string} index @param {any} [given] */
-  const choose = (index, given) => drawTool(body, tools[Number(index)], given ?? inputs[tools[Number(index)].name]);
+  const choose = (index, given) => drawTool(body, tools[Number(index)], given ?? entry.inputs[tools[Number(index)].name]);
   card.replaceChildren(
     h("div.title", null, h("h2", null, plugin.name || "(no name)"), h("span.badge", null, `version ${plugin.version}`), h("span.note", null, `${file} · ${size(answer.size)} · loaded in ${duration(answer.ms)}`)),
     h("p.description", null, plugin.description),
+    entry.hint && h("p.hint", null, entry.hint),
     tools.length > 1 ? tabList("Tools", tools.map((/** @type {any} */ tool) => ({ id: String(tool.index), text: tool.name || `tool ${tool.index}` })), String(wanted.index), choose, "tool") : "",
     body,
   );
@@ -488,9 +492,9 @@ function connectPage() {
 /** Load the plugin again, with the engine and the limits that are chosen now. */
 async function reload() {
   if (!current) return;
-  const { file, data, inputs } = current;
+  const { file, data, entry } = current;
   const start = open ? { tool: open.tool.name, input: open.form.shareable() } : undefined;
-  await openPlugin(file, data, inputs, start);
+  await openPlugin(file, data, entry, start);
 }
 
 async function share() {

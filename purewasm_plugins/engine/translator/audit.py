@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Iterable
 from typing import Any
 
 from purewasm_plugins.engine.translator.control import Bounds
@@ -27,7 +28,7 @@ from purewasm_plugins.engine.translator.operands import COME_FIRST, Operands
 from purewasm_plugins.engine.translator.writer import Writer
 from purewasm_plugins.runtime.instance import Function
 from purewasm_plugins.wasm import ValidModule
-from purewasm_plugins.wasm.binary.instructions import read_opcode
+from purewasm_plugins.wasm.binary.instructions import Instruction, instructions, read_opcode
 from purewasm_plugins.wasm.module import Module
 from purewasm_plugins.wasm.opcodes import Opcode
 from purewasm_plugins.wasm.types import ValType
@@ -75,6 +76,8 @@ class _AuditedLines(Lines):
         control = ValidModule(module).control(index)
         self._blocks = control.blocks
         self._open = [control.body]
+        body = module.functions[index - module.imported_functions].body
+        self._falls, self._left = _reached(instructions(module.data, body))
         self._offset = 0
         self.operands: Operands | None = None
         self.counters: list[str] = []
@@ -94,7 +97,7 @@ class _AuditedLines(Lines):
 
     @property
     def result_type(self) -> ValType | None:
-        """The type of its result, where its opcode tells."""
+        """The type of its result, if its opcode has one."""
         results = self.opcode.results
         return results[0] if results else None
 
@@ -107,30 +110,32 @@ class _AuditedLines(Lines):
 
     @offset.setter
     def offset(self, offset: int) -> None:
-        if self.operands is not None:
-            if self._offset < offset and self.opcode.mnemonic == "end":
-                # It has been translated, while a body that begins with `end` is still to be.
-                self._check_height(self._open.pop())
+        operands = self.operands
+        if operands is None:
+            # No instruction is being translated yet.
             self._offset = offset
-            mnemonic = self.opcode.mnemonic
-            block = self._blocks.get(offset)
-            if block is not None:
-                self._open.append(block)
-            elif mnemonic in ("end", "else"):
-                self._check_height(self._open[-1])
+            return
+        if self._offset in self._left and self._offset < offset:
+            # An `end` has been translated, while a body that begins with one is still to be.
+            block = self._open.pop()
+            if self._left[self._offset]:
+                self._check_height(block, len(operands.stack))
         self._offset = offset
+        if offset in self._blocks:
+            self._open.append(self._blocks[offset])
+        elif offset in self._falls:
+            self._check_height(self._open[-1], len(operands.stack))
 
-    def _check_height(self, block: Block) -> None:
+    def _check_height(self, block: Block, height: int) -> None:
         """Check the height of the stack where a block leaves its results on it.
 
         Raises:
             FalseClaim: it is another than validation finds.
         """
         expected = block.height + len(block.type.results)
-        if self.live and self.operands is not None and len(self.operands.stack) != expected:
+        if height != expected:
             raise FalseClaim(
-                f"{self.instruction}: the operand stack has the height "
-                f"{len(self.operands.stack)}, not {expected}"
+                f"{self.instruction}: the operand stack has the height {height}, not {expected}"
             )
 
     # Claims
@@ -306,8 +311,59 @@ class _AuditedLocals(Locals):
         self._lines.written[-1].checks = []
 
 
+class _OpenBlock:
+    """A block, and how execution comes through it.
+
+    Attributes:
+        kind: the mnemonic of the instruction that opens it, or "else".
+        entered: whether execution enters it.
+        left: whether execution comes to the instruction behind it, as far as is known.
+    """
+
+    __slots__ = ("entered", "kind", "left")
+
+    def __init__(self, kind: str, entered: bool) -> None:
+        self.kind = kind
+        self.entered = entered
+        self.left = False
+
+
+def _reached(body: Iterable[Instruction]) -> tuple[set[int], dict[int, bool]]:
+    """Find where execution comes to the end of a block.
+
+    Returns:
+        The offsets of the `else`s and `end`s that execution reaches without a branch; and of each
+        `end`, whether execution comes to the instruction behind it.
+    """
+    falls: set[int] = set()
+    left: dict[int, bool] = {}
+    live = True
+    open_ = [_OpenBlock("function", live)]
+    for offset, opcode, immediates in body:
+        mnemonic = opcode.mnemonic
+        block = open_[-1]
+        if mnemonic in ("else", "end") and live:
+            falls.add(offset)
+            block.left = True
+        if mnemonic in ("block", "loop", "if"):
+            open_.append(_OpenBlock(mnemonic, live))
+        elif mnemonic == "else":
+            block.kind, live = mnemonic, block.entered
+        elif mnemonic == "end":
+            live = left[offset] = block.left or (block.kind == "if" and block.entered)
+            open_.pop()
+        elif mnemonic.startswith("br") and live:
+            labels = immediates if mnemonic != "br_table" else (*immediates[0], immediates[1])
+            for label in labels:
+                target = open_[~label]
+                target.left = target.left or target.kind != "loop"
+        if mnemonic in ("br", "br_table", "return", "unreachable"):
+            live = False
+    return falls, left
+
+
 def _effects(mnemonic: str) -> int:
-    """What an instruction that may trap does, as the specification has it."""
+    """Return the effects of an instruction that may trap, as the specification has them."""
     if "load" in mnemonic or mnemonic == "table.get":
         return TRAPS | READS
     numeric = mnemonic.partition(".")[2].startswith(("div", "rem", "trunc"))
@@ -318,7 +374,7 @@ def _effects(mnemonic: str) -> int:
 
 
 def _audit(name: str, low: int, high: int, type: str, value: Any) -> Any:
-    """The value, if it is what its expression claims.
+    """Return the value, if it is what its expression claims.
 
     Raises:
         FalseClaim: it is not.
@@ -355,14 +411,14 @@ class _Order:
         self._last: dict[int, tuple[int, str]] = {}
 
     def restart(self) -> None:
-        """A turn of a loop begins: nothing waits, and earlier instructions come again."""
+        """Begin a turn of a loop: earlier instructions come again."""
         self._last.clear()
 
     def __call__(self, name: str, offset: int, effects: int, value: Any) -> Any:
-        """The value of the instruction at an offset, if nothing that must come later came first.
+        """Return the value of the instruction at an offset, if nothing was evaluated too early.
 
         Raises:
-            FalseClaim: it has.
+            FalseClaim: something was that must come later.
         """
         for effect in (TRAPS, READS, CALLS):
             last, other = self._last.get(effect, (-1, ""))

@@ -1,8 +1,8 @@
 """From a Python exception in generated code to a `Trap` with the WebAssembly backtrace.
 
-The traceback tells the code object, the line and the columns of each active function; where the
-instruction of those columns is, the function is translated again to find out. What the exception
-means follows from its type and from that instruction (section 4.4).
+The traceback has the code object, the line and the columns of each active function. The function's
+table of positions has the instruction of those columns; see `source.offset_at`. The reason of the
+trap follows from the exception's type and from the instruction (section 4.4).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from purewasm_plugins.wasm.binary.instructions import read_opcode
 
 __all__ = ["Backtraces"]
 
-#: What the generated code raises, beside `Trap`, where an instruction traps.
+#: What generated code raises where an instruction traps, beside `Trap`.
 TRAPPING = (
     IndexError,
     OverflowError,
@@ -30,12 +30,12 @@ TRAPPING = (
     ZeroDivisionError,
 )
 
-#: What the names of the modules begin with that generated code calls.
+#: The beginning of the names of the modules whose functions generated code calls.
 _PACKAGE = __name__.partition(".")[0] + "."
 
 
 class Backtraces:
-    """Finds the instructions of one instance that tracebacks go through."""
+    """The tracebacks of one instance, and the traps that they mean."""
 
     def __init__(self, instance: Instance, namespace: dict[str, Any], code: ModuleCode) -> None:
         self._instance = instance
@@ -43,9 +43,9 @@ class Backtraces:
         self._code = code
 
     def trap(self, exception: Exception) -> Trap | None:
-        """The trap that an exception which has left generated code means; None if it means none."""
+        """Return the trap that an exception of generated code means, or None."""
         if isinstance(exception, MemoryError):
-            # A backtrace would take room as well.
+            # A backtrace would need memory, too.
             return OutOfMemory()
         if not isinstance(exception, Trap) and not (
             isinstance(exception, TRAPPING) and self._is_ours(exception.__traceback__)
@@ -65,7 +65,7 @@ class Backtraces:
         return Trap(self._reason(exception, offset), tuple(frames))
 
     def _is_ours(self, traceback: TracebackType | None) -> bool:
-        """Whether generated code raised it, or what that calls; else a signal's handler did."""
+        """Return whether generated code or the package raised, and not a signal's handler."""
         innermost: dict[str, Any] = {}
         while traceback is not None:
             innermost = traceback.tb_frame.f_globals
@@ -73,7 +73,7 @@ class Backtraces:
         return innermost is self._namespace or innermost.get("__name__", "").startswith(_PACKAGE)
 
     def _active(self, traceback: TracebackType | None) -> list[tuple[CodeType, int, int]]:
-        """The generated functions of a traceback, innermost first: code, instruction, line."""
+        """Return code, instruction and line of each generated function, innermost first."""
         active = []
         while traceback is not None:
             frame = traceback.tb_frame
@@ -84,16 +84,17 @@ class Backtraces:
         return active
 
     def _offset(self, code: CodeType, instruction: int, line: int) -> int | None:
-        """Where the instruction of the module that raised lies."""
+        """Return the offset of the WebAssembly instruction that raised."""
         index = int(code.co_name[1:])
         columns: tuple[int, int] | None = None
-        # Python may have been told to leave columns out.
+        # `python -X no_debug_ranges` leaves columns out.
         raised = next(islice(code.co_positions(), instruction // 2, None), None)
         if raised is not None and raised[2] is not None and raised[3] is not None:
             columns = raised[2], raised[3]
         return offset_at(self._code.positions(index), line, columns)
 
     def _reason(self, exception: Exception, offset: int | None) -> TrapReason:
+        """Return why the instruction at an offset raised the exception."""
         if isinstance(exception, RecursionError):
             return TrapReason.CALL_STACK_EXHAUSTED
         if isinstance(exception, ZeroDivisionError):

@@ -28,7 +28,7 @@ _RESULT_TYPES = {type: FuncType((), (type,)) for type in ValType}
 
 
 class Blocks:
-    """Writes the constructs of one function."""
+    """The constructs of one function, which are written as Python statements."""
 
     def __init__(self, writer: Writer, analysis: Analysis, branches: Branches) -> None:
         self._types = writer.module.types

@@ -21,9 +21,9 @@ from purewasm_plugins.wasm.types import FuncType, ValType
 
 __all__ = ["Branches", "Open", "when"]
 
-#: From this many different targets on, a `br_table` into a DISPATCH statement looks `pc` up.
+#: A `br_table` into a DISPATCH statement with so many different targets uses a tuple.
 _TABLE_FROM = 4
-#: A `br_table` of more ranges than this looks up which of its different targets is meant.
+#: A `br_table` of more ranges than this uses a tuple of the numbers of its different targets.
 _MOST_RANGES = 64
 
 
@@ -55,7 +55,7 @@ class Open:
 
 
 class Branches:
-    """Writes the branches of one function.
+    """The branches of one function, which are written as Python statements.
 
     Attributes:
         opened: the constructs that are open, or have been.
@@ -93,7 +93,16 @@ class Branches:
         self._lines.live = False
 
     def unreachable(self) -> None:
-        """Translate `unreachable`."""
+        """Translate `unreachable`.
+
+        Example::
+
+            (func (unreachable))
+
+            def f0():
+                for _ in budget: break
+                unreachable()
+        """
         self._operands.spill_effects()
         self._lines.write(self._lines.trace("unreachable()"))
         self._lines.live = False
@@ -183,7 +192,7 @@ class Branches:
         lines.write_compound(f"if {when(decision, True)}:", body)
 
     def branch_table(self, index: int) -> None:
-        """Translate `br_table`: into a binary decision, or a tuple that `pc` is looked up in.
+        """Translate `br_table`, to a binary decision or to a tuple of values of `pc`.
 
         Example::
 
@@ -266,7 +275,7 @@ class Branches:
             return 0, self._results
         opened = self.opened[construct]
         if construct.kind == "loop":
-            # What leaves a loop for the end of a block around it carries nothing.
+            # A branch out of a loop, to the end of a block around it, carries no operands.
             return opened.height, () if out else opened.type.params
         return opened.height, opened.type.results
 

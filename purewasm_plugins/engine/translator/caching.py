@@ -1,8 +1,8 @@
-"""The code of a module's translated functions: shared by its instances, and kept beyond them.
+"""The code of a module's translated functions: its instances share it, and a cache keeps it.
 
-A module has the code objects as long as it lives. What outlives the process is no I/O here: a
-`CodeCache` given from outside keeps bytes by key. What is under a key is trusted to have been put
-there by this package, so whoever keeps it must see that nobody else could.
+The module has the code objects as long as it lives. Beyond the process a `CodeCache` keeps them,
+which is an argument: there is no I/O here. The bytes under a key are run as code, so a cache must
+only return what this package has put there.
 """
 
 from __future__ import annotations
@@ -17,28 +17,35 @@ from purewasm_plugins.wasm import ValidModule
 
 __all__ = ["ModuleCode"]
 
-#: Changes with every change of what the translator writes between two versions.
+#: To be increased with every change of the generated code between two versions of the package.
 FORMAT = 2
 
 
 class ModuleCode:
-    """The code of the functions of one module that have been translated.
+    """The code of the translated functions of one module.
 
     Attributes:
         metered: whether they use fuel.
-        audited: whether they check what the translator claims.
-        cached: those that a cache has, where there is a cache.
+        audited: whether they check the translator's claims.
+        cached: the functions that a cache has, if there is a cache.
     """
 
     @classmethod
     def of(
         cls, module: ValidModule, metered: bool, audited: bool, cache: CodeCache | None
     ) -> ModuleCode:
-        """That of a module, where its instances have the same."""
+        """Return the code of a module, which all of its instances share.
+
+        Args:
+            module: the module.
+            metered: whether its functions use fuel.
+            audited: whether they check the translator's claims; see `audit`.
+            cache: what keeps the code beyond the process.
+        """
         name = f"translator, metered {metered}, audited {audited}"
         code: ModuleCode = module.kept.setdefault(name, cls(module, metered, audited))
         if cache is not None and (code.cached is None or code.cached.cache is not cache):
-            # Imported here: only those who keep a cache wait for it.
+            # Imported here: it takes milliseconds, and most programs use no cache.
             from purewasm_plugins.cache.keys import code_key
 
             key = code_key(module.module.data, FORMAT, metered, audited)
@@ -46,7 +53,7 @@ class ModuleCode:
         return code
 
     def __init__(self, module: ValidModule, metered: bool, audited: bool) -> None:
-        # Not the module itself, which has this object: what goes in a circle lives on for a while.
+        # Not the valid module, which has this object: a cycle would be freed late.
         self._module = module.module
         self.metered = metered
         self.audited = audited
@@ -54,13 +61,13 @@ class ModuleCode:
         self.cached: _Cached | None = None
 
     def get(self, index: int, effort: Effort) -> CodeType:
-        """The code of a function, for one instance; see `compiled`."""
+        """Return the code of a function for one instance; see `compiled`."""
         cached = self.cached
         function = self._functions.get(index)
         if function is not None:
             if cached is not None:
                 cached.add(index, function)
-            # Each has its own copy: CPython notes in the code what it finds in the namespace.
+            # An instance has its own copy: CPython caches in the code what is in the namespace.
             return function.code.replace()
         if cached is not None:
             function = cached.get(index)
@@ -74,16 +81,16 @@ class ModuleCode:
         return function.code
 
     def positions(self, index: int) -> bytes:
-        """What in a function that has been called may trap; see `offset_at`."""
+        """Return the positions of what may trap in a function that has been called."""
         return self._functions[index].positions
 
 
 class _Cached:
-    """What a cache has of one module.
+    """The functions of one module that a cache has.
 
     Attributes:
-        cache: where it is kept.
-        added: how many functions are not there yet.
+        cache: the cache.
+        added: how many functions it does not have yet.
     """
 
     def __init__(self, cache: CodeCache, key: str) -> None:
@@ -96,7 +103,7 @@ class _Cached:
             self._codes = _read(content)
 
     def get(self, index: int) -> Compiled | None:
-        """A function, if it is there."""
+        """Return a function, or None if the cache does not have it."""
         content = self._codes.get(index)
         if content is None:
             return None
@@ -110,28 +117,28 @@ class _Cached:
         return None
 
     def add(self, index: int, function: Compiled) -> None:
-        """Keep a function, if it is not kept yet; `flush` writes it."""
+        """Add a function that the cache does not have; `flush` writes it."""
         if index not in self._codes:
             self._codes[index] = marshal.dumps(tuple(function))
             self.added += 1
 
     def flush(self) -> None:
-        """Give to the cache what has been added."""
+        """Put the functions that were added into the cache."""
         if self.added:
             self.added = 0
-            # Another process may have translated other functions of the module meanwhile.
+            # Another process may have added functions meanwhile.
             content = self.cache.get(self._key)
             known = {} if content is None else _read(content)
             self._codes = {**known, **self._codes}
             self.cache.put(self._key, marshal.dumps(self._codes))
 
 
-#: What `marshal` raises for bytes that it did not write.
+#: What `marshal` raises for bytes that it has not written.
 _DAMAGED = (EOFError, ValueError, TypeError)
 
 
 def _read(content: bytes) -> dict[int, bytes]:
-    """The functions in an entry; none where it is not what `flush` wrote."""
+    """Return the functions in an entry; none if `flush` has not written it."""
     try:
         codes = marshal.loads(content)
     except _DAMAGED:

@@ -46,7 +46,7 @@ _HEIGHT = 10
 
 
 class Style(enum.Enum):
-    """How a construct is written.
+    """The ways to write a construct.
 
     In turn an INLINE loop, a NEST, a ONCE inside an IF, and a LOOP.
 

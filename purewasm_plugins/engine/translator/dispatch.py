@@ -97,7 +97,7 @@ class Dispatch:
         return region.trampolines.setdefault(target, number)
 
     def begin_part(self, label: int) -> None:
-        """Begin the part of a label: what falls out of the part before goes on here."""
+        """Begin the part of a label: execution that leaves the part before continues here."""
         lines = self._lines
         if lines.live:
             lines.write_all(self.go_to(label))

@@ -1,12 +1,11 @@
-"""Python expressions in the making, and the operand stack that holds them (section 4.2.13).
+"""Python expressions for the operands of WebAssembly instructions.
 
-What enters are operands of WebAssembly instructions; what leaves is Python source text with the
-fewest parentheses and masks. An `Expression` is text that has not been evaluated yet, with what is
-known of its value and with what must not change before it is evaluated.
+An `Expression` is text that has not been written yet, with the bounds of its value, and with what
+must not change before it is evaluated. Its text has the fewest parentheses and masks.
 
-Integers are unsigned where anybody can see them, but an expression may stand for its value *modulo*
-the width of its type: `low` and `high` bound what the text really evaluates to, and whoever needs
-the value itself asks for `unsigned` or `signed`, which add a mask only where the bounds demand it.
+Variables hold integers unsigned, but an expression may stand for its value *modulo* the width of
+its type: `low` and `high` bound what the text evaluates to. An instruction that needs the value
+itself calls `unsigned` or `signed`, which add a mask only where the bounds demand it.
 """
 
 from __future__ import annotations
@@ -48,21 +47,21 @@ __all__ = [
     "wide_enough",
 ]
 
-#: How tightly Python's operators bind.
+#: The precedence of Python's operators.
 TERNARY, NOT, COMPARISON, OR, XOR, AND, SHIFT, ADD, MULTIPLY, UNARY, ATOM = range(11)
 
-#: Expressions of more nodes than this are evaluated at once: CPython's parser and compiler recurse.
+#: Expressions of more nodes than this are spilled: CPython's parser and compiler recurse.
 LARGEST = 24
 
 #: The largest value of each integer type.
 HIGHEST = {ValType.I32: (1 << 32) - 1, ValType.I64: (1 << 64) - 1}
 
-#: Bounds of what may go unmasked: past three digits of a Python int arithmetic becomes slow.
+#: Bounds of what needs no mask yet: past three digits of a Python int arithmetic becomes slow.
 _FAR = 1 << 68
 
 
-# What an expression does when it is evaluated, beside giving a value: a bit for each. No
-# enumeration, as arithmetic on the members of one is slow.
+# The effects of evaluating an expression, a bit for each. Not an enumeration: arithmetic on its
+# members is slow.
 #: Evaluating it may trap.
 TRAPS = 1
 #: It reads memory, a table or a global, which may change.
@@ -72,7 +71,7 @@ CALLS = 4
 
 
 class Expression:
-    """Text that evaluates to a value.
+    """A Python expression that evaluates to a value.
 
     Attributes:
         text: Python source.
@@ -81,11 +80,10 @@ class Expression:
         effects: `TRAPS`, `READS` and `CALLS`, as far as they hold.
         reads: which variables it reads, a bit for each.
         size: how many nodes it has.
-        step: where it is a variable of as many bits plus or minus a small constant: the width, and
-            the condition under which the sum needs no mask, in small ints only, which CPython
-            compares fastest.
-        inverse: the text of its logical negation, at the precedence of a comparison, where there
-            is one shorter than `not`.
+        step: of a variable plus or minus a small constant: the width of its type, and the condition
+            under which the sum needs no mask. It compares small ints, as CPython does that fastest.
+        inverse: the text of its logical negation, at the precedence of a comparison, if there is
+            one shorter than `not`.
     """
 
     __slots__ = (
@@ -123,7 +121,7 @@ class Expression:
 
     @property
     def value(self) -> int | None:
-        """The integer that it is, where that is known."""
+        """The integer that it is, if that is known."""
         return self.low if self.low == self.high and self.size == 0 else None
 
     def __repr__(self) -> str:
@@ -134,7 +132,7 @@ _small = [Expression(str(value), ATOM, value, value, size=0) for value in range(
 
 
 def constant(value: int) -> Expression:
-    """An integer; `size` 0 marks it as known."""
+    """Make the expression of an integer; its `size` of 0 marks it as known."""
     if 0 <= value < 1024:
         return _small[value]
     precedence = ATOM if value >= 0 else UNARY
@@ -145,7 +143,7 @@ def constant(value: int) -> Expression:
 def opaque(
     text: str, *operands: Expression, effects: int = 0, precedence: int = ATOM
 ) -> Expression:
-    """An expression of no integer, made of operands that its text already holds."""
+    """Make an expression of no known bounds, whose text already has the operands' texts."""
     reads = 0
     size = 1
     for operand in operands:
@@ -156,14 +154,14 @@ def opaque(
 
 
 def spelled(operand: Expression, precedence: int) -> str:
-    """Its text, in parentheses where the context binds as tightly as `precedence`."""
+    """Return an operand's text, in parentheses where a context of that precedence needs them."""
     return operand.text if operand.precedence >= precedence else f"({operand.text})"
 
 
 def binary(
     a: Expression, operator: str, b: Expression, precedence: int, low: int, high: int
 ) -> Expression:
-    """`a operator b`; the operators used group to the left."""
+    """Make `a operator b`, for an operator that groups to the left."""
     left = a.text if a.precedence >= precedence else f"({a.text})"
     right = b.text if b.precedence > precedence else f"({b.text})"
     return Expression(
@@ -178,7 +176,7 @@ def binary(
 
 
 def compared(a: Expression, operator: str, b: Expression, inverse: str) -> Expression:
-    """A comparison of integers, which is also the number 0 or 1."""
+    """Make a comparison of integers, which is also the number 0 or 1."""
     left = a.text if a.precedence > COMPARISON else f"({a.text})"
     right = b.text if b.precedence > COMPARISON else f"({b.text})"
     return Expression(
@@ -196,7 +194,7 @@ def compared(a: Expression, operator: str, b: Expression, inverse: str) -> Expre
 def call(
     name: str, *operands: Expression, low: int = 0, high: int = 0, effects: int = 0
 ) -> Expression:
-    """A call of a function of the runtime."""
+    """Make a call of a function of `namespace`."""
     text = f"{name}({', '.join([operand.text for operand in operands])})"
     result = opaque(text, *operands, effects=effects)
     result.low = low
@@ -205,7 +203,7 @@ def call(
 
 
 def unsigned(operand: Expression, bits: int) -> Expression:
-    """The same value as an int from 0 up to 2 ** bits."""
+    """Return the same value as an int from 0 up to 2 ** bits."""
     mask = (1 << bits) - 1
     if operand.low >= 0 and operand.high <= mask:
         return operand
@@ -224,7 +222,7 @@ def unsigned(operand: Expression, bits: int) -> Expression:
 
 
 def signed(operand: Expression, bits: int) -> Expression:
-    """The same value as an int from -2 ** (bits - 1) up to 2 ** (bits - 1)."""
+    """Return the same value as an int from -2 ** (bits - 1) up to 2 ** (bits - 1)."""
     sign = 1 << (bits - 1)
     if operand.low >= -sign and operand.high < sign:
         return operand
@@ -259,14 +257,14 @@ def any_value(type: ValType, text: str, effects: int = 0) -> Expression:
 
 
 def wide_enough(operand: Expression, bits: int) -> Expression:
-    """The same value modulo 2 ** bits, not so far from zero that arithmetic on it gets slow."""
+    """Return the same value modulo 2 ** bits, so near to zero that arithmetic on it is fast."""
     if operand.low >= -_FAR and operand.high <= _FAR:
         return operand
     return unsigned(operand, bits)
 
 
 def condition(operand: Expression, bits: int = 32) -> Expression:
-    """An expression that is true in Python where the value is not zero."""
+    """Return an expression that is true in Python where the value is not zero."""
     limit = 1 << bits
     if operand.low > -limit and operand.high < limit:
         return operand
@@ -274,7 +272,7 @@ def condition(operand: Expression, bits: int = 32) -> Expression:
 
 
 def negated(operand: Expression, bits: int = 32) -> Expression:
-    """An expression that is true in Python where the value is zero: 1 there, and 0 elsewhere."""
+    """Return an expression that is 1 where the value is zero, and 0 elsewhere."""
     operand = condition(operand, bits)
     if operand.inverse is not None:
         text, inverse = operand.inverse, operand.text
@@ -294,5 +292,5 @@ OPEN, MIDDLE, CLOSE = "\x01", "\x02", "\x03"
 
 
 def traced(text: str, offset: int) -> str:
-    """Text marked as coming from the instruction at `offset`."""
+    """Mark a text as coming from the instruction at an offset."""
     return f"{OPEN}{offset}{MIDDLE}{text}{CLOSE}"

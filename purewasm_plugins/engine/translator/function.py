@@ -1,9 +1,8 @@
-"""One function from instructions to Python source: the loop that all the other files serve.
+"""The translation of one function: from its instructions to the lines of a Python function.
 
-A function of a valid module enters, and Python source that defines one function leaves. Each
-instruction is looked up by its mnemonic: numeric ones in the table of `numerics`, those on memory,
-tables and vectors in that of `memory`, control in `blocks`; variables, calls and constants are
-here.
+The mnemonic of an instruction selects what translates it: a row of `numerics`, a handler of
+`memory` for memory, tables and vectors, a method of `blocks` or `branches`, or a handler of this
+module for variables, calls and constants.
 """
 
 from __future__ import annotations
@@ -95,7 +94,7 @@ def function_lines(
 
 
 def _lines(writer: Writer, body: list[Instruction], flattened: bool) -> list[Line]:
-    """Translate a body, and put what Python wants at a function's start before it.
+    """Translate a body, and put before it what stands at the start of a Python function.
 
     Example::
 
@@ -246,7 +245,10 @@ def _local_tee(writer: Writer, immediates: tuple[Any, ...]) -> None:
 
 
 def _global_text(writer: Writer, index: int) -> str:
-    """An immutable global, or one that only this module reaches, is a Python global."""
+    """Return the text of a global.
+
+    It is a Python global if it is immutable, or if only this module can reach it.
+    """
     if not writer.module.global_types[index].mutable or index in writer.module.private_globals:
         return writer.naming.variable(index)
     return f"global{index}.raw"
@@ -281,7 +283,20 @@ def _call(writer: Writer, immediates: tuple[Any, ...]) -> None:
 
 
 def _call_indirect(writer: Writer, immediates: tuple[Any, ...]) -> None:
-    """The function is found by its type's dictionary: a miss is a trap, or another instance's."""
+    """Translate `call_indirect`: the type's dictionary maps references to Python functions.
+
+    What it does not have traps, or is a function of another instance; see `linking`.
+
+    Example::
+
+        (module (type $t (func (param i32) (result i32))) (table 2 funcref)
+          (func (param i32 i32) (result i32)
+            (call_indirect (type $t) (local.get 0) (local.get 1))))
+
+        def f0(l0, l1):
+            for _ in budget: break
+            return signature0[elements0[l1]](l0)
+    """
     type_index, table = immediates
     type = writer.module.types[type_index]
     canonical = writer.module.canonical_types[type_index]
@@ -374,7 +389,17 @@ def _drop(writer: Writer, immediates: tuple[Any, ...]) -> None:
 
 
 def _select(writer: Writer, immediates: tuple[Any, ...]) -> None:
-    """Python evaluates only what it selects, after the condition."""
+    """Translate `select`: Python evaluates the condition first, and then only one operand.
+
+    Example::
+
+        (func (param i32 i32 i32) (result i32)
+          (select (local.get 0) (local.get 1) (local.get 2)))
+
+        def f0(l0, l1, l2):
+            for _ in budget: break
+            return l0 if l2 else l1
+    """
     for position in (-3, -2):
         if writer.operands.stack[position].effects:
             writer.operands.spill(len(writer.operands.stack) + position)

@@ -1,10 +1,8 @@
 """The engine: an instance's namespace of generated functions, and the entries to them.
 
-An instance enters whose imports, memories, tables and globals are in place; what leaves is an
-entry for each function that its module defines. A function starts as a stub that translates it on
-the first call, rebinds its name in the namespace and calls it; an entry is what everybody outside
-of the namespace calls, and the only place where a call is metered, bounded and rescued from
-exceptions.
+A function starts as a stub. On the first call, the stub translates the function, rebinds its name
+in the namespace and calls it. All calls from outside of the namespace go through an entry, which
+begins the call's budget, and turns exceptions of generated code into traps.
 """
 
 from __future__ import annotations
@@ -35,38 +33,37 @@ __all__ = ["Translator"]
 
 Entry = Callable[..., Any]
 
-#: A call from outside starts with what its predecessor left of a slice, 512 units at most, and has
-#: the stack reserved only when it needs more. So many frames below it leave room for that under the
-#: limit that is Python's default, even where each was called through C, and so counts as three
-#: before Python 3.12.
+#: A call from outside starts with what its predecessor left of a slice, 512 units at most, and
+#: reserves stack only when it needs more. With so many frames below it, 512 more fit under Python's
+#: default limit, even if each was called through C and so counts as three before Python 3.12.
 _SHALLOW = 100
 _LIMIT = 1000
 
 #: The pending trap of a call for which Python had no room. That may have ended the iterator that
-#: meters, as no other exception does: the calls around it must not go on, and the next one makes
+#: meters, as no other exception does: the calls around it must end, and the next one makes
 #: another iterator.
 _NO_ROOM = OutOfMemory()
 
-#: Variables and operands that a function's frame has room for, each in some forty bytes with its
-#: value. Functions with more than the first number are counted while they are active, and may have
-#: the second together: with 1000 others beside them, a plugin's frames take 50 MB.
+#: Limits on the variables and operands in the frames of active functions: each takes some forty
+#: bytes with its value. Functions with more than the first number are counted, and may have the
+#: second together. With 1000 other functions, a plugin's frames take 50 MB.
 _MANY_SLOTS = 256
 _MOST_SLOTS = 1_000_000
 
 
 @functools.cache
 def _vector_names() -> dict[str, str]:
-    """What generated code calls the functions of vector instructions, and their mnemonics."""
+    """Return the names of the functions of vector instructions, each with its mnemonic."""
     mnemonics = [opcode.mnemonic for opcode in OPCODES if opcode.code >> 8 == 0xFD]
     return {mnemonic.replace(".", "_"): mnemonic for mnemonic in mnemonics}
 
 
 @functools.cache
 def _stubs(params: int) -> Callable[..., Entry]:
-    """What makes the stub of a function with so many parameters.
+    """Return what makes the stub of a function with a number of parameters.
 
-    Not one for any number, with `*arguments`: before Python 3.12 that is a call through C, and as
-    many functions as call each other for the first time would have to fit on the stack of C.
+    A stub with `*arguments` would fit any number, but before Python 3.12 that is a call through C:
+    all functions that call each other for the first time would have to fit on the stack of C.
     """
     names = ", ".join([f"l{index}" for index in range(params)])
     text = f"lambda begin, end, index: lambda {names}: end(begin(index)({names}))"
@@ -75,31 +72,31 @@ def _stubs(params: int) -> Callable[..., Entry]:
 
 
 class Translator:
-    """Runs a module as Python functions that its own functions are translated to."""
+    """An engine that translates WebAssembly functions to Python functions."""
 
     name = "translator"
 
-    #: Whether what is translated checks each claim of the translator's; tests turn it on.
+    #: Whether translated functions check each claim of the translator's; tests turn it on.
     audited = False
 
     def __init__(self, *, cache: CodeCache | None = None, metered: bool = True) -> None:
         """Choose how functions are translated.
 
         Args:
-            cache: where the code of translated functions is kept.
+            cache: what keeps the code of translated functions.
             metered: whether calls use fuel and can be stopped; only comparisons turn it off.
         """
         self._cache = cache
         self._metered = metered
 
     def link(self, instance: Instance) -> Sequence[Entry]:
-        """The entry of each function that the instance's module defines; see `Engine`."""
+        """Return the entry of each function that the instance's module defines; see `Engine`."""
         code = ModuleCode.of(instance.module, self._metered, self.audited, self._cache)
         return _Linked(instance, code).entries()
 
 
 class _NamespaceGlobal(Global):
-    """A global that only its module can reach, and that lives in the namespace."""
+    """A global that only its module can reach: its value is in the namespace."""
 
     __slots__ = ("_name", "_namespace")
 
@@ -120,7 +117,7 @@ class _NamespaceGlobal(Global):
 
 
 class _Signature(dict[Function | None, Entry]):
-    """What `call_indirect` of one type calls for a reference that it finds in a table."""
+    """The Python functions that `call_indirect` of one type calls, by reference."""
 
     def __init__(self, linked: _Linked, type: FuncType) -> None:
         self._linked = linked
@@ -149,7 +146,7 @@ class _Linked:
         self._code = code
         self._translated: dict[int, Entry] = {}
         self._backtraces = Backtraces(instance, space, code)
-        #: How high Python's stack was at the last entry, by the number of those that were active.
+        #: The height of Python's stack at the last entry, by the number of active entries.
         self._heights = [0] * Budget.NESTING
         progress = instance.budget.progress
         self._budget = instance.budget = SlicedBudget(instance.limits)
@@ -198,23 +195,24 @@ class _Linked:
     # Functions of the namespace
 
     def is_translated(self, index: int) -> bool:
-        """Whether a function has had its first call."""
+        """Return whether a function has been translated."""
         return index in self._translated
 
     def _begin_first_call(self, index: int) -> Entry:
+        """Translate a function, and prepare the budget for the stub's frame."""
         budget = self._budget
         budget.reserve()
         function = self._translated.get(index)
         # One of the operands may have been a call of the same function.
         if function is None:
-            # It makes many objects that live as long as it takes: looking through them for cycles
-            # every 700 objects would be a sixth of the time.
+            # Translating makes many objects without cycles: the collector, run every 700 objects,
+            # would take a sixth of the time.
             collecting = gc.isenabled()
             try:
                 gc.disable()
                 function = self._translate(index)
             except TRAPPING as error:
-                # A bug of ours, which must not pass for a trap of the module's.
+                # A bug of the translator, which must not look like a trap.
                 message = f"function {index} cannot be translated: {type(error).__name__}: {error}"
                 raise WasmError(message) from error
             finally:
@@ -225,16 +223,20 @@ class _Linked:
         return function
 
     def _end_first_call(self, result: Any) -> Any:
-        # Where an exception leaves the stub instead, nothing of this entry is called any more.
+        """Return the result of a first call: the stub's frame is gone.
+
+        An exception skips this, but it ends the whole call from outside.
+        """
         self._budget.floor -= 1
         return result
 
     def _translate(self, index: int) -> Entry:
+        """Translate a function, and bind its name in the namespace to it."""
         space = self.namespace
         code = self._code.get(index, self._effort)
         for name in code.co_names:
             if name not in space and name in _vector_names():
-                # Imported here: few plugins use vectors, and the others should not wait for them.
+                # Imported here: it takes milliseconds, and few plugins use vectors.
                 from purewasm_plugins.engine.translator import simd
 
                 space[name] = simd.FUNCTIONS[_vector_names()[name]]
@@ -246,7 +248,7 @@ class _Linked:
         return function
 
     def _counted(self, function: Entry, slots: int, params: int) -> Entry:
-        """A function whose frame is so large that not as many as the call depth may be active."""
+        """Wrap a function whose frame is large, so that the frames of active ones are limited."""
         budget = self._budget
 
         def begin(index: int) -> Entry:
@@ -265,14 +267,14 @@ class _Linked:
         return _stubs(params)(begin, end, 0)
 
     def foreign(self, function: Function) -> Entry:
-        """How generated code calls what is not of this instance."""
+        """Return what generated code calls for a function of another instance, or of the host."""
         entry = function.entry
         budget = self._budget
 
         def call(*arguments: Any) -> Any:
             budget.reserve()
             result = entry(*arguments)
-            # It may have called back and swallowed what ended it, or taken its time.
+            # It may have suppressed the trap of a call back, or have taken long.
             deadline = budget.deadline
             if (
                 budget.pending_trap is not None
@@ -288,12 +290,13 @@ class _Linked:
     # Entries
 
     def entries(self) -> list[Entry]:
-        """One for each function that the module defines."""
+        """Return an entry for each function that the module defines."""
         first = self.instance.module.module.imported_functions
         names = [f"f{index}" for index in range(first, len(self.instance.functions))]
         return [self._entry(name) for name in names]
 
     def _entry(self, name: str) -> Entry:
+        """Return what calls a function of the namespace from outside."""
         space = self.namespace
         budget = self._budget
         limits = self.instance.limits
@@ -301,7 +304,7 @@ class _Linked:
         short = limits.fuel is not None and limits.fuel < LARGEST_SLICE
         cached = self._code.cached
         heights = self._heights
-        # Without slices, nobody would ask for more.
+        # A function that is not metered takes no slices, and so would never reserve stack.
         shallow = _SHALLOW if self._code.metered else 0
         get_limit = sys.getrecursionlimit
 
@@ -318,7 +321,7 @@ class _Linked:
                     budget.reserve()
                 if budget.dropped:
                     budget.settle()
-                # What `Budget.enter` does, without calls: this is what a call costs.
+                # What `Budget.enter` does, inline: its cost is added to every call from outside.
                 budget.checked = now = monotonic()
                 operation = budget.operation
                 if operation is not None:
@@ -350,7 +353,7 @@ class _Linked:
         return entry
 
     def _nested(self, name: str, arguments: tuple[Any, ...]) -> Any:
-        """A call while another one of the same instance is active."""
+        """Call a function while another call of the same instance is active."""
         budget, heights = self._budget, self._heights
         slice, dropped, nesting = budget.slice, budget.dropped, budget.nesting
         outside = nesting, budget.floor, budget.slots, budget.reserved
@@ -365,16 +368,16 @@ class _Linked:
                 budget.pending_trap = _NO_ROOM
             caught = self._rescued(exception)
         finally:
-            # Nothing is called here, so that a signal's handler cannot come in between.
+            # Nothing is called here, so that no signal's handler runs in between.
             budget.nesting, budget.floor, budget.slots, budget.reserved = outside
             budget.room = 0
             if budget.slice is not slice:
-                # This one was measured for the stack of the call that is over.
+                # Its size was measured for the stack of the call that is over.
                 dropped += budget.slice
         raise caught from None
 
     def _recover(self) -> None:
-        """Forget what ended the call before."""
+        """Forget the trap that ended the last call."""
         budget = self._budget
         if budget.pending_trap is _NO_ROOM:
             budget.renew()
@@ -382,7 +385,7 @@ class _Linked:
         budget.pending_trap = None
 
     def _rescued(self, exception: BaseException) -> BaseException:
-        """What is to be raised for what generated code raised."""
+        """Return what to raise in place of an exception of generated code."""
         trap = self._backtraces.trap(exception) if isinstance(exception, Exception) else None
         if trap is None:
             return exception

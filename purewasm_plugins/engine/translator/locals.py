@@ -206,6 +206,7 @@ class Locals:
 
             (module (memory 1)
               (func (local i32)
+                (local.set 0 (i32.const 0))
                 (loop $again
                   (i32.store8 offset=100 (local.get 0) (i32.const 7))
                   (br_if $again
@@ -218,7 +219,7 @@ class Locals:
                 l0 = 0
                 for _ in budget:
                     memory[l0 + 100] = 7
-                    l0 = l0 + 4 if l0 < 0x3fff0000 else l0 + 4 & 0xffffffff
+                    l0 = l0 + 4
                     if l0 != 60:
                         continue
                     break

@@ -1,8 +1,8 @@
 """Memory, table and vector instructions (sections 4.4.3, 4.4.6, 4.4.7).
 
 A memory is one `bytearray`: `memory[a]` and `struct` check bounds themselves, and what they raise
-is turned into a trap by the instruction that they were called for. An effective address is never
-negative, where Python would count from the end: it is an unsigned int plus an offset.
+becomes a trap of the instruction. An effective address is never negative, which Python would count
+from the end: it is an unsigned int plus an offset.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _STORES = ("i32.store", "i64.store", "f64.store", "i32.store16", "i64.store16", 
 
 
 def _address(writer: Writer, offset: int) -> Expression:
-    """The effective address: the topmost operand plus the offset (section 4.4.7)."""
+    """Pop an address, and return the effective one: with the offset added (section 4.4.7)."""
     base = writer.operands.pop_unsigned()
     if base.size == 0:
         return constant(base.low + offset)
@@ -95,7 +95,7 @@ def _load8_signed(writer: Writer, immediates: tuple[Any, ...]) -> None:
 
 
 def _load_f32(writer: Writer, immediates: tuple[Any, ...]) -> None:
-    """A NaN must keep its bits, which `struct` does not grant."""
+    """Translate `f32.load`; a NaN keeps its bits, which `struct` alone may change."""
     writer.operands.push(_address(writer, immediates[1]))
     writer.operands.simplify(-1)
     address = writer.operands.pop()
@@ -120,7 +120,7 @@ def _store(mnemonic: str) -> Handler:
 
 
 def _assign(writer: Writer, value: Expression, container: str, offset: int) -> None:
-    """Put a value where the topmost operand says: Python evaluates the value first."""
+    """Write the assignment of an item: Python evaluates the value before the index, an operand."""
     writer.operands.spill_topmost(1, value.effects)
     index = _address(writer, offset)
     target = writer.lines.trace(f"{container}[{index.text}]")
@@ -248,7 +248,7 @@ def _element_drop(writer: Writer, immediates: tuple[Any, ...]) -> None:
     writer.operands.write_effect(f"drop_segment(element_segments, {immediates[0]})")
 
 
-# Vectors: everything is a call of a function of `simd`.
+# Vectors: each instruction is a call of a function of `simd`.
 
 
 def _operands_of(writer: Writer, opcode: Opcode) -> list[Expression]:
@@ -314,7 +314,7 @@ def _vector_constant(writer: Writer, immediates: tuple[Any, ...]) -> None:
 
 @functools.cache
 def vector_handlers() -> dict[str, Handler]:
-    """The handlers of vector instructions, made when a function first has such an instruction."""
+    """Make the handlers of vector instructions, when a function first has such an instruction."""
     handlers: dict[str, Handler] = {}
     for opcode in OPCODES:
         if opcode.code >> 8 != 0xFD:

@@ -1,14 +1,14 @@
-"""The budget of a translated instance: an iterator that every loop and function takes from.
+"""The budget of a translated instance: an iterator that every loop and function takes units from.
 
-Generated code meters itself with `for _ in budget:`, which costs next to nothing: `budget` chains
-slices, each a `repeat` of some units that CPython counts down in C. Between two slices fuel, the
-deadline, cancellation and the call depth are looked at, and progress is reported. How large a slice
-is follows from how long the last one took, and from how much deeper calls may still go: each takes
-a unit, so a slice is no larger than that.
+Generated code meters itself with `for _ in budget:`, which needs no counter and no comparison:
+`budget` chains slices, each a `repeat` of some units that CPython counts down in C. Between two
+slices, fuel, the deadline, cancellation and the call depth are checked, and progress is reported.
+The size of a slice follows from the time that the last one took, and from how much deeper calls may
+go: each takes a unit, so a slice is no larger than that.
 
-A signal's handler may raise wherever CPython runs one: when a Python function begins, when a call
-returns, and when a loop turns. So the iterator survives whatever is raised inside of it, and what
-belongs together is changed by statements that call nothing.
+A signal's handler may raise wherever CPython runs one: where a Python function begins, a call
+returns, or a loop turns. The iterator survives any exception that is raised inside of it, and
+fields that belong together are changed by statements that call nothing.
 """
 
 from __future__ import annotations
@@ -35,20 +35,43 @@ LONGEST, SHORTEST = 0.002, 0.0005
 
 
 class SlicedBudget(Budget):
-    """What is left of an instance's limits, to be taken from one unit at a time.
+    """What is left of an instance's limits, as an iterator over units of fuel.
+
+    Example::
+
+        (module (func $g)
+          (func (param i32)
+            (loop $again
+              (call $g)
+              (br_if $again (local.get 0)))))
+
+        def f1(l0):
+            for _ in budget: break
+            for _ in budget:
+                f0()
+                if l0:
+                    continue
+                break
+            return
 
     Attributes:
-        iterator: gives a value for each unit, or raises `Trap` where there is none left. It never
-            ends. After an exception, whichever it was, the next unit looks around again.
+        iterator: gives a value for each unit, or raises `Trap` if none is left. It never ends, and
+            after any exception the next unit checks the limits again.
         call_depth: functions that may be active at once, in one entry.
-        floor: frames on Python's stack that are no active function's: those below, and those that
-            helpers have in between.
-        slots: variables and operands that the frames of active functions with many have room for.
+        floor: frames on Python's stack that are no active function's: those below, and those of
+            helpers in between.
+        slots: variables and operands that the frames of large active functions have room for.
         thread: the one that the running call belongs to.
-        reserved: whether Python's stack has been made large enough for the active entry. As long as
-            it has not, no slice is given, so calls go no deeper than what is left of the last one.
-        held: whether `PYTHON_STACK` knows of the running call.
-        dropped: the units of slices that were given up, and are not yet taken off what was given.
+        reserved: whether Python's stack has been made large enough for the active entry. Before
+            that no slice is made, so calls go no deeper than what is left of the last one.
+        held: whether the running call holds a reservation of `PYTHON_STACK`.
+        given: units in all slices so far.
+        start: units that had been used when the running call began.
+        slice: the present slice.
+        dropped: units of slices that were given up, and that `given` still counts.
+        room: units that may be given before the call depth has to be measured.
+        checked: when the limits were checked last, by the monotonic clock.
+        items: what the iterator chains, again and again: what makes a slice, and the slice.
     """
 
     def __init__(self, limits: ResourceLimits) -> None:
@@ -57,14 +80,12 @@ class SlicedBudget(Budget):
         self.slice: Iterator[None] = repeat(None, 0)
         between = _Between(bool, ())
         between.budget = self
-        #: What the iterator chains, again and again.
         self.items: list[Iterator[None]] = [between, self.slice]
         self.dropped: list[None] = []
         self._size = 16
         self.checked = 0.0
-        #: Units that may be given before the call depth has to be looked at.
         self.room = 0
-        #: How many functions are active, as far as is known.
+        #: How many functions are active, as far as was measured.
         self._active = 1
         self.floor = 0
         self.slots = 0
@@ -86,30 +107,30 @@ class SlicedBudget(Budget):
         self.start = self.given - length_hint(self.slice) - len(self.dropped) - value
 
     def renew(self) -> None:
-        """Make a new iterator, which goes on where the one before was.
+        """Make a new iterator, which continues the one before.
 
-        Where a chain's source raises, the chain is over, and it ends loops without a word. What it
-        passes on may raise. So the source here is one that runs no Python code: again and again it
-        gives the two items of a list, and the first of them puts the next slice in second place.
+        If the source of a chain raises, the chain has ended, and so do loops over it. An iterator
+        that the source gives may raise. So the source here runs no Python code: it gives the two
+        items of a list, again and again, and the first of them replaces the second by a new slice.
         """
         self.recheck_limits()
         self.iterator: Iterator[None] = chain.from_iterable(chain.from_iterable(repeat(self.items)))
 
     def recheck_limits(self) -> None:
-        """Give up what is left of a slice, so that the next unit looks around first.
+        """Give up what is left of a slice, so that the next unit checks the limits.
 
-        Any thread may call it: what `extend` takes it takes at once.
+        Any thread may call it: `extend` takes the units in one step.
         """
         self.dropped.extend(self.slice)
 
     def settle(self) -> None:
-        """Take the units that were dropped off those that were given."""
+        """Subtract the units that were dropped from those that were given."""
         count = len(self.dropped)
         self.given -= count
         del self.dropped[:count]
 
     def spend(self, units: int = 1) -> None:
-        """See `Budget.spend`: units that are used at once come out of the same slice."""
+        """Use units of fuel; see `Budget.spend`. They come out of the same slice."""
         if units == 1:
             missing = next(self.slice, 1) or 0
         else:
@@ -119,10 +140,10 @@ class SlicedBudget(Budget):
             self.given += missing
 
     def reserve(self) -> None:
-        """Have Python's stack made large enough for what may come in the active entry.
+        """Make Python's stack large enough for the calls of the active entry.
 
         Raises:
-            RecursionError: there may not be so much of it.
+            RecursionError: it may not become so large.
         """
         if not self.reserved:
             self.held = True
@@ -130,12 +151,12 @@ class SlicedBudget(Budget):
             self.reserved = True
 
     def release(self) -> None:
-        """The call from outside has ended."""
+        """Give the stack back: the call from outside has ended."""
         PYTHON_STACK.release(self)
         self.held = False
 
     def report(self) -> None:
-        """Tell how much fuel has been used."""
+        """Report how much fuel has been used."""
         if self.progress is not None:
             try:
                 self.progress(self.fuel_used)
@@ -143,11 +164,11 @@ class SlicedBudget(Budget):
                 raise HostException(exception) from None
 
     def measure(self) -> int:
-        """How many units may be given before calls can be too deep; none where they are.
+        """Return how many units may be given before calls can be too deep; none if they are.
 
-        It is known exactly while the number of active functions is what it was found to be, which
-        in a loop it is. Else a guess is enough that is not too low: to look that far down the stack
-        costs a few nanoseconds for each frame.
+        The number of active functions is compared with the one that was measured last, which is
+        right in a loop. Else an estimate is made that is not too low: to look that far down the
+        stack takes a few nanoseconds for each frame.
         """
         self.reserve()
         depth, active = self.call_depth, self._active
@@ -158,7 +179,7 @@ class SlicedBudget(Budget):
                     return 0
                 active += (depth - active + 1) // 2
         except ValueError:
-            # A little lower the next time, so that it gets there.
+            # A little lower the next time, to approach the right number.
             self._active = max(active - 1 - active // 16, 1)
             return depth - active + 2
         self._active = active
@@ -166,9 +187,9 @@ class SlicedBudget(Budget):
 
 
 class _Between(map):  # type: ignore[type-arg]
-    """Stands in front of each slice in the chain, gives nothing, and makes the slice.
+    """The item before each slice in the chain: it gives no unit, and makes the slice.
 
-    A `map`, so that `iter` of it is C and cannot be interrupted.
+    It is a `map`, so that `iter` of it runs in C and cannot be interrupted.
     """
 
     budget: SlicedBudget
@@ -202,7 +223,7 @@ class _Between(map):  # type: ignore[type-arg]
         if size > left:
             size = left
         slice = repeat(None, size)
-        # From here on nothing is called.
+        # From here on nothing is called; see above.
         budget.room = room - size
         budget.given += size
         budget.slice = budget.items[1] = slice

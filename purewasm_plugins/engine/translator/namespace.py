@@ -1,8 +1,8 @@
-"""What generated code may use: the names in `EXPORTED`, and no builtins.
+"""The names that generated code may use: those in `EXPORTED`, and no builtins.
 
-The functions here do what takes more than an expression. They take and return raw values (see
-`engine.values`); sections of the specification are those of 4.3, numerics. Whatever they raise is
-turned into a trap by `backtraces`, by the instruction that called them.
+The functions here compute what takes more than an expression. They take and return raw values; see
+`runtime.values`. Each docstring names the operation of section 4.3, numerics. `backtraces` turns
+what they raise into a trap of the instruction that called them.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _store_u32 = Struct("<I").pack_into
 
 
 def unreachable() -> NoReturn:
-    """`unreachable`."""
+    """Execute `unreachable`."""
     raise Trap(TrapReason.UNREACHABLE)
 
 
@@ -40,12 +40,12 @@ def unreachable() -> NoReturn:
 
 
 def div_s32(a: int, b: int) -> int:
-    """`idiv_s`, of 32 bits."""
+    """Compute `idiv_s` of 32 bits."""
     return _divide_signed(a, b, 0x80000000, _U32)
 
 
 def div_s64(a: int, b: int) -> int:
-    """`idiv_s`, of 64 bits."""
+    """Compute `idiv_s` of 64 bits."""
     return _divide_signed(a, b, 0x8000000000000000, _U64)
 
 
@@ -62,17 +62,17 @@ def _divide_signed(a: int, b: int, sign: int, mask: int) -> int:
 
 
 def rem_s32(a: int, b: int) -> int:
-    """`irem_s`, of 32 bits."""
+    """Compute `irem_s` of 32 bits."""
     return _remainder_signed(a, b, 0x80000000, _U32)
 
 
 def rem_s64(a: int, b: int) -> int:
-    """`irem_s`, of 64 bits."""
+    """Compute `irem_s` of 64 bits."""
     return _remainder_signed(a, b, 0x8000000000000000, _U64)
 
 
 def _remainder_signed(a: int, b: int, sign: int, mask: int) -> int:
-    """The remainder takes the sign of the dividend; that of the divisor does not matter."""
+    """Divide, and return the remainder, which has the sign of the dividend."""
     if b >= sign:
         b = mask + 1 - b
     if a < sign:
@@ -81,53 +81,53 @@ def _remainder_signed(a: int, b: int, sign: int, mask: int) -> int:
 
 
 def rotl32(a: int, count: int) -> int:
-    """`irotl`, of 32 bits."""
+    """Compute `irotl` of 32 bits."""
     return a * 0x100000001 >> (-count & 31) & _U32
 
 
 def rotr32(a: int, count: int) -> int:
-    """`irotr`, of 32 bits."""
+    """Compute `irotr` of 32 bits."""
     return a * 0x100000001 >> (count & 31) & _U32
 
 
 def rotl64(a: int, count: int) -> int:
-    """`irotl`, of 64 bits."""
+    """Compute `irotl` of 64 bits."""
     return a * 0x10000000000000001 >> (-count & 63) & _U64
 
 
 def rotr64(a: int, count: int) -> int:
-    """`irotr`, of 64 bits."""
+    """Compute `irotr` of 64 bits."""
     return a * 0x10000000000000001 >> (count & 63) & _U64
 
 
 def clz32(a: int) -> int:
-    """`iclz`, of 32 bits."""
+    """Compute `iclz` of 32 bits."""
     return 32 - a.bit_length()
 
 
 def clz64(a: int) -> int:
-    """`iclz`, of 64 bits."""
+    """Compute `iclz` of 64 bits."""
     return 64 - a.bit_length()
 
 
 def ctz32(a: int) -> int:
-    """`ictz`, of 32 bits."""
+    """Compute `ictz` of 32 bits."""
     return (a & -a).bit_length() - 1 if a else 32
 
 
 def ctz64(a: int) -> int:
-    """`ictz`, of 64 bits."""
+    """Compute `ictz` of 64 bits."""
     return (a & -a).bit_length() - 1 if a else 64
 
 
 popcnt: Callable[[int], int] = int.bit_count
 
 
-# Floats (section 4.3.3). A NaN among the operands of arithmetic comes out quiet.
+# Floats (section 4.3.3). Arithmetic on a NaN gives a quiet NaN.
 
 
 def divide_by_zero(a: float, b: float) -> float:
-    """`fdiv` by a zero."""
+    """Compute `fdiv` by a zero."""
     if a != a:
         return a * 1.0
     if b != b:
@@ -138,7 +138,7 @@ def divide_by_zero(a: float, b: float) -> float:
 
 
 def float_min(a: float, b: float) -> float:
-    """`fmin` where `a` is not less than `b`."""
+    """Compute `fmin` where `a` is not less than `b`."""
     if b < a:
         return b
     if a != a:
@@ -149,7 +149,7 @@ def float_min(a: float, b: float) -> float:
 
 
 def float_max(a: float, b: float) -> float:
-    """`fmax` where `a` is not greater than `b`."""
+    """Compute `fmax` where `a` is not greater than `b`."""
     if b > a:
         return b
     if a != a:
@@ -160,7 +160,7 @@ def float_max(a: float, b: float) -> float:
 
 
 def sqrt_of_negative(a: float) -> float:
-    """`fsqrt` of what is less than zero, or a NaN."""
+    """Compute `fsqrt` of a number below zero, or of a NaN."""
     return a * 1.0 if a != a else math.nan
 
 
@@ -169,68 +169,68 @@ _WHOLE = 4503599627370496.0
 
 
 def float_ceil(a: float) -> float:
-    """`fceil`."""
+    """Compute `fceil`."""
     if -_WHOLE < a < _WHOLE:
         return math.copysign(float(math.ceil(a)), a)
     return a * 1.0
 
 
 def float_floor(a: float) -> float:
-    """`ffloor`."""
+    """Compute `ffloor`."""
     if -_WHOLE < a < _WHOLE:
         return math.copysign(float(math.floor(a)), a)
     return a * 1.0
 
 
 def float_trunc(a: float) -> float:
-    """`ftrunc`."""
+    """Compute `ftrunc`."""
     if -_WHOLE < a < _WHOLE:
         return math.copysign(float(int(a)), a)
     return a * 1.0
 
 
 def float_nearest(a: float) -> float:
-    """`fnearest`: to the nearest integer, ties to the even one, as Python's `round` does."""
+    """Compute `fnearest`: ties go to the even integer, as with Python's `round`."""
     if -_WHOLE < a < _WHOLE:
         return math.copysign(float(round(a)), a)
     return a * 1.0
 
 
 def f32_from_integer(value: int) -> float:
-    """`convert` to f32, rounded once: by way of an f64 it would be rounded twice."""
+    """Compute `convert` to f32, rounded once: an f64 in between would round it twice."""
     if -0x20000000000000 <= value <= 0x20000000000000:
         wide = float(value)
     else:
-        # What the last bits hold matters only in being there or not.
+        # Of the last bits, only whether one of them is set matters.
         sticky = 1 if value & 0x7FF else 0
         wide = float((value >> 11 | sticky) << 11)
     return array("f", (wide,))[0]
 
 
 def not_an_integer(a: float) -> NoReturn:
-    """A truncation of what is out of range."""
+    """Refuse `trunc` of a float out of range."""
     if a != a:
         raise Trap(TrapReason.INVALID_CONVERSION_TO_INTEGER)
     raise Trap(TrapReason.INTEGER_OVERFLOW)
 
 
 def truncate_s32(a: float) -> int:
-    """`trunc_sat_s`, to 32 bits."""
+    """Compute `trunc_sat_s` to 32 bits."""
     return _truncate(a, -0x80000000, 0x7FFFFFFF) & _U32
 
 
 def truncate_u32(a: float) -> int:
-    """`trunc_sat_u`, to 32 bits."""
+    """Compute `trunc_sat_u` to 32 bits."""
     return _truncate(a, 0, _U32)
 
 
 def truncate_s64(a: float) -> int:
-    """`trunc_sat_s`, to 64 bits."""
+    """Compute `trunc_sat_s` to 64 bits."""
     return _truncate(a, -0x8000000000000000, 0x7FFFFFFFFFFFFFFF) & _U64
 
 
 def truncate_u64(a: float) -> int:
-    """`trunc_sat_u`, to 64 bits."""
+    """Compute `trunc_sat_u` to 64 bits."""
     return _truncate(a, 0, _U64)
 
 
@@ -242,31 +242,31 @@ def _truncate(a: float, low: int, high: int) -> int:
     return high if a >= high else int(a)
 
 
-# Memory (section 4.4.7). Only a NaN comes here: `struct` would make it quiet.
+# Memory (section 4.4.7). A NaN needs functions of its own: `struct` would make it quiet.
 
 
 def load_f32_nan(memory: bytearray, address: int) -> float:
-    """`f32.load` of a NaN."""
+    """Execute `f32.load` of a NaN."""
     return f32_from_bits(_load_u32(memory, address)[0])
 
 
 def store_f32_nan(memory: bytearray, address: int, value: float) -> None:
-    """`f32.store` of a NaN."""
+    """Execute `f32.store` of a NaN."""
     _store_u32(memory, address, f32_to_bits(value))
 
 
 def memory_grow(memory: Memory, pages: int, spend: Spend | None = None) -> int:
-    """`memory.grow`."""
+    """Execute `memory.grow`."""
     return memory.try_grow(pages, spend) & _U32
 
 
 def table_grow(table: Table, value: Any, count: int, spend: Spend | None = None) -> int:
-    """`table.grow`."""
+    """Execute `table.grow`."""
     return table.try_grow(count, value, spend) & _U32
 
 
 def drop_segment(segments: list[Any], index: int) -> None:
-    """`data.drop` and `elem.drop`."""
+    """Execute `data.drop` or `elem.drop`."""
     segments[index] = segments[index][:0]
 
 
@@ -278,8 +278,8 @@ def _packer(code: str) -> Callable[..., None]:
     return Struct(code).pack_into
 
 
-#: Every name that generated code may use, beside those of its own functions, globals, memories and
-#: tables, which `linking` adds, and what it means. There are no builtins but these.
+#: The names that generated code may use, and their meanings. `linking` adds those of an instance's
+#: functions, globals, memories and tables.
 EXPORTED: dict[str, Any] = {
     "abs": abs,
     "float": float,
@@ -354,8 +354,8 @@ EXPORTED: dict[str, Any] = {
 
 
 def namespace() -> dict[str, Any]:
-    """A new namespace for the functions of one instance.
+    """Make a namespace for the functions of one instance.
 
-    `rounded` is a cell of one f32: what is put there comes out rounded, as C's cast does it.
+    `rounded` is an array of one f32: a float that is put there is rounded as a cast in C does it.
     """
     return {"__builtins__": {}, "rounded": array("f", (0.0,)), **EXPORTED}

@@ -1,8 +1,8 @@
-"""Numeric instructions (section 4.4.1): a row of the table for each, from operands to expression.
+"""Numeric instructions (section 4.4.1): a table of how each becomes a Python expression.
 
-A row says how the Python expression is built from those of the operands, and how the instruction
-may trap. What takes more than an expression is a function of `namespace`, called by name. To add an
-instruction, add its row here and its test.
+A row has the function that builds the expression from those of the operands, and whether the
+instruction may trap. What takes more than an expression is a call of a function of `namespace`. To
+add an instruction, add its row here and its test.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ __all__ = ["NUMERIC", "Row"]
 
 
 class Row(NamedTuple):
-    """How an instruction becomes an expression.
+    """The translation of one instruction.
 
     Attributes:
-        build: the expression from those of the operands.
-        operands: how many it takes.
-        simple: which of them `build` uses more than once, or not in order: they are given to it as
-            variables or constants.
-        traps: whether it may trap.
-        rounds: whether what is built has to be rounded to the nearest f32.
+        build: makes the expression from those of the operands.
+        operands: how many the instruction takes.
+        simple: which of them `build` uses more than once, or not in order: those are variables or
+            constants.
+        traps: whether the instruction may trap.
+        rounds: whether the value of the expression has to be rounded to the nearest f32.
     """
 
     build: Callable[..., Expression]
@@ -61,7 +61,7 @@ Unary = Callable[[Expression], Expression]
 Binary = Callable[[Expression, Expression], Expression]
 
 
-#: Ints of one digit of CPython's, and a constant whose sum with one is cheap to bound.
+#: The ints of one digit of CPython's, and the constants whose sum with one is cheap to bound.
 _SMALL, _SMALL_STEP = 1 << 30, 1 << 16
 
 
@@ -70,12 +70,12 @@ def _mask(bits: int) -> int:
 
 
 def _span(low: int, high: int) -> tuple[int, int]:
-    """Bounds of every int that has no more digits than these two have."""
+    """Return bounds of every int that has no more bits than these two."""
     bits = max(low.bit_length(), high.bit_length())
     return (-(1 << bits) if low < 0 else 0), (1 << bits) - 1
 
 
-# Integers: what needs no more than the low bits of its operands.
+# Integers: instructions that need only the low bits of their operands.
 
 
 def _add(bits: int) -> Binary:
@@ -201,7 +201,7 @@ def _shift_left(bits: int) -> Binary:
 
 
 def _count(operand: Expression, bits: int) -> Expression:
-    """A shift count, modulo the width."""
+    """Return a shift count, modulo the width."""
     if operand.low >= 0 and operand.high < bits:
         return operand
     return binary(operand, "&", constant(bits - 1), AND, 0, bits - 1)
@@ -223,8 +223,10 @@ def _shift_right(bits: int, view: Callable[[Expression, int], Expression]) -> Bi
 
 
 def _rotate(bits: int, left: bool) -> Binary:
-    """Multiplied by 2 ** bits + 1 a value stands beside itself: a shift is then a rotation, and the
-    operand is used once."""
+    """Build a rotation that uses its operand once.
+
+    A value times 2 ** bits + 1 has the value's bits twice, and a shift of that is a rotation.
+    """
 
     def build(a: Expression, b: Expression) -> Expression:
         if b.size:
@@ -238,7 +240,7 @@ def _rotate(bits: int, left: bool) -> Binary:
     return build
 
 
-# Integers: what observes its operands.
+# Integers: instructions that need the values of their operands.
 
 
 def _equal(bits: int) -> Binary:
@@ -280,8 +282,8 @@ def _compare_signed(operator: str, inverse: str, bits: int) -> Binary:
         return compared(biased(a), operator, biased(b), inverse)
 
     def by_halves(a: Expression, b: Expression) -> Expression:
-        # Signs that differ turn the unsigned order around. It takes half the time of two flipped
-        # sign bits, which make ints of two digits.
+        # If the signs differ, the unsigned order is the reverse. Comparing so takes half the time
+        # of flipping two sign bits, which makes ints of two digits.
         alike = f"{spelled(a, XOR)} ^ {spelled(b, XOR + 1)} < {sign:#x}"
         left, right = spelled(a, COMPARISON + 1), spelled(b, COMPARISON + 1)
         positive, negative = (
@@ -297,8 +299,8 @@ def _compare_signed(operator: str, inverse: str, bits: int) -> Binary:
         return binary(operand, "^", constant(sign), XOR, 0, _mask(bits))
 
     def against(a: Expression, value: int) -> Expression:
-        # To the reader of an unsigned int a negative number is a large one: a range of them, which
-        # CPython compares faster than it flips a bit.
+        # As an unsigned int a negative number is a large one: the comparison is one with a range,
+        # which CPython does faster than flipping a bit.
         a = unsigned(a, bits)
         less = operator in ("<", "<=")
         bound = value if operator in ("<", ">=") else value + 1
@@ -359,7 +361,7 @@ def _counted(name: str, bits: int) -> Unary:
 
 
 def _extend(from_bits: int) -> Unary:
-    """The low bits as a signed value, which is the operand's own where it is one already."""
+    """Build the low bits as a signed value."""
     sign = 1 << (from_bits - 1)
     mask = _mask(from_bits)
 
@@ -385,7 +387,7 @@ def _float(operator: str, precedence: int) -> Binary:
 
 
 def _float_divide(a: Expression, b: Expression) -> Expression:
-    """Python refuses to divide by zero."""
+    """Build a division; a zero needs a test, as Python raises an exception for it."""
     if b.size == 0 and float(b.text):
         return opaque(f"{spelled(a, MULTIPLY)} / {b.text}", a, b, precedence=MULTIPLY)
     text = f"{spelled(a, MULTIPLY)} / {b.text} if {b.text} else divide_by_zero({a.text}, {b.text})"
@@ -394,7 +396,7 @@ def _float_divide(a: Expression, b: Expression) -> Expression:
 
 def _float_compare(operator: str) -> Binary:
     def build(a: Expression, b: Expression) -> Expression:
-        # Of an order, neither side of a NaN is true: only equality has an inverse.
+        # With a NaN, both `<` and `>=` are false: only equality has an inverse.
         result = compared(a, operator, b, "!=" if operator == "==" else "==")
         if operator not in ("==", "!="):
             result.inverse = None
@@ -404,7 +406,7 @@ def _float_compare(operator: str) -> Binary:
 
 
 def _smaller(operator: str, name: str) -> Binary:
-    """The minimum or maximum: where neither operand is the less, they are equal or one is a NaN."""
+    """Build a minimum or maximum; a function handles equal operands and NaNs."""
 
     def build(a: Expression, b: Expression) -> Expression:
         text = f"{a.text} if {a.text} {operator} {b.text} else {name}({a.text}, {b.text})"
@@ -434,12 +436,12 @@ def _same(a: Expression) -> Expression:
 
 
 def _promote(a: Expression) -> Expression:
-    """Multiplying quiets a signalling NaN, and changes nothing else."""
+    """Build `promote`: the product makes a signalling NaN quiet, and changes nothing else."""
     return opaque(f"{spelled(a, MULTIPLY)} * 1.0", a, precedence=MULTIPLY)
 
 
 def _truncate(bits: int, low: str, high: str, view: bool) -> Unary:
-    """A float to an integer; `low` and `high` are the floats just outside the range."""
+    """Build `trunc` of a float; `low` and `high` are the floats just outside the range."""
     bounds = (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if view else (0, _mask(bits))
 
     def build(a: Expression) -> Expression:
@@ -535,7 +537,7 @@ def _float_rows(type_: str, rounds: bool) -> dict[str, Row]:
     return {f"{type_}.{name}": row for name, row in rows.items()}
 
 
-#: The bounds of truncations, as comparisons: what goes to the left of the operand, to the right.
+#: The bounds of truncations, as comparisons: the texts left and right of the operand.
 _TRUNCATIONS = (
     ("i32.trunc_f32_s", 32, "-2147483648.0 <=", "2147483648.0", True),
     ("i32.trunc_f32_u", 32, "-1.0 <", "4294967296.0", False),

@@ -24,7 +24,7 @@ from purewasm_plugins.wasm.types import ValType
 
 __all__ = ["COME_FIRST", "Operands"]
 
-#: How many operands may be unevaluated: each assignment of a variable looks at all of them.
+#: How many operands may be unevaluated: each assignment of a variable examines all of them.
 _MOST_UNEVALUATED = 24
 
 #: By the effects of a statement: the effects of operands that must be evaluated before it.
@@ -39,7 +39,7 @@ for _effects in range(8):
 
 
 def _slot_bit(height: int) -> int:
-    """The bit of the variable of a height, in a set of variables; see `local_bit`."""
+    """Return the bit of the variable of a height, in a set of variables; see `local_bit`."""
     return 1 << LOCAL_BITS + height % LOCAL_BITS
 
 

@@ -1,10 +1,9 @@
 """The vector instructions: mnemonic -> Python function of raw values (sections 4.3.6, 4.4.3).
 
-A vector is 16 bytes, little-endian; other operands are raw values as in `engine.values`. A function
+A vector is 16 bytes, little-endian; other operands are raw values, see `runtime.values`. A function
 takes the operands in the order of the stack, then the immediates: a lane as an int, the lanes of a
-shuffle as 16 bytes. For an instruction on memory (section 4.4.7) the bytes that were read stand
-first, in place of the address, and the bytes to write are what it gives; `v128.load` and
-`v128.store` are those bytes themselves and have no function.
+shuffle as 16 bytes. The function of a load (section 4.4.7) takes the bytes that were read in place
+of the address; that of a store returns the bytes to write. `v128.load` and `v128.store` have none.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Builds the functions of vector instructions out of formulas (section 4.3.6).
+"""Builders of the functions of vector instructions, from formulas (section 4.3.6).
 
-What enters is a formula as Python text, what leaves is a function on vectors of 16 bytes.
-`lanewise` writes a formula for one lane out for every lane, which takes half the time of a loop or
-of `map`; `whole` applies one to all lanes at once, the vector being one int. Building all 236 would
-take 40 ms, so each is built when it is first asked for.
+A formula is Python text, and the function works on vectors of 16 bytes. `lanewise` repeats the
+formula of one lane for every lane, which takes half the time of a loop or of `map`. `whole` applies
+a formula to all lanes at once, with the vector as one int. Building all 236 functions would take
+40 ms, so each is built when it is first looked up.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ P = ParamSpec("P")
 
 
 class Deferred:
-    """A function that is yet to be built."""
+    """A function that has not been built yet."""
 
     __slots__ = ("build",)
 
@@ -31,7 +31,7 @@ class Deferred:
 
 
 def deferred(builder: Callable[P, Callable[..., Any]]) -> Callable[P, Deferred]:
-    """Make a builder of functions a maker of `Deferred`s."""
+    """Decorate a builder of functions, so that it returns a `Deferred`."""
 
     def defer(*arguments: P.args, **options: P.kwargs) -> Deferred:
         return Deferred(functools.partial(builder, *arguments, **options))
@@ -64,13 +64,13 @@ _BITS = str.maketrans("fd", "IQ")
 
 @deferred
 def lanewise(expression: str, source: str, result: str, **helpers: Any) -> Callable[..., bytes]:
-    """A function of `a`, or of `a` and `b`, whose lanes are each the value of an expression.
+    """Build a function of `a`, or of `a` and `b`, whose lanes are each the value of an expression.
 
     Args:
         expression: over `x`, the lane of `a`; `y`, the lane of `b`; `u` and `v`, their bits.
         source: the struct format of the operands' lanes; it may skip bytes with `x`.
-        result: the struct format of the lanes that the function gives. A number too large for an
-            `f` becomes an infinity.
+        result: the struct format of the function's lanes. A number too large for an `f` becomes an
+            infinity.
         helpers: other names that the expression uses.
     """
     bits = source.translate(_BITS)
@@ -84,11 +84,13 @@ def lanewise(expression: str, source: str, result: str, **helpers: Any) -> Calla
 def lanewise_views(
     expression: str, views: Mapping[str, tuple[str, str]], result: str
 ) -> Callable[..., bytes]:
-    """`lanewise` over views of one's own choice.
+    """Build a function whose lanes are each the value of an expression over other views.
 
     Args:
+        expression: over the names in `views`.
         views: name of one letter from u to z -> (operand, struct format of its lanes). An operand
             is `a`, `b`, or `a + b`, which has the lanes of both.
+        result: the struct format of the function's lanes.
     """
     return _lanewise(expression, views, result, {})
 
@@ -129,10 +131,10 @@ def _pack_large(format: str) -> Callable[..., bytes]:
 
 
 def masks(bits: int) -> dict[str, int]:
-    """What the formulas of `whole` are made of, for lanes of a width: ints of 128 bits.
+    """Return the constants of the formulas of `whole`, for lanes of a width.
 
-    `low` and `top` have the lowest and the highest bit of every lane, `rest` all but the highest;
-    `lane` is one lane of ones, as a number of its own; `sign` says where its highest bit stands.
+    `low` and `top` have the lowest and the highest bit of every lane, `rest` all bits but the
+    highest. `lane` has the bits of one lane; `sign` is the position of its highest bit.
     """
     low = sum(1 << position for position in range(0, 128, bits))
     top = low << bits - 1
@@ -142,12 +144,12 @@ def masks(bits: int) -> dict[str, int]:
 
 @deferred
 def whole(bits: int, *formula: str, parameters: str = "", **helpers: Any) -> Callable[..., bytes]:
-    """A function of `a`, or of `a` and `b`, that works on the vector as one int.
+    """Build a function of `a`, or of `a` and `b`, that works on the vector as one int.
 
     Args:
         bits: the width of a lane.
         formula: assignments and at last an expression, over `x`, the int of `a`; `y`, that of `b`;
-            the names in `masks(bits)`.
+            and the names in `masks(bits)`.
         parameters: other parameters that the formula uses.
         helpers: other names that it uses.
     """

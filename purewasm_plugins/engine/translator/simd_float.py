@@ -1,9 +1,9 @@
 """Vector instructions on float lanes: mnemonic -> function (sections 4.3.3 and 4.3.4).
 
-Lanes are computed as Python floats. A lane of f32 is rounded once, when it is packed: for one
-addition, multiplication, division or square root, rounding first to f64 changes nothing. What must
-keep the bits of a NaN works on ints; the rest must only make it quiet, which arithmetic does and
-`struct` need not.
+Lanes are computed as Python floats. A lane of f32 is rounded when it is packed: for one addition,
+multiplication, division or square root, the rounding to f64 before changes nothing. Instructions
+that must keep the bits of a NaN work on ints. The others must make it quiet, which arithmetic does,
+and `struct` may not.
 """
 
 from __future__ import annotations
@@ -21,33 +21,33 @@ _INTEGERS = 2.0**52
 
 
 def _divide(x: float, y: float) -> float:
-    """The quotient where y is a zero."""
+    """Divide by a zero."""
     if x == 0 or x != x:
         return x * math.nan
     return math.copysign(math.inf, x) * math.copysign(1.0, y)
 
 
 def _minimum(x: float, y: float) -> float:
-    """`fmin` of numbers that are not less than one another: equal, zeros, or a NaN."""
+    """Compute `fmin` of numbers of which neither is less: equal ones, zeros, or a NaN."""
     if x == y:
         return x if math.copysign(1.0, x) < 0 else y
     return x + y
 
 
 def _maximum(x: float, y: float) -> float:
-    """`fmax` of numbers that are not less than one another: equal, zeros, or a NaN."""
+    """Compute `fmax` of numbers of which neither is less: equal ones, zeros, or a NaN."""
     if x == y:
         return y if math.copysign(1.0, x) < 0 else x
     return x + y
 
 
 def _square_root(x: float) -> float:
-    """`fsqrt` of what has no square root."""
+    """Compute `fsqrt` of a number without a square root."""
     return x * math.nan
 
 
 def _rounding(to_integer: Callable[[float], int]) -> Callable[[float], float]:
-    """To an integral float; one that rounds to zero keeps its sign."""
+    """Make a function that rounds to an integral float; a zero keeps the sign."""
 
     def integral(x: float) -> float:
         if -_INTEGERS < x < _INTEGERS:
@@ -58,7 +58,7 @@ def _rounding(to_integer: Callable[[float], int]) -> Callable[[float], float]:
 
 
 def _saturate(low: int, high: int) -> Callable[[float], int]:
-    """`trunc_sat` of what does not fit."""
+    """Make the function that is `trunc_sat` of numbers out of range."""
 
     def saturate(x: float) -> int:
         if x != x:
@@ -73,12 +73,12 @@ def _truncation(low: int, high: int, source: str, result: str) -> Deferred:
     return lanewise(expression, source, result, saturate=_saturate(low, high))
 
 
-#: Quiet, and the same number.
+#: The same number, with a NaN made quiet.
 _QUIET = "x if x == x else x + x"
 
 
 def _shape(bits: int, lanes: str) -> dict[str, Deferred]:
-    """What both shapes have, under names without the shape."""
+    """Return the functions that both shapes have, by names without the shape."""
     masks = {"4f": "4i", "2d": "2q"}[lanes]
     patterns = masks.upper()
     one_per_lane: dict[str, tuple[str, dict[str, Any]]] = {

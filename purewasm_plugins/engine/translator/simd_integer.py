@@ -1,8 +1,8 @@
 """Vector instructions on integer lanes: mnemonic -> function (sections 4.3.2 and 4.3.6).
 
-Most work on all lanes at once: what would run from a lane into the next is masked off before it
-can. Those with a product or with lanes of two widths go lane by lane; those on single bytes are a
-table look-up, `bytes.translate`.
+Most work on all lanes at once, with the bits masked that would carry into the next lane. Those with
+a product or with lanes of two widths work lane by lane. Those on single bytes look each up in a
+table, with `bytes.translate`.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ _FROM_16 = (16, 32, 64)
 _SUM = "s = (x & rest) + (y & rest) ^ (x ^ y) & top"
 _DIFFERENCE = "d = (x | top) - (y & rest) ^ (x ^ y) & top ^ top"
 _UNEQUAL = "t = (((x ^ y) & rest) + rest | x ^ y) & top"
-#: What a lane saturates to: the largest number, or the smallest where x is negative.
+#: The limit of a lane: the largest number, or the smallest if x is negative.
 _EXTREME = "e = rest + (x >> sign & low)"
 
 
 def _less(x: str, y: str, signed: bool) -> str:
-    """Sets the top bit of t in the lanes where x < y: where x - y borrows."""
+    """Return what sets the top bit of t in the lanes where x < y: where x - y borrows."""
     decides = f"{x} & ~{y}" if signed else f"{y} & ~{x}"
     return f"t = ({decides} | ~({x} ^ {y} | ({x} | top) - ({y} & rest))) & top"
 
 
 def _fill(bits: str) -> str:
-    """All ones in the lanes whose top bit is set."""
+    """Return what sets all bits of the lanes whose top bit is set."""
     return f"(({bits}) >> sign) * lane"
 
 
@@ -82,7 +82,7 @@ _WHOLE: dict[str, tuple[tuple[int, ...], tuple[str, ...]]] = {
     "avgr_u": (_UP_TO_16, ("(x | y) - ((x ^ y) >> 1 & rest)",)),
 }
 
-#: The same with a count of places to shift by; lists have a mask for each count.
+#: Formulas with a count of places to shift by; `left` and `right` have a mask for each count.
 _SHIFTS: dict[str, str] = {
     "shl": "(x & right[k]) << k",
     "shr_s": "x >> k & right[k] | (x >> sign & low) * left[k]",
@@ -140,7 +140,7 @@ def _signed(byte: int) -> int:
 
 
 def _widening() -> dict[str, Deferred]:
-    """What makes lanes twice as wide: extend, extmul and extadd_pairwise."""
+    """Return the functions whose lanes are twice as wide: extend, extmul and extadd_pairwise."""
     functions: dict[str, Deferred] = {}
     for narrow, formats in ((8, ("b", "h")), (16, ("h", "i")), (32, ("i", "q"))):
         wide, count = _SHAPES[2 * narrow], 64 // narrow

@@ -1,8 +1,7 @@
-"""Lines to source text, and source text to a code object; and the readable listing.
+"""From the lines of a function to its code object, and to a listing for readers.
 
-What enters are the lines of one function. `compiled` joins them and compiles that; it also says
-which columns of which line belong to which instruction, for `backtraces`. `translate` is for
-people.
+`compiled` compiles the source text. It also makes a table of which columns of which line belong to
+which instruction, for `backtraces`. `translate` returns a readable text.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from purewasm_plugins.wasm.symbols.names import Names, read_names
 
 __all__ = ["FILE_NAME", "Compiled", "compiled", "offset_at", "translate"]
 
-#: What the code objects of generated functions call their file.
+#: The name of the file in the code objects of generated functions.
 FILE_NAME = "<wasm function {}>"
 
 _MARKS = re.compile(f"{OPEN}([0-9]+){MIDDLE}|{CLOSE}")
@@ -45,7 +44,7 @@ def _audited(lines: list[Line]) -> Iterator[Line]:
 
 
 def source_of(lines: Iterable[Line]) -> str:
-    """The source text of some lines."""
+    """Return the source text of some lines."""
     return "\n".join([_indented(line) for line in lines]) + "\n"
 
 
@@ -69,15 +68,15 @@ def compiled(
     audited: bool = False,
     effort: Effort = ANY_EFFORT,
 ) -> Compiled:
-    """What a WebAssembly function becomes.
+    """Translate a WebAssembly function, and compile the Python function.
 
     Args:
         module: a valid module.
         index: of a function that it defines, imported ones counted.
         metered: whether it uses fuel.
-        audited: whether it checks what the translator claims; see `audit`.
-        effort: what it may take. CPython's compiler cannot be interrupted: it is not begun where
-            twice the time that writing took does not remain.
+        audited: whether it checks the translator's claims; see `audit`.
+        effort: what it may take. CPython's compiler cannot be interrupted: it is only started if
+            twice the time remains that translating took.
 
     Raises:
         ResourceLimitError: it would become more Python than `effort` allows.
@@ -86,11 +85,11 @@ def compiled(
     began = monotonic()
     writer_class = Writer
     if audited:
-        # Imported here: tests alone have functions audited.
+        # Imported here: only tests audit functions.
         from purewasm_plugins.engine.translator.audit import AuditedWriter
 
         writer_class = AuditedWriter
-        # Its audits make it several times as long.
+        # The checks make it several times as long.
         effort = effort._replace(characters=None)
     lines = function_lines(
         module, index, located=True, metered=metered, writer_class=writer_class, effort=effort
@@ -107,11 +106,11 @@ def compiled(
 
 
 def _unmarked(lines: Iterable[Line], positions: array[int]) -> Iterator[Line]:
-    """The lines without marks; for each pair of them, appends line, columns and offset."""
+    """Yield the lines without marks; for each mark, append line, columns and offset."""
     for number, line in enumerate(lines, 1):
         text = line.text or ""
         if CLOSE in text:
-            # What stands between marks, and of each mark the offset, or None where it closes.
+            # The texts between marks, each after its mark's offset, or after None if it closes.
             first, *rest = _MARKS.split(text)
             column = 4 * line.indent + len(first)
             open_: list[tuple[int, int]] = []
@@ -126,7 +125,7 @@ def _unmarked(lines: Iterable[Line], positions: array[int]) -> Iterator[Line]:
 
 
 def offset_at(positions: bytes, line: int, columns: tuple[int, int] | None) -> int | None:
-    """The offset of the innermost instruction that may trap at some place of a function's source.
+    """Return the offset of the innermost instruction that may trap at a place of the source.
 
     Args:
         positions: those of the function.
@@ -149,7 +148,7 @@ def offset_at(positions: bytes, line: int, columns: tuple[int, int] | None) -> i
 
 
 class _ReadableNaming(Naming):
-    """Indices, followed by what is left of the names in the name section."""
+    """Names made of indices and of the names in the name section."""
 
     def __init__(self, names: Names, function: int) -> None:
         self._names = names
@@ -166,7 +165,7 @@ class _ReadableNaming(Naming):
 
 
 def _readable(plain: str, name: str | None) -> str:
-    """A name that Python takes: letters of ASCII, digits and underscores, and the index first."""
+    """Return a Python name: the one with the index, and letters and digits of the other."""
     word = re.sub(r"[^0-9A-Za-z]+", "_", name or "").strip("_")[:60]
     return f"{plain}_{word}" if word else plain
 
@@ -174,7 +173,7 @@ def _readable(plain: str, name: str | None) -> str:
 def translate(
     module: ValidModule, function: int, *, offsets: bool = False, names: bool = False
 ) -> str:
-    """The Python that a function becomes, to be read; the same each time.
+    """Translate a function to Python source, for reading. The result is deterministic.
 
     Args:
         module: a valid module.

@@ -1,8 +1,8 @@
-"""Python's own stack, which the calls between generated functions are made on.
+"""Python's own stack, which calls between generated functions use.
 
-Python counts its frames against the recursion limit, which is the whole process's: other threads
-have it too, and host functions. So it is no call's limit (`metering` has that). It is only raised,
-far enough for every call that is known to need it, and put back when none does any more.
+Python counts its frames against the recursion limit. That belongs to the whole process, with its
+other threads and its host functions, so it cannot be the limit of a call; `metering` has that. Here
+it is raised, far enough for each call that reserves stack, and restored when the last of them ends.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ __all__ = ["DEEPEST", "PYTHON_STACK", "height"]
 
 #: The most functions of one entry that may be active at once. CPython has their frames on the heap,
 #: some hundred bytes each, and the backtrace of so deep a trap takes seconds to make. In Pyodide,
-#: and maybe elsewhere, they take a stack whose end nobody can catch.
+#: and maybe elsewhere, they use a native stack, whose overflow cannot be caught.
 _ON_THE_HEAP = sys.implementation.name == "cpython" and sys.platform != "emscripten"
 DEEPEST = 100_000 if _ON_THE_HEAP else 5_000
 
 #: Frames that a host function, or the translation of a function, may use.
 _HOST_FRAMES = 1000
 
-#: Calls into instances that one thread may have in each other. With host functions in between each
-#: takes two kilobytes of the stack of C before Python 3.12; a thread has 256 at least.
+#: The most calls into instances that are nested in one thread. With host functions in between each
+#: takes two kilobytes of the stack of C before Python 3.12; a thread has 256 kilobytes at least.
 _MOST_ENTRIES = 100
 
 
 class Holder(Protocol):
-    """A call into an instance that Python's stack is to have room for.
+    """A call into an instance that reserves Python's stack.
 
     Attributes:
-        nesting: how many entries it has now; none once it is over.
-        thread: where it runs; `reserve` sets it.
+        nesting: how many of its entries are active; none after its end.
+        thread: the one it runs in; `reserve` sets it.
     """
 
     nesting: int
@@ -41,24 +41,24 @@ class Holder(Protocol):
 
 
 class _PythonStack:
-    """The recursion limit, as the calls of all threads need it."""
+    """The recursion limit, and the calls of all threads that have it raised."""
 
     __slots__ = ("_holders", "_lock", "_raised", "_usual")
 
     def __init__(self) -> None:
-        # A signal's handler may call a plugin while its own thread is in here.
+        # A signal's handler may call a plugin while its thread holds the lock.
         self._lock = RLock()
         self._holders: set[Holder] = set()
         self._usual = 0
         self._raised = 0
 
     def reserve(self, holder: Holder, height: int, calls: int) -> None:
-        """Provide for a call, until `release`.
+        """Reserve stack for a call, until `release`.
 
         Args:
             holder: the call that has begun.
-            height: of the stack below the functions that are to come, in frames.
-            calls: how many of them may be active.
+            height: of the stack below its functions, in frames.
+            calls: how many functions may be active.
 
         Raises:
             RecursionError: the stack has been used up already.
@@ -76,12 +76,12 @@ class _PythonStack:
             if not holders:
                 if limit != self._raised:
                     self._usual = limit
-                # Refused where this thread is so deep that `release` could not.
+                # Raises if this thread is so deep that `release` could not restore it.
                 sys.setrecursionlimit(self._usual)
                 limit = self._raised = self._usual
             holders.add(holder)
-            # Frames below may have been called through C, which before Python 3.12 counts as well:
-            # the usual limit is there for that. A function's first call takes two frames.
+            # Frames below may have been called through C, which counts before Python 3.12, too: the
+            # usual limit is added for those. A function's first call takes two frames.
             needed = self._usual + height + 2 * calls + _HOST_FRAMES
             if limit < needed:
                 if limit != self._raised:
@@ -91,7 +91,7 @@ class _PythonStack:
                 sys.setrecursionlimit(needed)
 
     def release(self, holder: Holder) -> None:
-        """What `reserve` has provided for a call is no longer needed."""
+        """End the reservation of a call."""
         with self._lock:
             self._holders.discard(holder)
             if self._active() or sys.getrecursionlimit() != self._raised:
@@ -99,12 +99,12 @@ class _PythonStack:
             try:
                 sys.setrecursionlimit(self._usual)
             except RecursionError:
-                # This thread got so deep by what another one needed; the next call will.
+                # This thread is too deep, by another's reservation; the next call restores it.
                 return
             self._raised = self._usual
 
     def _active(self) -> set[Holder]:
-        """The holders; those that are over and have not said so are forgotten."""
+        """Return the holders, without those that have ended and not called `release`."""
         for holder in self._holders:
             if not holder.nesting:
                 self._holders = {holder for holder in self._holders if holder.nesting}
@@ -112,7 +112,7 @@ class _PythonStack:
         return self._holders
 
     def forked(self) -> None:
-        """Go on in a child process, which has none of the threads but the one that forked."""
+        """Continue in a child process, which only has the thread that forked."""
         self._lock = RLock()
         thread = get_ident()
         self._holders = {holder for holder in self._holders if holder.thread == thread}
@@ -124,10 +124,10 @@ if hasattr(os, "register_at_fork"):
 
 
 def height(guess: int) -> int:
-    """The number of frames on the stack, the caller's included.
+    """Return the number of frames on the stack, the caller's included.
 
     Args:
-        guess: what it was in the same place; where it still is, that takes one look to see.
+        guess: what it was in the same place; if it still is, that is fast to find.
     """
     try:
         if sys._getframe(guess).f_back is None:

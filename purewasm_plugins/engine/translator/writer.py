@@ -1,4 +1,4 @@
-"""What the instructions of one function are written with: its lines, operand stack and locals."""
+"""The Python function that is being written: its lines, its operand stack and its locals."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Naming", "Writer"]
 
 
 class Naming:
-    """What variables and functions are called in the source."""
+    """The names of variables and functions in the source."""
 
     def function(self, index: int) -> str:
         """Name a function of the module."""
@@ -40,7 +40,7 @@ class Writer:
         lines: its source.
         operands: its operand stack.
         locals: its locals.
-        assigned_globals: the globals that it assigns, which Python wants declared.
+        assigned_globals: the globals that it assigns, which Python needs declared.
     """
 
     def __init__(

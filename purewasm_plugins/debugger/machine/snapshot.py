@@ -1,8 +1,7 @@
-"""The state of a machine at one moment, as something that can be kept and gone back to.
+"""The state of a machine and its instance at one step, which can be restored.
 
-Values are shared: pywasm makes a new `ValInst` for every value and never changes one. Memory is
-kept as pages of 4 KiB, those that did not change shared with another snapshot, so that a snapshot
-costs what has changed.
+A snapshot of memory is made of pages of 4 KiB, and shares those that did not change with another
+snapshot: it takes as much memory as has changed.
 """
 
 from __future__ import annotations
@@ -11,10 +10,7 @@ import operator
 from dataclasses import dataclass
 from typing import Any
 
-import pywasm
-
-from purewasm_plugins.debugger.machine import DebugLinked
-from purewasm_plugins.runtime.instance import Instance
+from purewasm_plugins.engine.stepping import MachineState, SteppableMachine
 from purewasm_plugins.runtime.memory import GrowRefusal, Memory
 
 PAGE = 4096
@@ -27,13 +23,17 @@ _ZEROS = bytes(_CHUNK_BYTES)
 
 Chunk = tuple[bytes, ...]
 
-#: What is reckoned for an operand or local, a label and a frame: Python objects, measured.
-_VALUE_BYTES, _LABEL_BYTES, _FRAME_BYTES = 360, 120, 120
-
 
 @dataclass(frozen=True, slots=True)
 class MemoryImage:
-    """The content of a memory: its bytes, and how many of its pages are the module's."""
+    """The content of a memory.
+
+    Attributes:
+        chunks: its bytes.
+        size: their number, those of the host included.
+        pages: its size for the module, in pages of 64 KiB.
+        grow_refusal: why the last growth failed.
+    """
 
     chunks: tuple[Chunk, ...]
     size: int
@@ -41,12 +41,12 @@ class MemoryImage:
     grow_refusal: GrowRefusal | None
 
     def page(self, number: int) -> bytes:
-        """The 4 KiB page of that number; nothing past the end."""
+        """Return the 4 KiB page of that number; no bytes past the end."""
         chunk, index = divmod(number, _CHUNK)
         return self.chunks[chunk][index] if chunk < len(self.chunks) else b""
 
     def changed_pages(self, other: MemoryImage) -> list[int]:
-        """The numbers of the pages that may differ."""
+        """Return the numbers of the pages that may differ."""
         changed = []
         for number in range(max(len(self.chunks), len(other.chunks))):
             mine = self.chunks[number] if number < len(self.chunks) else ()
@@ -61,7 +61,7 @@ class MemoryImage:
 
 
 def memory_image(memory: Memory, like: MemoryImage | None = None) -> MemoryImage:
-    """An image of a memory, sharing with another one what is the same."""
+    """Make an image of a memory that shares the equal parts of another one."""
     data = memory.raw
     # `startswith` compares in place, where a slice would copy first.
     same = data.startswith
@@ -87,10 +87,10 @@ def _page(data: bytearray, start: int) -> bytes:
 
 
 def restore_memory(memory: Memory, image: MemoryImage) -> None:
-    """Make a memory what it was."""
+    """Put the content of a memory back to an image."""
     data = memory.raw
     same = data.startswith
-    # A debugger may do what no program can: make a memory smaller.
+    # A debugger may make a memory smaller, which no instruction can.
     memory.restore_size(image.size, image.pages)
     memory.grow_refusal = image.grow_refusal
     for number, chunk in enumerate(image.chunks):
@@ -104,12 +104,17 @@ def restore_memory(memory: Memory, image: MemoryImage) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A machine, and what its instance holds, before the instruction of that step."""
+    """The state of a machine and of its instance, before the instruction of a step.
+
+    Attributes:
+        step: the number of instructions that have run.
+        stack: the machine's own part.
+        memories, globals, tables, elements, data: what the instance holds, by index.
+        fuel_used: by the call so far.
+    """
 
     step: int
-    values: tuple[Any, ...]
-    labels: tuple[tuple[Any, ...], ...]
-    frames: tuple[tuple[Any, ...], ...]
+    stack: MachineState
     memories: tuple[MemoryImage, ...]
     globals: tuple[Any, ...]
     tables: tuple[tuple[Any, ...], ...]
@@ -118,13 +123,8 @@ class Snapshot:
     fuel_used: int
 
     def cost(self, neighbour: Snapshot | None) -> int:
-        """Bytes that this snapshot takes beside one that it shares pages with."""
-        stack = (
-            _VALUE_BYTES * (len(self.values) + sum(len(frame[1]) for frame in self.frames))
-            + _LABEL_BYTES * len(self.labels)
-            + _FRAME_BYTES * len(self.frames)
-        )
-        total = 2000 + stack
+        """Estimate the bytes that it takes beside a snapshot that it shares pages with."""
+        total = 2000 + self.stack.size
         for number, image in enumerate(self.memories):
             total += 8 * len(image.chunks)
             if neighbour is None:
@@ -139,15 +139,17 @@ class Snapshot:
         return total
 
 
-def take(linked: DebugLinked, like: Snapshot | None, *, same_memory: bool = False) -> Snapshot:
-    """A snapshot of a machine that stands still.
+def take(
+    machine: SteppableMachine, like: Snapshot | None, *, same_memory: bool = False
+) -> Snapshot:
+    """Take a snapshot of a machine that is paused.
 
     Args:
-        linked: the machine.
+        machine: the machine.
         like: a snapshot to share with.
         same_memory: nothing has been written to memory since `like` was taken.
     """
-    instance, stack = linked.instance, linked.machine.stack
+    instance = machine.instance
     if like is not None and same_memory:
         memories = like.memories
     else:
@@ -156,10 +158,8 @@ def take(linked: DebugLinked, like: Snapshot | None, *, same_memory: bool = Fals
             for number, memory in enumerate(instance.memories)
         )
     return Snapshot(
-        linked.clock.step,
-        tuple(stack.value),
-        tuple((at.arity, at.frame, at.value, at.carry, at.instr, at.index) for at in stack.label),
-        tuple((f.module, tuple(f.locals.data), f.arity, f.label, f.value) for f in stack.frame),
+        machine.clock.step,
+        machine.save(),
         memories,
         tuple(cell.raw for cell in instance.globals),
         tuple(
@@ -173,31 +173,14 @@ def take(linked: DebugLinked, like: Snapshot | None, *, same_memory: bool = Fals
 
 
 def _shared(new: tuple[Any, ...], old: tuple[Any, ...] | None) -> tuple[Any, ...]:
+    """Return the old tuple in place of an equal new one."""
     return new if old is None or new != old else old
 
 
-def restore(linked: DebugLinked, snapshot: Snapshot) -> None:
-    """Put a machine, and what its instance holds, back to what they were."""
-    restore_stack(linked, snapshot)
-    restore_store(linked.instance, snapshot)
-    linked.instance.budget.fuel_used = snapshot.fuel_used
-    linked.clock.step = snapshot.step
-
-
-def restore_stack(linked: DebugLinked, snapshot: Snapshot) -> None:
-    """The machine's own part of `restore`."""
-    stack = pywasm.core.Stack()
-    stack.value = list(snapshot.values)
-    stack.label = [pywasm.core.Label(*label) for label in snapshot.labels]
-    stack.frame = [
-        pywasm.core.Frame(module, pywasm.core.LocalsInst(list(values)), arity, label, value)
-        for module, values, arity, label, value in snapshot.frames
-    ]
-    linked.machine.stack = stack
-
-
-def restore_store(instance: Instance, snapshot: Snapshot) -> None:
-    """The instance's part of `restore`: memories, globals, tables and segments."""
+def restore(machine: SteppableMachine, snapshot: Snapshot) -> None:
+    """Put a machine and its instance back to a snapshot."""
+    instance = machine.instance
+    machine.restore(snapshot.stack)
     for memory, image in zip(instance.memories, snapshot.memories, strict=True):
         restore_memory(memory, image)
     for cell, raw in zip(instance.globals, snapshot.globals, strict=True):
@@ -206,3 +189,5 @@ def restore_store(instance: Instance, snapshot: Snapshot) -> None:
         table.elements[:] = elements
     instance.element_segments[:] = snapshot.elements
     instance.data_segments[:] = snapshot.data
+    instance.budget.fuel_used = snapshot.fuel_used
+    machine.clock.step = snapshot.step

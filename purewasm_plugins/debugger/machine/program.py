@@ -1,7 +1,6 @@
-"""The program that is debugged, as text and names: what does not change while it runs.
+"""The program that is debugged: its disassembly, its names, and the locations that users write.
 
-From a valid module come the lines of each function's disassembly, the names of functions, locals
-and globals, and the places that a location written by a person means.
+Nothing here changes while it runs.
 """
 
 from __future__ import annotations
@@ -9,9 +8,11 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from dataclasses import dataclass
+from itertools import islice
 
 from purewasm_plugins.errors import LocationError
-from purewasm_plugins.wasm import Control, ExternKind, Instruction, ValidModule, ValType
+from purewasm_plugins.wasm import Control, ExternKind, Instruction, Span, ValidModule, ValType
+from purewasm_plugins.wasm.binary.instructions import instructions
 from purewasm_plugins.wasm.symbols.names import Names
 from purewasm_plugins.wasm.text.printer import Identifiers, body_lines
 
@@ -22,11 +23,11 @@ class Line:
 
     Attributes:
         function: the function's index.
-        number: which of its instructions this is, counted from 1.
-        offset: where in the module the instruction lies, in bytes.
-        depth: how many blocks it lies in.
+        number: the instruction's number in the function, counted from 1.
+        offset: of the instruction in the module, in bytes.
+        depth: the number of blocks around it.
         text: the instruction.
-        instruction: the same, decoded.
+        instruction: the decoded instruction.
     """
 
     function: int
@@ -46,7 +47,7 @@ class Location:
 
 
 class Program:
-    """A module's functions as lines, and its names.
+    """The functions of a module as lines, and the names of what it holds.
 
     Attributes:
         module: the module.
@@ -64,6 +65,12 @@ class Program:
             if export.kind is ExternKind.FUNCTION:
                 self._exports[export.name] = export.index
         self._exported = {index: name for name, index in reversed(self._exports.items())}
+        #: By name without the `$`; the names of the name section go before the identifiers.
+        self._functions_by_name: dict[str, int] = {}
+        for index, name in self._names.functions.items():
+            self._functions_by_name.setdefault(name, index)
+        for index, identifier in self._identifiers.functions.items():
+            self._functions_by_name.setdefault(identifier[1:], index)
 
     @property
     def first_defined(self) -> int:
@@ -71,11 +78,11 @@ class Program:
         return self.module.imported_functions
 
     def functions(self) -> range:
-        """The indices of the functions that the module defines."""
+        """Return the indices of the functions that the module defines."""
         return range(self.first_defined, self.first_defined + len(self.module.functions))
 
     def function_name(self, index: int) -> str:
-        """What to call a function: its name, the name of its export, or its index."""
+        """Return the name of a function: the name section's, that of an export, or its index."""
         name = self._names.functions.get(index) or self._exported.get(index)
         if name is None and index < self.first_defined:
             imports = [i for i in self.module.imports if isinstance(i.type, int)]
@@ -83,11 +90,11 @@ class Program:
         return name or f"function {index}"
 
     def local_name(self, function: int, index: int) -> str | None:
-        """The name of a local, without the `$` of the text; None where it has none."""
+        """Return the name of a local, without the `$` of the text; None where it has none."""
         return self._names.locals.get(function, {}).get(index)
 
     def global_name(self, index: int) -> str | None:
-        """The name of a global: the name section's or that of an export."""
+        """Return a global's name, of the name section or of an export; None without one."""
         name = self._names.globals.get(index)
         if name is not None:
             return name
@@ -97,7 +104,7 @@ class Program:
         return None
 
     def local_types(self, function: int) -> tuple[ValType, ...]:
-        """The types of a function's parameters and locals."""
+        """Return the types of a function's parameters and locals."""
         code = self.module.functions[function - self.first_defined]
         types = list(self.module.types[code.type_index].params)
         for count, type_ in code.locals:
@@ -105,21 +112,31 @@ class Program:
         return tuple(types)
 
     def control(self, function: int) -> Control:
-        """The blocks of a function."""
+        """Return the blocks of a function."""
         if function not in self._controls:
             self._controls[function] = self._valid.control(function)
         return self._controls[function]
 
     def lines(self, function: int) -> tuple[Line, ...]:
-        """The disassembly of a function that the module defines."""
+        """Return the disassembly of a function that the module defines."""
         if function not in self._lines:
             self._lines[function] = self._disassemble(function)
         return self._lines[function]
 
     def line(self, location: Location) -> Line:
-        """The line of an instruction."""
+        """Return the line of an instruction."""
         lines = self.lines(location.function)
         return lines[bisect_left(lines, location.offset, key=lambda line: line.offset)]
+
+    def following(self, location: Location) -> Location:
+        """Return the instruction behind one that is not its function's last.
+
+        It decodes two instructions, where `lines` would disassemble the whole function.
+        """
+        code = self.module.functions[location.function - self.first_defined]
+        span = Span(location.offset, code.body.end)
+        _, behind = islice(instructions(self.module.data, span), 2)
+        return Location(location.function, behind.offset)
 
     def _disassemble(self, function: int) -> tuple[Line, ...]:
         code = self.module.functions[function - self.first_defined]
@@ -135,7 +152,7 @@ class Program:
         return tuple(found)
 
     def locate(self, location: str | int | Location) -> Location:
-        """The instruction that somebody means.
+        """Find the instruction that a location written by a user means.
 
         Args:
             location: a function's index (`7` or `"7"`), its name or that of its export (`"parse"`),
@@ -143,7 +160,7 @@ class Program:
                 the module (`"0x1f4"`).
 
         Raises:
-            LocationError: there is nothing there.
+            LocationError: there is no such instruction.
         """
         if isinstance(location, Location):
             return location
@@ -164,7 +181,7 @@ class Program:
         return Location(function, self.lines(function)[0].offset)
 
     def at_offset(self, offset: int) -> Location:
-        """The instruction at a byte offset.
+        """Return the instruction at a byte offset.
 
         Raises:
             LocationError: no instruction begins there.
@@ -181,10 +198,10 @@ class Program:
         raise LocationError(hex(offset), "that byte is in no function's code")
 
     def function(self, name: str | int) -> int:
-        """The index of the function that a name or index means, an imported one too.
+        """Return the index of the function that a name or index means, an imported one too.
 
         Raises:
-            LocationError: there is none.
+            LocationError: there is no such function.
         """
         index = self._function(str(name).strip())
         if index is None:
@@ -192,15 +209,12 @@ class Program:
         return index
 
     def _function(self, text: str) -> int | None:
+        """Find a function by an export, a name, an identifier (`$name`) or an index."""
         if text in self._exports:
             return self._exports[text]
-        plain = text.removeprefix("$")
-        for index, name in self._names.functions.items():
-            if plain == name:
-                return index
-        for index, identifier in self._identifiers.functions.items():
-            if "$" + plain == identifier:
-                return index
+        named = self._functions_by_name.get(text.removeprefix("$"))
+        if named is not None:
+            return named
         if text.isascii() and text.isdigit():
             index = int(text)
             if index < len(self.module.function_type_indices):
@@ -208,6 +222,12 @@ class Program:
         return None
 
     def _defined(self, name: str, location: str) -> int:
+        """Find a function that the module defines.
+
+        Raises:
+            LocationError: there is none, or it is imported; with `location`, of which the name is
+                a part.
+        """
         index = self._function(name)
         if index is None:
             if name.isascii() and name.isdigit():
