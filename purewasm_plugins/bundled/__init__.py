@@ -81,6 +81,12 @@ EXAMPLES: tuple[Example, ...] = (
         "grow_until_refused", "wat/grow_until_refused", "takes all memory that it gets", ("grow",)
     ),
     Example("imports_host", "wat/imports_host", "needs an import: env.log", ("greet",)),
+    Example(
+        "capitals_c",
+        "plugins/host_functions/capitals_c",
+        "needs functions of strings; C",
+        ("capital",),
+    ),
     Example("imports_wasi", "wat/imports_wasi", "needs WASI, which no host gives", ("echo",)),
     Example("missing_execute", "wat/missing_execute", "lacks an export of the ABI"),
 )

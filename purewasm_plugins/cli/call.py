@@ -15,11 +15,11 @@ from purewasm_plugins.cli.loading import load_module
 from purewasm_plugins.cli.options import limit_options
 from purewasm_plugins.cli.output import print_json, progress, visible
 from purewasm_plugins.engine import instantiate
-from purewasm_plugins.errors import LinkError, Trap, WasmError
-from purewasm_plugins.runtime.instance import Function, Instance
+from purewasm_plugins.errors import ExportKindError, LinkError, Trap, WasmError
+from purewasm_plugins.runtime.instance import Instance
 from purewasm_plugins.runtime.limits import ResourceLimits
-from purewasm_plugins.support.suggestions import listed, similar_name
-from purewasm_plugins.wasm import Module, ValidModule
+from purewasm_plugins.support.suggestions import listed
+from purewasm_plugins.wasm import ValidModule
 from purewasm_plugins.wasm.types import FuncType, ValType
 
 
@@ -56,18 +56,21 @@ def call(
       purewasm call echo plugin_tools_count --json
     """
     module = load_module(file)
-    type = _function_type(module.module, export, file)
-    values = _values(type, arguments, export)
     try:
         with progress(f"calling {export}"):
-            function = _instance(module, limits, engine, file).exports[export]
-            if not isinstance(function, Function):
-                raise Failure(f"{file}: the export {export} is no function", Exit.TOOL)
+            function = _instance(module, limits, engine, file).exports.function(export)
+            values = _values(function.type, arguments, export)
             result = function(*values)
     except Trap as error:
         trailer = tuple(f"  {line}" for line in error.backtrace()) if backtrace else ()
         message = f"{export} trapped: {error.reason}{advice(error)}"
         raise Failure(message, Exit.TOOL, trailer) from error
+    except ExportKindError as error:
+        message = f"{file}: the export '{export}' is a {error.found}, not a function"
+        raise Failure(message, Exit.TOOL) from error
+    except WasmError as error:
+        raise Failure(f"{file}: {error}", Exit.TOOL) from error
+    type = function.type
     results = _results(type, result)
     if as_json:
         print_json(
@@ -82,30 +85,6 @@ def call(
         return
     for kind, value in results:
         click.echo(_text(kind, value))
-
-
-def _function_type(module: Module, export: str, path: str) -> FuncType:
-    """Return the type of an exported function.
-
-    Raises:
-        Failure: the module exports no function of that name.
-    """
-    types = {entry.name: module.export_type(entry) for entry in module.exports}
-    functions = [name for name, type in types.items() if isinstance(type, FuncType)]
-    type = types.get(export)
-    if isinstance(type, FuncType):
-        return type
-    similar = similar_name(export, functions)
-    if type is not None:
-        problem = f"the export '{export}' is no function: {type}"
-    elif similar is not None:
-        problem = f"there is no export '{export}'; did you mean {similar}?"
-    else:
-        problem = f"there is no export '{export}'"
-    if similar is None or type is not None:
-        names = listed(functions) or "none"
-        problem += f"; the exported functions are: {names}"
-    raise Failure(f"{path}: {problem}", Exit.TOOL)
 
 
 def _values(type: FuncType, arguments: tuple[str, ...], export: str) -> list[Any]:

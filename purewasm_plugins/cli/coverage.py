@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from purewasm_plugins.cli.exits import Exit, Failure
-from purewasm_plugins.cli.loading import load_plugin
+from purewasm_plugins.cli.loading import find_tool, load_plugin
 from purewasm_plugins.cli.options import limit_options, plugin_argument, tool_argument
 from purewasm_plugins.cli.output import console, instructions, show_table, visible
 from purewasm_plugins.debugger import CoverageEngine, FunctionCoverage, report
@@ -49,10 +49,9 @@ def coverage(
         raise Failure(str(error), Exit.PLUGIN) from error
     loaded = load_plugin(plugin, limits, counting)
     counting.reset()
-    named = any(tool == known.name for known in loaded.tools)
-    index = tool if named or not tool.isdigit() else int(tool)
     for text in inputs or ("",):
         try:
+            index = find_tool(loaded, tool).index
             loaded.execute_tool(index, text)
         except ToolExecutionError as error:
             if error.__cause__ is None:

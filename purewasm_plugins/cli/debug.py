@@ -15,8 +15,14 @@ import click
 from purewasm_plugins.cli.debug_commands import Commands, Refused
 from purewasm_plugins.cli.debug_screen import Screen
 from purewasm_plugins.cli.exits import Exit, Failure
-from purewasm_plugins.cli.loading import load_plugin
-from purewasm_plugins.cli.options import limit_options, plugin_argument, tool_argument
+from purewasm_plugins.cli.inputs import tool_input
+from purewasm_plugins.cli.loading import find_tool, load_plugin
+from purewasm_plugins.cli.options import (
+    input_file_option,
+    limit_options,
+    plugin_argument,
+    tool_argument,
+)
 from purewasm_plugins.cli.output import console, visible
 from purewasm_plugins.debugger import DebugSession
 from purewasm_plugins.errors import PureWasmError, ToolExecutionError
@@ -30,9 +36,7 @@ _PROMPT = "(debug) "
 @plugin_argument
 @tool_argument
 @click.argument("input", required=False, metavar="[INPUT]")
-@click.option(
-    "--input-file", type=click.File("rb"), metavar="FILE", help="Where the input comes from."
-)
+@input_file_option
 @click.option(
     "-x", "--commands", type=click.File("r"), metavar="FILE", help="Commands to do at first."
 )
@@ -49,7 +53,7 @@ def debug(
     plugin: str,
     tool: str,
     input: str | None,
-    input_file: Any,
+    input_file: str | None,
     commands: Any,
     history: int,
     limits: ResourceLimits,
@@ -75,32 +79,14 @@ def debug(
     _converse(session, screen, commands or ())
 
 
-def tool_input(input: str | None, input_file: Any) -> str:
-    """The input of a tool, from an argument or a file.
-
-    Raises:
-        Failure: the file is not UTF-8.
-    """
-    if input_file is None:
-        return input or ""
-    try:
-        content: str = input_file.read().decode()
-    except UnicodeDecodeError as error:
-        message = f"{input_file.name} is not UTF-8: byte {error.start}"
-        raise Failure(message, Exit.USAGE) from error
-    return content
-
-
 def open_session(loaded: WasmPlugin, tool: str, text: str, history: int) -> DebugSession:
     """A session at the start of a tool.
 
     Raises:
         Failure: there is no such tool, or it cannot be given that input.
     """
-    named = any(tool == known.name for known in loaded.tools)
     try:
-        index = tool if named or not tool.isdigit() else int(tool)
-        return DebugSession(loaded, index, text, history_bytes=history)
+        return DebugSession(loaded, find_tool(loaded, tool).index, text, history_bytes=history)
     except ToolExecutionError as error:
         raise Failure(str(error), Exit.TOOL) from error
     except PureWasmError as error:

@@ -1,4 +1,4 @@
-"""Printing: texts of strangers made harmless, tables, colours, and a sign of life."""
+"""Printing: escapes for texts that a plugin chose, tables, colours, and a progress display."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ import click
 from purewasm_plugins.errors import escape_controls
 
 if TYPE_CHECKING:
-    # rich takes longer to import than most commands take to run: it is imported where it is used.
+    # Importing rich takes longer than most commands run: each function that needs it imports it.
     from rich.console import Console, RenderableType
     from rich.progress import Progress
 
-#: Characters of a text that are shown: a name may have millions.
+#: Characters of a text that are shown; a name may have millions.
 SHOWN = 300
 
-#: Rows of a table that are shown: a module may have a million exports.
+#: Rows of a table that are shown; a module may have a million exports.
 ROWS = 1000
 
-#: Seconds of silence before there is a sign of life.
+#: Seconds after which progress is shown.
 PATIENCE = 1.0
 
-#: Columns for what is not shown on a terminal: enough that nothing is wrapped.
+#: The width of an output that is not a terminal: enough that nothing is wrapped.
 _UNWRAPPED = 100_000
 
 #: Lines of code that are coloured at a time.
@@ -36,10 +36,10 @@ _CHUNK = 200
 
 
 def visible(text: str, limit: int = SHOWN) -> str:
-    """A text on one line without anything that a terminal might act on.
+    """Return a text on one line without anything that a terminal might act on.
 
-    Control characters, those that change the direction of text, and everything else that has no
-    shape become escapes, as in a Python string. What is too long is cut.
+    Each character that is not printable (controls, line ends, changes of direction) becomes an
+    escape, as in a Python string. A text longer than `limit` is cut, and its length is given.
     """
     shown = "".join(
         char if char.isprintable() else char.encode("unicode_escape").decode()
@@ -49,31 +49,31 @@ def visible(text: str, limit: int = SHOWN) -> str:
 
 
 def readable(text: str) -> str:
-    """A text of several lines without anything that a terminal acts on, but for tabs.
+    """Return a text of several lines in which a terminal acts on tabs and line ends only.
 
-    Less is escaped than by `visible`: what joins letters and emoji, and spaces of all kinds, stay.
+    `visible` escapes more: here, joiners of letters and emoji, and spaces of all kinds, stay.
     """
-    # A carriage return that does not end a line would have the terminal write over it.
+    # A carriage return inside a line would make the terminal overwrite the line: it is escaped.
     return "\r\n".join(escape_controls(line, keep="\n\t") for line in text.split("\r\n"))
 
 
 def instructions(count: int) -> str:
-    """So many instructions, in words."""
+    """Return a number of instructions in words."""
     return f"{count} instruction{'s' * (count != 1)}"
 
 
 def print_error(message: str) -> None:
-    """Say on standard error what went wrong, in a line."""
+    """Print an error on standard error, in one line."""
     click.echo(f"purewasm: {visible(message, 1000)}", err=True)
 
 
 def print_json(value: Any) -> None:
-    """Print a value as JSON, in ASCII: so no character in it means anything to a terminal."""
+    """Print a value as JSON, in ASCII: a terminal acts on none of its characters."""
     click.echo(json.dumps(value, indent=2))
 
 
 def console() -> Console:
-    """Where commands print. Nothing in a text means markup."""
+    """Return the console of standard output, which takes nothing in a text for markup."""
     from rich.console import Console
 
     console = Console(markup=False, highlight=False, emoji=False, soft_wrap=False)
@@ -83,7 +83,7 @@ def console() -> Console:
 
 
 def show(console: Console, renderable: RenderableType) -> None:
-    """Print something, without spaces at the ends of lines where it is not on a terminal."""
+    """Print a renderable, without spaces at the ends of lines where it is no terminal."""
     if console.is_terminal:
         console.print(renderable)
         return
@@ -94,9 +94,9 @@ def show(console: Console, renderable: RenderableType) -> None:
 
 
 def show_table(console: Console, heading: str, rows: Sequence[Sequence[str]]) -> None:
-    """Print rows in columns under a heading, each cell made `visible`; `ROWS` of them.
+    """Print the first `ROWS` rows in columns under a heading, each cell made `visible`.
 
-    Nothing for no rows.
+    Where there are no rows, the heading is not printed either.
     """
     from rich.padding import Padding
     from rich.table import Table
@@ -109,7 +109,7 @@ def show_table(console: Console, heading: str, rows: Sequence[Sequence[str]]) ->
     table = Table.grid(padding=(0, 2))
     hidden = len(rows) - ROWS
     rows = rows[:ROWS]
-    # Rich gives an empty column a width, at the cost of the others.
+    # Rich would give an empty column a width, and the others less.
     used = [column for column in range(len(rows[0])) if any(row[column] for row in rows)]
     for column in used:
         table.add_column(overflow="fold", style="" if column else "cyan")
@@ -122,7 +122,7 @@ def show_table(console: Console, heading: str, rows: Sequence[Sequence[str]]) ->
 
 @contextmanager
 def progress(label: str) -> Iterator[None]:
-    """After a while, show on standard error that work is going on, if that is a terminal."""
+    """Show a spinner on standard error, if that is a terminal, from `PATIENCE` seconds on."""
     if not sys.stderr.isatty():
         yield
         return
@@ -140,7 +140,7 @@ def progress(label: str) -> Iterator[None]:
 
 
 def _spinner(label: str) -> Iterator[Progress]:
-    """A running spinner, where the terminal can show one."""
+    """Yield a running spinner, if the terminal can show one."""
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -156,11 +156,11 @@ def _spinner(label: str) -> Iterator[Progress]:
 
 
 def print_code(lines: Iterable[str], language: str) -> None:
-    """Print lines of code, in colours where it goes to a terminal.
+    """Print lines of code, in colours on a terminal.
 
     Args:
-        lines: without line ends, free of control characters.
-        language: what Pygments calls it.
+        lines: the lines, without line ends and control characters.
+        language: the name that Pygments has for the language.
     """
     out = console()
     if not out.is_terminal or out.no_color:
@@ -170,8 +170,8 @@ def print_code(lines: Iterable[str], language: str) -> None:
     from rich.syntax import Syntax
 
     syntax = Syntax("", language, theme="ansi_dark", background_color="default")
-    # A few lines at a time, since colouring takes longer than all the rest; no construct of these
-    # languages that a colour depends on goes over the end of a line.
+    # A few lines at a time: colouring takes longer than all the rest. It needs no more context,
+    # since no token of these languages spans lines.
     lines = iter(lines)
     while chunk := list(itertools.islice(lines, _CHUNK)):
         out.print(syntax.highlight("\n".join(chunk)), soft_wrap=True, end="")

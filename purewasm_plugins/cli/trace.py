@@ -8,11 +8,13 @@ from typing import Any
 
 import click
 
-from purewasm_plugins.cli.debug import open_session, tool_input
+from purewasm_plugins.cli.debug import open_session
 from purewasm_plugins.cli.exits import Exit, Failure
+from purewasm_plugins.cli.inputs import tool_input
 from purewasm_plugins.cli.loading import load_plugin
 from purewasm_plugins.cli.options import (
     function_option,
+    input_file_option,
     limit_options,
     plugin_argument,
     tool_argument,
@@ -34,9 +36,7 @@ _NO_HISTORY = 1
 @plugin_argument
 @tool_argument
 @click.argument("input", required=False, metavar="[INPUT]")
-@click.option(
-    "--input-file", type=click.File("rb"), metavar="FILE", help="Where the input comes from."
-)
+@input_file_option
 @click.option("--calls", "only_calls", is_flag=True, help="Only the calls, as a tree.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on each line.")
 @function_option("Only the instructions of this function.")
@@ -46,7 +46,7 @@ def trace(
     plugin: str,
     tool: str,
     input: str | None,
-    input_file: Any,
+    input_file: str | None,
     only_calls: bool,
     as_json: bool,
     function: str | None,

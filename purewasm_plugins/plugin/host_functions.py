@@ -53,8 +53,8 @@ class HostFunction(Function, Generic[_Parameters, _Result]):
     def __init__(self, function: Callable[_Parameters, _Result]) -> None:
         """Make an import of a function; see `host_function`."""
         type = _type(function)
-        call = _Call(function, takes_caller(function), bool(type.results))
-        super().__init__(type, call, name=function.__name__)
+        name = getattr(function, "__name__", "")
+        super().__init__(type, _Call(function, name, bool(type.results)), name=name)
         self.function = function
         update_wrapper(self, function)
 
@@ -64,7 +64,7 @@ class HostFunction(Function, Generic[_Parameters, _Result]):
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         """Pickle by its name where it is a decorated function, else by that of its function."""
-        path = self.function.__qualname__
+        path = getattr(self.function, "__qualname__", "")
         found: Any = sys.modules.get(self.function.__module__)
         for name in path.split("."):
             found = getattr(found, name, None)
@@ -114,11 +114,10 @@ def host_function(
 class _Call:
     """The function on pointers; a class, so that plugins with it can be pickled."""
 
-    def __init__(
-        self, function: Callable[..., str | None], takes_caller: bool, returns: bool
-    ) -> None:
+    def __init__(self, function: Callable[..., str | None], name: str, returns: bool) -> None:
         self._function = function
-        self._takes_caller = takes_caller
+        self._name = f"the host function {name}"
+        self._takes_caller = takes_caller(function)
         self._returns = returns
 
     def __call__(self, caller: Caller, *pointers: int) -> int | None:
@@ -131,10 +130,6 @@ class _Call:
             wanted = "str" if self._returns else "None"
             raise TypeError(f"{self._name} must return {wanted}, and returned {result!r}")
         return None if result is None else self._write(caller, result)
-
-    @property
-    def _name(self) -> str:
-        return f"the host function {self._function.__name__}"
 
     def _write(self, caller: Caller, text: str) -> int:
         """Put a result into the plugin's memory.

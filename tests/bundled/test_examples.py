@@ -17,7 +17,7 @@ from tests.conftest import ROOT
 
 #: Imports for the examples that need some.
 IMPORTS: dict[str, dict[str, Any]] = {
-    "env": {"log": lambda pointer: None},
+    "env": {"log": lambda pointer: None, "lookup": lambda table, key: table},
     "wasi_snapshot_preview1": {"fd_write": lambda *_: 0},
 }
 

@@ -152,7 +152,7 @@ def test_the_command_trace_where_something_is_wrong() -> None:
     result = run("trace", str(WAT / "trap_division.wasm"), "0", "x")
     assert (result.returncode, len(result.stdout.splitlines())) == (4, 2)
     assert result.stderr.startswith("purewasm: trap: integer divide by zero\n")
-    endless = ("trace", str(WAT / "loop_forever.wasm"), "0", "x", "--timeout", "0.2")
+    endless = ("trace", str(WAT / "loop_forever.wasm"), "0", "x", "--timeout", "2")
     for options in (("--function", "plugin_name"), ("--calls",)):
         result = run(*endless, *options)
         assert result.returncode == 4
