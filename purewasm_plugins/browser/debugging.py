@@ -1,7 +1,7 @@
-"""The debugger as the page asks for it: one session, moves in, what there is to see out.
+"""The Python side of the Debug tab: one debugger session, its moves and its state in JSON.
 
-Nothing here runs for long: a move that may be long is made in slices, and the page asks for the
-next one. So it can show how far the plugin is, and stop it without losing what was reached.
+No request runs for long: a long move is made in slices, and the page requests each one. So the page
+can show the reached step, and can stop the move without losing the session.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from purewasm_plugins.wasm.text.printer import MAX_INDENTATION
 
 Answer = dict[str, Any]
 
-#: Seconds that a slice of a long move may take, roughly; and its instructions, at first.
+#: The seconds that a slice of a long move takes, roughly, and the instructions of the first slice.
 SLICE_SECONDS, FIRST_SLICE = 0.15, 2_000
 
-#: The most that is shown: rows of a list, frames of each end, lines of code, characters.
+#: The most that the page shows: rows of a list, frames of each end, lines of code, characters.
 MOST_ROWS, MOST_FRAMES, MOST_LINES, MOST_TEXT = 200, 12, 2_000, 2_000
 
-#: Bytes of memory in a row, and how many rows there are.
+#: The bytes of memory in a row, and the number of rows.
 _ROW, _ROWS = 16, 8
 
 _MOVES: Mapping[str, Callable[[DebugSession, int], Stop]] = {
@@ -54,23 +54,28 @@ _MOVES: Mapping[str, Callable[[DebugSession, int], Stop]] = {
 
 
 class Debugging:
-    """A session, and what of it the page looks at."""
+    """A debugger session, with the frame and the memory that the page shows."""
 
     def __init__(self, plugin: WasmPlugin, tool: int, input: str) -> None:
-        """Stand before the first instruction of a tool.
+        """Open a session on a call, before its first instruction.
+
+        Args:
+            plugin: the plugin; the session makes an instance of its own.
+            tool: the index of the tool.
+            input: the input of the tool.
 
         Raises:
             ToolExecutionError: there is no such tool, or the input cannot be passed to it.
-            WasmError: the plugin cannot be brought to life a second time.
+            WasmError: another instance of the plugin cannot be made.
         """
         self._session = DebugSession(plugin, tool, input)
         shown = json.dumps(_cut(input, 60), ensure_ascii=False)
         self._title = f"{plugin.tools[tool].name}({shown})"
         self._slice = FIRST_SLICE
         self._frame = 0
-        #: What the page wants to see of memory: an expression; None for what is of interest.
+        #: The expression of the address that the page shows; None to follow the call.
         self._wanted: str | None = None
-        #: Where it looks if nothing is of interest: where it looked before, at first at the input.
+        #: The address that the page shows; at first that of the input.
         self._address = self._session.view.address("local[1]")
         self._methods: Mapping[str, Callable[..., Answer]] = {
             "move": self.move,
@@ -87,19 +92,19 @@ class Debugging:
         """Answer one request.
 
         Args:
-            do: the name of a method below.
-            params: its arguments.
+            do: the name of a method of this class.
+            params: the arguments of the method.
 
         Raises:
-            DebuggerError: it cannot be done; the session goes on.
+            DebuggerError: the request is not possible; the session is unchanged.
         """
         return self._methods[do](**params)
 
     def move(self, move: str) -> Answer:
-        """Make a move, or its first slice; "proceed" makes the next slice.
+        """Make a move, or the first slice of a long one; "proceed" makes the next slice.
 
         Args:
-            move: one of `_MOVES`.
+            move: a key of `_MOVES`.
         """
         started = time.perf_counter()
         stop = _MOVES[move](self._session, self._slice)
@@ -111,10 +116,10 @@ class Debugging:
         return self.state()
 
     def go(self, step: int) -> Answer:
-        """Go to a step that was reached already.
+        """Go to a step that the session has reached.
 
         Raises:
-            DebuggerError: it was not, or the history has forgotten it.
+            DebuggerError: the step was not reached, or is no longer in the history.
         """
         first, last = self._session.first_step, self._session.last_step
         if not first <= step <= last:
@@ -127,17 +132,18 @@ class Debugging:
         """Set a breakpoint.
 
         Args:
-            place: see `Program.locate`.
-            condition: what must be true there; nothing for anything.
+            place: a place, as `Program.locate` takes it.
+            condition: an expression; the session stops where it is true, or always where it is "".
 
         Raises:
-            LocationError, ExpressionError: there is no such place, or that is no condition.
+            LocationError: there is no such place.
+            ExpressionError: the condition is malformed.
         """
         self._session.stops.add_breakpoint(place, condition=condition.strip() or None)
         return self.state()
 
     def toggle(self, function: int, offset: int) -> Answer:
-        """Remove the breakpoints of an instruction, or set one where there is none."""
+        """Remove the breakpoints of an instruction; set one if there is none."""
         location = Location(function, offset)
         points = [p for p in self._session.stops.breakpoints.values() if p.location == location]
         for point in points:
@@ -147,13 +153,14 @@ class Debugging:
         return self.state()
 
     def watch(self, address: str) -> Answer:
-        """Stop after a write to a byte of memory; or no more, where that is asked for again.
+        """Watch a byte of memory for writes; stop watching it if it is watched already.
 
         Args:
             address: an expression.
 
         Raises:
-            ExpressionError, LocationError: it is none, or no byte of memory.
+            ExpressionError: the expression is malformed.
+            LocationError: the memory has no such byte.
         """
         session = self._session
         start = session.view.address(address)
@@ -165,23 +172,23 @@ class Debugging:
         return self.state()
 
     def remove(self, number: int) -> Answer:
-        """Forget a breakpoint or a watchpoint.
+        """Remove a breakpoint or a watchpoint.
 
         Raises:
-            DebuggerError: there is none of that number.
+            DebuggerError: neither has this number.
         """
         self._session.stops.remove(number)
         return self.state()
 
     def look(self, frame: int = 0, address: str | None = None) -> Answer:
-        """Look at another frame, or at another piece of memory.
+        """Select a frame and the memory to show.
 
         Args:
-            frame: counted from the innermost; the next move leads back to that.
-            address: an expression, evaluated after each move; None for what is of interest.
+            frame: counted from the innermost, which the next move selects again.
+            address: an expression, evaluated after each move; None to follow the call.
 
         Raises:
-            ExpressionError: it is none.
+            ExpressionError: the expression is malformed.
         """
         if address is not None:
             self._session.view.address(address)
@@ -189,7 +196,7 @@ class Debugging:
         return self.state()
 
     def code(self, function: int, offset: int | None = None) -> Answer:
-        """The lines of a function; of a long one, those around an instruction."""
+        """Return the lines of a function; of a long one, those around an instruction."""
         program = self._session.program
         name = program.function_name(function)
         answer: Answer = {"function": function, "name": name, "start": 0, "total": 0, "lines": []}
@@ -206,14 +213,14 @@ class Debugging:
         return answer
 
     def functions(self) -> list[tuple[int, str]]:
-        """The functions that have code: index and name."""
+        """Return the index and name of each function that the module defines."""
         program = self._session.program
         return [(index, program.function_name(index)) for index in program.functions()]
 
-    # What there is to see
+    # The state
 
     def state(self) -> Answer:
-        """Where the session stands, why, and everything that there is to see there."""
+        """Return the step, the reason of the last stop, and the state of the machine."""
         session = self._session
         stop, frames = session.stop, session.view.frames()
         self._frame = min(max(self._frame, 0), max(len(frames) - 1, 0))
@@ -243,14 +250,14 @@ class Debugging:
         }
 
     def _explanation(self, stop: Stop) -> Answer | None:
-        """The next instruction, and what it does."""
+        """Return the next instruction and its explanation."""
         if stop.function is None or stop.offset is None or stop.instruction is None:
             return None
         line = self._session.program.line(Location(stop.function, stop.offset))
         return {"text": _code(line), "says": explain(stop.instruction.opcode)}
 
     def _output(self) -> Answer | None:
-        """What the tool answered, once it has."""
+        """Return the output of the tool after its end."""
         if not self._session.finished:
             return None
         try:
@@ -319,7 +326,7 @@ class Debugging:
         }
 
     def _memory(self) -> Answer:
-        """The rows of memory to show, and what is marked in them."""
+        """Return the rows of memory to show, with the marks in them."""
         session, total = self._session, self._session.view.memory_size()
         answer: Answer = {"wanted": self._wanted, "problem": None, "text": "", "start": 0}
         if self._wanted is None:
@@ -355,7 +362,7 @@ class Debugging:
 
 
 def _code(line: Line) -> str:
-    """An instruction without the remark that tells blocks apart."""
+    """Return an instruction without the comment that names its block."""
     return _cut(line.text.partition("  ;;")[0], 100)
 
 
@@ -369,7 +376,7 @@ def _brief(value: Value) -> str:
 
 
 def _cut_rows(rows: Iterable[Answer]) -> Answer:
-    """The first rows, and how many more there are."""
+    """Return the first rows, and the number of the others."""
     kept = list(rows)
     return {"rows": kept[:MOST_ROWS], "more": max(0, len(kept) - MOST_ROWS)}
 

@@ -19,14 +19,15 @@ from pathlib import Path
 
 import purewasm_plugins
 from purewasm_plugins.browser.bundled import bundled_plugins
+from purewasm_plugins.errors import PureWasmError
 
-#: The release of Pyodide that the page is tested with, and where everybody can get it: the files of
-#: the npm package, which never change.
+#: The release of Pyodide that the page is tested with, and its public address: the files of the npm
+#: package, which never change.
 PYODIDE_VERSION = "314.0.7"
 PYODIDE_URL = f"https://cdn.jsdelivr.net/npm/pyodide@{PYODIDE_VERSION}/"
 
-#: What the page needs of Pyodide, of which a copy may hold much more, each with its hash; a browser
-#: refuses what comes from the public address and has another one. And about how many bytes.
+#: The files of Pyodide that the page needs, with their hashes: the browser refuses a file from the
+#: public address that has another hash. `PYODIDE_SIZE` is the sum of their bytes, roughly.
 PYODIDE_FILES = {
     "pyodide.mjs": ("sha384-Lp79fMwxa4n2BLtugpUAoQMlbxIdg8iCUiP1r3h7nJLkQjwlXT1JzZTeHVL+f4Dg"),
     "pyodide.asm.mjs": ("sha384-/2281iaC0Iimw0B3Kagy1DBfZcJG3W4KYW+EmOqhsdY3fR9BJ88FE2Zt6y0KQKpa"),
@@ -50,11 +51,11 @@ _LEFT_OUT = ("browser/page", "cli", "__main__.py")
 _SUFFIXES_LEFT_OUT = (".wasm", ".md", ".pyc")
 
 
-#: Where the page has its policy in place of this.
+#: The place of the policy in the page.
 _POLICY_MARK = b"{policy}"
 
 
-class SiteError(Exception):
+class SiteError(PureWasmError):
     """Raised where a file of the site is missing."""
 
 

@@ -61,6 +61,19 @@ def local_pyodide() -> Path:
 
 
 @pytest.fixture(scope="session")
+def site() -> Site:
+    """The site without a copy of Pyodide."""
+    return Site()
+
+
+@pytest.fixture
+def server(site: Site) -> Iterator[PlaygroundServer]:
+    """A server of the site."""
+    with PlaygroundServer(site) as server, serving(server):
+        yield server
+
+
+@pytest.fixture(scope="session")
 def served() -> Iterator[str]:
     """The address of the page."""
     with PlaygroundServer(Site(local_pyodide())) as server, serving(server):

@@ -1,4 +1,4 @@
-"""The debugger behind the page: what the page asks for, and what comes back; in every Python."""
+"""The requests of the Debug tab and their answers, in any Python."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_what_there_is_to_see(ask: Ask, open_call: Ask) -> None:
     state = ask("move", move="step")
     assert changed(state, "stack") == ["0"]
     assert values(state, "stack") == ["112 0x70 'p'"]
-    # The caller, and what it waits with.
+    # The frame of the caller.
     state = ask("look", frame=1)
     assert state["function"] != state["frames"][0]["function"]
     assert [label["kind"] for label in state["labels"]["rows"]][-1] == "function"
@@ -123,7 +123,7 @@ def test_the_memory_that_is_touched_and_changed(ask: Ask, open_call: Ask) -> Non
     content = bytes.fromhex(state["memory"]["hex"])
     assert content[place[0] - state["memory"]["start"]] == ord("P")
     state = ask("move", move="back step")
-    # Going back changes it as well.
+    # A move backwards changes it as well.
     assert memory_marks(state, "changed") == [place]
     state = ask("look", address="local.input + 1")
     assert state["memory"]["text"].startswith("local.input + 1 is 0x")
@@ -244,7 +244,7 @@ def test_an_endless_loop_is_run_in_slices(
         step = state["step"]
         state = ask("move", move="proceed")
         assert state["step"] > step
-    # Whoever stops it just asks for nothing more: everything is there.
+    # The page stops a move by requesting no further slice: the session keeps all steps.
     last = state["step"]
     assert ask("move", move="back step")["step"] == last - 1
     assert ask("go", step=10)["step"] == 10
@@ -298,7 +298,7 @@ def test_an_input_that_cannot_be_passed(ask: Ask, open_call: Ask) -> None:
     open_call("echo", "fine")
     state = ask("move", move="step")
     assert ask("open", tool=0, input="a\0b")["error"]["type"] == "ToolExecutionError"
-    # The session before it goes on.
+    # The previous session stays open.
     assert ask("look") == state
 
 

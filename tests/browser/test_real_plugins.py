@@ -1,4 +1,4 @@
-"""The bundled plugins answer, on every engine and in every Python; in Pyodide above all."""
+"""Compiled plugins give their outputs on every engine; the tests run in Pyodide, too."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ CASES: list[tuple[str, str, str, str]] = [
 def test_real_plugins(load: Load, source: str, tool: str, input: str, output: str) -> None:
     plugin = load(source)
     assert plugin.execute_tool(tool, input).strip() == output
-    # And again: what a call leaves behind must not disturb the next one.
+    # A second call is not disturbed by what the first one left in memory.
     assert plugin.execute_tool(tool, input).strip() == output
 
 

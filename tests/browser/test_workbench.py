@@ -1,4 +1,4 @@
-"""What the page asks of the worker, and what comes back; the same in every Python."""
+"""The workbench: the page's requests and their answers, in any Python."""
 
 from __future__ import annotations
 
@@ -85,8 +85,8 @@ def test_the_python_of_a_function(ask: Ask, load: Ask) -> None:
     answer = ask("function", index=6)
     offsets = {offset for offset, _ in answer["lines"]}
     assert answer["python"][0][0].startswith("def f6")
-    # Each line says where it comes from; the first ones stand for the function as a whole, and the
-    # last one for its end, which the disassembly writes as a parenthesis.
+    # Each line has the offset of its instruction. The first lines belong to the function as a
+    # whole, the last one to its end, which the disassembly prints as a parenthesis.
     assert {offset for _, offset in answer["python"][3:-1]} <= offsets
 
 
@@ -105,7 +105,7 @@ def test_a_tool_with_a_schema(ask: Ask, load: Ask) -> None:
 
 @pytest.mark.parametrize("levels", [300, 100_000])
 def test_arguments_nested_too_deep(ask: Ask, load: Ask, levels: int) -> None:
-    """As the values that a form makes, and as text."""
+    """Arguments as values from a form, and as text."""
     load("with_schema")
     deep = "[" * levels + "]" * levels
     request = f'{{"method": "run", "params": {{"tool": 0, "arguments": {{"query": {deep}}}}}}}'
@@ -152,7 +152,7 @@ def test_what_is_no_plugin(load: Ask, ask: Ask, name: str, type: str, hint: str 
     assert loaded["error"]["type"] == type
     if hint is not None:
         assert hint in loaded["error"]["hint"]
-    # A valid module can be looked at, plugin or not.
+    # The answer describes a valid module even if it is not a plugin.
     assert (loaded["module"] is None) == (type == "CompileError")
     assert "load one first" in ask("run", tool=0, input="")["error"]["message"]
     assert load("echo")["error"] is None

@@ -1,4 +1,4 @@
-"""Pyodide under Node: what to install in it, and how to run a program there."""
+"""Pyodide under Node: the archives to install in it, and a way to run a program."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 SETUP = "sh tests/pyodide/setup.sh"
 
-#: What pytest needs; all of it is purely Python. Hypothesis comes from `build/packages`.
+#: The pure Python packages that pytest needs. Hypothesis comes from `build/packages`.
 FOR_TESTS = ("pytest", "pluggy", "iniconfig", "packaging", "pygments", "sortedcontainers")
 
 
 @dataclass
 class Finished:
-    """A program that has ended: its exit status and everything that it printed."""
+    """The result of a program: its exit status and its output."""
 
     status: int
     output: str
@@ -37,7 +37,7 @@ class Finished:
 
 @pytest.fixture(scope="session")
 def archives(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """The wheel of this package, as it is built now, and what it needs."""
+    """A fresh wheel of this package, and the archives of its requirements."""
     directory = tmp_path_factory.mktemp("archives")
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir"]
     built = subprocess.run(
@@ -54,7 +54,7 @@ def archives(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 @pytest.fixture(scope="session")
 def test_archives(archives: list[Path]) -> list[Path]:
-    """`archives`, and what the tests need."""
+    """`archives`, and those that the tests need."""
     if not (HERE / "build" / "packages" / "hypothesis").is_dir():
         missing("there is no Hypothesis for Pyodide", SETUP)
     found = list(archives)
@@ -67,7 +67,7 @@ def test_archives(archives: list[Path]) -> list[Path]:
 
 @pytest.fixture(scope="session")
 def pyodide() -> Callable[..., Finished]:
-    """`pyodide(program, archives=…, mounts=…, path=…)`: run it, and wait."""
+    """`pyodide(program, archives=…, mounts=…, path=…)`: run a program and wait for its end."""
     if shutil.which("node") is None:
         missing("there is no Node", SETUP)
     if not (HERE / "node_modules" / "pyodide").is_dir():
@@ -83,7 +83,7 @@ def run_in_pyodide(
     path: Sequence[str] = (),
     timeout: float = 1500,
 ) -> Finished:
-    """Run a Python program in Pyodide; the value of its last line is its exit status."""
+    """Run a Python program in Pyodide; the value of its last line is the exit status."""
     ask, asked = os.pipe()
     answered, answer = os.pipe()
     options = {
@@ -91,7 +91,6 @@ def run_in_pyodide(
         "archives": [str(archive) for archive in archives],
         "mounts": {target: str(source) for target, source in (mounts or {}).items()},
         "path": list(path),
-        "environment": {"CI": "1"},
         "assembler": [asked, answered],
     }
     assembler = threading.Thread(target=_assemble, args=(ask, answer), daemon=True)
@@ -114,7 +113,7 @@ def run_in_pyodide(
 
 
 def _assemble(requests: int, answers: int) -> None:
-    """Answer each text of a module with its bytes, until there are no more requests."""
+    """Assemble each module text that is requested, until the requests end."""
     import wasmtime
 
     with os.fdopen(requests, encoding="utf-8") as lines, os.fdopen(answers, "w") as out:

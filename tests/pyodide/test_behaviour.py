@@ -1,7 +1,7 @@
-"""The behavioural tests, inside Pyodide: the built wheel, every engine, the real plugins.
+"""The behavioural tests run inside Pyodide: the built wheel, every engine, the real plugins.
 
-It is the same tests, run by pytest there; what they print comes back. What has to be skipped is in
-`inside/what_is_missing.py`, with the reason.
+pytest runs there, on the same test files. `inside/what_is_missing.py` lists the tests that are
+skipped, with the reason; pytest itself skips those that need a package that Pyodide has not.
 """
 
 from __future__ import annotations
@@ -26,20 +26,15 @@ sys.stdout.flush()
 status
 """
 
-#: Left out: the first checks plugins as `purewasm check` does, with inputs of many megabytes, and
-#: takes half an hour there and two gigabytes, beyond which Pyodide is not to be trusted; the next
-#: two compare with wasmtime, which is native. Real plugins are in the suite of the workbench. The
-#: fourth needs a terminal; the last walks through random calls, which takes minutes.
-LEFT_OUT = (
-    "tests/plugin/test_conformance.py",
-    "tests/plugin/test_real_plugins.py",
-    "tests/engine/test_integers.py",
-    "tests/debugger/test_terminal.py",
-    "tests/debugger/test_properties.py",
-)
+#: Test files that do not run in Pyodide, with the reason.
+LEFT_OUT = {
+    "tests/plugin/test_conformance.py": "inputs of many megabytes: half an hour and two gigabytes",
+    "tests/debugger/test_terminal.py": "needs a terminal",
+    "tests/debugger/test_properties.py": "random calls, which take minutes",
+}
 
-#: What runs there, and how many tests must have passed at least: a run that collects nothing passes
-#: nothing. The reference implementation of a test is a process of its own or native: not there.
+#: The test files of each suite, and the least number of tests that must pass. The number finds a
+#: run that collects or skips too much.
 SUITES = {
     "engine": (["tests/engine"], 300),
     "plugin": (["tests/plugin", "tests/tools/test_registry.py"], 200),
@@ -82,7 +77,7 @@ def test_behaviour(
         path=["/repository/tests/pyodide/inside", "/packages"],
     )
     output = done.output  # type: ignore[attr-defined]
-    # All of it, for whoever looks for the reason of a failure.
+    # The log has the whole output, which the message of a failure has not.
     log = Path(__file__).parent / "build" / f"{suite}.log"
     log.write_text(output)
     with capsys.disabled():

@@ -1,4 +1,4 @@
-"""The documented examples of embedding run as they stand in the documentation."""
+"""The documented examples of embedding run without changes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ print("SHOWN", json.dumps(shown))
 
 
 def code_cells() -> list[str]:
-    """The code of the notebook."""
+    """Return the code cells of the notebook."""
     notebook = json.loads((EXAMPLES / "notebook.ipynb").read_text())
     return ["".join(c["source"]) for c in notebook["cells"] if c["cell_type"] == "code"]
 
@@ -31,7 +31,7 @@ def code_cells() -> list[str]:
 def test_the_notebook(pyodide: Callable[..., Any], archives: list[Path], tmp_path: Path) -> None:
     (tmp_path / "echo.wasm").write_bytes((ROOT / "fixtures/wat/echo.wasm").read_bytes())
     cells = code_cells()
-    # What the first cell installs is installed already: the wheel of now instead of the last one.
+    # The first cell installs the package, which is installed here already from the current wheel.
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert cells.pop(0) == f"%pip install {project['name']}"
     done = pyodide(NOTEBOOK.format(cells=cells), archives=archives, mounts={"/notebook": tmp_path})

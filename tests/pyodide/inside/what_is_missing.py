@@ -1,45 +1,60 @@
-"""A plugin of pytest: what is different inside Pyodide; what is skipped there, and why."""
+"""A pytest plugin for Pyodide: it adapts the tests, and skips those that cannot run there."""
 
 from __future__ import annotations
 
 import asyncio
+import base64
+import functools
 import gc
 import inspect
+import json
 from collections.abc import Coroutine, Generator
 from typing import Any
 
 import pytest
+from assembler import assemble  # type: ignore[import-not-found]
 
-#: What a test's source may hold -> why it cannot run.
+from tests import conftest
+
+#: A part of a test's source -> the reason to skip the test.
 SOURCES = {
-    "range(100_000)": "Python objects nested that deep end Pyodide itself: its stack is V8's",
+    "range(100_000)": "objects nested so deep end Pyodide itself, whose stack is V8's",
 }
 
-#: What a test's module must have imported, what is then said of it -> why it cannot run.
+#: A module that the test imports, and the error of what it starts -> the reason to skip the test.
 REFUSALS = {
     ("threading", "can't start new thread"): "there are no threads in Pyodide",
     ("subprocess", "emscripten does not support processes"): "there are no processes in Pyodide",
 }
 
-#: What a test's name may hold -> why it cannot run.
+#: A part of a test's name -> the reason to skip the test.
 NAMES = {
     "_in_a_thread": "there are no threads in Pyodide",
-    "test_cancelling_": "a call there runs in line, and nobody can cancel it",
+    "test_cancelling_": "a call in Pyodide runs in line and cannot be cancelled",
 }
 
-#: Tests between two collections.
+#: The number of tests between two garbage collections.
 PERIOD = 25
 
 _count = 0
 
 
 def pytest_configure() -> None:
-    """Give `asyncio.run` to a Python that cannot wait.
+    """Replace `asyncio.run` and the assembler.
 
-    Pyodide can block until a promise is settled only where the engine of JavaScript can switch
-    stacks, and Node 20 cannot. A coroutine that never waits for anything needs nothing of that.
+    Pyodide can wait for a promise only where JavaScript can switch stacks, which Node 20 cannot. A
+    coroutine that never waits does not need this. The assembler of the tests is native; a process
+    outside of Pyodide assembles.
     """
     asyncio.run = _run  # type: ignore[assignment]
+    conftest.assemble = functools.cache(_assemble)  # type: ignore[assignment]
+
+
+def _assemble(text: str) -> bytes:
+    answer = json.loads(assemble(text))
+    if "error" in answer:
+        raise ValueError(answer["error"])
+    return base64.b64decode(answer["wasm"])
 
 
 def _run(coroutine: Coroutine[Any, Any, Any]) -> Any:
@@ -48,11 +63,11 @@ def _run(coroutine: Coroutine[Any, Any, Any]) -> Any:
     except StopIteration as end:
         return end.value
     coroutine.close()
-    raise RuntimeError("the coroutine waits for something, and nothing can wait here")
+    raise RuntimeError("the coroutine waits, which is not possible in Pyodide")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what cannot run, with the reason."""
+    """Mark the tests that cannot run."""
     for item in items:
         function = getattr(item, "function", None)
         source = "" if function is None else inspect.getsource(inspect.unwrap(function))
@@ -67,7 +82,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """Skip a test that itself starts what there is not; what the package starts is a failure."""
+    """Skip a test that starts a thread or a process; where the package does so, the test fails."""
     try:
         return (yield)
     except (RuntimeError, OSError) as error:
@@ -78,10 +93,10 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 
 
 def pytest_runtest_teardown() -> None:
-    """Collect garbage now and then.
+    """Collect garbage after every `PERIOD` tests.
 
-    An instance is a cycle, and its memory megabytes that the collector does not count; above two
-    gigabytes Pyodide reads strings from the wrong place.
+    An instance is a reference cycle, and the collector does not count the megabytes of its memory.
+    Above two gigabytes Pyodide reads strings from wrong addresses.
     """
     global _count
     _count += 1
