@@ -154,7 +154,7 @@ def test_the_wheel(wheel: Path) -> None:
 
 
 def test_the_wheel_works_by_itself(wheel: Path, tmp_path: Path) -> None:
-    """Unpacked anywhere, with the tests and fixtures nowhere near."""
+    """Unpacked anywhere, in an empty directory; the README's examples run, too."""
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "site")
     code = f"""
@@ -165,11 +165,15 @@ assert purewasm_plugins.__file__.startswith({str(tmp_path)!r}), purewasm_plugins
 path = purewasm_plugins.example("echo")
 assert str(path).startswith({str(tmp_path)!r}), path
 plugin = purewasm_plugins.WasmPlugin.load(path)
+import doctest
+readme = doctest.testfile({str(ROOT / "README.md")!r}, module_relative=False)
+assert readme.attempted and not readme.failed
 print(plugin.execute_tool("echo", "from the wheel"))
 """
+    (tmp_path / "empty").mkdir()
     done = subprocess.run(
         [sys.executable, "-c", code],
-        cwd=tmp_path,
+        cwd=tmp_path / "empty",
         capture_output=True,
         text=True,
         timeout=120,

@@ -14,7 +14,6 @@ from click.shell_completion import shell_complete
 from purewasm_plugins import __version__
 from purewasm_plugins.cli.exits import NO_ROOM, Exit, Failure
 from purewasm_plugins.cli.output import print_error, visible
-from purewasm_plugins.support.suggestions import similar_name
 
 #: The commands, in the order of the help, and the modules of this package that hold them. A module
 #: is imported when its command is run: the start of `run` is 40 ms sooner without the others.
@@ -84,6 +83,8 @@ class Application(click.Group):
         """
         name = args[0]
         if name not in _COMMANDS and name[:1].isalnum() and not ctx.resilient_parsing:
+            from purewasm_plugins.support.suggestions import similar_name
+
             similar = similar_name(name, _COMMANDS)
             ctx.fail(
                 f"there is no command '{name}'{f'; did you mean {similar}?' if similar else ''}"

@@ -12,7 +12,6 @@ from purewasm_plugins.errors import PluginError, ToolExecutionError
 from purewasm_plugins.plugin import PluginTool, WasmPlugin
 from purewasm_plugins.plugin.plugin import compile_module, directory_cache, read_module
 from purewasm_plugins.runtime.limits import ResourceLimits
-from purewasm_plugins.support.suggestions import listed, similar_name
 from purewasm_plugins.wasm import ValidModule
 
 
@@ -78,6 +77,7 @@ def _example_or(path: str) -> str | os.PathLike[str]:
         return path
     # Imported here, with `pathlib`: the path of a file needs neither.
     from purewasm_plugins.bundled import example, examples
+    from purewasm_plugins.support.suggestions import similar_name
 
     if path in examples():
         return example(path)
@@ -118,6 +118,8 @@ def find_tool(plugin: WasmPlugin, wanted: str) -> PluginTool:
         if 0 <= int(wanted) < count:
             return plugin.tools[int(wanted)]
         raise ToolExecutionError(wanted, f"there is no tool {wanted}; the plugin has {count}")
+    from purewasm_plugins.support.suggestions import listed, similar_name
+
     names = [tool.name for tool in plugin.tools]
     similar = similar_name(wanted, names)
     hint = f"did you mean {similar}?" if similar else f"it has: {listed(names)}"

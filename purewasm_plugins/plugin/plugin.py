@@ -741,7 +741,7 @@ def compile_module(data: bytes, cache: CodeCache | None = None) -> ValidModule:
     try:
         if cache is None:
             return load(data)
-        # Imported here: only those who keep a cache wait for it.
+        # Imported here: it takes milliseconds, and most programs use no cache.
         from purewasm_plugins.cache.keys import validity_key
 
         key = validity_key(data)

@@ -21,7 +21,7 @@ def test_the_directory_is_its_owners(tmp_path: Path) -> None:
 
 
 def odd_entries() -> dict[str, Callable[[Path], object]]:
-    """What may lie in place of an entry, which is renamed to `kept` before."""
+    """Return what to put in place of an entry, which is renamed to `kept` before."""
     return {
         "pipe": lambda entry: os.mkfifo(entry),
         "directory": lambda entry: entry.mkdir(),

@@ -1,9 +1,9 @@
-"""The command, run in this process."""
+"""Fixtures that run the command in this process."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
@@ -17,7 +17,7 @@ FIXTURES = ROOT / "fixtures"
 
 @pytest.fixture(scope="session")
 def path() -> Callable[[str], str]:
-    """`path(name)`: a fixture's path: of `wat`, or of `plugins` where it ends in `.wasm`."""
+    """`path(name)`: the path of a fixture in `wat`, or in `plugins` where it ends in `.wasm`."""
 
     def path(name: str) -> str:
         folder = "plugins" if name.endswith(".wasm") else "wat"
@@ -28,7 +28,7 @@ def path() -> Callable[[str], str]:
 
 @pytest.fixture(scope="session")
 def command() -> Callable[..., Result]:
-    """`command(*arguments, input=b"")`: what came of the command, standard input not a terminal."""
+    """`command(*arguments, input=b"")`: the result; standard input is no terminal."""
     need("click", "rich")
     from click.testing import CliRunner
 
@@ -45,7 +45,7 @@ def command() -> Callable[..., Result]:
 
 @pytest.fixture(scope="session")
 def failure(command: Callable[..., Result]) -> Callable[..., tuple[int, str]]:
-    """`failure(*arguments, input=b"")`: exit status and message, which must be all there is."""
+    """`failure(*arguments, input=b"")`: exit status and message; nothing else may be printed."""
 
     def failure(*arguments: str, input: bytes = b"") -> tuple[int, str]:
         result = command(*arguments, input=input)
@@ -56,3 +56,8 @@ def failure(command: Callable[..., Result]) -> Callable[..., tuple[int, str]]:
         return result.exit_code, lines[0].removeprefix("purewasm: ")
 
     return failure
+
+
+def no_room(*_: object, **__: object) -> NoReturn:
+    """In place of any function: the machine has no memory left."""
+    raise MemoryError

@@ -177,7 +177,7 @@ def test_a_string_ends_where_its_stretch_of_memory_ends(
         if pointer < len(image):
             expected = model_of_read_string(image, pointer, limit)
             assert read_or_none(memory, start + pointer, limit) == expected
-    assert read_or_none(memory, PAGE, limit) is None, "the reserve is nobody's"
+    assert read_or_none(memory, PAGE, limit) is None, "no string lies in the reserve"
 
 
 def test_read_string_from_a_memory_without_pages() -> None:

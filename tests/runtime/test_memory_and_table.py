@@ -248,9 +248,7 @@ def test_host_region_of_a_memory_without_pages(start: Start) -> None:
 
 
 @pytest.mark.parametrize(("offset", "size"), [(PAGE - 1, 2), (PAGE, 1), (3 * PAGE - 1, 2)])
-def test_what_nobody_owns_is_out_of_bounds_for_the_host(
-    start: Start, offset: int, size: int
-) -> None:
+def test_the_reserve_is_out_of_bounds_for_the_host(start: Start, offset: int, size: int) -> None:
     """Between the module's pages and the region, and across the end of either."""
     memory = Module(start, "1 100").memory
     HostRegion(memory).provide(PAGE, 2)

@@ -118,7 +118,6 @@ class Blocks:
             self._operands.spill_all()
             decision = self._operands.pop()
         self._operands.spill_all()
-        indent = self._lines.indent
         loop = None
         region = construct.region
         if construct.kind == "loop":
@@ -129,7 +128,6 @@ class Blocks:
         elif construct.style is Style.ONCE or (construct.style is Style.IF and construct.branches):
             loop = self._branches.loops.begin("while True:")
         opened = self._enter(construct, type, height, loop)
-        opened.indent = indent
         if decision is not None:
             self._begin_if(opened, decision)
 

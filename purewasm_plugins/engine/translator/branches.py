@@ -35,7 +35,7 @@ class Open:
         type: what it takes from the operand stack and what it leaves there.
         height: of the operand stack below its parameters.
         loop: the Python loop that branches to it leave or begin again, if it has one.
-        indent: the levels of indentation outside of it.
+        indent: the levels of indentation where it was entered.
         saved: the parameters that the `else` starts with.
         live: whether execution can leave the first arm of an `if` at its end.
     """

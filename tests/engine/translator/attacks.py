@@ -76,8 +76,8 @@ def wide_calls(calls: int) -> bytes:
     return _module(vector([wide, TYPE]), other, body)
 
 
-def waiting(operands: int, locals_: int) -> bytes:
-    """Operands of many different locals that wait at the same time."""
+def unevaluated(operands: int, locals_: int) -> bytes:
+    """Operands of many different locals that are unevaluated at the same time."""
     gets = b"".join(b"\x20" + unsigned(1 + index % locals_) for index in range(operands))
     return _function(gets + b"\x1a" * operands, locals_)
 
@@ -105,8 +105,8 @@ ATTACKS: dict[str, Callable[[], bytes]] = {
     "straight": lambda: straight(6_000_000),
     "less of it straight": lambda: straight(190_000),
     "wide calls": lambda: wide_calls(9_000),
-    "waiting": lambda: waiting(80_000, 49_000),
-    "fewer waiting": lambda: waiting(40_000, 49_000),
+    "unevaluated": lambda: unevaluated(80_000, 49_000),
+    "fewer unevaluated": lambda: unevaluated(40_000, 49_000),
     "deep ifs": lambda: deep_ifs(30_000, 15_000),
     "nested blocks": lambda: nested(b"\x02\x40", 27_000),
     "nested loops": lambda: nested(b"\x03\x40", 27_000),

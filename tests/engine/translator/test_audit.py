@@ -56,7 +56,7 @@ def test_a_type(wat: Wat, monkeypatch: pytest.MonkeyPatch) -> None:
         run(data, 0.1)  # type: ignore[arg-type]
 
 
-#: Code whose operands wait for something that they must not see, and who is named.
+#: Code with operands that must be evaluated before state is read, and what the error names.
 OVERTAKEN = {
     "a segment": (
         "(memory.init $d (i32.const 0) (i32.const 0) (call $four))",
@@ -96,7 +96,7 @@ def test_state_before_its_operands(code: str, wat: Wat, monkeypatch: pytest.Monk
         ),
     ],
 )
-def test_an_operand_that_waits(
+def test_an_operand_that_is_evaluated_late(
     code: str, message: str, wat: Wat, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = wat(f"""(module (global $g (mut i32) (i32.const 0))

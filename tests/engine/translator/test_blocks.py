@@ -1,4 +1,4 @@
-"""What a block, loop or if leaves behind, whichever way it was left."""
+"""The results of blocks, loops and ifs, on every way out of them."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from purewasm_plugins.wasm import load
 
 Wat = Callable[[str], bytes]
 
-#: `$i` counts; `$j` goes along; `$n` ends what would go on for long; `$sum` sees every value.
+#: `$i` counts, and `$j` with it; `$n` ends a loop that would be long; `$sum` depends on each value.
 LOOP = """
 (module
   (memory (export "memory") 1)

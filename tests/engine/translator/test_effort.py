@@ -85,7 +85,7 @@ print(grown // (1 if sys.platform == "linux" else 1024))
 
 @pytest.mark.parametrize(
     "name",
-    ["a branch table", "wide calls", "fewer waiting", "floats", "nested loops", "empty blocks"],
+    ["a branch table", "wide calls", "fewer unevaluated", "floats", "nested loops", "empty blocks"],
 )
 def test_translating_takes_a_bounded_amount_of_memory(name: str) -> None:
     pytest.importorskip("resource", reason="this system does not say how much memory is used")

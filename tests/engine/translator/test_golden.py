@@ -1,4 +1,4 @@
-"""What some small functions become, pinned. `UPDATE_GOLDEN=1` writes the files anew."""
+"""The Python of some small functions, in files. `UPDATE_GOLDEN=1` writes these."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the translator must not claim, and what it must not overtake: each once went wrong."""
+"""Claims and orders of evaluation that were wrong once."""
 
 from __future__ import annotations
 

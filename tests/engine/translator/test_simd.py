@@ -180,7 +180,7 @@ def oracle_text(opcode: Opcode) -> str:
 
 
 class Oracle:
-    """What wasmtime makes of an instruction."""
+    """Return the results of wasmtime for an instruction."""
 
     engine = wasmtime.Engine()
 
@@ -267,7 +267,7 @@ def is_canonical(lane: int, bits: int) -> bool:
 
 
 def agree(opcode: Opcode, case: bytes, ours: bytes, theirs: bytes) -> bool:
-    """Whether both results are what the specification allows."""
+    """Return whether the specification allows both results."""
     widths = nan_widths(opcode)
     if ours == theirs:
         return True

@@ -87,7 +87,7 @@ def test_what_a_host_function_sets_stays(wat: Wat, limit: int) -> None:
 
 
 def test_the_first_call_to_end_leaves_it_to_the_other(wat: Wat, limit: int) -> None:
-    """One thread's call begins and ends while another's waits, and then needs what it had."""
+    """A call of one thread ends while that of another thread blocks, and later needs the stack."""
     deep_waits, shallow_is_over = threading.Event(), threading.Event()
 
     def wait() -> None:
