@@ -96,7 +96,7 @@ def test_large(text: Callable[[], str], wat: Wat) -> None:
     for argument in (0, 1, 5, 999, 1999, 2000, 4998, 4999, 5000, 6999, 100_000, -1):
         if (text is loops and argument > 10_000) or argument < 0:
             continue
-        assert function(argument) == oracle(store, argument)  # type: ignore[operator]
+        assert function(argument) == oracle(store, argument)
 
 
 def test_deep_recursion(wat: Wat) -> None:
