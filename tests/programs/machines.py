@@ -81,7 +81,7 @@ class OwnProgram:
         self._table = next((item for item in everything if isinstance(item, Table)), None)
 
     def call(self, name: str, *arguments: Any) -> Any:
-        return self.exports[name](*arguments)
+        return self.exports.function(name)(*arguments)
 
     def call_element(self, index: int, *arguments: Any) -> Any:
         assert self._table is not None

@@ -24,7 +24,7 @@ MODULE = """(module (func (export "a") (result i32) (i32.const 1))
 
 
 def call(data: bytes, cache: DirectoryCache, name: str) -> int:
-    result: int = instantiate(data, engine=Translator(cache=cache)).exports[name]()
+    result: int = instantiate(data, engine=Translator(cache=cache)).exports.function(name)()
     return result
 
 

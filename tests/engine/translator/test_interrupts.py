@@ -71,7 +71,7 @@ class Interrupted:
         self.instance: Instance = instantiate(data, imports, engine="translator", limits=limits)
 
     def call(self, name: str, *arguments: int) -> Any:
-        return self.instance.exports[name](*arguments)
+        return self.instance.exports.function(name)(*arguments)
 
     def host(self, n: int) -> int:
         for name in ("down", "sum"):
