@@ -54,7 +54,7 @@ def test_calls_do_not_leak_memory(load: Load) -> None:
     lengths = set()
     for number in range(300):
         assert plugin.execute_tool(0, f"call {number}") == f"call {number}"
-        lengths.add(len(plugin.instance.exports["memory"].data))
+        lengths.add(len(plugin.instance.exports["memory"].raw))
     assert len(lengths) == 1
     assert plugin.instance.exports["memory"].pages == 1
 
@@ -131,7 +131,7 @@ def test_memory_is_limited(load: Load) -> None:
         load("four_gigabytes")
     plugin = load("grow_until_refused", memory_pages=30)
     assert int(plugin.execute_tool(0, "")) < 30
-    assert len(plugin.instance.exports["memory"].data) <= 30 * 65536
+    assert len(plugin.instance.exports["memory"].raw) <= 30 * 65536
 
 
 def test_imports_can_be_given(load: Load) -> None:
