@@ -63,7 +63,7 @@ def debug(
     TOOL is the tool's name, or else its index, and INPUT the text that it works on. The commands
     are those of pdb and gdb, and 'help' lists them: 's' runs one instruction, 'rs' takes it back,
     'c' runs on, 'b' sets a breakpoint. They are read from the terminal, or from a pipe. The time
-    limit is for loading the plugin: while one steps, no clock runs, and Ctrl-C stops it.
+    limit is for loading the plugin: a session has none, and Ctrl-C stops it.
 
     \b
     Examples:
@@ -80,7 +80,7 @@ def debug(
 
 
 def open_session(loaded: WasmPlugin, tool: str, text: str, history: int) -> DebugSession:
-    """A session at the start of a tool.
+    """Make a session at the start of a tool.
 
     Raises:
         Failure: there is no such tool, or it cannot be given that input.
@@ -94,6 +94,7 @@ def open_session(loaded: WasmPlugin, tool: str, text: str, history: int) -> Debu
 
 
 def _read_line(prompt: Commands, screen: Screen) -> str:
+    """Read a command; from a pipe, print it as a terminal would show it."""
     if not sys.stdin.isatty():
         line = sys.stdin.readline()
         if not line:
@@ -106,7 +107,7 @@ def _read_line(prompt: Commands, screen: Screen) -> str:
 
 @contextlib.contextmanager
 def _completion(prompt: Commands) -> Iterator[None]:
-    """Tab completion, where Python was built with readline."""
+    """Provide tab completion, where Python was built with readline."""
     try:
         import readline
     except ImportError:
@@ -114,7 +115,7 @@ def _completion(prompt: Commands) -> Iterator[None]:
         return
 
     def complete(text: str, state: int) -> str | None:
-        # What is raised in here, readline swallows; and a list is asked for item by item.
+        # readline swallows what is raised here; it asks for the list item by item.
         found = prompt.complete(text, readline.get_line_buffer())
         return found[state] if state < len(found) else None
 
@@ -129,12 +130,12 @@ def _completion(prompt: Commands) -> Iterator[None]:
 
 
 def _converse(session: DebugSession, screen: Screen, first: Iterable[str]) -> None:
-    """Do commands, those of a file first, until the user leaves."""
+    """Run commands, those of a file first, until the user leaves."""
     prompt = Commands(session, screen)
     reading = False
 
     def interrupt(*_: object) -> None:
-        # At the prompt, Ctrl-C gives up the line; in a command, it stops the plugin.
+        # At the prompt, Ctrl-C discards the line; in a command, it stops the plugin.
         if reading:
             raise KeyboardInterrupt
         session.interrupt()
@@ -159,14 +160,14 @@ def _converse(session: DebugSession, screen: Screen, first: Iterable[str]) -> No
 
 @contextlib.contextmanager
 def _on_interrupt(handler: Callable[..., None]) -> Iterator[None]:
-    """Have Ctrl-C call a handler, even where whoever started this process has it ignored.
+    """Call a handler at Ctrl-C, even where the process was started with that signal ignored.
 
-    That is so for what a script starts in the background; its terminal's user presses Ctrl-C
-    all the same.
+    A script starts its background processes so; Ctrl-C at its terminal must stop the plugin all the
+    same.
     """
     before = None
     with contextlib.suppress(ValueError):
-        # Not in the main thread, there are no signals to be had.
+        # Only the main thread can set a handler.
         before = signal.signal(signal.SIGINT, handler)
     try:
         yield
@@ -176,6 +177,7 @@ def _on_interrupt(handler: Callable[..., None]) -> Iterator[None]:
 
 
 def _do(prompt: Commands, screen: Screen, line: str) -> None:
+    """Run one command, and print why it is refused."""
     try:
         prompt.run(line)
     except Refused as refused:

@@ -1,4 +1,4 @@
-"""The commands of the debugger's prompt: a line in, a move of the session or something to print.
+"""The commands of the debugger's prompt: each moves the session or prints something.
 
 Each command is a row of a table, with its short names, its help and an example; `help`, completion
 and the tests read the same table. Nothing here reads from the terminal.
@@ -68,7 +68,9 @@ COMMANDS = (
     Command(("rf", "rfinish"), "", "Go back to the call of the function.", "rf", BACKWARDS),
     Command(("rc",), "", "Go back to the last breakpoint or watched write.", "rc", BACKWARDS),
     Command(("goto", "g"), "STEP", "Go to a step by its number.", "goto 120", BACKWARDS),
-    Command(("last",), "ADDRESS", "Tell who wrote a byte of memory last.", "last 0x400", BACKWARDS),
+    Command(
+        ("last",), "ADDRESS", "Find the last write to a byte of memory.", "last 0x400", BACKWARDS
+    ),
     Command(
         ("b", "break"),
         "[PLACE] [if CONDITION] [after N]",
@@ -84,14 +86,14 @@ COMMANDS = (
         "watch 0x400 4",
         STOPS,
     ),
-    Command(("d", "delete"), "NUMBER", "Forget a breakpoint or watchpoint.", "d 1", STOPS),
+    Command(("d", "delete"), "NUMBER", "Remove a breakpoint or watchpoint.", "d 1", STOPS),
     Command(("info", "i"), "", "List the breakpoints and watchpoints.", "info", STOPS),
     Command(
         ("p", "print"),
         "EXPRESSION",
-        "Print a value. local, stack and global_ go by name or number, memory by address, and "
-        "string(address) is the text there.",
-        "p string(local.input)",
+        "Print a value. $name is a local, a global or a function; local, stack and global_ go by "
+        "name or number, memory by address, and string(address) is the text there.",
+        "p string($input)",
         LOOK,
     ),
     Command(("x",), "ADDRESS [SIZE]", "Show memory.", "x stack[-1] 32", LOOK),
@@ -117,10 +119,10 @@ BY_NAME = {name: command for command in COMMANDS for name in command.names}
 
 
 class Commands:
-    """Does what a line says, on a session.
+    """The commands of one prompt, on one session.
 
     Attributes:
-        ended: somebody wants to leave.
+        ended: whether the user has left.
     """
 
     def __init__(self, session: DebugSession, screen: Screen) -> None:
@@ -130,7 +132,7 @@ class Commands:
         self._previous = ""
 
     def run(self, line: str) -> None:
-        """Do what a line says; an empty one repeats the last.
+        """Run a line; an empty one repeats the last.
 
         Raises:
             Refused: it cannot be done.
@@ -155,7 +157,7 @@ class Commands:
             raise Refused(str(error)) from error
 
     def complete(self, text: str, line: str) -> list[str]:
-        """What the last word of a line may become."""
+        """Return what the last word of a line may be completed to."""
         words = line.split()
         if not words or (len(words) == 1 and not line.endswith(" ")):
             return sorted(name + " " for name in BY_NAME if name.startswith(text))
@@ -170,7 +172,7 @@ class Commands:
             names = BY_MNEMONIC
         elif command is not None and command.names[0] in ("p", "x", "watch", "last"):
             names = self._expressions()
-        # readline prints them as they are.
+        # readline prints names as they are.
         typed = {name for name in names if " " not in name and name.isprintable()}
         return sorted(name for name in typed if name.startswith(text))
 
@@ -261,7 +263,7 @@ class Commands:
     def _d(self, rest: str) -> None:
         wanted = _count(_needed(rest, "d 1"))
         self._session.stops.remove(wanted)
-        self._say(f"Forgotten: {wanted}.")
+        self._say(f"Removed: {wanted}.")
 
     def _info(self, rest: str) -> None:
         session = self._session
@@ -305,12 +307,15 @@ class Commands:
 
     def _p(self, rest: str) -> None:
         value = self._session.view.evaluate(_needed(rest, "p local[0]"))
-        self._say(repr(value) if isinstance(value, (str, bytes)) else number(value))
+        if isinstance(value, (str, bytes)):
+            self._say(repr(value))
+        else:
+            self._say(number(value, self._session.program))
 
     def _x(self, rest: str) -> None:
         address, size = self._place(_needed(rest, "x 0x400"), _BYTES)
-        size = min(size, 4096, self._session.view.memory_size() - address)
-        self._session.view.read_memory(address, max(size, 0))
+        self._session.view.read_memory(address, 1)
+        size = min(size, 4096)
         start = address // 16 * 16
         self._screen.address = address
         self._print(self._screen.memory(start, address + size - start))
@@ -423,7 +428,7 @@ class Commands:
     # What they share
 
     def _place(self, text: str, size: int) -> tuple[int, int]:
-        """An address, which may be an expression, and a size behind it."""
+        """Read an address, which may be an expression, and a size behind it."""
         match = re.fullmatch(r"(.+?)\s+(0x[0-9a-fA-F]+|\d+)", text)
         if match is not None and not re.search(r"[-+*/%&|^<>=(\[,]\s*$", match[1]):
             text, size = match[1], int(match[2], 0)
@@ -437,17 +442,19 @@ class Commands:
 
 
 def _method(command: Command) -> str:
+    """Return the name of the method that runs a command, without its underscore."""
     return command.names[0]
 
 
 def _needed(rest: str, example: str) -> str:
+    """Return the arguments of a command that must have some."""
     if not rest:
         raise Refused(f"this needs something more, for example: {example}")
     return rest
 
 
 def _count(text: str, least: int = 1) -> int:
-    """A number of steps, or of a breakpoint."""
+    """Read a number of steps, or of a breakpoint."""
     if not text:
         return 1
     plain = text.replace(",", "").replace("_", "")

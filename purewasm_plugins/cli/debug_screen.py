@@ -1,15 +1,15 @@
-"""What the debugger shows: a session in, things that rich prints out. Nothing is decided here.
+"""The screen of `purewasm debug`: it shows a session and decides nothing.
 
-The screen is made of panels: the code around the next instruction, the operand stack, the locals,
-the labels, and the memory that is being touched. What the last move changed is marked by a colour,
-and by a sign where there are no colours.
+It is made of panels: the code around the next instruction, the operand stack, the locals, the
+labels, and the memory that is accessed. What the last move changed is marked by a colour, and by a
+sign where there are no colours.
 """
 
 from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich import box
 from rich.console import Console, Group, RenderableType
@@ -18,31 +18,43 @@ from rich.table import Table
 from rich.text import Text
 
 from purewasm_plugins.cli.output import show, visible
-from purewasm_plugins.debugger import DebugSession, FrameView, Line, Stop, StopReason, Value
+from purewasm_plugins.debugger import (
+    DebugSession,
+    FrameView,
+    Line,
+    Program,
+    Stop,
+    StopReason,
+    Value,
+)
 from purewasm_plugins.debugger.explain import explain
+from purewasm_plugins.debugger.machine.effects import InPlay
 from purewasm_plugins.debugger.wording import focus, value_text, why
 from purewasm_plugins.errors import PluginError
+from purewasm_plugins.wasm.opcodes import Immediates
+from purewasm_plugins.wasm.text.printer import MAX_INDENTATION
 
 CHANGED, DIM, HERE = "bold yellow", "bright_black", "bold white on blue"
 ADDRESS, NAME, TYPE, BREAKPOINT = "cyan", "green", "bright_black", "bold red"
 
-#: Rows that the screen takes beside the code, and the fewest that the code gets.
-_OTHER_ROWS, _LEAST_CODE = 15, 9
+#: Rows of the screen beside the code, the fewest of the code, and those from which on there is room
+#: for several labels.
+_OTHER_ROWS, _LEAST_CODE, _ROOMY = 14, 9, 14
 _BYTES = 16
 _BAR = 20
 
 
-def number(value: Any) -> str:
-    """A value as text that a terminal may print."""
-    return visible(value_text(value), 80)
+def number(value: Any, program: Program | None = None) -> str:
+    """Word a value, without characters that act on a terminal; see `value_text`."""
+    return visible(value_text(value, program), 80)
 
 
 class Screen:
-    """Prints a session, each time from what it is then.
+    """The screen of a session, printed anew after each move.
 
     Attributes:
         session: what is shown.
-        address: where the memory panel looks if nothing is being touched; None for nowhere.
+        address: of the memory to show where no instruction accesses any; None for none.
     """
 
     def __init__(self, console: Console, session: DebugSession, title: str) -> None:
@@ -52,22 +64,24 @@ class Screen:
         self._title = visible(title, 60)
 
     def stop(self, stop: Stop) -> None:
-        """Show where the session stands, and why."""
+        """Show the current place, and why the session stopped there."""
         if not self.console.is_terminal:
             self._line(stop)
             return
         self.console.clear()
         self.console.print(self._heading())
-        if stop.function is not None:
-            self.console.print(self._machine())
+        frame, crowded = self.session.view.frame(), False
+        if frame is not None:
+            machine, crowded = self._machine(frame)
+            self.console.print(machine)
         memory = self._memory_panel()
-        if memory is not None:
+        if memory is not None and not crowded:
             self.console.print(memory)
         for sentence in self.sentences(stop):
             self.console.print(sentence)
 
     def picture(self, width: int = 100, height: int = 31) -> str:
-        """The screen as it would be drawn now, as an SVG image."""
+        """Return the screen as an SVG image."""
         kept = self.console
         self.console = Console(
             file=io.StringIO(),
@@ -86,7 +100,7 @@ class Screen:
             self.console = kept
 
     def _line(self, stop: Stop) -> None:
-        """The same in lines of text, for a pipe."""
+        """Print the same as lines of text, for a pipe."""
         for sentence in self.sentences(stop):
             show(self.console, sentence)
         if stop.function is None:
@@ -98,7 +112,7 @@ class Screen:
         show(self.console, Text(where + (f"   [{stack}]" if stack else "")))
 
     def sentences(self, stop: Stop) -> Iterable[Text]:
-        """Why it stopped, and what the next instruction does."""
+        """Word why the session stopped, and what the next instruction does."""
         session = self.session
         reason = visible(why(stop, session.program), 1000)
         if reason:
@@ -136,15 +150,21 @@ class Screen:
         heading.truncate(max(room, 10), overflow="ellipsis", pad=True)
         return heading.append(right[-self.console.width :], style="cyan")
 
-    def _machine(self) -> RenderableType:
-        frame = self.session.view.frames()[0]
-        rows = max(self.console.height - _OTHER_ROWS, _LEAST_CODE)
-        side = self._side(frame, rows)
+    def _machine(self, frame: FrameView) -> tuple[RenderableType, bool]:
+        """Draw code, operands, locals and labels; tell whether they took more rows than usual."""
+        usual = max(self.console.height - _OTHER_ROWS, _LEAST_CODE)
+        in_play = self.session.view.in_play()
+        heights = layout(
+            usual,
+            operands=(len(frame.operands), min(in_play.operands, len(frame.operands))),
+            locals=(len(frame.locals), len(in_play.locals)),
+            labels=len(frame.labels),
+        )
         grid = Table.grid(expand=True)
         grid.add_column(ratio=3)
         grid.add_column(ratio=2)
-        grid.add_row(self._code(frame, rows), side)
-        return grid
+        grid.add_row(self._code(frame, heights.code), self._side(frame, in_play, heights))
+        return grid, heights.code > usual
 
     def _code(self, frame: FrameView, rows: int) -> Panel:
         before = min(rows // 2, rows - 4)
@@ -152,7 +172,7 @@ class Screen:
         return _panel(self.code(lines), frame.name, height=rows + 2)
 
     def code(self, lines: Iterable[Line]) -> Text:
-        """Lines of the disassembly, the next one marked, and those with a breakpoint."""
+        """Draw lines of the disassembly, with marks at the next one and at breakpoints."""
         stop = self.session.stop
         points = {point.location.offset for point in self.session.stops.breakpoints.values()}
         text = Text(no_wrap=True, overflow="ellipsis")
@@ -162,7 +182,7 @@ class Screen:
             text.append("▶ " if here else "  ", style="bold")
             text.append(f"{line.offset:#07x}", style=ADDRESS)
             code, _, comment = line.text.partition("  ;;")
-            indent = "  " * min(line.depth, 12)
+            indent = "  " * min(line.depth, MAX_INDENTATION)
             text.append(f"  {indent}")
             text.append(visible(code), style=HERE if here else "")
             text.append(f"  ;;{visible(comment)}" if comment else "", style=DIM)
@@ -170,53 +190,52 @@ class Screen:
         text.rstrip()
         return text
 
-    def _side(self, frame: FrameView, rows: int) -> RenderableType:
+    def _side(self, frame: FrameView, in_play: InPlay, heights: Heights) -> RenderableType:
+        """Draw operands, locals and labels."""
         changes = self.session.view.changes()
         changed_locals = changes.locals if changes.depth == 0 else frozenset()
-        room = max(rows - 2, 7)
-        labels = self._labels(frame, min(len(frame.labels), 3))
-        locals_rows = min(len(frame.locals), max(2, (room - len(labels)) // 2)) or 1
-        stack_rows = max(rows - locals_rows - len(labels) - 4, 2)
-        stack = list(reversed(list(enumerate(frame.operands))))
-        return Group(
+        soon = {
+            line.instruction.immediates[0]
+            for line in self.session.view.lines(0, heights.code // 2)
+            if line.instruction.opcode.immediates is Immediates.LOCAL
+        }
+        operands = [
+            _Row(
+                "top" if place == 0 else "",
+                value,
+                index in changes.operands,
+                place < in_play.operands,
+            )
+            for place, (index, value) in enumerate(reversed([*enumerate(frame.operands)]))
+        ]
+        locals_ = [
+            _Row(
+                f"${value.name}" if value.name else str(index),
+                value,
+                index in changed_locals,
+                index in in_play.locals,
+                index in soon,
+            )
+            for index, value in enumerate(frame.locals)
+        ]
+        panels = [
             _panel(
-                _values(
-                    [
-                        ("top" if place == 0 else "", value, index in changes.operands)
-                        for place, (index, value) in enumerate(stack)
-                    ],
-                    stack_rows,
-                    "empty",
-                ),
+                _values(operands, heights.operands, "empty"),
                 "operand stack",
-                height=stack_rows + 2,
+                height=heights.operands + 2,
             ),
-            _panel(
-                _values(
-                    [
-                        (
-                            (value.name and f"${value.name}") or str(index),
-                            value,
-                            index in changed_locals,
-                        )
-                        for index, value in enumerate(frame.locals)
-                    ],
-                    locals_rows,
-                    "none",
-                ),
-                "locals",
-                height=locals_rows + 2,
-            ),
-            _panel(Group(*labels), "labels", height=len(labels) + 2),
-        )
+            _panel(_values(locals_, heights.locals, "none"), "locals", height=heights.locals + 2),
+        ]
+        if heights.labels:
+            labels = Group(*self._labels(frame, heights.labels))
+            panels.append(_panel(labels, "labels", height=heights.labels + 2))
+        return Group(*panels)
 
     def _labels(self, frame: FrameView, rows: int) -> list[Text]:
+        """Word the innermost labels; the last row tells how many more there are."""
         shown = []
         changed = self.session.view.changes().labels
-        for depth, label in enumerate(reversed(frame.labels)):
-            if depth == rows - 1 and len(frame.labels) > rows:
-                shown.append(Text(f"… {len(frame.labels) - depth} more", style=DIM))
-                break
+        for depth, label in enumerate(reversed(frame.labels[-rows:])):
             text = Text(no_wrap=True, overflow="ellipsis")
             text.append(f"{depth:>2} ", style=NAME)
             text.append(f"{label.kind:<8}")
@@ -226,10 +245,12 @@ class Screen:
             if len(frame.labels) - 1 - depth in changed:
                 text.append(" *", style=CHANGED)
             shown.append(text)
+        if len(frame.labels) > rows:
+            shown[-1].append(f"  … {len(frame.labels) - rows} more", style=DIM)
         return shown
 
     def _memory_panel(self) -> Panel | None:
-        """The memory that the next instruction touches, or that the last move changed."""
+        """Draw the memory that the next instruction accesses, or that the last move changed."""
         found = focus(self.session)
         if found is not None:
             self.address = found.address
@@ -241,10 +262,10 @@ class Screen:
         return _panel(text, title, height=5)
 
     def memory(self, address: int, size: int) -> Text:
-        """Bytes in rows, what is being touched or was changed in colour."""
+        """Draw bytes in rows, with those in colour that are accessed or were changed."""
         session = self.session
-        size = min(size, session.view.memory_size() - address)
-        content = session.view.read_memory(address, max(size, 0))
+        content = session.view.memory_from(address, size)
+        size = len(content)
         styles: dict[int, str] = {}
         for start, length in session.view.changes().memory:
             for at in range(max(start, address), min(start + length, address + size)):
@@ -270,7 +291,7 @@ class Screen:
         return text
 
     def backtrace(self) -> Text:
-        """The active functions, innermost first."""
+        """List the active functions, innermost first."""
         text = Text(no_wrap=True, overflow="ellipsis")
         for place, frame in enumerate(self.session.view.frames()):
             text.append(f"{place:>3} ", style=NAME)
@@ -287,21 +308,85 @@ def _short(value: Value) -> str:
     return f"${visible(value.name, 24)} {shown}" if value.name else shown
 
 
-def _values(rows: Sequence[tuple[str, Value, bool]], room: int, nothing: str) -> RenderableType:
+class _Row(NamedTuple):
+    """A value of a list.
+
+    Attributes:
+        name, value: what is drawn.
+        changed: whether the last move changed it.
+        in_play: whether the next instruction uses it.
+        soon: whether one of the following lines names it.
+    """
+
+    name: str
+    value: Value
+    changed: bool
+    in_play: bool
+    soon: bool = False
+
+
+class Heights(NamedTuple):
+    """The rows inside each panel; no labels are shown where they get none."""
+
+    code: int
+    operands: int
+    locals: int
+    labels: int
+
+
+def layout(rows: int, operands: tuple[int, int], locals: tuple[int, int], labels: int) -> Heights:
+    """Share the rows beside the code among operands, locals and labels.
+
+    What is in play is never hidden: the labels shrink before it, and then all of it grows.
+
+    Args:
+        rows: the rows of the code.
+        operands, locals: how many there are, and how many of them are in play.
+        labels: how many there are.
+    """
+    least_operands, least_locals = _least(*operands), _least(*locals)
+    # Each panel has a border of two rows, and so has the code.
+    spare = rows - 2 - least_operands - least_locals
+    labels = min(labels, 3 if rows >= _ROOMY else 1, max(spare - 2, 0))
+    if labels:
+        spare -= labels + 2
+    elif spare < 0:
+        rows, spare = rows - spare, 0
+    more_locals = min(
+        locals[0] - least_locals, max(spare // 2, spare - (operands[0] - least_operands))
+    )
+    more_locals = max(more_locals, 0)
+    return Heights(rows, least_operands + spare - more_locals, least_locals + more_locals, labels)
+
+
+def _least(count: int, in_play: int) -> int:
+    """Return the fewest rows of a list: for what is in play, and for the rest together."""
+    return max(in_play + (count > in_play), 1)
+
+
+def _values(rows: Sequence[_Row], room: int, nothing: str) -> RenderableType:
+    """Draw a list of values, those in play in any case."""
     if not rows:
         return Text(nothing, style=DIM)
+    shown = [*range(len(rows))]
+    if len(rows) > room:
+
+        def order(at: int) -> tuple[bool, bool, bool, int]:
+            row = rows[at]
+            return not row.in_play, not row.changed, not row.soon, at
+
+        shown = sorted(sorted(shown, key=order)[: room - 1])
     table = Table.grid(padding=(0, 1))
     table.add_column(no_wrap=True, overflow="ellipsis", max_width=14, style=NAME)
     table.add_column(no_wrap=True, style=TYPE)
     table.add_column(no_wrap=True, overflow="ellipsis")
-    for place, (name, value, changed) in enumerate(rows):
-        if place == room - 1 and len(rows) > room:
-            table.add_row("", "", Text(f"… {len(rows) - place} more", style=DIM))
-            break
-        shown = Text(number(value.value), style=CHANGED if changed else "")
-        if changed:
-            shown.append(" *")
-        table.add_row(visible(name), str(value.type), shown)
+    for row in (rows[at] for at in shown):
+        text = Text(number(row.value.value), style=CHANGED if row.changed else "")
+        if row.changed:
+            text.append(" *")
+        table.add_row(visible(row.name), str(row.value.type), text)
+    if len(shown) < len(rows):
+        table.add_row("", "", Text(f"… {len(rows) - len(shown)} more", style=DIM))
     return table
 
 

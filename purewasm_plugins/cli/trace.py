@@ -24,11 +24,12 @@ from purewasm_plugins.debugger import CallEvent, DebuggerError, DebugSession, Tr
 from purewasm_plugins.debugger import trace as traced
 from purewasm_plugins.errors import DeadlineExceeded, PluginError
 from purewasm_plugins.runtime.limits import ResourceLimits
+from purewasm_plugins.wasm.text.printer import MAX_INDENTATION
 
-#: Operands of a line, and levels of the tree of calls that are indented.
-_OPERANDS, _INDENTED = 6, 40
+#: The most operands of a line.
+_OPERANDS = 6
 
-#: Memory for a history that nobody goes back in.
+#: Bytes for a history that is not used.
 _NO_HISTORY = 1
 
 
@@ -119,7 +120,7 @@ def _calls(session: DebugSession, limit: int | None, as_json: bool) -> Iterator[
 
 
 def _call_line(event: CallEvent) -> str:
-    indent = "  " * min(event.depth, _INDENTED)
+    indent = "  " * min(event.depth, MAX_INDENTATION)
     values = ", ".join(str(_plain(value)) for value in event.values)
     name = visible(event.name, 80)
     if event.returns:
@@ -140,7 +141,7 @@ def _call_object(event: CallEvent) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON has it: what JSON has not is text."""
+    """Return a value that JSON can have; any other one as text."""
     if isinstance(value, bytes):
         return value.hex()
     if isinstance(value, float) and (value != value or value in (float("inf"), -float("inf"))):
@@ -151,10 +152,10 @@ def _plain(value: Any) -> Any:
 
 
 def _end(session: DebugSession) -> None:
-    """Say on standard error how the call ended, or that it was left.
+    """Print on standard error how the call ended, or that it was not run to its end.
 
     Raises:
-        Failure: it did not end well.
+        Failure: the call failed.
     """
     stop = session.stop
     if stop.trap is not None:

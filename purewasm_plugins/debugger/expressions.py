@@ -323,6 +323,7 @@ class _Evaluation:
         return container[self.value(index)]
 
     def _named(self, values: Mapping[int | str, Any], key: Any, name: str) -> Any:
+        """Return the local or global of an index or name."""
         if key not in values:
             known = ", ".join(str(k) for k in values) or "none"
             kind = name.rstrip("_")
@@ -386,8 +387,10 @@ class _Evaluation:
         return bytes(memory[start:end]).decode("utf-8", "replace")
 
     def _dollar_name(self, name: str) -> Any:
-        """Return the local, else the global, else the function of a name."""
+        """Return the local, else the global, else the function of a name; `$0` is a local."""
         scope = self._scope
+        if name.isascii() and name.isdigit():
+            return self._named(scope.local, int(name), "local")
         for values in (scope.local, scope.global_):
             if name in values:
                 return values[name]

@@ -187,6 +187,10 @@ class View:
         check_range(len(data), address, size)
         return bytes(data[address : address + size])
 
+    def memory_from(self, address: int, size: int) -> bytes:
+        """Return bytes of memory 0, as many of them as there are."""
+        return bytes(memory_bytes(self._machine.instance)[address : address + size])
+
     def accesses(self) -> tuple[effects.MemoryAccess, ...]:
         """Return the memory that the next instruction reads or writes."""
         instruction = self._execution.instruction

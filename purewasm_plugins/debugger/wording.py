@@ -12,6 +12,7 @@ from purewasm_plugins.debugger.machine.program import Program
 from purewasm_plugins.debugger.machine.reasons import Stop, StopReason, Write
 from purewasm_plugins.debugger.session import DebugSession
 from purewasm_plugins.errors import PluginError
+from purewasm_plugins.runtime.instance import Function
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +28,13 @@ class Focus:
     text: str
 
 
-def value_text(value: Any) -> str:
-    """Word a value: an integer of two digits or more with its hexadecimal form."""
+def value_text(value: Any, program: Program | None = None) -> str:
+    """Word a value: an integer of two digits or more with its hexadecimal form.
+
+    Args:
+        value: any value of a session.
+        program: the session's, which has names for its functions.
+    """
     if isinstance(value, bytes):
         return value.hex(" ", 4)
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10:
@@ -37,9 +43,18 @@ def value_text(value: Any) -> str:
         return f"{value} {value & bits:#x}{char}"
     if value is None:
         return "null"
-    if hasattr(value, "index") and hasattr(value, "entry"):
-        return f"function {value.name or value.index}"
+    if isinstance(value, Function):
+        return f"function {_function_name(value, program) or value.index}"
     return str(value)
+
+
+def _function_name(function: Function, program: Program | None) -> str | None:
+    """Return the name of a function: the program's, if it is one of its functions."""
+    instance = function.instance
+    if instance is None or function.index is None or program is None:
+        return function.name
+    ours = instance.module.module is program.module
+    return program.function_name(function.index) if ours else function.name
 
 
 def why(stop: Stop, program: Program) -> str:

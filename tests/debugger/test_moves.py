@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -115,14 +115,14 @@ def test_an_interrupt_ends_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
         nonlocal calls
         calls += 1
         if calls == 50:
-            session.interrupt()
+            running.interrupt()
 
     module = """(module (import "h" "tick" (func $tick))
       (func (export "f") (loop $l (call $tick) (br $l))))"""
-    session = start(module, "f", imports={"h": {"tick": callback}})
-    assert session.resume().reason is StopReason.INTERRUPTED
+    running = start(module, "f", imports={"h": {"tick": callback}})
+    assert running.resume().reason is StopReason.INTERRUPTED
     assert calls == 50
-    assert session.step().reason is StopReason.STEP
+    assert running.step().reason is StopReason.STEP
 
 
 def test_an_interrupt_of_a_way_back_leaves_things_as_they_were() -> None:
@@ -206,8 +206,8 @@ def test_the_host_is_asked_once_however_often_one_goes_over_it() -> None:
 
 def test_a_host_function_that_writes_into_the_plugin_is_replayed() -> None:
     def write(address: int) -> None:
-        instance.exports["memory"].write(address, b"written")  # type: ignore[union-attr]
-        instance.exports["g"].value += 1  # type: ignore[union-attr]
+        instance.exports.memory().write(address, b"written")
+        instance.exports.global_("g").value += 1
 
     instance = instantiate(
         assemble(
@@ -258,7 +258,7 @@ def test_a_host_call_can_be_a_reason_to_stop() -> None:
 
 def test_a_host_function_that_calls_back_is_one_step() -> None:
     def host(number: int) -> int:
-        return instance.exports["double"](number) + 1  # type: ignore[operator]
+        return cast("int", instance.exports.function("double")(number)) + 1
 
     instance = instantiate(
         assemble(
@@ -424,16 +424,19 @@ def test_an_expression_for_an_address(session: DebugSession) -> None:
 
 def test_what_a_move_changed(session: DebugSession) -> None:
     session.step()
-    assert session.view.changes().labels == {1}
+    assert session.view.changes().labels == frozenset({1})
     session.step()
     session.step()
-    assert (session.view.changes().operands, session.view.changes().labels) == ({0}, frozenset())
+    assert (session.view.changes().operands, session.view.changes().labels) == (
+        frozenset({0}),
+        frozenset(),
+    )
     session.step_back()
     assert session.view.changes().labels == frozenset()
     session.go_to(22)
     session.step()
     session.go_to(26)
-    assert (session.view.changes().locals, session.view.changes().depth) == ({1}, 0)
+    assert (session.view.changes().locals, session.view.changes().depth) == (frozenset({1}), 0)
     session.go_to(21)
     session.step()
     assert session.view.changes().memory == ((0, 1),)

@@ -18,10 +18,11 @@ from hypothesis import strategies as st
 
 from purewasm_plugins import WasmPlugin
 from purewasm_plugins.cli.debug_commands import BY_NAME, COMMANDS, Commands, Refused
-from purewasm_plugins.cli.debug_screen import Screen
+from purewasm_plugins.cli.debug_screen import Screen, layout
 from purewasm_plugins.cli.output import console
 from purewasm_plugins.debugger import DebugSession
 from tests.conftest import ROOT
+from tests.debugger.programs import start
 
 PROMPT = r"\(debug\) "
 WAT = ROOT / "fixtures" / "wat"
@@ -178,6 +179,8 @@ l
 l plugin_tool_execute
 p string(0x10)
 p local.char, stack
+p $char
+p $capital
 x 0x400 20
 info
 watch 0x400 4
@@ -218,6 +221,8 @@ rs 5
         "1 0x0011a plugin_tool_execute",
         "'buggy_shout'",
         "(122, [122, 122])",
+        "(debug) p $char\n122 0x7a 'z'\n",
+        "function capital",
         "00000400  50 49",
         "break  0xf6 in capital",
         "Watchpoint 2 on 4 bytes of memory at 0x400.",
@@ -287,7 +292,8 @@ def test_what_cannot_be_begun_is_a_line_and_a_status() -> None:
     result = piped("", str(WAT / "hello.wasm"), "gret")
     assert result.returncode == 4
     assert result.stderr == (
-        "purewasm: Tool execution failed for 'gret': the plugin has no such tool; it has: greet\n"
+        "purewasm: Tool execution failed for 'gret': "
+        "the plugin has no such tool; did you mean greet?\n"
     )
     result = piped("", str(WAT / "trap_on_load.wasm"), "0")
     assert result.returncode == 3
@@ -301,3 +307,47 @@ def test_every_command_has_help_and_an_example_that_names_it() -> None:
         assert command.example.split()[0] in command.names
         assert command.help.endswith(".")
         assert hasattr(Commands, f"_{command.names[0]}")
+
+
+@given(
+    st.integers(9, 40),
+    st.integers(0, 30),
+    st.integers(0, 20),
+    st.integers(0, 30),
+    st.integers(0, 3),
+    st.integers(0, 30),
+)
+def test_what_is_in_play_has_a_row(
+    rows: int, operands: int, popped: int, locals: int, used: int, labels: int
+) -> None:
+    popped, used = min(popped, operands), min(used, locals)
+    heights = layout(rows, (operands, popped), (locals, used), labels)
+    for height, count, in_play in (
+        (heights.operands, operands, popped),
+        (heights.locals, locals, used),
+    ):
+        # The last row of a list that is cut tells how many more there are.
+        assert height >= in_play + (count > in_play)
+    borders = 6 if heights.labels else 4
+    assert heights.operands + heights.locals + heights.labels + borders == heights.code + 2
+    assert heights.code == rows or popped + used > rows - 6
+
+
+MANY = """(module (func $f (export "f") (param $a i32) (local $b i32) (local $c i32) (local $d i32)
+  (local $e i32) (local $needle i32)
+  (call $g (i32.const 11) (i32.const 12) (i32.const 13) (i32.const 14) (i32.const 15)
+           (i32.const 16) (i32.const 17))
+  (drop (local.get $needle)))
+  (func $g (param i32 i32 i32 i32 i32 i32 i32)))"""
+
+
+def test_what_the_next_instruction_uses_is_on_a_small_screen() -> None:
+    session = start(MANY, "f", 0)
+    screen = Screen(console(), session, "")
+    for _ in range(7):
+        session.step()
+    picture = screen.picture(80, 24)
+    for operand in range(11, 18):
+        assert f"{operand}&#160;0x{operand:x}" in picture
+    session.step_over()
+    assert "$needle" in screen.picture(80, 24)

@@ -179,8 +179,24 @@ def test_the_command_coverage(tmp_path: Path) -> None:
     assert "i32.lt_u" in written
     assert "src=" not in written
     assert "http" not in written
+    open_, _, folded = written.partition("6 of 8 functions never ran")
+    assert ">capital" in open_
+    assert "plugin_name" not in open_
+    assert "plugin_name" in folded
+    assert folded.count("<details ") == 6
+    assert " open" not in folded
     result = run("coverage", BUGGY, "shout", "--html", str(tmp_path / "no" / "c.html"))
     assert (result.returncode, result.stderr.count("\n")) == (2, 1)
+    result = run("coverage", BUGGY, "shout", "zo", "--json")
+    counts = json.loads(result.stdout)
+    by_name = {function["name"]: function for function in counts["functions"]}
+    assert (counts["ran"], counts["total"], len(by_name)) == (34, 40, 8)
+    assert by_name["plugin_name"]["instructions"] == []
+    capital = by_name["capital"]
+    assert (capital["calls"], capital["ran"], capital["total"]) == (3, 13, 13)
+    assert {"offset": 0xF6, "text": "i32.lt_u", "count": 2} in capital["instructions"]
+    result = run("coverage", BUGGY, "shout", "--json", "--html", str(page))
+    assert result.returncode == 2
     result = run("coverage", BUGGY, "nothing")
     assert result.returncode == 4
     result = run("coverage", str(WAT / "trap_division.wasm"), "0", "x")

@@ -1,0 +1,1 @@
+"""Tests of purewasm_plugins/debugger/machine."""
