@@ -202,6 +202,8 @@ def _match_import(module: Module, entry: Import, imports: Imports) -> Extern:
 
 def _given(imports: Imports) -> tuple[str, ...]:
     """Return the names of what the host gives, where its namespaces tell them."""
+    if not isinstance(imports, Mapping):
+        return ()
     return tuple(
         f"{module}.{name}"
         for module, namespace in imports.items()

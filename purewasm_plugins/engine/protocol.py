@@ -1,4 +1,4 @@
-"""What an engine is: it makes the functions of an instance callable, and nothing else."""
+"""The interface of an engine: it makes the functions of an instance callable, and nothing else."""
 
 from __future__ import annotations
 
@@ -9,9 +9,15 @@ from purewasm_plugins.runtime.instance import Instance
 
 
 class Engine(Protocol):
-    """How the functions of a valid module are run."""
+    """A way to run the functions of a valid module.
 
-    #: What `instantiate(engine=…)` calls it.
+    Import matching, segments and the start function are not an engine's business: `instantiate`
+    does them, the same for all.
+
+    Attributes:
+        name: the name for messages, and for `instantiate(engine=…)` where the package has it.
+    """
+
     name: str
 
     def link(self, instance: Instance) -> Sequence[Callable[..., Any]]:
@@ -22,6 +28,7 @@ class Engine(Protocol):
                 yet applied.
 
         Returns:
-            For each function that the module defines, in order, what becomes `Function.entry`.
+            For each function that the module defines, in order, the callable that becomes its
+            `Function.entry`.
         """
         ...

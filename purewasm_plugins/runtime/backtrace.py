@@ -1,7 +1,4 @@
-"""Frames of a WebAssembly backtrace: function index and byte offset in, `StackFrame` out.
-
-Called only once a trap has happened, so it may take its time.
-"""
+"""Frames of a WebAssembly backtrace, made once a trap has happened."""
 
 from __future__ import annotations
 
@@ -14,12 +11,12 @@ from purewasm_plugins.wasm.module import Span
 def stack_frame(
     instance: Instance, function: int, offset: int | None, *, innermost: bool
 ) -> StackFrame:
-    """One frame of a backtrace.
+    """Return one frame of a backtrace.
 
     Args:
-        instance: whose function it is.
-        function: its index.
-        offset: byte offset of the instruction that it had reached, where that is known.
+        instance: the instance whose function was active.
+        function: the index of the function.
+        offset: byte offset of the instruction that the function had reached, where it is known.
         innermost: whether to give that instruction as text.
     """
     module = instance.module.module
@@ -27,7 +24,7 @@ def stack_frame(
     name = names.functions.get(function) or instance.functions[function].name
     text = None
     if innermost and offset is not None:
-        # Imported here: only who has run into a trap needs the text format.
+        # Imported here: without a trap the text format is not needed.
         from purewasm_plugins.wasm.text.printer import Identifiers, format_instruction
 
         instruction = next(instructions(module.data, Span(offset, len(module.data))))

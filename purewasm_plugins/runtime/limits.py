@@ -1,8 +1,8 @@
-"""How much a module may use: the limits that a user sets, and the budget that meters one call.
+"""Limits of what a module may use: those that a user sets, and the budget that meters one call.
 
 Every engine counts alike, by the definition of fuel in `ResourceLimits`, so the same program uses
-the same fuel on each of them. Nothing here uses a thread or a signal: the engine asks, between two
-instructions, whether it may go on.
+the same fuel on each of them. No thread and no signal is used: an engine checks the limits between
+two instructions.
 """
 
 from __future__ import annotations
@@ -23,32 +23,38 @@ from purewasm_plugins.support.records import Record
 
 
 class ResourceLimits(Record):
-    """What an instance may use. `None` lifts a limit.
+    """The limits of what an instance may use. `None` lifts a limit.
+
+        >>> from purewasm_plugins import ResourceLimits
+        >>> ResourceLimits(timeout=0.5, memory_pages=16).memory_pages
+        16
 
     Attributes:
         memory_pages: pages of 64 KiB that a memory may have, at first or grown; a host's input
-            pages count too. `memory.grow` beyond it answers -1; declaring more is refused.
+            pages count too. `memory.grow` beyond it returns -1; a module that declares more is
+            refused.
         fuel: units that one call from outside may use. Entering a function that a module defines
             costs one unit, and so does every start of a loop's body: its first, and one for each
             branch back to it. `memory.fill`, `memory.copy`, `memory.init` and a `memory.grow` that
             succeeds cost one for each started 4 KiB, the same instructions on tables one for each
             started 1024 elements. Calling a host function costs nothing.
-        timeout: seconds that one call from outside may take. A plugin's call is one with all that
+        timeout: seconds that one call from outside may take. A plugin's call includes all that
             belongs to it: see `WasmPlugin.execute_tool`.
         call_depth: functions of the module that may be active at once. A call that a host function
             makes back into the instance counts from one again. The pywasm engine has a bound of its
             own at 1023, and the translator at 100 000, or 5 000 inside Pyodide. Functions with more
-            than 256 variables may have a million of them active, and calls into instances that host
-            functions make in each other may be 100 in a thread.
+            than 256 variables may have a million of them active together, and 100 calls into
+            instances may be nested in each other through host functions in a thread.
         table_elements: entries that the tables of an instance may have together, at first or grown,
             as with `memory_pages`; and references that its element segments may hold together.
         translated_characters: characters of Python that the translator may write for one function
-            of the module, before its first call. So many take it half a second and 64 MiB; compiled
-            code becomes four or five for each of its bytes.
-        output_bytes: length of the longest string that is read from a plugin.
+            of the module, before its first call. The default takes half a second and 64 MiB;
+            compilers' code becomes four or five characters for each of its bytes.
+        output_bytes: bytes of the longest string that is read from a plugin, or given to it by a
+            host function on strings.
 
     Raises:
-        ValueError: a limit is negative, or no int; `timeout` may be a float, but a finite one.
+        ValueError: a limit is negative or not an int; `timeout` may also be a finite float.
     """
 
     memory_pages: int | None = 1024
@@ -73,7 +79,11 @@ class ResourceLimits(Record):
                 raise ValueError(f"the limit {name} must be finite; None lifts it: {value}")
 
     def check(self, limit: str, requested: int) -> None:
-        """Refuse what is over the limit of that name.
+        """Refuse what is over a limit.
+
+        Args:
+            limit: the name of the limit.
+            requested: in its unit.
 
         Raises:
             ResourceLimitError: `requested` is more than the limit allows.
@@ -83,29 +93,29 @@ class ResourceLimits(Record):
             raise ResourceLimitError(limit, requested, allowed)
 
 
-#: What one unit of fuel stands for in an instruction that moves many bytes or table elements.
+#: Bytes and table elements for which an instruction that moves many of them pays a unit of fuel.
 BYTES_PER_UNIT = 4096
 ELEMENTS_PER_UNIT = 1024
 
-#: Units between two looks at the limits in such an instruction: 1 MiB, less than a millisecond.
+#: Units between two checks of the limits in such an instruction: 1 MiB, less than a millisecond.
 _UNITS_PER_PIECE = 256
 
-#: Uses that many units of fuel, or raises the trap that ends the call.
+#: A function that uses so many units of fuel, or raises the trap that ends the call.
 Spend = Callable[[int], None]
 
 
 def pieces(
     size: int, per_unit: int, spend: Spend | None, *, backwards: bool = False
 ) -> Iterator[tuple[int, int]]:
-    """Cut the work of one instruction into pieces, each paid for before it is done.
+    """Divide the work of one instruction into pieces, and pay for each before it is done.
 
     Args:
         size: the whole, in bytes or elements.
-        per_unit: how much of it costs a unit.
-        spend: pays; None where the host itself does the work.
+        per_unit: how much of it costs a unit of fuel.
+        spend: pays for a piece; None where the host itself does the work.
         backwards: whether the last piece comes first.
 
-    Returns:
+    Yields:
         The start and the end of each piece.
     """
     starts = range(0, size, per_unit * _UNITS_PER_PIECE)
@@ -117,10 +127,11 @@ def pieces(
 
 
 class Operation:
-    """Several calls that share one deadline, and that are cancelled together.
+    """A group of calls that share one deadline and are cancelled together.
 
     Attributes:
-        deadline: when all of them have to be over, by the monotonic clock; None for never.
+        deadline: the time by the monotonic clock at which all of them must have ended; None for no
+            deadline.
         cancelled: whether `cancel` was called.
     """
 
@@ -130,14 +141,17 @@ class Operation:
         """Begin.
 
         Args:
-            timeout: seconds from now on that all of it may take; None for any number.
+            timeout: seconds from now on that all calls together may take; None for any number.
         """
         self.deadline = None if timeout is None else monotonic() + timeout
         self.cancelled = False
         self._budget: Budget | None = None
 
     def include(self, budget: Budget) -> None:
-        """Make the calls that a budget meters parts of this, until `end` or another budget."""
+        """Make the calls that a budget meters parts of this operation.
+
+        They are until `end`, or until another budget is included.
+        """
         budget.operation = self
         self._budget = budget
         # `cancel` may have been called before the budget was known.
@@ -145,21 +159,23 @@ class Operation:
             budget.recheck_limits()
 
     def end(self) -> None:
-        """The next call of the instance stands for itself again."""
+        """Leave the next call of the instance to itself again."""
         budget, self._budget = self._budget, None
         if budget is not None:
             budget.operation = None
 
     def cancel(self) -> None:
-        """Make the running call trap at its next function entry or loop start, or else the next
-        one. Any thread may call it, and nothing happens after the end."""
+        """Make the running call trap at its next function entry or loop start, else the next call.
+
+        Any thread may call it. After the end it does nothing.
+        """
         self.cancelled = True
         budget = self._budget
         if budget is not None:
             budget.recheck_limits()
 
     def check(self) -> None:
-        """Look between two calls whether there may be another one.
+        """Check, between two calls, whether another one may begin.
 
         Raises:
             DeadlineExceeded, Cancelled
@@ -171,7 +187,7 @@ class Operation:
 
 
 class Budget:
-    """What is left of an instance's limits in the call that is running.
+    """The meter of an instance's running call: what it has used of its limits.
 
     A call from outside starts a new budget; a call that a host function makes back into the same
     instance goes on with the budget of the call it is part of.
@@ -181,29 +197,30 @@ class Budget:
     #: instances: each takes several frames of the Python stack.
     NESTING = 64
 
-    #: Units of fuel between two looks at the clock.
+    #: Units of fuel between two checks of the clock.
     _PERIOD = 64
 
     def __init__(self, limits: ResourceLimits) -> None:
         self.limits = limits
-        #: Told now and then, while a call runs, how much fuel it has used.
+        #: A function that is told from time to time, while a call runs, how much fuel it has used.
         self.progress: Callable[[int], None] | None = None
-        #: What the calls from outside are parts of; None where each stands for itself.
+        #: The operation that the calls from outside are parts of; None where each is alone.
         self.operation: Operation | None = None
         self.nesting = 0
         self.fuel_used = 0
         self._next_check = 0
         self.deadline: float | None = None
         self.cancel_requested = False
-        #: What has ended the running call.
+        #: The trap that has ended the running call. It is raised again where the call goes on all
+        #: the same, because a host function caught it.
         self.pending_trap: Trap | None = None
 
     def enter(self) -> None:
-        """A call from outside the instance begins.
+        """Begin a call from outside the instance.
 
         Raises:
-            Trap: calls are nested too deep, or the call that this one is part of has already run
-                out of its budget.
+            Trap: calls are nested too deep, or the call that this one is part of has already been
+                ended by a limit.
         """
         if self.nesting == 0:
             timeout = self.limits.timeout
@@ -222,28 +239,29 @@ class Budget:
         self.nesting += 1
 
     def leave(self) -> None:
-        """The call that `enter` began has ended, however it did."""
+        """End the call that `enter` began."""
         self.nesting -= 1
 
     @property
     def cancelled(self) -> bool:
-        """Whether the running call is to end, by itself or with what it is a part of."""
+        """Whether the running call was cancelled, by itself or with its operation."""
         operation = self.operation
         return self.cancel_requested or (operation is not None and operation.cancelled)
 
     def cancel(self) -> None:
-        """Make the running call trap where it next enters a function or starts a loop, or where a
-        host function returns to it.
+        """Make the running call trap soon.
+
+        It does where it next enters a function or starts a loop, or where a host function returns.
         """
         self.cancel_requested = True
         self.recheck_limits()
 
     def recheck_limits(self) -> None:
-        """Have the next unit of fuel look around first. Any thread may call it."""
+        """Have the limits checked before the next unit of fuel. Any thread may call it."""
         self._next_check = 0
 
     def spend(self, units: int = 1) -> None:
-        """Use units of fuel, and look at the limits now and then.
+        """Use units of fuel, and check the limits every 64 of them.
 
         Raises:
             OutOfFuel, DeadlineExceeded, Cancelled
@@ -256,7 +274,7 @@ class Budget:
         self.fuel_used += units
 
     def check(self) -> None:
-        """Raise again what has ended this call: a host function that swallowed it must not hide it.
+        """Raise the pending trap again: a host function that caught it must not hide it.
 
         Raises:
             OutOfFuel, DeadlineExceeded, Cancelled
@@ -265,11 +283,11 @@ class Budget:
             raise self.pending_trap.with_frames(())
 
     def check_limits(self, units: int = 0, seconds: float = 0.0) -> None:
-        """Look at the limits.
+        """Check all limits.
 
         Args:
             units: of fuel that are about to be used. Where so many are not left, all are used.
-            seconds: that will pass until the limits can be looked at again.
+            seconds: that will pass until the limits can be checked again.
 
         Raises:
             OutOfFuel, DeadlineExceeded, Cancelled
@@ -285,10 +303,10 @@ class Budget:
         self.check()
 
     def check_deadline(self, seconds: float = 0.0) -> None:
-        """Look at the clock, after what may have taken its time.
+        """Check the clock, after what may have taken long.
 
         Args:
-            seconds: that will pass until it can be looked at again.
+            seconds: that will pass until it can be checked again.
 
         Raises:
             DeadlineExceeded

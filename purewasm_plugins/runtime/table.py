@@ -13,7 +13,18 @@ from purewasm_plugins.wasm.types import TableType
 
 
 class Table:
-    """A table of references (core specification, 4.2.7)."""
+    """A table of references (core specification, 4.2.7).
+
+        >>> from purewasm_plugins import Limits, Table, TableType, ValType
+        >>> table = Table(TableType(ValType.EXTERNREF, Limits(2)), "empty")
+        >>> table.set(1, {"any": "object"})
+        >>> table.get(0), table.get(1), len(table)
+        ('empty', {'any': 'object'}, 2)
+
+    Attributes:
+        type: its declaration.
+        elements: for engines only: its references, as a list that is changed in place.
+    """
 
     __slots__ = ("_limit", "_sharing", "elements", "type")
 
@@ -28,14 +39,15 @@ class Table:
         """Allocate a table of its minimal size, every entry `initial`.
 
         Args:
-            type: what it is to be.
+            type: its declaration.
             initial: None, or a border value of its element type.
             limits: of which it takes `table_elements`; None for the defaults.
             beside: tables that share the limit with it.
 
         Raises:
             ResourceLimitError: with those beside it, the type's minimum is over
-                `limits.table_elements`, or more than the machine has.
+                `limits.table_elements`, or more than the machine has room for.
+            TypeError: `initial` is no value of its element type.
         """
         limits = limits or ResourceLimits()
         #: The elements of all tables that share the limit.
@@ -52,7 +64,7 @@ class Table:
         return len(self.elements)
 
     def get(self, index: int) -> Any:
-        """The reference at an index.
+        """Return the reference at an index.
 
         Raises:
             Trap: the index is out of bounds.
@@ -73,11 +85,16 @@ class Table:
     def grow(self, count: int, value: Any = None) -> int:
         """Add entries.
 
+        Args:
+            count: how many.
+            value: a border value for each.
+
         Returns:
             The number of entries before.
 
         Raises:
             ResourceLimitError: the table's maximum or the limit of its instance forbids it.
+            TypeError: `value` is no value of the table's element type.
         """
         before = self.try_grow(count, to_raw(self.type.element, value))
         if before < 0:
@@ -85,11 +102,14 @@ class Table:
         return before
 
     def try_grow(self, count: int, value: Any, spend: Spend | None = None) -> int:
-        """What `table.grow` does (4.4.6): the number of entries before, or -1.
+        """Do what `table.grow` does (4.4.6).
 
         Args:
             count, value: the operands.
             spend: pays for it, piece after piece; what it raises leaves the table as it was.
+
+        Returns:
+            The number of entries before; -1 where the growth is refused.
         """
         elements, before = self.elements, len(self.elements)
         if count < 0 or before + count > self._allowed:
@@ -103,12 +123,12 @@ class Table:
             return -1
         finally:
             while not complete and len(elements) > before:
-                # Few at a time: a list copies what it lets go.
+                # Few at a time: a list copies what is deleted from it.
                 del elements[max(before, len(elements) - ELEMENTS_PER_UNIT) :]
         return before
 
     def fill(self, start: int, value: Any, count: int, spend: Spend | None = None) -> None:
-        """`table.fill` (4.4.6).
+        """Do what `table.fill` does (4.4.6).
 
         Args:
             start, value, count: the operands.
@@ -130,7 +150,7 @@ class Table:
         count: int,
         spend: Spend | None = None,
     ) -> None:
-        """`table.copy` (4.4.6) from `source`, which may be this table.
+        """Do what `table.copy` does (4.4.6), from `source`, which may be this table.
 
         Raises:
             Trap: out of bounds; nothing was written.
@@ -147,7 +167,7 @@ class Table:
         count: int,
         spend: Spend | None = None,
     ) -> None:
-        """`table.init` (4.4.6) from the references of an element segment.
+        """Do what `table.init` does (4.4.6), from the references of an element segment.
 
         Raises:
             Trap: out of bounds; nothing was written.
@@ -165,7 +185,7 @@ class Table:
         count: int,
         spend: Spend | None,
     ) -> None:
-        # What is moved may overlap what it is moved to.
+        # Source and destination may overlap.
         backwards = start < destination
         for first, end in pieces(count, ELEMENTS_PER_UNIT, spend, backwards=backwards):
             moved = source[start + first : start + end]

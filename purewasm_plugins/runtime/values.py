@@ -34,10 +34,10 @@ class FunctionReference:
 
 
 def f32_from_bits(bits: int) -> float:
-    """The f32 of these 32 bits, widened to a float.
+    """Return the f32 of these 32 bits, widened to a float.
 
-    A NaN keeps its sign, payload and quiet bit: its bits stand 29 places higher in the float's.
-    `struct` alone would quiet a signalling NaN on most machines.
+    A NaN keeps its sign, payload and quiet bit: its bits are 29 places higher in the float's.
+    `struct` alone would make a signalling NaN quiet on most machines.
     """
     if bits & 0x7FFFFFFF > 0x7F800000:
         wide = (bits & 0x80000000) << 32 | 0x7FF0000000000000 | (bits & 0x7FFFFF) << 29
@@ -46,9 +46,10 @@ def f32_from_bits(bits: int) -> float:
 
 
 def f32_to_bits(value: float) -> int:
-    """The 32 bits of an f32 that a float holds; the inverse of `f32_from_bits`.
+    """Return the 32 bits of the f32 that a float holds; the inverse of `f32_from_bits`.
 
-    A float that is no f32 is rounded to the nearest one, to infinity past the largest.
+    A float that is not exactly an f32 is rounded to the nearest one, or to infinity past the
+    largest.
     """
     if value != value:
         wide = f64_to_bits(value)
@@ -60,12 +61,12 @@ def f32_to_bits(value: float) -> int:
 
 
 def f64_from_bits(bits: int) -> float:
-    """The f64 of these 64 bits."""
+    """Return the f64 of these 64 bits."""
     return float(_F64.unpack(_U64.pack(bits))[0])
 
 
 def f64_to_bits(value: float) -> int:
-    """The 64 bits of an f64."""
+    """Return the 64 bits of an f64."""
     return int(_U64.unpack(_F64.pack(value))[0])
 
 
@@ -98,9 +99,11 @@ def _f64_to_raw(value: Any) -> float:
 def _v128_to_raw(value: Any) -> bytes:
     if not isinstance(value, (bytes, bytearray, memoryview)):
         raise TypeError(f"expected 16 bytes for v128, got {type(value).__name__}")
-    if len(value) != 16:
-        raise ValueError(f"expected 16 bytes for v128, got {len(value)}")
-    return bytes(value)
+    # The length of a view is in its own items.
+    data = bytes(value)
+    if len(data) != 16:
+        raise ValueError(f"expected 16 bytes for v128, got {len(data)}")
+    return data
 
 
 def _funcref_to_raw(value: Any) -> FunctionReference | None:
@@ -113,7 +116,7 @@ def _same(value: Any) -> Any:
     return value
 
 
-#: Border value to raw value, or TypeError or ValueError.
+#: From a border value to a raw value; each raises TypeError or ValueError for what is none.
 TO_RAW: dict[ValType, Callable[[Any], Any]] = {
     ValType.I32: _integer(32),
     ValType.I64: _integer(64),
@@ -126,7 +129,7 @@ TO_RAW: dict[ValType, Callable[[Any], Any]] = {
 
 
 def to_raw(type: ValType, value: Any) -> Any:
-    """A border value as the raw value of that type.
+    """Return a border value as the raw value of that type.
 
     Raises:
         TypeError, ValueError: it is no value of that type.
@@ -134,7 +137,7 @@ def to_raw(type: ValType, value: Any) -> Any:
     return TO_RAW[type](value)
 
 
-#: Raw value to border value.
+#: From a raw value to a border value.
 FROM_RAW: dict[ValType, Callable[[Any], Any]] = {
     ValType.I32: lambda value: value - ((value & 0x80000000) << 1),
     ValType.I64: lambda value: value - ((value & 0x8000000000000000) << 1),

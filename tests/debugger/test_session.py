@@ -114,14 +114,14 @@ def test_an_interrupt_ends_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
         nonlocal calls
         calls += 1
         if calls == 50:
-            session.interrupt()
+            running.interrupt()
 
     module = """(module (import "h" "tick" (func $tick))
       (func (export "f") (loop $l (call $tick) (br $l))))"""
-    session = start(module, "f", imports={"h": {"tick": callback}})
-    assert session.resume().reason is StopReason.INTERRUPTED
+    running = start(module, "f", imports={"h": {"tick": callback}})
+    assert running.resume().reason is StopReason.INTERRUPTED
     assert calls == 50
-    assert session.step().reason is StopReason.STEP
+    assert running.step().reason is StopReason.STEP
 
 
 def test_an_interrupt_of_a_way_back_leaves_things_as_they_were() -> None:

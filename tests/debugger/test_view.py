@@ -28,16 +28,19 @@ def test_an_expression_for_an_address(session: DebugSession) -> None:
 
 def test_what_a_move_changed(session: DebugSession) -> None:
     session.step()
-    assert session.view.changes().labels == {1}
+    assert session.view.changes().labels == frozenset({1})
     session.step()
     session.step()
-    assert (session.view.changes().operands, session.view.changes().labels) == ({0}, frozenset())
+    assert (session.view.changes().operands, session.view.changes().labels) == (
+        frozenset({0}),
+        frozenset(),
+    )
     session.step_back()
     assert session.view.changes().labels == frozenset()
     session.go_to(22)
     session.step()
     session.go_to(26)
-    assert (session.view.changes().locals, session.view.changes().depth) == ({1}, 0)
+    assert (session.view.changes().locals, session.view.changes().depth) == (frozenset({1}), 0)
     session.go_to(21)
     session.step()
     assert session.view.changes().memory == ((0, 1),)

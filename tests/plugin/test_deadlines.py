@@ -120,7 +120,7 @@ def test_calls_of_the_instance_itself_have_a_deadline_each(
     more = '(func (export "more") call $nap (loop $l (br_if $l (i32.const 0))))'
     plugin = load(wat(plugin_text(imports=NAP, extra=more)), imports, timeout=TIMEOUT)
     for _ in range(3):
-        plugin.instance.exports["more"]()
+        plugin.instance.exports.function("more")()
         assert plugin.execute_tool(0, "x") == "x"
     assert len(begun) == 3
 
@@ -132,10 +132,11 @@ def test_a_call_may_have_less_time_than_the_limit(load: Load) -> None:
     plugin = load("loop_forever", timeout=60, fuel=None)
     manager = WasmPluginManager()
     manager._add(plugin)
-    for execute in (
+    executions: tuple[Callable[[], str], ...] = (
         lambda: plugin.execute_tool(0, "", timeout=0.05),
         lambda: manager.execute_tool("loop_forever", 0, "", timeout=0.05),
-    ):
+    )
+    for execute in executions:
         started = time.monotonic()
         with pytest.raises(ToolExecutionError, match="deadline exceeded"):
             execute()
@@ -327,7 +328,7 @@ forks = pytest.mark.skipif(
 def test_a_process_forked_while_a_call_runs(looping: WasmPlugin) -> None:
     with occupied(looping):
         assert in_a_child(lambda: looping.execute_tool(0, "x") == "x")
-        assert in_a_child(lambda: looping.instance.exports["plugin_tools_count"]() == 1)
+        assert in_a_child(lambda: looping.instance.exports.function("plugin_tools_count")() == 1)
     assert looping.execute_tool(0, "x") == "x"
 
 

@@ -9,6 +9,7 @@ import mmap
 import pickle
 import struct
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -72,7 +73,7 @@ def test_integers(kind: str, bits: int, signed: bool) -> None:
         with pytest.raises(TypeError, match=f"expected an int for {kind}, got"):
             write(0, wrong)
     for offset in (PAGE - size + 1, PAGE, -1, -PAGE, 1 << 40, -(1 << 40)):
-        for attempt in (lambda offset=offset: read(offset), lambda offset=offset: write(offset, 1)):
+        for attempt in (partial(read, offset), partial(write, offset, 1)):
             with pytest.raises(Trap) as raised:
                 attempt()
             assert raised.value.reason is TrapReason.OUT_OF_BOUNDS_MEMORY_ACCESS

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from purewasm_plugins import WasmPlugin, instantiate
 from purewasm_plugins.debugger import (
@@ -39,8 +39,8 @@ def test_the_host_is_asked_once_however_often_one_goes_over_it() -> None:
 
 def test_a_host_function_that_writes_into_the_plugin_is_replayed() -> None:
     def write(address: int) -> None:
-        instance.exports["memory"].write(address, b"written")  # type: ignore[union-attr]
-        instance.exports["g"].value += 1  # type: ignore[union-attr]
+        instance.exports.memory().write(address, b"written")
+        instance.exports.global_("g").value += 1
 
     instance = instantiate(
         assemble(
@@ -82,7 +82,7 @@ def test_a_host_function_that_fails_is_a_stop() -> None:
 
 def test_a_host_function_that_calls_back_is_one_step() -> None:
     def host(number: int) -> int:
-        return instance.exports["double"](number) + 1  # type: ignore[operator]
+        return cast("int", instance.exports.function("double")(number)) + 1
 
     instance = instantiate(
         assemble(
