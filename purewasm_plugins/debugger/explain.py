@@ -122,7 +122,7 @@ _SIGNED = "taken as signed"
 
 
 def explain(opcode: Opcode | str) -> str:
-    """What an instruction does, in one sentence or two.
+    """Say what an instruction does, in one sentence or two.
 
     Args:
         opcode: the instruction's, or its mnemonic.
