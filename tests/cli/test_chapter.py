@@ -132,6 +132,7 @@ JSON = {
     "inspect": ("echo",),
     "check": ("echo",),
     "examples": (),
+    "coverage": ("echo", "echo"),
 }
 
 
