@@ -94,7 +94,7 @@ CASES: list[tuple[Exception, dict[str, object], str]] = [
         LinkError("env", "lgo", available=("env.log", "env.abs")),
         {"available": ("env.log", "env.abs")},
         "unknown import: import 'lgo' from module 'env'; did you mean 'env.log'?"
-        " (there are: env.log, env.abs)",
+        " (the host gave: env.log, env.abs)",
     ),
     (
         UnknownEngineError("translater", ("translator", "pywasm")),

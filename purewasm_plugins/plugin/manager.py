@@ -135,7 +135,7 @@ class WasmPluginManager:
         return DirectoryReport(tuple(loaded), tuple(failed))
 
     def get(self, name: str) -> WasmPlugin | None:
-        """The plugin of that name, or None."""
+        """Return the plugin of that name, or None."""
         return self._plugins.get(name)
 
     def unload(self, name: str) -> bool:
@@ -195,8 +195,10 @@ class WasmPluginManager:
 
 
 def _reported(error: Exception) -> PluginError:
-    """An error as a report keeps it: as one of a plugin, and without Python's traceback, whose
-    frames would keep the plugin's memory."""
+    """Convert an error to one of a plugin, as a report keeps it.
+
+    It has no traceback of Python's, whose frames would keep the plugin's memory.
+    """
     if isinstance(error, PluginError):
         report = error
     else:

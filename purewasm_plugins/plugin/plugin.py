@@ -247,8 +247,11 @@ class WasmPlugin:
 
     @property
     def instance(self) -> Instance:
-        """The instance that runs, for host functions and for `cancel` from another thread; where
-        none does, the one that the next call runs in, fresh where the last call was cut short."""
+        """The instance that runs, for host functions and for `cancel` from another thread.
+
+        Where none runs, it is the instance of the next call: a fresh one where the last call was
+        cut short.
+        """
         if self._forks != FORKS.count:
             self._start_afresh()
         while (active := self._active) is None:
@@ -337,7 +340,7 @@ class WasmPlugin:
         registry.register_all(self.registrable_tools(prefix=prefix))
 
     def registrable_tools(self, *, prefix: str | None = None) -> list[RegisteredTool]:
-        """The tools as a registry takes them."""
+        """Return the tools as a registry takes them."""
         return [RegisteredTool(self, tool, (prefix or "") + tool.name) for tool in self.tools]
 
     def __repr__(self) -> str:
@@ -392,7 +395,7 @@ class WasmPlugin:
                     return output
 
     def _open(self, operation: Operation) -> _Session:
-        """A fresh instance, all of whose calls are parts of the operation until `_close`."""
+        """Make a fresh instance, all of whose calls are parts of the operation until `_close`."""
         DISCARDED.collect()
         try:
             engine = _Announcing(
@@ -416,7 +419,7 @@ class WasmPlugin:
         operation.include(instance.budget)
 
     def _close(self, operation: Operation) -> None:
-        """The operation is over."""
+        """End the operation."""
         operation.end()
         active, self._active = self._active, None
         if active is not None:
@@ -425,8 +428,11 @@ class WasmPlugin:
                 DISCARDED.add(active)
 
     def _start_afresh(self) -> None:
-        """Give up the lock and the instance of the process that this one was forked off: they may
-        be in use by a thread that is not here. The thread that forked may be in a call itself."""
+        """Give up the lock and the instance of the process that this one was forked off.
+
+        They may be in use by a thread that is not here. The thread that forked may be in a call
+        itself.
+        """
         if self._caller != get_ident():
             self._lock = threading.RLock()
             self._caller = self._active = self._session = None
@@ -524,7 +530,7 @@ class _Session:
         return self._memory
 
     def string(self, export: str) -> str:
-        """The string that a function without parameters points to."""
+        """Return the string that a function without parameters points to."""
         return self._read(abi.required_function(self.instance, export), export)
 
     def tools(self) -> tuple[PluginTool, ...]:
@@ -676,7 +682,7 @@ _CHUNK = 1 << 20
 
 
 def read_module(path: str | os.PathLike[str]) -> bytes:
-    """The bytes of a file, as many as a module may have.
+    """Read the bytes of a file, as many as a module may have.
 
     Raises:
         PluginFileError: the file cannot be read.
@@ -714,7 +720,7 @@ def _open_without_waiting(path: str, flags: int) -> int:
 
 
 def directory_cache(directory: str | os.PathLike[str] | None) -> CodeCache | None:
-    """The cache in a directory; for None in the one that PUREWASM_CACHE names, if it names one.
+    """Return the cache in a directory; for None in the one that PUREWASM_CACHE names, if any.
 
     Raises:
         PluginError: the directory cannot be used.
@@ -768,5 +774,5 @@ def _worded(error: WasmError, memory: Memory) -> str:
 
 
 def summary(error: WasmError) -> str:
-    """An error in one line: of a trap's backtrace, the innermost frame."""
+    """Word an error in one line: of a trap's backtrace, the innermost frame."""
     return error.summary if isinstance(error, Trap) else str(error)

@@ -48,7 +48,7 @@ class ToolDefinition(Record):
     category: ToolCategory = ToolCategory.GENERAL
 
     def to_openai_tool(self) -> dict[str, Any]:
-        """The definition as an entry of `tools` in OpenAI's chat completions API."""
+        """Return the definition as an entry of `tools` in OpenAI's chat completions API."""
         return {
             "type": "function",
             "function": {
@@ -59,7 +59,7 @@ class ToolDefinition(Record):
         }
 
     def to_dict(self) -> dict[str, Any]:
-        """The definition as plain values that `json` can write."""
+        """Return the definition as plain values that `json` can write."""
         return {
             "name": self.name,
             "description": self.description,
@@ -195,7 +195,7 @@ class ToolRegistry:
         return self._tools.pop(name, None) is not None
 
     def get(self, name: str) -> ToolImpl | None:
-        """The tool of that name, or None."""
+        """Return the tool of that name, or None."""
         return self._tools.get(name)
 
     def __contains__(self, name: object) -> bool:
@@ -208,7 +208,7 @@ class ToolRegistry:
         return iter(self._tools)
 
     def definitions(self) -> list[ToolDefinition]:
-        """What an agent is told of every tool."""
+        """Return what an agent is told of every tool."""
         return [tool.definition for tool in self._tools.values()]
 
     def to_openai_tools(self) -> list[dict[str, Any]]:
@@ -270,7 +270,7 @@ class ToolRegistry:
 
 
 def schema_validator(tool: str, schema: Mapping[str, Any]) -> Callable[[Any], None]:
-    """A function that raises `InvalidArgumentsError` for arguments that a JSON Schema forbids.
+    """Make a function that raises `InvalidArgumentsError` for arguments that a JSON Schema forbids.
 
     A schema may come from a stranger: it opens no other document, and what checking takes is
     bounded.

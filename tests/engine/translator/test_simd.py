@@ -153,8 +153,10 @@ def is_load(opcode: Opcode) -> bool:
 
 
 def oracle_text(opcode: Opcode) -> str:
-    """A module whose function `run<i>` does the instruction with its i-th immediates in as many
-    cases as it is told; `$p` goes from case to case."""
+    """Write a module whose function `run<i>` runs the instruction with its i-th immediates.
+
+    It does so in as many cases as its parameter says; `$p` is the address of the case.
+    """
     assert opcode.params is not None
     assert opcode.results is not None
     operands = []
