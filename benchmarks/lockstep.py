@@ -1,5 +1,6 @@
-"""Finds the first function that two engines disagree on: `python -m benchmarks.lockstep FILE EXPORT
-ARGS`.
+"""Find the first function that two engines disagree on.
+
+The command is `python -m benchmarks.lockstep FILE EXPORT ARGS`.
 
 The same calls run on one engine and on the other, and every call of a function inside of the module
 and every return reports its values. The first report with other values, or with another memory, is

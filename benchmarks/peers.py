@@ -53,7 +53,7 @@ def engine(name: str, kernel: str, limits: ResourceLimits | None = None) -> Subj
 
 
 def pywasm(kernel: str) -> Subject:
-    """pywasm itself: no limits, no validation."""
+    """The package pywasm itself: no limits, no validation."""
     core = _module("pywasm").core
     runtime = core.Runtime()
     instance = runtime.instance_from_file(str(kernel_path(kernel)))
@@ -61,7 +61,7 @@ def pywasm(kernel: str) -> Subject:
 
 
 def ppci(kernel: str) -> Subject:
-    """ppci's compiler with Python source as its target."""
+    """The compiler of ppci with Python source as its target."""
     wasm = _module("ppci.wasm")
     module = wasm.Module(kernel_path(kernel).read_bytes())
     return _callable(wasm.instantiate(module, {}, target="python").exports["run"])

@@ -94,7 +94,7 @@ CASES: list[tuple[Exception, dict[str, object], str]] = [
         LinkError("env", "lgo", available=("env.log", "env.abs")),
         {"available": ("env.log", "env.abs")},
         "unknown import: import 'lgo' from module 'env'; did you mean 'env.log'?"
-        " (there are: env.log, env.abs)",
+        " (the host gave: env.log, env.abs)",
     ),
     (
         UnknownEngineError("translater", ("translator", "pywasm")),
@@ -379,7 +379,10 @@ ESCAPED = "\\x1b[2J\\x9b1m\\x7f\\u202e\\u2066\\u2028\\r\\n"
 @pytest.mark.parametrize("error", [case[0] for case in CASES], ids=lambda e: type(e).__name__)
 def test_what_a_plugin_named_does_not_act_on_a_terminal(error: Exception) -> None:
     frame = StackFrame(1, HOSTILE, HOSTILE, 1, HOSTILE)
-    replaced = {str: HOSTILE, tuple: (frame,) if isinstance(error, Trap) else (HOSTILE,)}
+    replaced: dict[type, object] = {
+        str: HOSTILE,
+        tuple: (frame,) if isinstance(error, Trap) else (HOSTILE,),
+    }
     arguments = [replaced.get(type(argument), argument) for argument in error.args]
     hostile = type(error)(*arguments)
     lines = str(hostile).split("\n") if isinstance(error, Trap) else [str(hostile)]

@@ -25,7 +25,7 @@ _TIMEOUT = 2.0
 _MOST = 200
 
 #: A name that stands for itself in every shell.
-_HARMLESS = re.compile(r"[\w.+/-]{1,100}", re.ASCII)
+_PLAIN = re.compile(r"[\w.+/-]{1,100}", re.ASCII)
 
 
 def complete_plugin(
@@ -140,6 +140,6 @@ def _functions(context: click.Context, *, exported: bool = False) -> Iterator[st
 
 
 def _fitting(names: Iterable[str], incomplete: str) -> list[str]:
-    """Return the harmless names that start so, each once, in their order."""
-    fitting = (name for name in names if name.startswith(incomplete) and _HARMLESS.fullmatch(name))
+    """Return the plain names that start so, each once, in their order."""
+    fitting = (name for name in names if name.startswith(incomplete) and _PLAIN.fullmatch(name))
     return [*dict.fromkeys(fitting)][:_MOST]

@@ -81,14 +81,12 @@ class MachineFrame:
 
 
 class MachineState(Protocol):
-    """The stack of a machine, saved: frames, labels and operands. It never changes.
-
-    Attributes:
-        size: estimated bytes that it takes.
-    """
+    """The stack of a machine, saved: frames, labels and operands. It never changes."""
 
     @property
-    def size(self) -> int: ...
+    def size(self) -> int:
+        """How many bytes it takes, estimated."""
+        ...
 
     @property
     def depth(self) -> int:
@@ -226,6 +224,7 @@ class SteppableEntry:
         self._call = call
 
     def __call__(self, *arguments: Any) -> Any:
+        """Call the function without a stop, and without counting its instructions."""
         clock = self.machine.clock
         live, step = clock.live, clock.step
         clock.live = False

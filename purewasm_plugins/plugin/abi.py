@@ -59,7 +59,7 @@ MEMORY = "memory"
 
 
 def required_function(instance: Instance, name: str) -> Function:
-    """The export of that name, of the type that the ABI gives it.
+    """Return the export of that name, of the type that the ABI gives it.
 
     Raises:
         MissingExportError, WrongExportTypeError
@@ -71,7 +71,7 @@ def required_function(instance: Instance, name: str) -> Function:
 
 
 def optional_function(instance: Instance, name: str) -> Function | None:
-    """The export of that name, or None where there is none.
+    """Return the export of that name, or None where there is none.
 
     Raises:
         WrongExportTypeError: there is one, of another type than the ABI gives it.
@@ -80,7 +80,7 @@ def optional_function(instance: Instance, name: str) -> Function | None:
 
 
 def exported_memory(instance: Instance) -> Memory:
-    """The exported memory.
+    """Return the exported memory.
 
     Raises:
         MissingExportError, WrongExportTypeError

@@ -218,8 +218,9 @@ class WasmPlugin:
 
     @property
     def instance(self) -> Instance:
-        """The instance of the running call, for host functions and for `cancel` from another
-        thread; while none runs, the instance of the next call, fresh where the last ended early.
+        """The instance of the running call, for host functions and for `cancel` in another thread.
+
+        While none runs, it is the instance of the next call, fresh where the last ended early.
 
         Raises:
             PluginClosedError: the plugin is closed.

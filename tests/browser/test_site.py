@@ -165,7 +165,8 @@ def test_a_zipapp_has_the_same_site(site: Site, tmp_path: Path) -> None:
     def inside() -> subprocess.CompletedProcess[str]:
         zipapp.create_archive(folder, tmp_path / "application.pyz")
         # -S: without installed packages.
-        command = [sys.executable, "-S", "-E", "-c", IN_AN_ARCHIVE, tmp_path / "application.pyz"]
+        archive = str(tmp_path / "application.pyz")
+        command = [sys.executable, "-S", "-E", "-c", IN_AN_ARCHIVE, archive]
         return subprocess.run(command, capture_output=True, text=True, check=False)
 
     assert "the package pywasm is not installed, or its metadata is not" in inside().stderr

@@ -96,7 +96,8 @@ def test_a_tool_with_a_schema(ask: Ask, load: Ask) -> None:
     answer = ask("run", tool=0, arguments={"query": "é", "limit": 2})
     assert answer["output"] == '{"query":"é","limit":2}'
     assert ask("run", tool=0, arguments='{"query": "text"}')["output"] == '{"query":"text"}'
-    for wrong in ({"query": 3}, {}, [], "nonsense", None, "[" * 100_000, '{"query":"","more":NaN}'):
+    mistakes: tuple[object, ...] = ({"query": 3}, {}, [], "nonsense", None, "[" * 100_000)
+    for wrong in (*mistakes, '{"query":"","more":NaN}'):
         refused = ask("run", tool=0, arguments=wrong)
         assert refused["error"]["type"] == "InvalidArgumentsError"
         assert refused["output"] is None

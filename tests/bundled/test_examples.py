@@ -7,6 +7,7 @@ import subprocess
 import sys
 import zipapp
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from purewasm_plugins.bundled import EXAMPLES, Example
 from tests.conftest import ROOT
 
 #: Imports for the examples that need some.
-IMPORTS = {
+IMPORTS: dict[str, dict[str, Any]] = {
     "env": {"log": lambda pointer: None, "lookup": lambda table, key: table},
     "wasi_snapshot_preview1": {"fd_write": lambda *_: 0},
 }

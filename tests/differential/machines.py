@@ -131,8 +131,7 @@ def arguments(name: str, turn: int, type_: FuncType) -> list[Any]:
 
 
 def host_function(name: str, type_: FuncType) -> Callable[..., Any]:
-    """A host function: what it returns depends on its name, its arguments, and how often it was
-    called."""
+    """Make a host function, whose results depend on its name and on all its calls so far."""
     turn = 0
 
     def host(*given: Any) -> Any:

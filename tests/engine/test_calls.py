@@ -60,7 +60,7 @@ ROUND_TRIPS: list[tuple[str, Any, Any]] = [
 
 @pytest.mark.parametrize(("name", "given", "expected"), ROUND_TRIPS)
 def test_round_trip(start: Start, name: str, given: Any, expected: Any) -> None:
-    result = start(IDENTITIES).exports[name](given)
+    result = start(IDENTITIES).exports.function(name)(given)
     assert result == expected
     assert type(result) is type(expected)
     if name == "externref":
@@ -85,22 +85,22 @@ def test_round_trip(start: Start, name: str, given: Any, expected: Any) -> None:
 def test_bits_of_zero_and_nan_survive(start: Start, name: str, bits: int) -> None:
     """The sign of a zero; the sign, the payload and the quiet bit of a NaN."""
     (given,) = struct.unpack("<d", struct.pack("<Q", bits))
-    result = start(IDENTITIES).exports[name](given)
+    result = start(IDENTITIES).exports.function(name)(given)
     assert struct.pack("<d", result) == struct.pack("<Q", bits)
 
 
 def test_functions_are_values(start: Start) -> None:
     exports = start(IDENTITIES).exports
-    assert exports["funcref"](exports["i32"]) is exports["i32"]
+    assert exports.function("funcref")(exports["i32"]) is exports["i32"]
     host = Function(FuncType((), ()), lambda: None)
-    assert exports["funcref"](host) is host
+    assert exports.function("funcref")(host) is host
 
 
 def test_results(start: Start) -> None:
     exports = start(IDENTITIES).exports
-    assert exports["none"]() is None
-    assert exports["pair"](1, 2.5) == (2.5, 1)
-    assert exports["three"]() == (-1, -2, 3)
+    assert exports.function("none")() is None
+    assert exports.function("pair")(1, 2.5) == (2.5, 1)
+    assert exports.function("three")() == (-1, -2, 3)
 
 
 def test_type(start: Start) -> None:
@@ -138,8 +138,8 @@ def test_wrong_arguments(
 ) -> None:
     exports = start(IDENTITIES).exports
     with pytest.raises(error):
-        exports[name](*arguments)
-    assert exports["i32"](5) == 5
+        exports.function(name)(*arguments)
+    assert exports.function("i32")(5) == 5
 
 
 def test_exports_are_a_mapping(start: Start) -> None:
@@ -174,7 +174,7 @@ def test_host_function_gets_border_values(start: Start) -> None:
         return 2**32 - 1
 
     instance = start(CALLER.format(result="i32"), {"host": {"f": host}})
-    assert instance.exports["run"](PAYLOAD) == -1
+    assert instance.exports.function("run")(PAYLOAD) == -1
     assert seen == [(-1, -2, 0.5, 0.1, PAYLOAD)]
     assert [type(value) for value in seen[0][:4]] == [int, int, float, float]
 
@@ -205,10 +205,10 @@ def test_host_function_returns_nonsense(
     module = CALLER.format(result=result).replace("(result )", "")
     instance = start(module, {"host": {"f": lambda *_: answer[0]}})
     with pytest.raises(error):
-        instance.exports["run"](None)
-    assert instance.exports["calls"]() == 1
+        instance.exports.function("run")(None)
+    assert instance.exports.function("calls")() == 1
     answer[0] = {"": None, "i32": 5, "f64": 0.5, "funcref": None, "i32 i32": (1, -2)}[result]
-    assert instance.exports["run"](None) == answer[0]
+    assert instance.exports.function("run")(None) == answer[0]
 
 
 class OwnError(Exception):
@@ -262,11 +262,11 @@ def test_an_exception_of_a_host_function_arrives_unchanged(
     )
     for name in ("run", "indirect", "run"):
         with pytest.raises(type(exception)) as raised:
-            instance.exports[name]()
+            instance.exports.function(name)()
         assert raised.value is exception
     raising[0] = False
-    assert instance.exports["run"]() == 42
-    assert instance.exports["indirect"]() == 42
+    assert instance.exports.function("run")() == 42
+    assert instance.exports.function("indirect")() == 42
 
 
 def test_an_exception_in_the_start_function_arrives_unchanged(start: Start) -> None:
@@ -290,7 +290,7 @@ def test_an_imported_function_can_be_exported_again(start: Start) -> None:
         '(module (import "h" "f" (func (param i32) (result i32))) (export "g" (func 0)))',
         {"h": {"f": lambda value: value + 1}},
     )
-    assert instance.exports["g"](1) == 2
+    assert instance.exports.function("g")(1) == 2
     error = OwnError()
 
     def host(value: int) -> int:
@@ -301,7 +301,7 @@ def test_an_imported_function_can_be_exported_again(start: Start) -> None:
         {"h": {"f": host}},
     )
     with pytest.raises(OwnError) as raised:
-        instance.exports["g"](1)
+        instance.exports.function("g")(1)
     assert raised.value is error
 
 
@@ -325,32 +325,37 @@ REENTRANT = """
 
 
 def test_reentrancy_through_a_host_function(start: Start) -> None:
-    instance = start(REENTRANT, {"host": {"f": lambda value: instance.exports["factorial"](value)}})
-    assert instance.exports["factorial"](10) == math.factorial(10)
-    assert instance.exports["depth"]() == 11
+    def host(value: int) -> Any:
+        return instance.exports.function("factorial")(value)
+
+    instance = start(REENTRANT, {"host": {"f": host}})
+    assert instance.exports.function("factorial")(10) == math.factorial(10)
+    assert instance.exports.function("depth")() == 11
 
 
 def test_a_trap_inside_a_nested_call_can_be_handled(start: Start) -> None:
     def host(value: int) -> int:
         with pytest.raises(Trap) as raised:
-            instance.exports["trap"]()
+            instance.exports.function("trap")()
         assert raised.value.reason is TrapReason.UNREACHABLE
         return 7
 
     instance = start(REENTRANT, {"host": {"f": host}})
-    assert instance.exports["factorial"](3) == 21
+    assert instance.exports.function("factorial")(3) == 21
 
 
 def test_endless_nesting_through_a_host_function(start: Start) -> None:
     """Ends in a trap well before Python's own stack does, and leaves the instance as it was."""
-    instance = start(
-        REENTRANT, {"host": {"f": lambda value: instance.exports["factorial"](value + 1)}}
-    )
+
+    def host(value: int) -> Any:
+        return instance.exports.function("factorial")(value + 1)
+
+    instance = start(REENTRANT, {"host": {"f": host}})
     for _ in range(2):
         with pytest.raises(Trap) as raised:
-            instance.exports["factorial"](1)
+            instance.exports.function("factorial")(1)
         assert raised.value.reason is TrapReason.CALL_STACK_EXHAUSTED
-    assert instance.exports["factorial"](0) == 1
+    assert instance.exports.function("factorial")(0) == 1
 
 
 def test_a_host_function_sees_memory_and_globals_as_they_are_now(start: Start) -> None:
@@ -358,10 +363,10 @@ def test_a_host_function_sees_memory_and_globals_as_they_are_now(start: Start) -
 
     def host() -> None:
         exports = instance.exports
-        seen.append((exports["memory"].read(0, 2), exports["counter"].value))
-        exports["memory"].write(0, b"\x07")
-        exports["counter"].value = 70
-        exports["memory"].grow(1)
+        seen.append((exports.memory().read(0, 2), exports.global_("counter").value))
+        exports.memory().write(0, b"\x07")
+        exports.global_("counter").value = 70
+        exports.memory().grow(1)
 
     instance = start(
         """(module
@@ -377,5 +382,5 @@ def test_a_host_function_sees_memory_and_globals_as_they_are_now(start: Start) -
               (i32.mul (memory.size) (i32.const 1000)))))""",
         {"host": {"f": host}},
     )
-    assert instance.exports["run"]() == 7 + 70 + 2000
+    assert instance.exports.function("run")() == 7 + 70 + 2000
     assert seen == [(b"A\0", 5)]

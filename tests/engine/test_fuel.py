@@ -168,21 +168,21 @@ IMPORTS = {"h": {"f": lambda: None}}
 def test_fuel(start: Start, functions: str, arguments: tuple[int, ...], units: int) -> None:
     instance = start(module(functions), IMPORTS)
     for _ in range(2):
-        instance.exports["run"](*arguments)
+        instance.exports.function("run")(*arguments)
         assert instance.fuel_used == units, "each call from outside starts anew"
 
     exact = start(module(functions), IMPORTS, fuel=units)
-    expected = instance.exports["run"](*arguments)
-    assert exact.exports["run"](*arguments) == expected
+    expected = instance.exports.function("run")(*arguments)
+    assert exact.exports.function("run")(*arguments) == expected
 
     unlimited = start(module(functions), IMPORTS, fuel=None)
-    unlimited.exports["run"](*arguments)
+    unlimited.exports.function("run")(*arguments)
     assert unlimited.fuel_used == units
 
     short = start(module(functions), IMPORTS, fuel=units - 1)
     for _ in range(2):
         with pytest.raises(OutOfFuel) as raised:
-            short.exports["run"](*arguments)
+            short.exports.function("run")(*arguments)
         assert raised.value.reason is TrapReason.OUT_OF_FUEL
         assert short.fuel_used == units - 1
 
@@ -197,15 +197,15 @@ def test_the_limit_is_exact_wherever_it_falls(start: Start, fuel: int) -> None:
         fuel=fuel,
     )
     with pytest.raises(OutOfFuel):
-        instance.exports["run"]()
-    assert instance.exports["turns"].value == fuel - 1
+        instance.exports.function("run")()
+    assert instance.exports.global_("turns").value == fuel - 1
     assert instance.fuel_used == fuel
 
 
 def test_fuel_of_a_call_that_trapped(start: Start) -> None:
     instance = start('(module (func $f unreachable) (func (export "run") (loop (call $f))))')
     with pytest.raises(Trap):
-        instance.exports["run"]()
+        instance.exports.function("run")()
     assert instance.fuel_used == 3
 
 
@@ -228,24 +228,29 @@ NESTING = """
 
 def test_a_nested_call_uses_the_budget_of_the_call_it_is_part_of(start: Start) -> None:
     def host() -> None:
-        instance.exports["inner"]()
+        instance.exports.function("inner")()
         used.append(instance.fuel_used)
 
     used: list[int] = []
     instance = start(NESTING, {"h": {"f": host}})
-    instance.exports["outer"]()
+    instance.exports.function("outer")()
     assert used == [3, 6]
     assert instance.fuel_used == 6
     instance = start(NESTING, {"h": {"f": host}}, fuel=6)
-    instance.exports["outer"]()
+    instance.exports.function("outer")()
     instance = start(NESTING, {"h": {"f": host}}, fuel=5)
     with pytest.raises(OutOfFuel):
-        instance.exports["outer"]()
+        instance.exports.function("outer")()
 
 
 @pytest.mark.parametrize("end", ["fuel", "timeout", "cancel"])
 def test_a_host_function_cannot_hide_that_the_budget_is_gone(start: Start, end: str) -> None:
-    limits: dict[str, Any] = {"fuel": {"fuel": 1000}, "timeout": {"timeout": 0.05}}.get(end, {})
+    limits_by_end: dict[str, dict[str, Any]] = {
+        "fuel": {"fuel": 1000},
+        "timeout": {"timeout": 0.05},
+        "cancel": {},
+    }
+    limits = limits_by_end[end]
     swallowed: list[Trap] = []
     calls: list[str] = []
 
@@ -256,20 +261,20 @@ def test_a_host_function_cannot_hide_that_the_budget_is_gone(start: Start, end: 
         if end == "cancel":
             instance.cancel()
         try:
-            instance.exports["spin"]()
+            instance.exports.function("spin")()
         except Trap as trap:
             swallowed.append(trap)
 
     instance = start(NESTING, {"h": {"f": host}}, **limits)
     with pytest.raises(Trap) as raised:
-        instance.exports["outer"]()
+        instance.exports.function("outer")()
     assert len(calls) == 1, "the instance went on after its budget was gone"
     assert raised.value.reason is swallowed[0].reason
     assert type(raised.value) is type(swallowed[0])
     # The next call has a budget of its own, host functions and all.
-    instance.exports["inner"]()
+    instance.exports.function("inner")()
     assert instance.fuel_used == 2
-    instance.exports["outer"]()
+    instance.exports.function("outer")()
 
 
 def test_a_host_function_that_swallows_the_end_of_another_instance(start: Start) -> None:
@@ -278,10 +283,10 @@ def test_a_host_function_that_swallows_the_end_of_another_instance(start: Start)
 
     def host() -> None:
         with pytest.raises(OutOfFuel):
-            other.exports["spin"]()
+            other.exports.function("spin")()
 
     instance = start(NESTING, {"h": {"f": host}})
-    instance.exports["outer"]()
+    instance.exports.function("outer")()
     assert instance.fuel_used == 2
 
 
@@ -298,10 +303,10 @@ def test_where_fuel_ends_inside_of_an_instruction(
                 ({instruction} (i32.const {half}) (i32.const 0) (i32.const {half}))))""",
         fuel=fuel + 1,
     )
-    memory = instance.exports["memory"]
+    memory = instance.exports.memory()
     memory.raw[half:] = b"9" * half
     with pytest.raises(OutOfFuel) as raised:
-        instance.exports["run"]()
+        instance.exports.function("run")()
     assert [frame.name for frame in raised.value.frames] == ["run"]
     assert instance.fuel_used == fuel + 1
     assert memory.raw.count(0) == half + fuel // 256 * 0x100000
@@ -316,7 +321,7 @@ def test_an_instruction_out_of_bounds_costs_nothing(start: Start) -> None:
     )
     for name in ("fill", "copy", "table"):
         with pytest.raises(Trap):
-            instance.exports[name]()
+            instance.exports.function(name)()
         assert instance.fuel_used == 1
 
 
@@ -325,7 +330,7 @@ def test_a_host_function_cannot_hide_what_ended_a_long_instruction(start: Start)
 
     def host() -> None:
         with pytest.raises(OutOfFuel):
-            instance.exports["fill"]()
+            instance.exports.function("fill")()
 
     instance = start(
         """(module (import "h" "f" (func $host)) (memory 80)
@@ -337,8 +342,8 @@ def test_a_host_function_cannot_hide_what_ended_a_long_instruction(start: Start)
     )
     for _ in range(2):
         with pytest.raises(OutOfFuel):
-            instance.exports["run"]()
-        assert instance.exports["after"].value == 0
+            instance.exports.function("run")()
+        assert instance.exports.global_("after").value == 0
         assert instance.fuel_used == 500
 
 
@@ -361,5 +366,5 @@ def test_cancelled_has_precedence_over_nothing_else(start: Start) -> None:
         timeout=None,
     )
     with pytest.raises(Cancelled):
-        instance.exports["run"]()
-    assert instance.exports["after"].value == 0
+        instance.exports.function("run")()
+    assert instance.exports.global_("after").value == 0

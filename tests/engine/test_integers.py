@@ -46,7 +46,7 @@ def test_edges(start: Start, opcode: Opcode) -> None:
     reference = wasmtime.Instance(store, wasmtime.Module(store.engine, assemble(text)), [])
     expected_run = reference.exports(store)["run"]
     assert isinstance(expected_run, wasmtime.Func)
-    run = start(text).exports["run"]
+    run = start(text).exports.function("run")
     for arguments in itertools.product(*map(edges, opcode.params or ())):
         expected: object
         try:

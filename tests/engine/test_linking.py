@@ -213,8 +213,9 @@ def test_what_is_no_module(engine: str, given: Any) -> None:
 def test_what_is_a_module(engine: str, wat: Wat) -> None:
     data = wat('(module (func (export "f") (result i32) (i32.const 3)))')
     valid = load(data)
-    for given in (data, bytearray(data), memoryview(data), valid, valid.module):
-        assert instantiate(given, engine=engine).exports["f"]() == 3
+    of_all_kinds: tuple[Any, ...] = (data, bytearray(data), memoryview(data), valid, valid.module)
+    for given in of_all_kinds:
+        assert instantiate(given, engine=engine).exports.function("f")() == 3
 
 
 # Two instances, each on any engine.
@@ -277,10 +278,10 @@ class Two:
         self.consumer = instantiate(wat(CONSUMER), {"p": self.provider.exports}, engine=engine)
 
     def provide(self, name: str, *arguments: Any) -> Any:
-        return self.provider.exports[name](*arguments)
+        return self.provider.exports.function(name)(*arguments)
 
     def consume(self, name: str, *arguments: Any) -> Any:
-        return self.consumer.exports[name](*arguments)
+        return self.consumer.exports.function(name)(*arguments)
 
 
 def test_shared_functions(wat: Wat, engine: str, other_engine: str) -> None:
@@ -296,7 +297,7 @@ def test_shared_memory(wat: Wat, engine: str, other_engine: str) -> None:
     assert two.provide("size") == 2
     two.consume("store", 131071, 5)
     assert two.provide("load", 131071) == 5
-    assert two.provider.exports["memory"].grow(1) == 2
+    assert two.provider.exports.memory().grow(1) == 2
     assert two.consume("grow") == 3
     assert two.consume("grow") == -1
     assert two.provide("size") == 4
@@ -304,14 +305,14 @@ def test_shared_memory(wat: Wat, engine: str, other_engine: str) -> None:
 
 def test_shared_globals(wat: Wat, engine: str, other_engine: str) -> None:
     two = Two(wat, engine, other_engine)
-    counter = two.provider.exports["counter"]
+    counter = two.provider.exports.global_("counter")
     assert two.consume("add") == 102
     assert two.provide("count") == 103
     assert counter.value == 103
     counter.value = -5
     assert two.provide("count") == -4
     assert two.consume("add") == 97
-    assert two.consumer.exports["copied"].value == 0.25
+    assert two.consumer.exports.global_("copied").value == 0.25
 
 
 def test_shared_table(wat: Wat, engine: str, other_engine: str) -> None:
@@ -319,12 +320,12 @@ def test_shared_table(wat: Wat, engine: str, other_engine: str) -> None:
     for caller in (two.provide, two.consume):
         assert caller("call", 0, 7) == 14
         assert caller("call", 1, 7) == 21
-    two.provider.exports["table"].set(
+    two.provider.exports.table("table").set(
         2, Function(FuncType((I32,), (I32,)), lambda value: value + 1)
     )
     for caller in (two.provide, two.consume):
         assert caller("call", 2, 7) == 8
-    assert two.provider.exports["table"].grow(1, two.consumer.exports["four_times"]) == 4
+    assert two.provider.exports.table("table").grow(1, two.consumer.exports["four_times"]) == 4
     assert two.provide("call", 4, 7) == 28
 
 
@@ -358,7 +359,7 @@ def test_an_exception_crosses_both(wat: Wat, engine: str, other_engine: str) -> 
         raise error
 
     two = Two(wat, engine, other_engine)
-    two.provider.exports["table"].set(3, Function(FuncType((I32,), (I32,)), host))
+    two.provider.exports.table("table").set(3, Function(FuncType((I32,), (I32,)), host))
     outer = instantiate(
         wat("""(module (import "c" "call" (func $call (param i32 i32) (result i32)))
                  (func (export "run") (result i32) (call $call (i32.const 3) (i32.const 1))))"""),
@@ -366,7 +367,7 @@ def test_an_exception_crosses_both(wat: Wat, engine: str, other_engine: str) -> 
         engine=engine,
     )
     with pytest.raises(ZeroDivisionError) as raised:
-        outer.exports["run"]()
+        outer.exports.function("run")()
     assert raised.value is error
     assert two.provide("call", 0, 1) == 2
 
@@ -385,10 +386,10 @@ def test_endless_recursion_between_two_instances(wat: Wat, engine: str, other_en
     for _ in range(2):
         for instance in (first, second):
             with pytest.raises(Trap) as raised:
-                instance.exports["run"]()
+                instance.exports.function("run")()
             assert raised.value.reason is TrapReason.CALL_STACK_EXHAUSTED
             assert len(raised.value.frames) > 20
-            assert instance.exports["fine"]() == 7
+            assert instance.exports.function("fine")() == 7
 
 
 def test_a_tail_of_many_instances(wat: Wat, engine: str, other_engine: str) -> None:

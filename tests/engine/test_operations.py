@@ -30,11 +30,11 @@ def test_calls_share_a_deadline(start: Start) -> None:
     instance = started(start, timeout=60)
     operation = Operation(1.0)
     operation.include(instance.budget)
-    instance.exports["nap"]()
+    instance.exports.function("nap")()
     operation.check()
     begun = time.monotonic()
     with pytest.raises(DeadlineExceeded):
-        instance.exports["turns"](FOREVER)
+        instance.exports.function("turns")(FOREVER)
     assert time.monotonic() - begun < 10
     with pytest.raises(DeadlineExceeded):
         operation.check()
@@ -45,28 +45,28 @@ def test_after_its_end_each_call_has_its_own(start: Start) -> None:
     operation = Operation(0.0)
     operation.include(instance.budget)
     with pytest.raises(DeadlineExceeded):
-        instance.exports["turns"](FOREVER)
+        instance.exports.function("turns")(FOREVER)
     operation.end()
     operation.cancel()
-    instance.exports["turns"](1000)
+    instance.exports.function("turns")(1000)
 
 
 def test_an_operation_may_take_longer_than_a_call(start: Start) -> None:
     instance = started(start, timeout=0.05)
     operation = Operation(None)
     operation.include(instance.budget)
-    instance.exports["nap"]()
+    instance.exports.function("nap")()
 
 
 def test_cancelled_between_two_calls(start: Start) -> None:
     instance = started(start, timeout=60)
     operation = Operation(60)
     operation.include(instance.budget)
-    instance.exports["turns"](100)
+    instance.exports.function("turns")(100)
     operation.cancel()
     for _ in range(2):
         with pytest.raises(Cancelled):
-            instance.exports["turns"](FOREVER)
+            instance.exports.function("turns")(FOREVER)
     with pytest.raises(Cancelled):
         operation.check()
 
@@ -77,7 +77,7 @@ def test_cancelled_before_the_first_call(start: Start) -> None:
     operation.cancel()
     operation.include(instance.budget)
     with pytest.raises(Cancelled):
-        instance.exports["turns"](FOREVER)
+        instance.exports.function("turns")(FOREVER)
 
 
 def test_the_next_operation_is_not_cancelled(start: Start) -> None:
@@ -87,4 +87,4 @@ def test_the_next_operation_is_not_cancelled(start: Start) -> None:
     first.end()
     second.include(instance.budget)
     first.cancel()
-    instance.exports["turns"](1000)
+    instance.exports.function("turns")(1000)

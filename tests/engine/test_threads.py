@@ -107,7 +107,7 @@ def test_two_instances_at_once(start: Start) -> None:
     def many(instance: Instance, depth: int) -> None:
         both.wait()
         for _ in range(60):
-            assert instance.exports["down"](depth) == depth
+            assert instance.exports.function("down")(depth) == depth
 
     jobs = [lambda: many(deep, 450), lambda: many(shallow, 10)]
     assert in_threads(*jobs) == []
@@ -119,9 +119,9 @@ def test_the_recursion_limit_is_as_it_was(start: Start) -> None:
 
     def many(instance: Instance) -> None:
         for _ in range(50):
-            instance.exports["down"](20)
+            instance.exports.function("down")(20)
             with pytest.raises(Trap):
-                instance.exports["forever"]()
+                instance.exports.function("forever")()
 
     assert in_threads(*(lambda i=i: many(i) for i in instances)) == []
     assert sys.getrecursionlimit() == limit
@@ -133,6 +133,6 @@ def test_a_host_function_has_stack_to_work_with(start: Start) -> None:
     imports = {"h": {"f": lambda: found.append(python_recursion(300))}}
     for depth in (1, 5, 100):
         instance = start(MODULE, imports, call_depth=depth)
-        instance.exports["down"](0)
-        instance.exports["spin"](1)
+        instance.exports.function("down")(0)
+        instance.exports.function("spin")(1)
     assert found == [300] * 6

@@ -164,17 +164,17 @@ TRAPS = CALLS + _divisions() + _conversions() + _memory_accesses() + _bulk()
 @pytest.mark.parametrize(("body", "reason"), TRAPS, ids=[code for code, _ in TRAPS])
 def test_trap(start: Start, body: str, reason: TrapReason) -> None:
     instance = start(MODULE.format(body=f"{body} unreachable"))
-    memory = instance.exports["memory"]
+    memory = instance.exports.memory()
     for round in (1, 2, 3):
         before = bytes(memory.raw)
         with pytest.raises(Trap) as raised:
-            instance.exports["run"]()
+            instance.exports.function("run")()
         trap = raised.value
         assert type(trap) is Trap
         assert trap.reason is reason
         assert [frame.function for frame in trap.frames] == [INNER, OUTER]
         assert bytes(memory.raw) == before, "a trapping store wrote something"
-        assert instance.exports["fine"]() == round
+        assert instance.exports.function("fine")() == round
 
     # The innermost frame names the instruction, and its offset leads to it.
     data = instance.module.module.data
@@ -225,7 +225,7 @@ NO_TRAPS = [
 
 @pytest.mark.parametrize(("body", "result"), NO_TRAPS, ids=[code for code, _ in NO_TRAPS])
 def test_at_the_edge_of_a_trap(start: Start, body: str, result: int) -> None:
-    assert start(MODULE.format(body=body)).exports["run"]() == result
+    assert start(MODULE.format(body=body)).exports.function("run")() == result
 
 
 RECURSIONS = {
@@ -247,12 +247,12 @@ def test_endless_recursion(start: Start, functions: str) -> None:
     instance = start(module)
     for _ in range(2):
         with pytest.raises(Trap) as raised:
-            instance.exports["run"]()
+            instance.exports.function("run")()
         assert type(raised.value) is Trap
         assert raised.value.reason is TrapReason.CALL_STACK_EXHAUSTED
         assert len(raised.value.frames) > 500
         assert len(str(raised.value).splitlines()) < 30
-        assert instance.exports["fine"]() == 7
+        assert instance.exports.function("fine")() == 7
 
 
 def test_endless_recursion_without_a_limit(start: Start) -> None:
@@ -265,10 +265,10 @@ def test_endless_recursion_without_a_limit(start: Start) -> None:
     )
     for _ in range(2):
         with pytest.raises(Trap) as raised:
-            instance.exports["run"]()
+            instance.exports.function("run")()
         assert raised.value.reason in (TrapReason.CALL_STACK_EXHAUSTED, TrapReason.OUT_OF_FUEL)
         assert len(raised.value.frames) > 1000
-        assert instance.exports["fine"]() == 7
+        assert instance.exports.function("fine")() == 7
 
 
 def test_recursion_from_deep_inside_python(start: Start) -> None:
@@ -280,7 +280,7 @@ def test_recursion_from_deep_inside_python(start: Start) -> None:
             (then (i32.add (i32.const 1) (call $down (i32.sub (local.get 0) (i32.const 1)))))
             (else (i32.const 0)))))
     """)
-    down = instance.exports["down"]
+    down = instance.exports.function("down")
     ends: set[object] = set()
 
     def descend(levels: int) -> None:
@@ -316,7 +316,7 @@ def test_recursion_from_the_end_of_pythons_stack(start: Start) -> None:
 
     limit = sys.getrecursionlimit()
     for levels in range(limit - 300, limit + 10):
-        run = start(text).exports["run"]
+        run = start(text).exports.function("run")
         with contextlib.suppress(RecursionError):
             descend(levels, run)
         assert run() == 7
@@ -344,7 +344,7 @@ def test_a_trap_of_a_host_function_is_a_trap(start: Start, trap: Trap, reason: T
         {"host": {"f": host}},
     )
     with pytest.raises(type(trap)) as raised:
-        instance.exports["run"]()
+        instance.exports.function("run")()
     assert raised.value.reason is reason
     assert [frame.function for frame in raised.value.frames] == [1, 2]
 
@@ -353,7 +353,7 @@ def test_backtrace_through_a_host_function(start: Start) -> None:
     """A call back into the instance: the frames of both calls, innermost first."""
 
     def host() -> None:
-        instance.exports["inner"]()
+        instance.exports.function("inner")()
 
     instance = start(
         """(module (import "host" "f" (func $f))
@@ -362,7 +362,7 @@ def test_backtrace_through_a_host_function(start: Start) -> None:
         {"host": {"f": host}},
     )
     with pytest.raises(Trap) as raised:
-        instance.exports["outer"]()
+        instance.exports.function("outer")()
     assert [frame.function for frame in raised.value.frames] == [1, 2]
 
 
@@ -373,7 +373,7 @@ def test_names_in_a_backtrace(start: Start) -> None:
       (func $middle (call $innermost))
       (func $outermost (export "run") (call $middle)))"""
     with pytest.raises(Trap) as raised:
-        start(text).exports["run"]()
+        start(text).exports.function("run")()
     assert [frame.name for frame in raised.value.frames] == ["innermost", "middle", "outermost"]
     lines = str(raised.value).splitlines()
     assert lines[0] == "unreachable"
@@ -382,7 +382,7 @@ def test_names_in_a_backtrace(start: Start) -> None:
 
     unnamed = '(module (func (export "run") unreachable))'
     with pytest.raises(Trap) as raised:
-        start(unnamed).exports["run"]()
+        start(unnamed).exports.function("run")()
     assert [frame.name for frame in raised.value.frames] == ["run"]
 
 
@@ -414,16 +414,16 @@ def test_the_host_sees_out_of_bounds_as_a_trap_too(start: Start) -> None:
     exports = start(module).exports
     function = Function(FuncType((), (ValType.I32,)), lambda: 1)
     attempts: list[tuple[Callable[[], object], TrapReason]] = [
-        (lambda: exports["m"].read(65535, 2), MEMORY),
-        (lambda: exports["m"].read(-1, 1), MEMORY),
-        (lambda: exports["m"].read(0, -1), MEMORY),
-        (lambda: exports["m"].write(65533, b"abcd"), MEMORY),
-        (lambda: exports["m"].write(-1, b""), MEMORY),
-        (lambda: exports["m"].find(0, 65537), MEMORY),
-        (lambda: exports["m"].find(0, -1), MEMORY),
-        (lambda: exports["t"].get(2), TABLE),
-        (lambda: exports["t"].get(-1), TABLE),
-        (lambda: exports["t"].set(2, function), TABLE),
+        (lambda: exports.memory("m").read(65535, 2), MEMORY),
+        (lambda: exports.memory("m").read(-1, 1), MEMORY),
+        (lambda: exports.memory("m").read(0, -1), MEMORY),
+        (lambda: exports.memory("m").write(65533, b"abcd"), MEMORY),
+        (lambda: exports.memory("m").write(-1, b""), MEMORY),
+        (lambda: exports.memory("m").find(0, 65537), MEMORY),
+        (lambda: exports.memory("m").find(0, -1), MEMORY),
+        (lambda: exports.table("t").get(2), TABLE),
+        (lambda: exports.table("t").get(-1), TABLE),
+        (lambda: exports.table("t").set(2, function), TABLE),
     ]
     for attempt, reason in attempts:
         with pytest.raises(Trap) as raised:

@@ -336,7 +336,8 @@ def test_a_registered_tool(load: Load, wat: Wat) -> None:
 
 def test_called_from_python_it_is_the_function() -> None:
     assert shout("a") == "A"
-    assert shout.__name__ == "shout"
+    name: object = vars(shout)["__name__"]
+    assert name == "shout"
     assert shout.__doc__ == "Upper-case a text."
     assert str(shout.type) == "(i32) -> (i32)"
     assert "shout" in repr(shout)

@@ -174,6 +174,4 @@ class Machine(RuleBasedStateMachine):
 
 def test_manager_and_registry(engine: str) -> None:
     machine = type("Machine", (Machine,), {"engine": engine})
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
-        machine, settings=settings(stateful_step_count=40)
-    )
+    run_state_machine_as_test(machine, settings=settings(stateful_step_count=40))

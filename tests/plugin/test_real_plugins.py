@@ -297,10 +297,10 @@ def test_many_calls_take_no_more_memory(load: Load, engine: str, name: str) -> N
     for seed in range(rounds):
         check(plugin, name, tool, seed % 3, size)
     if "stub" not in name:
-        at_rest = len(plugin.instance.exports["memory"].data)
+        at_rest = len(plugin.instance.exports.memory().raw)
         for seed in range(rounds):
             check(plugin, name, tool, seed % 3, size)
-        assert len(plugin.instance.exports["memory"].data) == at_rest
+        assert len(plugin.instance.exports.memory().raw) == at_rest
 
 
 # Against wasmtime.

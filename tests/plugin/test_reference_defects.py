@@ -54,9 +54,9 @@ def test_calls_do_not_leak_memory(load: Load) -> None:
     lengths = set()
     for number in range(300):
         assert plugin.execute_tool(0, f"call {number}") == f"call {number}"
-        lengths.add(len(plugin.instance.exports["memory"].data))
+        lengths.add(len(plugin.instance.exports.memory().raw))
     assert len(lengths) == 1
-    assert plugin.instance.exports["memory"].pages == 1
+    assert plugin.instance.exports.memory().pages == 1
 
 
 @pytest.mark.parametrize("pages", [1, 2])
@@ -78,7 +78,7 @@ def test_an_empty_input_has_an_address_inside_memory(load: Load) -> None:
     """There, it gets a pointer past the end of memory."""
     plugin = load("inspect_input")
     address = int(plugin.execute_tool("address", ""))
-    memory = plugin.instance.exports["memory"]
+    memory = plugin.instance.exports.memory()
     assert memory.read(address, 1) == b"\0"
     assert plugin.execute_tool("length", "") == "0"
     assert load("echo").execute_tool(0, "") == ""
@@ -131,7 +131,7 @@ def test_memory_is_limited(load: Load) -> None:
         load("four_gigabytes")
     plugin = load("grow_until_refused", memory_pages=30)
     assert int(plugin.execute_tool(0, "")) < 30
-    assert len(plugin.instance.exports["memory"].data) <= 30 * 65536
+    assert len(plugin.instance.exports.memory().raw) <= 30 * 65536
 
 
 def test_imports_can_be_given(load: Load) -> None:
@@ -139,7 +139,7 @@ def test_imports_can_be_given(load: Load) -> None:
     logged: list[str] = []
 
     def log(pointer: int) -> None:
-        memory = plugin.instance.exports["memory"]
+        memory = plugin.instance.exports.memory()
         logged.append(memory.read(pointer, memory.find(0, pointer) - pointer).decode())
 
     plugin = load("imports_host", {"env": {"log": log}})

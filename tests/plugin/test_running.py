@@ -6,7 +6,7 @@ import gc
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -70,7 +70,7 @@ NOT_LOADED: dict[str, tuple[type[PluginError], str]] = {
 #: What each plugin's tools answer, in this order: (tool, input, output). An output that is an
 #: exception is the `__cause__`'s type, or None's, and something of the message.
 OUT_OF = "out of bounds memory access"
-ANSWERS: dict[str, list[tuple[str, str, str | tuple[str]]]] = {
+ANSWERS: dict[str, Sequence[tuple[str, str, str | tuple[str]]]] = {
     "alloc_bad_pointer": [("echo", "x", ("allocator returned 0xffff",))] * 2,
     "alloc_refuses": [("echo", "x", ("allocator has no 2 bytes",))] * 2,
     "alloc_traps": [("echo", "x", ("unreachable in plugin_alloc",))] * 2,
@@ -283,7 +283,7 @@ def test_a_call_cannot_read_the_input_of_the_one_before(
     plugin = load(wat(plugin_text(plugin_tool_execute=PEEKING)))
     assert plugin.execute_tool(0, "x" * size) == "x" * (size - 1)
     assert plugin.execute_tool(0, "") == ""
-    memory = plugin.instance.exports["memory"]
+    memory = plugin.instance.exports.memory()
     assert not any(memory.raw[memory.size :])
 
 
@@ -535,10 +535,12 @@ def test_an_exported_allocator_is_used(
     exports = plugin.instance.exports
     for number, given in enumerate(("", "x", "é" * 20, "x" * 1000), 1):
         assert plugin.execute_tool(0, given) == "1", "blocks that are live during the call"
-        assert exports["made"].value == number
-        assert exports["asked"].value == len(given.encode()) + 1, "the terminator needs a byte"
-        assert exports["memory"].read(4096, exports["asked"].value) == given.encode() + b"\0"
-    assert len(exports["memory"].raw) == PAGE, "no page of the host's"
+        assert exports.global_("made").value == number
+        assert exports.global_("asked").value == len(given.encode()) + 1, (
+            "the terminator needs a byte"
+        )
+        assert exports.memory().read(4096, exports.global_("asked").value) == given.encode() + b"\0"
+    assert len(exports.memory().raw) == PAGE, "no page of the host's"
 
 
 @pytest.mark.parametrize("allocator", ALLOCATOR_WITHOUT_FREE.values(), ids=ALLOCATOR_WITHOUT_FREE)
@@ -637,4 +639,4 @@ def test_an_allocator_that_grows_memory(load: Load) -> None:
     for size in (10, 3 * PAGE, 5, 10 * PAGE):
         assert plugin.execute_tool("echo", "x" * size) == "x" * size
         assert plugin.execute_tool("live", "") == "1"
-    assert len(plugin.instance.exports["memory"].raw) == plugin.instance.exports["memory"].size
+    assert len(plugin.instance.exports.memory().raw) == plugin.instance.exports.memory().size

@@ -65,7 +65,7 @@ def test_any_text_comes_back(echo: WasmPlugin, text: str) -> None:
 def test_any_text_of_any_size_comes_back(echo: WasmPlugin, text: str, size: int) -> None:
     given = of_size(text, size)
     assert len(given.encode()) == size
-    memory = echo.instance.exports["memory"]
+    memory = echo.instance.exports.memory()
     assert echo.execute_tool("echo", given) == given
     after_the_first = len(memory.raw)
     for _ in range(3):
@@ -78,7 +78,7 @@ def test_any_text_of_any_size_comes_back(echo: WasmPlugin, text: str, size: int)
 def test_memory_is_used_again(load: Load, order: list[int]) -> None:
     """Inputs no longer than one before them take no more memory."""
     plugin = load("echo")
-    memory = plugin.instance.exports["memory"]
+    memory = plugin.instance.exports.memory()
     longest = max(order)
     assert plugin.execute_tool("echo", "l" * longest) == "l" * longest
     after_the_first = len(memory.raw)
@@ -90,7 +90,7 @@ def test_memory_is_used_again(load: Load, order: list[int]) -> None:
 def test_memory_grows_geometrically(load: Load) -> None:
     """Inputs that get a little longer each time do not take more memory each time."""
     plugin = load("echo")
-    memory = plugin.instance.exports["memory"]
+    memory = plugin.instance.exports.memory()
     lengths = set()
     for size in range(PAGE // 2, 12 * PAGE, PAGE // 2):
         plugin.execute_tool("echo", "x" * size)
@@ -125,7 +125,7 @@ def test_encode_string(text: str) -> None:
 
 def model_of_read_string(image: bytes, pointer: int, limit: int | None) -> str | None:
     """What `read_string` must do; None is an error."""
-    collected = []
+    collected: list[int] = []
     for byte in itertools.islice(image, pointer, None):
         if byte == 0:
             if limit is not None and len(collected) > limit:
@@ -275,7 +275,7 @@ class ArenaMachine(RuleBasedStateMachine):
 
     @invariant()
     def the_limit_is_kept(self) -> None:
-        if getattr(self, "limit", None) is not None:
+        if hasattr(self, "memory") and self.limit is not None:
             assert len(self.memory.raw) <= self.limit * PAGE
 
 

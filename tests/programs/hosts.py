@@ -193,8 +193,11 @@ class WasmBindgen(Host):
         return data
 
     def call(self, function: str, *arguments: Any, may_fail: bool = True) -> bytes:
-        """Call a function that returns bytes. It writes their address and size; the number of an
-        error and whether there is one follow if it may fail."""
+        """Call a function that returns bytes.
+
+        It writes their address and size; the number of an error, and whether there is one, follow
+        if it may fail.
+        """
         words = self.program.call("__wbindgen_add_to_stack_pointer", -16)
         self.program.call(function, words, *arguments)
         address, size, error, failed = (self.u32(words + 4 * word) for word in range(4))

@@ -30,13 +30,11 @@ class Imports(Protocol):
 
 
 class Program(Protocol):
-    """An instance.
+    """An instance."""
 
-    Attributes:
-        exports: what it exports, for another instance to import.
-    """
-
-    exports: Mapping[str, Any]
+    @property
+    def exports(self) -> Mapping[str, Any]:
+        """The exports, for another instance to import."""
 
     def call(self, name: str, *arguments: Any) -> Any:
         """Call an exported function."""
@@ -83,7 +81,7 @@ class OwnProgram:
         self._table = next((item for item in everything if isinstance(item, Table)), None)
 
     def call(self, name: str, *arguments: Any) -> Any:
-        return self.exports[name](*arguments)  # type: ignore[operator]
+        return self.exports.function(name)(*arguments)
 
     def call_element(self, index: int, *arguments: Any) -> Any:
         assert self._table is not None
@@ -133,17 +131,21 @@ class WasmtimeProgram:
         self, store: wasmtime.Store, instance: wasmtime.Instance, given: Sequence[Any]
     ) -> None:
         self._store = store
-        self.exports = instance.exports(store)
+        self.exports: Mapping[str, Any] = instance.exports(store)
         everything = [*self.exports.values(), *given]
         self._memory = next(item for item in everything if isinstance(item, wasmtime.Memory))
         self._table = next((item for item in everything if isinstance(item, wasmtime.Table)), None)
 
     def call(self, name: str, *arguments: Any) -> Any:
-        return self.exports[name](self._store, *arguments)
+        function = self.exports[name]
+        assert isinstance(function, wasmtime.Func)
+        return function(self._store, *arguments)
 
     def call_element(self, index: int, *arguments: Any) -> Any:
         assert self._table is not None
-        return self._table.get(self._store, index)(self._store, *arguments)
+        function = self._table.get(self._store, index)
+        assert isinstance(function, wasmtime.Func)
+        return function(self._store, *arguments)
 
     def read(self, address: int, size: int) -> bytes:
         return bytes(self._memory.read(self._store, address, address + size))
@@ -177,7 +179,7 @@ class WasmtimeMachine:
         given = []
         for wanted in module.imports:
             value = imports[wanted.module].get(str(wanted.name))
-            if callable(value) and not isinstance(value, wasmtime.Func):
+            if isinstance(wanted.type, wasmtime.FuncType) and not isinstance(value, wasmtime.Func):
                 value = wasmtime.Func(self._store, wanted.type, value)
             given.append(value)
         return WasmtimeProgram(self._store, wasmtime.Instance(self._store, module, given), given)

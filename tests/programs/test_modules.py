@@ -147,7 +147,8 @@ def test_source_map(name: str, program: Data) -> None:
     def parse(text: str) -> int:
         address = instance.call("allocate_mappings", len(text))
         instance.write(address, text.encode())
-        return instance.call("parse_mappings", address)
+        parsed: int = instance.call("parse_mappings", address)
+        return parsed
 
     parsed = parse(source_map(mappings))
     instance.call("by_generated_location", parsed)

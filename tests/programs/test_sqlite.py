@@ -82,7 +82,7 @@ def use_sqlite(name: str, data: bytes) -> tuple[dict[str, object], str]:
 
     def text(content: str) -> int:
         encoded = content.encode() + b"\0"
-        address = sqlite.call("malloc", len(encoded))
+        address: int = sqlite.call("malloc", len(encoded))
         sqlite.write(address, encoded)
         return address
 

@@ -80,7 +80,8 @@ def load_language(machine: Machine, core: Program, host: Core, data: bytes, name
     language = machine.load(data, {"env": Linked()})
     language.call("__wasm_apply_data_relocs")
     language.call("__wasm_call_ctors")
-    return language.call(name)
+    address: int = language.call(name)
+    return address
 
 
 def use_tree_sitter(name: str, program: Data, language: str, sources: list[str]) -> list[str]:

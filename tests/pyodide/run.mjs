@@ -4,11 +4,11 @@
  *
  *     node run.mjs '{"mounts": {"/repository": "/path"}, "archives": ["a.zip"],
  *                    "path": ["/repository/tests"], "program": "print('hello')",
- *                    "environment": {"CI": "1"}, "assembler": [4, 5]}'
+ *                    "environment": {"LANG": "C"}, "assembler": [4, 5]}'
  *
- * `archives` are unpacked where Python finds packages. `assembler` are two open files: texts of
- * modules go out on the first, one JSON string a line, and `{"wasm": base64}` or `{"error": text}`
- * comes back on the second.
+ * `archives` are unpacked into Python's folder of packages. `assembler` has two open files: the
+ * program writes the text of a module to the first, as one line with a JSON string, and reads
+ * `{"wasm": base64}` or `{"error": text}` from the second.
  */
 import { readFileSync, readSync, writeSync } from "node:fs";
 import { loadPyodide } from "pyodide";
@@ -16,7 +16,7 @@ import { loadPyodide } from "pyodide";
 const options = JSON.parse(process.argv[2]);
 /** @type {any} */
 let pyodide;
-// Node would print the line that threw, and Pyodide is one line of a megabyte.
+// By default Node prints the line of the error, and Pyodide is one line of a megabyte.
 process.on("uncaughtException", fail);
 run().then((status) => process.exit(status), fail);
 
@@ -30,7 +30,7 @@ async function run() {
   pyodide = await loadPyodide({
     env: { HOME: "/home", PYTHONDONTWRITEBYTECODE: "1", ...options.environment },
   });
-  // Bytes as they come, not lines: pytest's dots are not lines.
+  // Bytes, not lines, because pytest prints dots one at a time.
   const write = (/** @type {Uint8Array} */ bytes) => writeSync(1, bytes);
   pyodide.setStdout({ write, isatty: false });
   pyodide.setStderr({ write, isatty: false });
@@ -56,7 +56,7 @@ function assemble(text) {
   const buffer = Buffer.alloc(65536);
   for (;;) {
     const count = readSync(options.assembler[1], buffer);
-    if (count === 0) throw new Error("the assembler has gone away");
+    if (count === 0) throw new Error("the assembler has ended");
     parts.push(Buffer.from(buffer.subarray(0, count)));
     if (buffer[count - 1] === 10) return Buffer.concat(parts).toString();
   }

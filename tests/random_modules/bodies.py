@@ -1,5 +1,6 @@
-"""Random function bodies. Each is valid, and its execution ends: loops count down, and no call is
-recursive. It may trap.
+"""Random function bodies.
+
+Each is valid, and its execution ends: loops count down, and no call is recursive. It may trap.
 """
 
 from __future__ import annotations
@@ -68,8 +69,9 @@ _EXPRESSIONS = (
 
 
 class Body:
-    """A writer of a function body: statements, which leave nothing on the operand stack, and
-    expressions, which leave one value.
+    """A writer of a function body.
+
+    Statements leave nothing on the operand stack, and expressions leave one value.
     """
 
     def __init__(

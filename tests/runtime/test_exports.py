@@ -37,7 +37,7 @@ def exports(start: Start) -> Exports:
 
 def test_each_kind_has_a_method(exports: Exports) -> None:
     assert exports.function("f")() == 7
-    assert exports.memory().pages == exports.memory("memory").pages == 1
+    assert exports.memory().pages == exports.memory().pages == 1
     assert len(exports.table("t")) == 1
     assert (exports.global_("g").value, exports.global_("private").value) == (5, 3)
     assert {name: type(exports[name]).__name__ for name in ("f", "memory", "t")} == {

@@ -46,7 +46,7 @@ class Module:
 
     def __init__(self, start: Start, limits: str, **resources: Any) -> None:
         self.exports = start(MODULE.format(limits=limits), **resources).exports
-        self.memory: Memory = self.exports["memory"]
+        self.memory = self.exports.memory()
 
     def __getattr__(self, name: str) -> Any:
         return self.exports[name]
@@ -175,8 +175,10 @@ def test_memory_made_by_the_host(start: Start) -> None:
              (func (export "grow") (result i32) (memory.grow (i32.const 1))))""",
         {"e": {"m": memory}},
     )
-    assert instance.exports["grow"]() == 1
-    assert instance.exports["grow"]() == -1, "the limits it was made with are the ones that hold"
+    assert instance.exports.function("grow")() == 1
+    assert instance.exports.function("grow")() == -1, (
+        "the limits it was made with are the ones that hold"
+    )
     with pytest.raises(ResourceLimitError):
         Memory(MemoryType(Limits(3)), ResourceLimits(memory_pages=2))
 
@@ -326,21 +328,21 @@ TABLES = """
 
 def test_table_of_functions(start: Start) -> None:
     exports = start(TABLES).exports
-    table = exports["t"]
+    table = exports.table("t")
     assert isinstance(table, Table)
     assert len(table) == 2
     assert table.get(0) is None
-    exports["set"](1)
+    exports.function("set")(1)
     assert table.get(1) is exports["one"]
     table.set(0, exports["one"])
-    assert exports["is_null"](0) == 0
+    assert exports.function("is_null")(0) == 0
     table.set(0, None)
-    assert exports["is_null"](0) == 1
-    assert exports["grow"](1) == 2
+    assert exports.function("is_null")(0) == 1
+    assert exports.function("grow")(1) == 2
     assert table.get(2) is exports["one"]
     assert table.grow(2) == 3
-    assert exports["size"]() == len(table) == 5
-    assert exports["grow"](1) == -1
+    assert exports.function("size")() == len(table) == 5
+    assert exports.function("grow")(1) == -1
     with pytest.raises(ResourceLimitError) as raised:
         table.grow(1)
     error = raised.value
@@ -354,14 +356,14 @@ def test_table_of_functions(start: Start) -> None:
 
 def test_table_of_host_objects(start: Start) -> None:
     exports = start(TABLES).exports
-    table = exports["x"]
+    table = exports.table("x")
     thing = object()
-    assert exports["get"](0) is None
-    exports["put"](0, thing)
+    assert exports.function("get")(0) is None
+    exports.function("put")(0, thing)
     assert table.get(0) is thing
     table.set(0, "text")
-    assert exports["get"](0) == "text"
-    assert exports["fill"](thing, 2) == 4
+    assert exports.function("get")(0) == "text"
+    assert exports.function("fill")(thing, 2) == 4
     assert [table.get(index) for index in range(4)] == ["text", thing, thing, None]
 
 
@@ -406,20 +408,20 @@ def test_globals(start: Start) -> None:
         "externref": None,
         "funcref": exports["one"],
     }
-    exports["i64"].value = 2**64 - 2
-    assert exports["get"]() == -2
+    exports.global_("i64").value = 2**64 - 2
+    assert exports.function("get")() == -2
     thing = object()
-    exports["set"](5, thing)
-    assert exports["i64"].value == 5
-    assert exports["externref"].value is thing
+    exports.function("set")(5, thing)
+    assert exports.global_("i64").value == 5
+    assert exports.global_("externref").value is thing
     assert exports["constant"].type == GlobalType(ValType.I32)
     with pytest.raises(TypeError, match="immutable"):
-        exports["constant"].value = 1
+        exports.global_("constant").value = 1
     for name, wrong in (("i64", "1"), ("f32", None), ("v128", 5)):
         with pytest.raises(TypeError):
-            exports[name].value = wrong
+            exports.global_(name).value = wrong
     with pytest.raises(ValueError, match="does not fit"):
-        exports["i64"].value = 2**64
+        exports.global_("i64").value = 2**64
 
 
 def test_globals_made_by_the_host() -> None:

@@ -73,13 +73,13 @@ def test_an_endless_loop_ends(
     instance = start(SPIN, NOTHING, **limits)
     for _ in range(2):
         with pytest.raises(error) as raised:
-            instance.exports[function]()
+            instance.exports.function(function)()
         assert type(raised.value) is error
         assert raised.value.reason is reason
         if limits.get("fuel") != 0 and limits.get("timeout") != 0:
             assert raised.value.frames
     if limits.get("fuel") != 0 and limits.get("timeout") != 0:
-        assert instance.exports["fine"]() == 7
+        assert instance.exports.function("fine")() == 7
 
 
 def test_a_timeout_is_kept(start: Start) -> None:
@@ -87,24 +87,24 @@ def test_a_timeout_is_kept(start: Start) -> None:
     instance = start(SPIN, NOTHING, timeout=0.2)
     began = time.monotonic()
     with pytest.raises(DeadlineExceeded):
-        instance.exports["spin"]()
+        instance.exports.function("spin")()
     assert 0.2 <= time.monotonic() - began < 10
-    assert instance.exports["fine"]() == 7
+    assert instance.exports.function("fine")() == 7
 
 
 def test_a_timeout_counts_from_the_call(start: Start) -> None:
     instance = start(SPIN, NOTHING, timeout=0.1)
     time.sleep(0.15)
-    assert instance.exports["fine"]() == 7
+    assert instance.exports.function("fine")() == 7
     time.sleep(0.15)
-    assert instance.exports["fine"]() == 7
+    assert instance.exports.function("fine")() == 7
 
 
 def test_time_in_a_host_function_counts(start: Start) -> None:
     imports = {"h": {"f": lambda: time.sleep(0.1)}}
     instance = start(SPIN, imports, timeout=0.05)
     with pytest.raises(DeadlineExceeded):
-        instance.exports["host_then_spin"]()
+        instance.exports.function("host_then_spin")()
 
 
 @pytest.mark.parametrize("call", ["(call $f)", "(call_indirect (i32.const 0))"])
@@ -127,7 +127,7 @@ def test_calls_out_are_looked_at_when_they_return(start: Start, call: str, ends:
         timeout=0.1,
     )
     with pytest.raises(Trap, match=ends) as raised:
-        instance.exports["run"]()
+        instance.exports.function("run")()
     assert len(calls) <= 3
     assert [frame.name for frame in raised.value.frames] == ["run"]
 
@@ -145,14 +145,14 @@ def test_limits_hold_in_the_start_function(start: Start) -> None:
 
 def test_the_defaults_are_safe() -> None:
     limits = ResourceLimits()
-    assert None not in [getattr(limits, name) for name in limits.__slots__]
+    assert None not in [getattr(limits, name) for name in ResourceLimits.__annotations__]
     assert limits.memory_pages is not None
     assert limits.memory_pages <= 2**14
     assert limits.timeout is not None
     assert limits.timeout <= 60
 
 
-@pytest.mark.parametrize("name", ResourceLimits.__slots__)
+@pytest.mark.parametrize("name", ResourceLimits.__annotations__)
 def test_a_limit_is_not_negative(name: str) -> None:
     with pytest.raises(ValueError, match=name):
         ResourceLimits(**{name: -1})
@@ -165,12 +165,15 @@ def test_a_limit_is_not_negative(name: str) -> None:
 
 @pytest.mark.parametrize("function", ["host_then_spin", "call_forever"])
 def test_cancel_from_a_host_function(start: Start, function: str) -> None:
-    instance = start(SPIN, {"h": {"f": lambda: instance.cancel()}}, fuel=None, timeout=None)
+    def cancel() -> None:
+        instance.cancel()
+
+    instance = start(SPIN, {"h": {"f": cancel}}, fuel=None, timeout=None)
     for _ in range(2):
         with pytest.raises(Cancelled) as raised:
-            instance.exports[function]()
+            instance.exports.function(function)()
         assert raised.value.reason is TrapReason.CANCELLED
-        assert instance.exports["fine"]() == 7
+        assert instance.exports.function("fine")() == 7
 
 
 @pytest.mark.parametrize("function", ["host_then_spin", "call_forever"])
@@ -189,16 +192,16 @@ def test_cancel_from_another_thread(start: Start, function: str) -> None:
         thread = threading.Thread(target=cancel)
         thread.start()
         with pytest.raises(Cancelled) as raised:
-            instance.exports[function]()
+            instance.exports.function(function)()
         thread.join()
         assert [frame.name for frame in raised.value.frames][-1] == function
-        assert instance.exports["fine"]() == 7
+        assert instance.exports.function("fine")() == 7
 
 
 def test_cancel_when_nothing_runs(start: Start) -> None:
     instance = start(SPIN, NOTHING)
     instance.cancel()
-    assert instance.exports["fine"]() == 7
+    assert instance.exports.function("fine")() == 7
 
 
 # The call stack.
@@ -215,7 +218,7 @@ DOWN = """
 def test_call_depth_can_be_used_up(start: Start, depth: int) -> None:
     instance = start(DOWN, call_depth=depth)
     for _ in range(2):
-        instance.exports["down"](depth - 1)
+        instance.exports.function("down")(depth - 1)
 
 
 @pytest.mark.parametrize("depth", [0, 1, 2, 10, 300, 1000])
@@ -224,7 +227,7 @@ def test_call_depth_is_enforced(start: Start, depth: int) -> None:
     instance = start(DOWN, call_depth=depth)
     for more in (0, 1, 10_000):
         with pytest.raises(Trap) as raised:
-            instance.exports["down"](depth + more)
+            instance.exports.function("down")(depth + more)
         assert type(raised.value) is Trap
         assert raised.value.reason is TrapReason.CALL_STACK_EXHAUSTED
         assert len(raised.value.frames) == depth + 1
@@ -288,13 +291,13 @@ def test_call_depth_is_exact(start: Start, depth: int, function: str) -> None:
 
     def host(levels: int) -> None:
         # Each call from outside has the whole depth.
-        instance.exports["down"](min(levels, depth - 1))
+        instance.exports.function("down")(min(levels, depth - 1))
 
     instance = start(DEPTHS, {"h": {"f": host}}, call_depth=depth)
     for _ in range(2):
-        instance.exports[function](depth - 1)
+        instance.exports.function(function)(depth - 1)
         with pytest.raises(Trap) as raised:
-            instance.exports[function](depth)
+            instance.exports.function(function)(depth)
         assert raised.value.reason is TrapReason.CALL_STACK_EXHAUSTED
         assert len(raised.value.frames) == depth + 1
 
@@ -305,13 +308,13 @@ def test_a_call_back_that_is_too_deep(start: Start) -> None:
 
     def host(levels: int) -> None:
         with pytest.raises(Trap) as raised:
-            instance.exports["down"](50)
+            instance.exports.function("down")(50)
         reasons.append(raised.value.reason)
 
     instance = start(DEPTHS, {"h": {"f": host}}, call_depth=50)
-    instance.exports["and_again"](49)
+    instance.exports.function("and_again")(49)
     assert reasons == [TrapReason.CALL_STACK_EXHAUSTED] * 49
-    instance.exports["down"](49)
+    instance.exports.function("down")(49)
 
 
 def test_the_default_call_depth() -> None:
@@ -383,13 +386,13 @@ GROW = """
 
 def test_memory_grows_up_to_the_limit(start: Start, taken: Callable[[], int]) -> None:
     instance = start(GROW, memory_pages=10)
-    assert instance.exports["grow_until_refused"]() == 10
+    assert instance.exports.function("grow_until_refused")() == 10
     for count in (1, 65526, 65535, -1):
-        assert instance.exports["grow"](count) == -1
-    assert instance.exports["grow"](0) == 10
-    assert instance.exports["memory"].grow_refusal is GrowRefusal.LIMIT
+        assert instance.exports.function("grow")(count) == -1
+    assert instance.exports.function("grow")(0) == 10
+    assert instance.exports.memory().grow_refusal is GrowRefusal.LIMIT
     with pytest.raises(ResourceLimitError) as raised:
-        instance.exports["memory"].grow(1)
+        instance.exports.memory().grow(1)
     assert (raised.value.requested, raised.value.allowed) == (11, 10)
     assert taken() < 3_000_000
 
@@ -397,25 +400,25 @@ def test_memory_grows_up_to_the_limit(start: Start, taken: Callable[[], int]) ->
 def test_a_grow_loop_ends(start: Start, taken: Callable[[], int]) -> None:
     instance = start(GROW, memory_pages=20, fuel=2000)
     with pytest.raises(OutOfFuel):
-        instance.exports["grow_forever"]()
-    assert instance.exports["memory"].pages == 20
+        instance.exports.function("grow_forever")()
+    assert instance.exports.memory().pages == 20
     assert taken() < 5_000_000
 
 
 def test_memory_may_grow_past_1024_pages_where_that_is_allowed(start: Start) -> None:
     instance = start(GROW, memory_pages=1100)
-    assert instance.exports["grow"](1099) == 1
-    assert instance.exports["memory"].pages == 1100
-    assert instance.exports["grow"](1) == -1
+    assert instance.exports.function("grow")(1099) == 1
+    assert instance.exports.memory().pages == 1100
+    assert instance.exports.function("grow")(1) == -1
 
 
 def test_a_table_grows_up_to_the_limit(start: Start, taken: Callable[[], int]) -> None:
     instance = start(GROW, table_elements=2000)
     for count in (2000, 2**31 - 1, -1):
-        assert instance.exports["table_grow"](count) == -1
-    assert instance.exports["table_grow"](1999) == 1
-    assert instance.exports["table_grow"](1) == -1
-    assert instance.exports["table_size"]() == 2000
+        assert instance.exports.function("table_grow")(count) == -1
+    assert instance.exports.function("table_grow")(1999) == 1
+    assert instance.exports.function("table_grow")(1) == -1
+    assert instance.exports.function("table_size")() == 2000
     assert taken() < 3_000_000
 
 
@@ -431,7 +434,7 @@ def test_fills_of_four_gigabytes(start: Start, taken: Callable[[], int]) -> None
     )
     for name in ("fill", "copy", "table_fill"):
         with pytest.raises(Trap):
-            instance.exports[name]()
+            instance.exports.function(name)()
     assert taken() < 3_000_000
 
 
@@ -444,9 +447,9 @@ def test_a_recursion_with_many_locals(start: Start) -> None:
         timeout=60,
     )
     with pytest.raises(Trap) as raised:
-        instance.exports["run"]()
+        instance.exports.function("run")()
     assert raised.value.reason is TrapReason.CALL_STACK_EXHAUSTED
-    assert instance.exports["fine"]() == 7
+    assert instance.exports.function("fine")() == 7
 
 
 # Python without assertions.

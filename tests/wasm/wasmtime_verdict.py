@@ -11,8 +11,7 @@ from purewasm_plugins.wasm import load
 
 
 def wasmtime_config() -> wasmtime.Config:
-    """Wasmtime with the features of core 2.0 and, as it cannot be told otherwise, extended
-    constant expressions."""
+    """Configure wasmtime for core 2.0; extended constant expressions cannot be switched off."""
     config = wasmtime.Config()
     for feature in (
         "tail_call",

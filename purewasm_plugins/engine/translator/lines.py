@@ -101,8 +101,8 @@ class Lines:
         self._effort = effort
         self._most_characters = sys.maxsize if effort.characters is None else effort.characters
 
-    def write(self, text: str) -> None:
-        """Write a line at the present indentation.
+    def write(self, text: str) -> Line:
+        """Write a line at the present indentation, and return it.
 
         Raises:
             ResourceLimitError: the function is longer than `effort` allows.
@@ -110,7 +110,9 @@ class Lines:
         self.characters += len(text)
         if self.characters > self._most_characters:
             self._effort.check_characters(self.characters)
-        self.written.append(Line(self.indent, text, self.offset))
+        line = Line(self.indent, text, self.offset)
+        self.written.append(line)
+        return line
 
     def write_all(self, texts: Iterable[str]) -> None:
         """Write lines at the present indentation."""

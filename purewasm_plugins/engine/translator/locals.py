@@ -139,7 +139,7 @@ class Locals:
         bit = local_bit(index)
         name = self.names[index]
         text = operand.text
-        if text != name and not operands.rename_last(text, name, bit):
+        if text != name and not (text == operands.last_spilled and operands.rename_last(name, bit)):
             operands.spill_conflicting(operand.effects, bit)
             self._lines.write(f"{name} = {text}")
         self._narrow(index, operand.low, operand.high)

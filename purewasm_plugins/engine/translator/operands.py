@@ -48,6 +48,7 @@ class Operands:
 
     Attributes:
         stack: the operands, topmost last.
+        last_spilled: the variable that was assigned last by spilling; see `rename_last`.
     """
 
     def __init__(self, lines: Lines) -> None:
@@ -55,8 +56,8 @@ class Operands:
         self._lines = lines
         #: Operands below this height are variables or constants.
         self._evaluated = 0
-        #: The line that assigned the variable of a height last, and that height.
-        self._last_spilled: tuple[Line | None, int] = (None, -1)
+        self.last_spilled = ""
+        self._last_line: Line | None = None
 
     # Push and pop
 
@@ -143,13 +144,9 @@ class Operands:
             other = stack[below]
             if other.effects & come_first or (other.reads & bit and other.text != f"s{below}"):
                 self.spill(below)
-        self._write_spilled(f"{name} = {operand.text}", index)
+        self._last_line = self._lines.write(f"{name} = {operand.text}")
+        self.last_spilled = name
         stack[index] = Expression(name, ATOM, operand.low, operand.high, 0, bit)
-
-    def _write_spilled(self, text: str, height: int) -> None:
-        lines = self._lines
-        lines.write(text)
-        self._last_spilled = (lines.written[-1], height)
 
     def spill_conflicting(self, effects: int, variable: int = 0) -> None:
         """Spill the operands that must be evaluated before a statement.
@@ -218,8 +215,10 @@ class Operands:
         height = len(self.stack)
         bit = _slot_bit(height)
         self.spill_conflicting(effects, bit)
-        self._write_spilled(f"s{height}{', =' if comma else ' ='} {text}", height)
-        self.push(Expression(f"s{height}", ATOM, low, high, 0, bit))
+        name = f"s{height}"
+        self._last_line = self._lines.write(f"{name}{', =' if comma else ' ='} {text}")
+        self.last_spilled = name
+        self.push(Expression(name, ATOM, low, high, 0, bit))
 
     def write_effect(self, text: str) -> None:
         """Write a statement that changes what other code can see."""
@@ -240,28 +239,24 @@ class Operands:
         self.spill_topmost(before, effects)
         return text
 
-    def rename_last(self, text: str, name: str, variable: int) -> bool:
-        """Let the last line assign another variable, if all it does is to spill an operand.
+    def rename_last(self, name: str, variable: int) -> bool:
+        """Let the last line assign another variable than `last_spilled`, if that is all it does.
+
+        The operand that it spilled has been popped.
 
         Args:
-            text: the operand, which has been popped.
             name: the variable to assign instead.
             variable: its bit: no operand may read it.
 
         Returns:
             Whether it was possible.
         """
-        line, height = self._last_spilled
-        lines = self._lines
-        if (
-            line is None
-            or line is not lines.written[-1]
-            or line.indent != lines.indent
-            or line.text is None
-            or text != f"s{height}"
-        ):
+        line, lines = self._last_line, self._lines
+        if line is None or line.text is None:
+            return False
+        if line is not lines.written[-1] or line.indent != lines.indent:
             return False
         if any(operand.reads & variable for operand in self.stack[self._evaluated :]):
             return False
-        line.text = name + line.text[len(text) :]
+        line.text = name + line.text[len(self.last_spilled) :]
         return True

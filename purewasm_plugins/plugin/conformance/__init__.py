@@ -1,4 +1,4 @@
-"""Does a file keep the plugin ABI v1, on this host and on others?
+"""The check whether a file keeps the plugin ABI v1, on this host and on others.
 
 The bytes of a `.wasm` file enter; one `Check` after the other leaves, each with the mend where one
 is needed. Nothing is printed here. `ABI.md`, in the folder above, is what is checked: the exports

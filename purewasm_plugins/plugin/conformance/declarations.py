@@ -51,7 +51,7 @@ def _function_check(module: Module, name: str, expected: FuncType, export: Expor
 
 
 def reactor_check(module: Module) -> Iterator[Check]:
-    """The finding that a module is a program with a `main`, if it is."""
+    """Return the finding that a module is a program with a `main`, if it is."""
     names = {export.name for export in module.exports}
     if "_start" in names and "_initialize" not in names:
         details = "built as a command: nobody calls its _start, so its constructors do not run"

@@ -38,7 +38,7 @@ def _allowed(validator: Callable[[Any], None], text: str) -> bool:
 
 
 def large_inputs(schema: Mapping[str, Any] | None, size: int) -> Iterator[bytes]:
-    """Inputs of about `size` bytes: lines of words and of CSV, and JSON."""
+    """Return inputs of about `size` bytes: lines of words and of CSV, and JSON."""
     rows = (f'{n},Ada Lovelace,"London, {n}",{n / 4}\n' for n in itertools.count(1))
     text = _up_to(size, itertools.chain(("id,name,place,number\n",), rows))
     if schema is not None:

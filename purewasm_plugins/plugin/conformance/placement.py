@@ -58,7 +58,7 @@ def hidden(instance: Instance, memory: Memory) -> InputPlace:
 
 
 def far_away(instance: Instance, memory: Memory) -> InputPlace:
-    """The same, with as much room for the plugin to grow as this host gives it after that."""
+    """Return the same, with as much room for the plugin to grow as this host then gives it."""
     return Arena(memory, 8 * LEAST_RESERVE)
 
 
@@ -102,7 +102,7 @@ class OldEnd:
 
 
 def compared(name: str, size: int, safe: Run, exposed: Run, *, allocator: bool) -> Check:
-    """What two runs on the same input say of a tool.
+    """Return what two runs on the same input say of a tool.
 
     Args:
         name: of the check.

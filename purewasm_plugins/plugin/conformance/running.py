@@ -112,7 +112,7 @@ class Running:
                 yield self._out_of_range(count)
 
     def _open(self) -> Instance:
-        """A fresh instance, initialised.
+        """Make a fresh instance, initialised.
 
         Raises:
             WasmError
@@ -151,7 +151,7 @@ class Running:
     def _string(
         self, instance: Instance, name: str, export: str, *arguments: int
     ) -> tuple[str, Check]:
-        """A string that an export points to, and the check of it."""
+        """Read the string that an export points to, and check it."""
         try:
             pointer = call(instance, export, *arguments)
             data = self._strings.read(abi.exported_memory(instance), pointer, export)
@@ -266,7 +266,7 @@ class Running:
     def _compare(
         self, index: int, schema: Mapping[str, Any] | None, size: int, name: str, place: PlaceOf
     ) -> Check | None:
-        """The worst that a tool does to its input in a place; None if a call ran out of time."""
+        """Return the worst that a tool does to its input in a place; None if time ran out."""
         worst = None
         for data in large_inputs(schema, size):
             safe = self._run(index, data, hidden)
@@ -322,7 +322,7 @@ class Running:
         return Run(output, input=after, strayed=strayed, crowded=crowded)
 
     def _allocator(self, instance: Instance) -> Check | None:
-        """The check of the allocator that the plugin exports, if it does."""
+        """Check the allocator, if the plugin exports one."""
         memory = abi.exported_memory(instance)
         try:
             place = input_place(instance, memory)
@@ -383,7 +383,7 @@ def _signed(value: int) -> int:
 
 
 def _not_utf8(data: bytes | bytearray) -> str:
-    """What is wrong with the encoding of a string; nothing where it is right."""
+    """Say what is wrong with the encoding of a string; nothing where it is right."""
     try:
         data.decode()
     except UnicodeDecodeError as error:

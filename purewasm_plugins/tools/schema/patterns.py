@@ -111,7 +111,7 @@ class Moves:
         self._size = 0
 
     def number(self, state: _State) -> int:
-        """The number of a state, by which `known` finds it without comparing its places."""
+        """Return the number of a state, by which `known` finds it without comparing its places."""
         number = self._numbers.get(state)
         if number is None:
             number = self._numbers[state] = len(self._states)
@@ -176,7 +176,7 @@ class Pattern:
         return False
 
     def moved(self, state: _State, character: str) -> _State | None:
-        """The state after a character, or None where the expression has matched.
+        """Return the state after a character, or None where the expression has matched.
 
         An empty character stands for the end of the text.
         """
@@ -256,7 +256,7 @@ class Pattern:
         return code
 
     def _repeated(self, code: _Code) -> _Code:
-        """What a quantifier that comes next makes of a piece of code."""
+        """Return what a quantifier that comes next makes of a piece of code."""
         found = _QUANTIFIER.match(self.text, self._position)
         if found is None:
             return code
@@ -341,7 +341,7 @@ class Pattern:
         return _of("\b") if self._taken("b") else self._escape()
 
     def _escape(self) -> _Ranges:
-        """What a backslash makes of what comes next: a character, or a class."""
+        """Return what a backslash makes of what comes next: a character, or a class."""
         found = _CODE_POINT.match(self.text, self._position)
         if found is not None:
             self._position = found.end()

@@ -134,7 +134,7 @@ class Schema:
                     raise ValueError("its patterns are too large together")
 
     def _found(self, reference: str) -> Any:
-        """The part that a reference is to."""
+        """Return the part that a reference is to."""
         if reference not in ("", "#") and not reference.startswith("#/"):
             details = "a schema can refer to its own parts only, as in '#/definitions/item'"
             raise ValueError(f"it refers to {_shown(reference)}, and {details}")
@@ -201,7 +201,7 @@ class _Check:
         return self.schema.patterns[pattern].search(text, self.spend, self.moves)
 
     def identity(self, value: Any) -> str:
-        """A text that values have in common if they are equal, as JSON has it: 1 is 1.0."""
+        """Return a text that values have in common if they are equal, as JSON has it: 1 is 1.0."""
         if isinstance(value, dict):
             members = (f"{key!r}:{self.identity(value[key])}" for key in sorted(value))
             text = f"{{{','.join(members)}}}"
@@ -329,7 +329,7 @@ def _if(check: _Check, argument: Any, value: Any, place: Place, part: Any) -> No
 
 
 def _with_the_other(check: _Check, argument: Any, value: Any, place: Place, part: Any) -> None:
-    """The keyword is asked for by another one."""
+    """Do nothing: another keyword checks this one as well."""
 
 
 def _multiple_of(check: _Check, argument: Any, value: Any, place: Place, part: Any) -> None:
@@ -347,7 +347,7 @@ def _multiple_of(check: _Check, argument: Any, value: Any, place: Place, part: A
 
 
 def _decimal(number: int | float) -> tuple[int, int]:
-    """A finite number as it is written: an integer, and the power of ten that it is multiplied by.
+    """Split a finite number as it is written: an integer, and the power of ten that multiplies it.
 
     Raises:
         ValueError: it has more than `MAX_DIGITS` digits.
@@ -360,7 +360,7 @@ def _decimal(number: int | float) -> tuple[int, int]:
 
 
 def _bounded(number: int) -> int:
-    """An integer that has no more than `MAX_DIGITS` digits, or a ValueError."""
+    """Return the integer; raise a ValueError where it has more than `MAX_DIGITS` digits."""
     if number.bit_length() > _MAX_BITS:
         raise ValueError(f"they hold a number of more than {MAX_DIGITS} digits")
     return number
@@ -468,7 +468,7 @@ class _Keyword(NamedTuple):
 def _bound(
     types: str, measure: Callable[[Any], Any], holds: Callable[[Any, Any], bool], words: str
 ) -> _Keyword:
-    """A keyword that keeps a number within a bound, or the size of something."""
+    """Make the check of a keyword that keeps a number, or a size, within a bound."""
 
     def rule(check: _Check, argument: Any, value: Any, place: Place, part: Any) -> None:
         if _TYPES[types](value) and not holds(measure(value), argument):
@@ -543,10 +543,10 @@ _KEYWORDS = {
 
 
 def _shown(value: Any) -> str:
-    """A value in a message."""
+    """Return the text of a value in a message."""
     return _cut(repr(value))
 
 
 def _cut(text: str) -> str:
-    """A text in a message, which has to end."""
+    """Shorten a text for a message."""
     return text if len(text) <= 200 else f"{text[:200]}…"

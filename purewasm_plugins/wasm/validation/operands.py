@@ -73,6 +73,7 @@ class Refused(Effect):
         self.message = message
 
     def apply(self, stack: OperandStack) -> OperandStack:
+        """Raise the error."""
         raise ValidationError(self.message)
 
 
@@ -82,6 +83,7 @@ class BlockEnd(Effect):
     __slots__ = ()
 
     def apply(self, stack: OperandStack) -> OperandStack:
+        """Check that the results are all that is on the stack."""
         for type_ in reversed(self.params):
             stack = stack.pop_value(type_)
         if stack.below is not None:

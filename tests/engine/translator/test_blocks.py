@@ -6,6 +6,7 @@ import pytest
 import wasmtime
 
 from purewasm_plugins import Function, instantiate
+from tests.conftest import assemble
 
 #: A value that is negative before it is masked goes through each of these unchanged, or plus 5.
 BODIES = {
@@ -24,7 +25,7 @@ BODIES = {
 def test_parameters_that_become_results(body: str, engine: str) -> None:
     text = f"""(module (func (export "run") (param i32 i32) (result i32)
       local.get 0 i32.const 1 i32.sub {body}))"""
-    data = wasmtime.wat2wasm(text)
+    data = assemble(text)
     store = wasmtime.Store()
     expected = wasmtime.Instance(store, wasmtime.Module(store.engine, data), [])
     oracle = expected.exports(store)["run"]

@@ -24,7 +24,7 @@ MODULE = """(module (func (export "a") (result i32) (i32.const 1))
 
 
 def call(data: bytes, cache: DirectoryCache, name: str) -> int:
-    result: int = instantiate(data, engine=Translator(cache=cache)).exports[name]()  # type: ignore[operator]
+    result: int = instantiate(data, engine=Translator(cache=cache)).exports.function(name)()
     return result
 
 
@@ -80,20 +80,20 @@ def test_a_module_translates_a_function_once(wat: Wat, monkeypatch: pytest.Monke
     for _ in range(3):
         instance = instantiate(module)
         for _ in range(2):
-            assert instance.exports["a"]() == 3  # type: ignore[operator]
+            assert instance.exports.function("a")() == 3
             with pytest.raises(Trap) as raised:
-                instance.exports["b"]()  # type: ignore[operator]
+                instance.exports.function("b")()
             assert raised.value.frames[0].instruction == "unreachable"
     assert sorted(translated) == [0, 1, 2]
     # Without a meter the code is another.
     free = instantiate(module, engine=Translator(metered=False))
-    assert free.exports["a"]() == 3  # type: ignore[operator]
+    assert free.exports.function("a")() == 3
     assert sorted(translated) == [0, 0, 1, 1, 2]
 
 
 def test_the_code_lives_as_long_as_its_module(wat: Wat) -> None:
     module = load(wat(NESTED))
-    assert instantiate(module).exports["a"]() == 3  # type: ignore[operator]
+    assert instantiate(module).exports.function("a")() == 3
     code = weakref.ref(caching.ModuleCode.of(module, True, Translator.audited, None))
     assert code() is not None
     del module
@@ -106,5 +106,5 @@ def test_what_a_module_has_is_given_to_a_cache(tmp_path: Path, wat: Wat) -> None
     module = load(wat(MODULE))
     tmp_path.chmod(0o700)
     for engine in (Translator(), Translator(cache=DirectoryCache(tmp_path))):
-        assert instantiate(module, engine=engine).exports["a"]() == 1  # type: ignore[operator]
+        assert instantiate(module, engine=engine).exports.function("a")() == 1
     assert len(list(tmp_path.iterdir())) == 1

@@ -100,7 +100,7 @@ class Pair:
 
     def call(self, name: str, *arguments: int) -> tuple[int | str | None, int | str | None]:
         try:
-            ours = self.ours[name](*arguments)
+            ours = self.ours.function(name)(*arguments)
         except Trap as trap:
             ours = str(trap.reason)
         try:
@@ -194,7 +194,7 @@ def test_access(opcode: Opcode) -> None:
         f'(module (memory (export "memory") 1) (data (i32.const 0) "{data}")'
         f' (data (i32.const {SIZE - 64}) "{data}") {" ".join(functions)})'
     )
-    memory, oracle = pair.ours["memory"], pair.theirs["memory"]
+    memory, oracle = pair.ours.memory(), pair.theirs["memory"]
     for offset, address in itertools.product(offsets, addresses):
         more = (address + 1) % (1 << 32)
         for name, given in ((f"constant {address}", 0), ("parameter", address), ("one less", more)):

@@ -71,7 +71,7 @@ class Interrupted:
         self.instance: Instance = instantiate(data, imports, engine="translator", limits=limits)
 
     def call(self, name: str, *arguments: int) -> Any:
-        return self.instance.exports[name](*arguments)  # type: ignore[operator]
+        return self.instance.exports.function(name)(*arguments)
 
     def host(self, n: int) -> int:
         for name in ("down", "sum"):
@@ -88,8 +88,8 @@ class Interrupted:
         assert self.call("down", 150) == 150
         with pytest.raises(Trap, match="exhausted"):
             self.call("down", 200)
-        memory = self.instance.exports["memory"]
-        assert len(memory.raw) == memory.size  # type: ignore[union-attr]
+        memory = self.instance.exports.memory()
+        assert len(memory.raw) == memory.size
         assert not PYTHON_STACK._holders
 
 
@@ -144,7 +144,7 @@ def test_at_each_place(name: str, exception: type[BaseException], wat: Wat) -> N
     while True:
         if name == "first":
             subject = Interrupted(data)
-        subject.instance.budget.recheck_limits()  # type: ignore[attr-defined]
+        subject.instance.budget.recheck_limits()
         injector = Injector(at, exception)
         answer, error = None, None
         try:

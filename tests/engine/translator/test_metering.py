@@ -28,17 +28,17 @@ def test_fuel_is_exact(fuel: int, wat: Wat) -> None:
     instance = start(wat(LOOP), fuel=fuel)
     for _ in range(3):
         if fuel > 1:
-            instance.exports["run"](fuel - 1)
+            instance.exports.function("run")(fuel - 1)
             assert instance.fuel_used == fuel
         with pytest.raises(OutOfFuel):
-            instance.exports["run"](fuel)
+            instance.exports.function("run")(fuel)
         assert instance.fuel_used == fuel
 
 
 def test_fuel_is_counted_across_slices(wat: Wat) -> None:
     instance = start(wat(LOOP))
     for turns in (1, 7, 511, 512, 513, 100_000, 3):
-        instance.exports["run"](turns)
+        instance.exports.function("run")(turns)
         assert instance.fuel_used == turns + 1
 
 
@@ -47,7 +47,7 @@ def test_a_swallowed_trap_ends_the_outer_call_too(wat: Wat) -> None:
 
     def host() -> None:
         with pytest.raises(OutOfFuel):
-            instance.exports["run"]()
+            instance.exports.function("run")()
 
     instance = start(
         wat(
@@ -60,14 +60,14 @@ def test_a_swallowed_trap_ends_the_outer_call_too(wat: Wat) -> None:
         fuel=1000,
     )
     with pytest.raises(OutOfFuel):
-        instance.exports["outer"]()
-    assert instance.exports["g"].value == 0
+        instance.exports.function("outer")()
+    assert instance.exports.global_("g").value == 0
 
 
 def test_a_swallowed_trap_of_another_kind_does_not(wat: Wat) -> None:
     def host() -> None:
         with pytest.raises(Trap):
-            instance.exports["fail"]()
+            instance.exports.function("fail")()
 
     instance = start(
         wat(
@@ -79,7 +79,7 @@ def test_a_swallowed_trap_of_another_kind_does_not(wat: Wat) -> None:
         ),
         {"h": {"f": host}},
     )
-    assert instance.exports["outer"](600) == 600
+    assert instance.exports.function("outer")(600) == 600
 
 
 @pytest.mark.parametrize("timeout", [0.0, 0.02, 0.1])
@@ -87,7 +87,7 @@ def test_deadline(timeout: float, wat: Wat) -> None:
     instance = start(wat(FOREVER), fuel=None, timeout=timeout)
     begun = time.monotonic()
     with pytest.raises(DeadlineExceeded):
-        instance.exports["run"]()
+        instance.exports.function("run")()
     assert time.monotonic() - begun < timeout + 0.5  # generous: machines are shared
 
 
@@ -96,7 +96,7 @@ def test_cancel_from_a_thread(wat: Wat) -> None:
     timer = threading.Timer(0.05, instance.cancel)
     timer.start()
     with pytest.raises(Cancelled):
-        instance.exports["run"]()
+        instance.exports.function("run")()
     timer.join()
 
 
@@ -104,7 +104,7 @@ def test_progress(wat: Wat) -> None:
     instance = start(wat(LOOP))
     seen: list[int] = []
     instance.budget.progress = seen.append
-    instance.exports["run"](100_000)
+    instance.exports.function("run")(100_000)
     assert seen == sorted(seen)
     assert len(seen) > 100
     assert seen[-1] <= 100_001
@@ -117,6 +117,6 @@ def test_an_exception_of_progress_comes_out(wat: Wat) -> None:
     instance = start(wat(LOOP))
     instance.budget.progress = progress
     with pytest.raises(IndexError, match="enough"):
-        instance.exports["run"](100_000)
+        instance.exports.function("run")(100_000)
     instance.budget.progress = None
-    instance.exports["run"](100_000)
+    instance.exports.function("run")(100_000)

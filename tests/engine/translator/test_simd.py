@@ -21,6 +21,7 @@ from purewasm_plugins.engine.translator.simd import FUNCTIONS
 from purewasm_plugins.runtime.values import f32_from_bits, f32_to_bits, f64_from_bits, f64_to_bits
 from purewasm_plugins.wasm.opcodes import OPCODES, Immediates, Opcode
 from purewasm_plugins.wasm.types import ValType
+from tests.conftest import assemble
 
 VECTOR_OPCODES = [opcode for opcode in OPCODES if opcode.code >> 8 == 0xFD]
 TESTED = [opcode for opcode in VECTOR_OPCODES if opcode.mnemonic in FUNCTIONS]
@@ -152,8 +153,10 @@ def is_load(opcode: Opcode) -> bool:
 
 
 def oracle_text(opcode: Opcode) -> str:
-    """A module whose function `run<i>` does the instruction with its i-th immediates in as many
-    cases as it is told; `$p` goes from case to case."""
+    """Write a module whose function `run<i>` runs the instruction with its i-th immediates.
+
+    It does so in as many cases as its parameter says; `$p` is the address of the case.
+    """
     assert opcode.params is not None
     assert opcode.results is not None
     operands = []
@@ -185,17 +188,20 @@ class Oracle:
 
     def __init__(self, opcode: Opcode) -> None:
         self.store = wasmtime.Store(self.engine)
-        module = wasmtime.Module(self.engine, wasmtime.wat2wasm(oracle_text(opcode)))
+        module = wasmtime.Module(self.engine, assemble(oracle_text(opcode)))
         exports = wasmtime.Instance(self.store, module, []).exports(self.store)
-        self.memory = exports["memory"]
-        self.functions = [exports[f"run{i}"] for i in range(len(immediates(opcode)))]
+        memory = exports["memory"]
+        assert isinstance(memory, wasmtime.Memory)
+        self.memory = memory
+        functions = [exports[f"run{i}"] for i in range(len(immediates(opcode)))]
+        self.functions = [one for one in functions if isinstance(one, wasmtime.Func)]
 
     def results(self, number: int, cases: list[bytes]) -> list[bytes]:
         """Sixteen bytes for each case, what the result does not take being zero."""
         assert 0 < len(cases) <= CAPACITY
         self.memory.write(self.store, b"".join(case + bytes(16) for case in cases))
         self.functions[number](self.store, len(cases))
-        image = self.memory.read(self.store, 0, len(cases) * CASE)
+        image = bytes(self.memory.read(self.store, 0, len(cases) * CASE))
         return [image[start : start + 16] for start in range(RESULT, len(image), CASE)]
 
 

@@ -55,7 +55,7 @@ def test_it_is_never_lower_and_given_back(wat: Wat, limit: int, depth: int | Non
         with (
             nullcontext() if levels < (100_000 if depth is None else depth) else pytest.raises(Trap)
         ):
-            assert instance.exports["down"](levels) == levels
+            assert instance.exports.function("down")(levels) == levels
         assert sys.getrecursionlimit() == limit
     assert all(one >= limit for one in seen)
     assert bool(seen) == (depth != 0)
@@ -71,19 +71,19 @@ def test_it_is_given_back_whatever_a_host_function_raises(
     instance = link(wat, host)
     for _ in range(3):
         with pytest.raises(error):
-            instance.exports["down"](700)
+            instance.exports.function("down")(700)
         assert sys.getrecursionlimit() == limit
 
 
 def test_what_a_host_function_sets_stays(wat: Wat, limit: int) -> None:
     wanted = limit + 77_777
     instance = link(wat, lambda: sys.setrecursionlimit(wanted))
-    assert instance.exports["down"](500) == 500
+    assert instance.exports.function("down")(500) == 500
     assert sys.getrecursionlimit() == wanted
-    assert instance.exports["host_and_down"](500) == 500
+    assert instance.exports.function("host_and_down")(500) == 500
     assert sys.getrecursionlimit() == wanted
     sys.setrecursionlimit(limit)
-    assert link(wat).exports["down"](500) == 500
+    assert link(wat).exports.function("down")(500) == 500
 
 
 def test_the_first_call_to_end_leaves_it_to_the_other(wat: Wat, limit: int) -> None:
@@ -99,10 +99,12 @@ def test_the_first_call_to_end_leaves_it_to_the_other(wat: Wat, limit: int) -> N
     deep = link(wat, lambda: host[0](), call_depth=20_000)
     shallow = link(wat)
     results: list[int] = []
-    thread = threading.Thread(target=lambda: results.append(deep.exports["host_and_down"](19_990)))
+    thread = threading.Thread(
+        target=lambda: results.append(deep.exports.function("host_and_down")(19_990))
+    )
     thread.start()
     assert deep_waits.wait(30)
-    assert shallow.exports["down"](900) == 900
+    assert shallow.exports.function("down")(900) == 900
     assert sys.getrecursionlimit() > limit
     shallow_is_over.set()
     thread.join()
@@ -115,7 +117,7 @@ def test_a_host_function_deep_down_has_stack_of_its_own(wat: Wat, limit: int) ->
 
     found: list[int] = []
     instance = link(wat, lambda: found.append(recursion(900)))
-    assert instance.exports["down"](999) == 999
+    assert instance.exports.function("down")(999) == 999
     assert found == [900]
 
 
@@ -125,10 +127,10 @@ def test_calls_back_have_the_depth_each(wat: Wat, limit: int) -> None:
 
     def host() -> None:
         if next(levels, None) is not None:
-            assert instance.exports["down"](900) == 900
+            assert instance.exports.function("down")(900) == 900
 
     instance = link(wat, host)
-    assert instance.exports["down"](900) == 900
+    assert instance.exports.function("down")(900) == 900
     assert next(levels, None) is None
 
 
@@ -136,9 +138,9 @@ def test_without_a_budget_there_is_a_limit_still(wat: Wat, limit: int) -> None:
     engine = Translator(metered=False)
     limits = ResourceLimits(call_depth=2000)
     instance = instantiate(wat(DOWN), {"h": {"f": lambda: None}}, engine=engine, limits=limits)
-    assert instance.exports["down"](1999) == 1999
+    assert instance.exports.function("down")(1999) == 1999
     with pytest.raises(Trap) as raised:
-        instance.exports["down"](20_000)
+        instance.exports.function("down")(20_000)
     assert raised.value.reason is TrapReason.CALL_STACK_EXHAUSTED
 
 
@@ -199,7 +201,7 @@ def test_what_was_not_released_is_forgotten(wat: Wat, limit: int) -> None:
     PYTHON_STACK.reserve(instance.budget, 5000, 1000)  # type: ignore[arg-type]
     assert sys.getrecursionlimit() > limit
     instance.budget.nesting = 0
-    assert link(wat).exports["down"](500) == 500
+    assert link(wat).exports.function("down")(500) == 500
 
 
 def many_locals(count: int) -> str:
