@@ -40,7 +40,7 @@ from purewasm_plugins.plugin.strings import (
 from purewasm_plugins.runtime.imports import Imports
 from purewasm_plugins.runtime.instance import Instance
 from purewasm_plugins.runtime.limits import ResourceLimits
-from purewasm_plugins.runtime.memory import GrowRefusal
+from purewasm_plugins.runtime.memory import GrowRefusal, Memory
 from purewasm_plugins.support.json_text import read_json
 from purewasm_plugins.tools.formats import AGENT_NAME
 from purewasm_plugins.tools.registry import schema_validator
@@ -306,8 +306,12 @@ class Running:
             pointer = place.put(data)
             try:
                 answer = call(instance, "plugin_tool_execute", index, pointer)
+                reason = self._reported_failure(instance, memory)
             finally:
                 crowded = memory.grow_refusal is GrowRefusal.HOST_REGION
+            if reason is not None:
+                # The output of a tool that failed is not read. The reason stands for it.
+                answer = reason
             output = bytes(memory.string_bytes(answer, self._limits.output_bytes))
         except (DeadlineExceeded, OutOfFuel) as error:
             return Run(error=error.summary, mend=mends.LATE, late=True)
@@ -320,6 +324,24 @@ class Running:
         after = memory.read(pointer, len(data))
         strayed = place.strayed() if isinstance(place, OldEnd) else 0
         return Run(output, input=after, strayed=strayed, crowded=crowded)
+
+    def _reported_failure(self, instance: Instance, memory: Memory) -> int | None:
+        """Return the pointer to the reason of a failure that the tool reported, or None.
+
+        Raises:
+            InvalidString: it is no pointer to a string.
+            WasmError: `plugin_tool_error` trapped.
+        """
+        if "plugin_tool_error" not in self._usable:
+            return None
+        pointer = call(instance, "plugin_tool_error")
+        if pointer == 0:
+            return None
+        try:
+            memory.string_bytes(pointer, self._limits.output_bytes)
+        except InvalidString as error:
+            raise InvalidString(f"plugin_tool_error: {error.details}") from None
+        return pointer
 
     def _allocator(self, instance: Instance) -> Check | None:
         """Check the allocator, if the plugin exports one."""
