@@ -82,7 +82,7 @@ def _file_object(path: str, found: list[Check]) -> dict[str, object]:
         "file": path,
         "passed": all(item.passed for item in found),
         "checks": [
-            {"name": c.name, "status": str(c.status), "details": c.details, "fix": c.mend}
+            {"name": c.name, "status": str(c.status), "details": c.details, "fix": c.fix}
             for c in found
         ],
     }
@@ -113,7 +113,7 @@ def _show_check(out: Console, item: Check) -> None:
 
     status = Text(f"{item.status.value:<{_STATUS_WIDTH}}", style=_STYLES[item.status])
     details = Text(visible(item.details))
-    below = [Text(visible(line), style="italic") for line in item.mend.splitlines()]
+    below = [Text(visible(line), style="italic") for line in item.fix.splitlines()]
     if out.width < _WIDE:
         show(out, Text.assemble(status, "  ", visible(item.name)))
         below = [details, *below] if details else below

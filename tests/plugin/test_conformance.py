@@ -10,7 +10,7 @@ import pytest
 
 from purewasm_plugins import ResourceLimits
 from purewasm_plugins.plugin import conformance
-from purewasm_plugins.plugin.conformance import Check, Status, check, inputs, mends
+from purewasm_plugins.plugin.conformance import Check, Status, check, fixes, inputs
 from purewasm_plugins.tools.registry import schema_validator
 from tests.conftest import ROOT
 
@@ -147,7 +147,7 @@ def test_fixtures(name: str, fixture_data: Callable[[str], bytes]) -> None:
     }
     for check_name, (_, details) in EXPECTED[name].items():
         assert details in found[check_name].details
-        assert found[check_name].mend
+        assert found[check_name].fix
 
 
 def test_both_engines_say_the_same(engine: str, fixture_data: Callable[[str], bytes]) -> None:
@@ -180,7 +180,7 @@ def test_the_checks_of_a_good_plugin(fixture_data: Callable[[str], bytes]) -> No
         "tool 0 input": "500,000 bytes stay intact in pages grown for it",
         "tool index": "out of range, 1: an answer; -1: an answer",
     }
-    assert not any(item.mend for item in found.values())
+    assert not any(item.fix for item in found.values())
 
 
 def test_checks_come_one_at_a_time(fixture_data: Callable[[str], bytes]) -> None:
@@ -260,7 +260,7 @@ def test_what_counts_as_overwriting(
     found = checks_of(wat(overwriting(plugin_text, body)))["tool 0 input"]
     assert found.status is status
     assert details in found.details
-    assert (found.mend == mends.OVERWRITES) == (status is FAIL)
+    assert (found.fix == fixes.OVERWRITES) == (status is FAIL)
 
 
 def test_a_trap_only_where_the_input_is_exposed(
@@ -302,7 +302,7 @@ def test_an_allocator_that_gives_the_same_block_twice(
       (func (export "plugin_free") (param i32))"""
     text = plugin_text(extra=extra, memory='(memory (export "memory") 9)')
     found = checks_of(wat(text))["allocator"]
-    assert (found.status, found.mend) == (FAIL, mends.ALLOCATOR)
+    assert (found.status, found.fix) == (FAIL, fixes.ALLOCATOR)
     assert "given out already" in found.details
 
 
@@ -349,7 +349,7 @@ def test_schemas(
     found = checks_of(wat(text))["tool 0 schema"]
     assert found.status is status
     assert details in found.details
-    assert bool(found.mend) == (status is not PASS)
+    assert bool(found.fix) == (status is not PASS)
 
 
 def test_a_tool_that_answers_forever_for_a_bad_index(
@@ -358,7 +358,7 @@ def test_a_tool_that_answers_forever_for_a_bad_index(
     body = "(if (local.get $tool) (then (loop $l (br $l))))"
     limits = ResourceLimits(timeout=60, fuel=1000)
     found = checks_of(wat(overwriting(plugin_text, body)), limits)["tool index"]
-    assert (found.status, found.mend) == (FAIL, mends.INDEX)
+    assert (found.status, found.fix) == (FAIL, fixes.INDEX)
     body = "(if (local.get $tool) (then unreachable))"
     found = checks_of(wat(overwriting(plugin_text, body)))["tool index"]
     assert found.status is PASS
@@ -400,7 +400,7 @@ def test_slow_tools_get_a_smaller_input(
 
 
 @pytest.mark.parametrize(
-    ("data", "mend"),
+    ("data", "fix"),
     [
         (b"", "build it again"),
         (b"\0asm\x0d\0\x01\0", "core module"),
@@ -408,10 +408,10 @@ def test_slow_tools_get_a_smaller_input(
         (b"\0asm", "build it again"),
     ],
 )
-def test_files_that_are_no_modules(data: bytes, mend: str) -> None:
+def test_files_that_are_no_modules(data: bytes, fix: str) -> None:
     (found,) = check(data)
     assert (found.name, found.status) == ("module", FAIL)
-    assert mend in found.mend
+    assert fix in found.fix
 
 
 @pytest.mark.parametrize(
@@ -460,7 +460,7 @@ def test_large_inputs_are_what_they_say() -> None:
 
 
 def test_declarations() -> None:
-    assert mends.of_export("plugin_tool_execute").splitlines() == [
+    assert fixes.of_export("plugin_tool_execute").splitlines() == [
         'C: __attribute__((export_name("plugin_tool_execute"))) '
         "const char *plugin_tool_execute(int tool, char *input)",
         'Rust: #[no_mangle] pub extern "C" fn '
@@ -469,6 +469,6 @@ def test_declarations() -> None:
         "built with -rdynamic",
         "AssemblyScript: export function plugin_tool_execute(tool: i32, input: usize): usize",
     ]
-    assert " int plugin_tools_count(void)" in mends.of_export("plugin_tools_count")
-    assert " char *plugin_alloc(int size)" in mends.of_export("plugin_alloc")
-    assert " void plugin_free(char *block)" in mends.of_export("plugin_free")
+    assert " int plugin_tools_count(void)" in fixes.of_export("plugin_tools_count")
+    assert " char *plugin_alloc(int size)" in fixes.of_export("plugin_alloc")
+    assert " void plugin_free(char *block)" in fixes.of_export("plugin_free")

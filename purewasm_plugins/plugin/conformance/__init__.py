@@ -1,6 +1,6 @@
 """The check whether a file keeps the plugin ABI v1, on this host and on others.
 
-The bytes of a `.wasm` file enter; one `Check` after the other leaves, each with the mend where one
+The bytes of a `.wasm` file enter; one `Check` after the other leaves, each with the fix where one
 is needed. Nothing is printed here. `ABI.md`, in the folder above, is what is checked: the exports
 are looked at without running anything (`declarations`), the rest on instances that are thrown away
 (`running`).
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from purewasm_plugins.engine import Engine
 from purewasm_plugins.errors import CompileError
-from purewasm_plugins.plugin.conformance import mends
+from purewasm_plugins.plugin.conformance import fixes
 from purewasm_plugins.plugin.conformance.declarations import (
     export_checks,
     import_check,
@@ -56,7 +56,7 @@ def check(
     try:
         valid = compile_plugin(data).valid
     except CompileError as error:
-        yield Check("module", Status.FAIL, error.details, mends.of_module(error.details))
+        yield Check("module", Status.FAIL, error.details, fixes.of_module(error.details))
         return
     yield Check("module", Status.PASS, f"{len(data)} bytes, valid")
     exports = export_checks(valid.module)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from purewasm_plugins.plugin import abi
-from purewasm_plugins.plugin.conformance import mends
+from purewasm_plugins.plugin.conformance import fixes
 from purewasm_plugins.plugin.conformance.findings import Check, Status
 from purewasm_plugins.runtime.imports import Imports
 from purewasm_plugins.wasm import Export, ExternKind, FuncType, Module
@@ -25,28 +25,28 @@ def export_checks(module: Module) -> dict[str, Check]:
             checks[name] = _function_check(module, name, expected, found[name])
     if "plugin_alloc" in found and "plugin_free" not in found:
         details = "missing beside plugin_alloc: every call leaks its input"
-        mend = mends.of_export("plugin_free")
-        checks["plugin_free"] = Check("export plugin_free", Status.WARNING, details, mend)
+        fix = fixes.of_export("plugin_free")
+        checks["plugin_free"] = Check("export plugin_free", Status.WARNING, details, fix)
     return checks
 
 
 def _memory_check(module: Module, export: Export | None) -> Check:
     name = f"export {abi.MEMORY}"
     if export is None:
-        return Check(name, Status.FAIL, "missing", mends.MEMORY)
+        return Check(name, Status.FAIL, "missing", fixes.MEMORY)
     if export.kind is not ExternKind.MEMORY:
-        return Check(name, Status.FAIL, f"a {export.kind}, not a memory", mends.MEMORY)
+        return Check(name, Status.FAIL, f"a {export.kind}, not a memory", fixes.MEMORY)
     return Check(name, Status.PASS, str(module.export_type(export)))
 
 
 def _function_check(module: Module, name: str, expected: FuncType, export: Export | None) -> Check:
     label = f"export {name}"
     if export is None:
-        return Check(label, Status.FAIL, "missing", mends.of_export(name))
+        return Check(label, Status.FAIL, "missing", fixes.of_export(name))
     actual = module.export_type(export)
     if actual != expected:
         what = str(actual) if export.kind is ExternKind.FUNCTION else f"a {export.kind}"
-        return Check(label, Status.FAIL, f"{what}, not {expected}", mends.of_export(name))
+        return Check(label, Status.FAIL, f"{what}, not {expected}", fixes.of_export(name))
     return Check(label, Status.PASS, str(expected))
 
 
@@ -55,7 +55,7 @@ def reactor_check(module: Module) -> Iterator[Check]:
     names = {export.name for export in module.exports}
     if "_start" in names and "_initialize" not in names:
         details = "built as a command: nobody calls its _start, so its constructors do not run"
-        yield Check("reactor", Status.WARNING, details, mends.REACTOR)
+        yield Check("reactor", Status.WARNING, details, fixes.REACTOR)
 
 
 def import_check(module: Module, imports: Imports) -> Check:
@@ -66,5 +66,5 @@ def import_check(module: Module, imports: Imports) -> Check:
         return Check("imports", Status.PASS, f"{count}, all given" if count else "none")
     names = ", ".join(f"{i.module}.{i.name}" for i in missing[:_NAMED])
     more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
-    mend = "\n".join(dict.fromkeys(mends.of_import(i) for i in missing[:_NAMED]))
-    return Check("imports", Status.FAIL, f"nothing is given for {names}{more}", mend)
+    fix = "\n".join(dict.fromkeys(fixes.of_import(i) for i in missing[:_NAMED]))
+    return Check("imports", Status.FAIL, f"nothing is given for {names}{more}", fix)

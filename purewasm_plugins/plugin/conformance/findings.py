@@ -25,13 +25,13 @@ class Check:
         name: what was looked at.
         status: what came of it.
         details: what was found. Texts of the plugin's are in it as they are.
-        mend: what to do about it, a line or more; empty where nothing is to be done.
+        fix: what to do about it, a line or more; empty where nothing is to be done.
     """
 
     name: str
     status: Status
     details: str = ""
-    mend: str = ""
+    fix: str = ""
 
     @property
     def passed(self) -> bool:

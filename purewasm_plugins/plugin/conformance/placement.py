@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from purewasm_plugins.errors import StringError
-from purewasm_plugins.plugin.conformance import mends
+from purewasm_plugins.plugin.conformance import fixes
 from purewasm_plugins.plugin.conformance.findings import Check, Status
 from purewasm_plugins.plugin.strings import LEAST_RESERVE, Arena, InputPlace
 from purewasm_plugins.runtime.instance import Instance
@@ -36,7 +36,7 @@ class Run:
     Attributes:
         output: the bytes of the answer; None where there was none.
         error: why there was none.
-        mend: what to do about that.
+        fix: what to do about that.
         late: whether it ran out of time or fuel.
         input: the bytes where the input was put, after the call.
         strayed: bytes that it changed in the host's pages behind the input.
@@ -45,7 +45,7 @@ class Run:
 
     output: bytes | None = None
     error: str = ""
-    mend: str = ""
+    fix: str = ""
     late: bool = False
     input: bytes = b""
     strayed: int = 0
@@ -114,10 +114,10 @@ def compared(name: str, size: int, safe: Run, exposed: Run, *, allocator: bool) 
     where = "in memory of its own allocator" if allocator else "in pages grown for it"
     if exposed.error == _CANNOT_GROW:
         details = f"{_CANNOT_GROW}, and other hosts have no other place"
-        return Check(name, Status.WARNING, details, mends.OVERWRITES)
+        return Check(name, Status.WARNING, details, fixes.OVERWRITES)
     if safe.output is None:
         return Check(
-            name, Status.WARNING, f"not checked: {size:,} bytes: {safe.error}", mends.LARGE
+            name, Status.WARNING, f"not checked: {size:,} bytes: {safe.error}", fixes.LARGE
         )
     changed = _differences(safe.input, exposed.input)
     if exposed.output is None or changed:
@@ -133,13 +133,13 @@ def compared(name: str, size: int, safe: Run, exposed: Run, *, allocator: bool) 
         )
     elif safe.output != exposed.output and not allocator:
         details = "its answer depends on where the input is, or on how large memory looks"
-        return Check(name, Status.WARNING, details, mends.PLACE)
+        return Check(name, Status.WARNING, details, fixes.PLACE)
     else:
         return Check(name, Status.PASS, f"{size:,} bytes stay intact {where}")
     if allocator:
-        return Check(name, Status.FAIL, details, mends.ALLOCATOR)
+        return Check(name, Status.FAIL, details, fixes.ALLOCATOR)
     details += "; this host protects it, others may not"
-    return Check(name, Status.FAIL, details, mends.OVERWRITES)
+    return Check(name, Status.FAIL, details, fixes.OVERWRITES)
 
 
 def _differences(before: bytes, after: bytes) -> int:

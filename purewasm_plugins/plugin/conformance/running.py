@@ -20,7 +20,7 @@ from purewasm_plugins.errors import (
     WasmError,
 )
 from purewasm_plugins.plugin import abi
-from purewasm_plugins.plugin.conformance import mends
+from purewasm_plugins.plugin.conformance import fixes
 from purewasm_plugins.plugin.conformance.findings import Check, Status
 from purewasm_plugins.plugin.conformance.inputs import large_inputs, short_inputs
 from purewasm_plugins.plugin.conformance.placement import (
@@ -90,7 +90,7 @@ class Running:
         try:
             instance = self._open()
         except WasmError as error:
-            yield Check("instantiation", Status.FAIL, error.summary, mends.of_error(error))
+            yield Check("instantiation", Status.FAIL, error.summary, fixes.of_error(error))
             return
         yield Check("instantiation", Status.PASS)
         if "plugin_abi_version" in self._usable:
@@ -131,9 +131,9 @@ class Running:
         try:
             version = _signed(call(instance, "plugin_abi_version"))
         except WasmError as error:
-            return Check(name, Status.FAIL, error.summary, mends.of_error(error))
+            return Check(name, Status.FAIL, error.summary, fixes.of_error(error))
         if version != abi.ABI_VERSION:
-            return Check(name, Status.FAIL, f"{version}, not {abi.ABI_VERSION}", mends.VERSION)
+            return Check(name, Status.FAIL, f"{version}, not {abi.ABI_VERSION}", fixes.VERSION)
         return Check(name, Status.PASS, str(version))
 
     def _tool_count(self, instance: Instance) -> tuple[Check, int]:
@@ -141,11 +141,11 @@ class Running:
         try:
             count = _signed(call(instance, "plugin_tools_count"))
         except WasmError as error:
-            return Check(name, Status.FAIL, error.summary, mends.of_error(error)), 0
+            return Check(name, Status.FAIL, error.summary, fixes.of_error(error)), 0
         if not 0 <= count <= abi.MAX_TOOLS:
-            return Check(name, Status.FAIL, str(count), mends.COUNT), 0
+            return Check(name, Status.FAIL, str(count), fixes.COUNT), 0
         if count == 0:
-            return Check(name, Status.WARNING, "0", mends.NO_TOOLS), 0
+            return Check(name, Status.WARNING, "0", fixes.NO_TOOLS), 0
         return Check(name, Status.PASS, str(count)), count
 
     def _string(
@@ -157,17 +157,17 @@ class Running:
             data = self._strings.read(abi.exported_memory(instance), pointer, export)
         except WasmError as error:
             details = f"{export}: {error.summary}"
-            return "", Check(name, Status.FAIL, details, mends.of_error(error))
+            return "", Check(name, Status.FAIL, details, fixes.of_error(error))
         except StringError as error:
-            return "", Check(name, Status.FAIL, f"{export}: {error}", mends.POINTER)
+            return "", Check(name, Status.FAIL, f"{export}: {error}", fixes.POINTER)
         text = data.decode("utf-8", "replace")
         wrong = _not_utf8(data)
         if wrong:
-            return text, Check(name, Status.FAIL, f"{export}: {wrong}", mends.UTF8)
+            return text, Check(name, Status.FAIL, f"{export}: {wrong}", fixes.UTF8)
         if not text:
             # Of all strings, only the version must not be empty.
             status = Status.FAIL if export == "plugin_version" else Status.WARNING
-            return text, Check(name, status, f"{export}: empty", mends.EMPTY)
+            return text, Check(name, status, f"{export}: empty", fixes.EMPTY)
         return text, Check(name, Status.PASS, text)
 
     # Its tools.
@@ -197,10 +197,10 @@ class Running:
         first = self._names.setdefault(text, index)
         if first != index:
             details = f"{text}: the name of tool {first}, too"
-            return Check(name, Status.FAIL, details, mends.DUPLICATE)
+            return Check(name, Status.FAIL, details, fixes.DUPLICATE)
         if not AGENT_NAME.fullmatch(text):
             details = f"{text or 'empty'}: many agents do not accept it"
-            return Check(name, Status.WARNING, details, mends.AGENT_NAME)
+            return Check(name, Status.WARNING, details, fixes.AGENT_NAME)
         return found
 
     def _schema(
@@ -208,20 +208,20 @@ class Running:
     ) -> tuple[Mapping[str, Any] | None, Check]:
         text, found = self._string(instance, name, "plugin_tool_schema", index)
         if found.status is not Status.PASS:
-            return None, Check(name, Status.FAIL, found.details, found.mend)
+            return None, Check(name, Status.FAIL, found.details, found.fix)
         try:
             schema = read_json(text)
         except ValueError as error:
-            return None, Check(name, Status.FAIL, f"not JSON: {error}", mends.SCHEMA)
+            return None, Check(name, Status.FAIL, f"not JSON: {error}", fixes.SCHEMA)
         if not isinstance(schema, dict):
-            return None, Check(name, Status.FAIL, "not a JSON object", mends.SCHEMA)
+            return None, Check(name, Status.FAIL, "not a JSON object", fixes.SCHEMA)
         try:
             schema_validator(f"tool {index}", schema)
         except InvalidArgumentsError as error:
-            return None, Check(name, Status.FAIL, error.details, mends.SCHEMA)
+            return None, Check(name, Status.FAIL, error.details, fixes.SCHEMA)
         if schema.get("type") != "object":
             details = 'without "type": "object", which agents expect of arguments'
-            return schema, Check(name, Status.WARNING, details, mends.SCHEMA)
+            return schema, Check(name, Status.WARNING, details, fixes.SCHEMA)
         return schema, Check(name, Status.PASS, "a JSON Schema")
 
     def _runs(self, index: int, schema: Mapping[str, Any] | None, name: str) -> Check:
@@ -230,14 +230,14 @@ class Running:
         for text in short_inputs(schema):
             run = self._run(index, text.encode(), self._place)
             if run.output is None:
-                return Check(name, Status.FAIL, f"on {_quoted(text)}: {run.error}", run.mend)
+                return Check(name, Status.FAIL, f"on {_quoted(text)}: {run.error}", run.fix)
             wrong = _not_utf8(run.output)
             if wrong:
-                return Check(name, Status.FAIL, f"on {_quoted(text)}: {wrong}", mends.UTF8)
+                return Check(name, Status.FAIL, f"on {_quoted(text)}: {wrong}", fixes.UTF8)
             found.append(f"{_quoted(text)} gives {len(run.output)} bytes")
         if not found:
             details = "not run: its schema allows none of the arguments that were tried"
-            return Check(name, Status.WARNING, details, mends.EXAMPLE)
+            return Check(name, Status.WARNING, details, fixes.EXAMPLE)
         return Check(name, Status.PASS, ", ".join(found))
 
     def _keeps_input(
@@ -251,7 +251,7 @@ class Running:
         found = self._compare(index, schema, SIZES[0], name, place)
         if found is None:
             details = f"not checked: {SIZES[0]:,} bytes take too long"
-            return Check(name, Status.WARNING, details, mends.LATE)
+            return Check(name, Status.WARNING, details, fixes.LATE)
         if found.status is not Status.PASS:
             return found
         seconds = max(self._seconds(index, data) for data in large_inputs(schema, SIZES[0]))
@@ -314,13 +314,13 @@ class Running:
                 answer = reason
             output = bytes(memory.string_bytes(answer, self._limits.output_bytes))
         except (DeadlineExceeded, OutOfFuel) as error:
-            return Run(error=error.summary, mend=mends.LATE, late=True)
+            return Run(error=error.summary, fix=fixes.LATE, late=True)
         except InvalidString as error:
-            return Run(error=error.summary, mend=mends.POINTER, crowded=crowded)
+            return Run(error=error.summary, fix=fixes.POINTER, crowded=crowded)
         except WasmError as error:
-            return Run(error=error.summary, mend=mends.TOOL, crowded=crowded)
+            return Run(error=error.summary, fix=fixes.TOOL, crowded=crowded)
         except StringError as error:
-            return Run(error=str(error), mend=mends.POINTER, crowded=crowded)
+            return Run(error=str(error), fix=fixes.POINTER, crowded=crowded)
         after = memory.read(pointer, len(data))
         strayed = place.strayed() if isinstance(place, OldEnd) else 0
         return Run(output, input=after, strayed=strayed, crowded=crowded)
@@ -359,13 +359,13 @@ class Running:
             pointers = [place.put(bytes(size)) for size in sizes]
             place.release()
         except StringError as error:
-            return Check(name, Status.FAIL, str(error), mends.ALLOCATOR)
+            return Check(name, Status.FAIL, str(error), fixes.ALLOCATOR)
         except WasmError as error:
-            return Check(name, Status.FAIL, error.summary, mends.ALLOCATOR)
+            return Check(name, Status.FAIL, error.summary, fixes.ALLOCATOR)
         blocks = sorted(zip(pointers, sizes, strict=True))
         if any(start + size > after for (start, size), (after, _) in itertools.pairwise(blocks)):
             details = "it answers memory that it has given out already"
-            return Check(name, Status.FAIL, details, mends.ALLOCATOR)
+            return Check(name, Status.FAIL, details, fixes.ALLOCATOR)
         return Check(name, Status.PASS, "exported: hosts put inputs where it says")
 
     def _out_of_range(self, count: int) -> Check:
@@ -375,7 +375,7 @@ class Running:
             run = self._run(index, b"", self._place)
             if run.late:
                 details = f"tool {_signed(index)}: {run.error}"
-                return Check(name, Status.FAIL, details, mends.INDEX)
+                return Check(name, Status.FAIL, details, fixes.INDEX)
             found.append(
                 f"{_signed(index)}: {'an answer' if run.output is not None else run.error}"
             )
