@@ -83,7 +83,7 @@ def debugging(effort: Effort) -> Iterator[Table]:
             ]
         )
     columns = ["instructions", "run", "a step back", "the slowest", "forwards again"]
-    columns += ["history, as reckoned", "as allocated"]
+    columns += ["history, as estimated", "as allocated"]
     yield Table("The debugger: going back", _COMMAND, columns, rows)
 
     goals = [

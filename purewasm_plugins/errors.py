@@ -128,18 +128,23 @@ class PureWasmError(Exception):
         return super().__str__()
 
 
-def _suggestion(name: str, known: tuple[str, ...]) -> str:
+def _suggestion(name: str, known: tuple[str, ...], these: str = "there are") -> str:
     """Return what follows "there is no such name" in an error: a similar name, and all of them."""
     # Imported here: `import purewasm_plugins` does not need it.
     from purewasm_plugins.support.suggestions import listed, similar_name
 
     similar = similar_name(name, known)
     question = f"; did you mean '{similar}'?" if similar is not None else ""
-    return f"{question} (there are: {listed(known)})" if known else ""
+    return f"{question} ({these}: {listed(known)})" if known else ""
 
 
 class WasmError(PureWasmError):
     """Something is wrong with a module, with what it is linked to, or with how it runs."""
+
+    @property
+    def summary(self) -> str:
+        """The error in one line."""
+        return self._words()
 
 
 class DecodeError(WasmError):
@@ -208,7 +213,7 @@ class LinkError(WasmError):
         self.available = available
 
     def _words(self) -> str:
-        given = _suggestion(f"{self.module}.{self.name}", self.available)
+        given = _suggestion(f"{self.module}.{self.name}", self.available, "the host gave")
         return f"{self.details}: import '{self.name}' from module '{self.module}'{given}"
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+import purewasm_plugins
 from purewasm_plugins import examples
 from tests.conftest import ROOT, missing, need
 from tests.documents import Document, documents
@@ -112,6 +113,29 @@ def test_python_type_checks_with_mypy(programs: Path) -> None:
 
 def test_python_type_checks_with_pyright(programs: Path) -> None:
     check_types_with_pyright(programs, "standard")
+
+
+@pytest.fixture
+def user_program(tmp_path: Path) -> Path:
+    """A directory with a user's program, and with another one that names all that is public."""
+    shutil.copy(ROOT / "tests" / "user_program.py", tmp_path)
+    names = "".join(f"print(purewasm_plugins.{name})\n" for name in purewasm_plugins.__all__)
+    (tmp_path / "every_name.py").write_text(f"import purewasm_plugins\n\n{names}")
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["user_program.py", "every_name.py"])
+def test_a_user_program_runs(user_program: Path, name: str) -> None:
+    done = run(sys.executable, name, cwd=user_program)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_user_program_type_checks_with_mypy(user_program: Path) -> None:
+    check_types_with_mypy(user_program)
+
+
+def test_a_user_program_type_checks_with_pyright(user_program: Path) -> None:
+    check_types_with_pyright(user_program, "strict")
 
 
 def modules_with_examples() -> list[str]:

@@ -39,7 +39,7 @@ class Command:
         usage: its arguments.
         help: what it does, in a sentence.
         example: one way to use it.
-        group: the heading it stands under.
+        group: the heading above it in `help`.
     """
 
     names: tuple[str, ...]

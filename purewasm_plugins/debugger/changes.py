@@ -12,7 +12,7 @@ from purewasm_plugins.runtime.values import f64_to_bits
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What differs from the place before the last move.
+    """The differences from the place before the last move.
 
     Attributes:
         operands: positions in the operand stack of the current frame, from the bottom.

@@ -11,7 +11,7 @@ from purewasm_plugins.wasm import ValidModule
 
 @dataclass(frozen=True, slots=True)
 class FunctionCoverage:
-    """What of a function ran.
+    """The coverage of a function.
 
     Attributes:
         index, name: of the function.

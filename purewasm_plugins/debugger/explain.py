@@ -26,7 +26,7 @@ _CONTROL = {
     "call": "Pops the arguments and calls the function; it will push its results.",
     "call_indirect": "Pops an i32 and the arguments, and calls the function at that index of the "
     "table. Traps if there is none, or if it has another type.",
-    "drop": "Pops a value and throws it away.",
+    "drop": "Pops a value and discards it.",
     "select": "Pops an i32 c, then b, then a, and pushes a if c is not 0, else b.",
     "local.get": "Pushes the value of the local.",
     "local.set": "Pops a value into the local.",
@@ -45,7 +45,7 @@ _CONTROL = {
     "Traps if they are not all in the tables.",
     "table.init": "Pops n, then the source s, then the destination d (i32), and copies n entries "
     "from the segment. Traps if they are not all there.",
-    "elem.drop": "Gives up the element segment: it is empty from now on.",
+    "elem.drop": "Drops the element segment: it is empty afterwards.",
     "memory.size": "Pushes the size of memory, in pages of 64 KiB.",
     "memory.grow": "Pops an i32 n, adds n pages of 64 KiB to memory, and pushes how many there "
     "were before; -1 if that many cannot be had.",
@@ -55,7 +55,7 @@ _CONTROL = {
     "Traps if they are not all in memory.",
     "memory.init": "Pops n, then the source s, then the destination d (i32), and copies n bytes "
     "from the data segment. Traps if they are not all there.",
-    "data.drop": "Gives up the data segment: it is empty from now on.",
+    "data.drop": "Drops the data segment: it is empty afterwards.",
     "ref.null": "Pushes the null reference.",
     "ref.is_null": "Pops a reference and pushes 1 if it is null, else 0.",
     "ref.func": "Pushes a reference to the function.",

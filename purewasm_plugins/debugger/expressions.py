@@ -101,7 +101,7 @@ _NAMED = "named_"
 
 
 class Scope(Protocol):
-    """What an expression sees."""
+    """The values that an expression can read."""
 
     @property
     def local(self) -> Mapping[int | str, Any]:

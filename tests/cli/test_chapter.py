@@ -163,7 +163,7 @@ def test_engines_only_where_something_runs_on_one() -> None:
 
 
 def test_run_imports_nothing_of_the_other_commands() -> None:
-    """Nor rich, whose import takes as long as all the rest."""
+    """Nor rich: its import takes as long as all the others."""
     code = """if True:
         import sys
         from purewasm_plugins.cli.application import purewasm

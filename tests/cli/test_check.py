@@ -1,4 +1,4 @@
-"""`purewasm check`: a line for each check, the mends, and an exit status."""
+"""`purewasm check`: a line for each check, the fixes, and an exit status."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_a_plugin_that_keeps_the_abi(command: Command, path: PathOf) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "status", "line", "mend"),
+    ("name", "status", "line", "fix"),
     [
         ("unusual_names", 0, "warning  tool 0 name", "use letters"),
         ("fixed_memory", 0, "warning  tool 0 input", "export an allocator"),
@@ -38,14 +38,14 @@ def test_a_plugin_that_keeps_the_abi(command: Command, path: PathOf) -> None:
         ("start_traps", 1, "fail     instantiation", "without a trap"),
     ],
 )
-def test_what_is_wrong_and_how_to_mend_it(
-    command: Command, path: PathOf, name: str, status: int, line: str, mend: str
+def test_what_is_wrong_and_how_to_fix_it(
+    command: Command, path: PathOf, name: str, status: int, line: str, fix: str
 ) -> None:
     result = command("check", path(name))
     assert (result.exit_code, result.stderr) == (status, "")
     lines = result.stdout.splitlines()
     at = next(index for index, text in enumerate(lines) if text.startswith(line))
-    assert mend in lines[at + 1]
+    assert fix in lines[at + 1]
     assert lines[at + 1].startswith("         ")
     assert ("it keeps" if status == 0 else "it does not keep") in lines[-1]
 
@@ -71,11 +71,11 @@ def test_limits_reach_the_plugin(command: Command, path: PathOf) -> None:
 
 def test_files_that_are_no_modules(command: Command, tmp_path: Path) -> None:
     file = tmp_path / "file.wasm"
-    for content, mend in ((b"", "build it again"), (b"\0asm\x0d\0\x01\0", "build a core module")):
+    for content, fix in ((b"", "build it again"), (b"\0asm\x0d\0\x01\0", "build a core module")):
         file.write_bytes(content)
         result = command("check", str(file))
         assert (result.exit_code, result.stderr) == (1, "")
-        assert mend in result.stdout
+        assert fix in result.stdout
 
 
 def test_several_files_and_a_directory(command: Command, path: PathOf, tmp_path: Path) -> None:

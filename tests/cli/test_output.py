@@ -1,4 +1,4 @@
-"""What strangers wrote never reaches the terminal raw, and is never taken for markup."""
+"""No text that a plugin chose reaches the terminal raw, or is taken for markup."""
 
 from __future__ import annotations
 

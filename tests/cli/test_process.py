@@ -122,7 +122,7 @@ def test_without_the_extra(missing: str, path: PathOf) -> None:
 
 
 def on_a_terminal(*arguments: str, **env: str) -> str:
-    """What the command writes to a terminal, whose lines end with a carriage return."""
+    """Return what the command writes to a terminal; each line ends with a carriage return."""
     pty = pytest.importorskip("pty")
     main, side = pty.openpty()
     command = [sys.executable, "-m", "purewasm_plugins", *arguments]

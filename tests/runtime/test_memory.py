@@ -8,6 +8,7 @@ import math
 import mmap
 import pickle
 import struct
+import sys
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -143,6 +144,7 @@ class Sparse(mmap.mmap):
         return super().find(bytes((byte,)), *bounds)
 
 
+@pytest.mark.skipif(sys.maxsize < 1 << 32, reason="a 32-bit Python maps less than two gigabytes")
 def test_an_address_is_unsigned() -> None:
     """A host function gets one above two gigabytes as a negative int."""
     memory = Memory(MemoryType(Limits(0)), ResourceLimits(memory_pages=None))

@@ -4,7 +4,7 @@
 - `reasons`: why the machine stops, and what it can be told to stop for.
 - `effects`: what an instruction is about to do to memory.
 - `snapshot`, `history`, `recorder`: the way back.
-- `scope`: what an expression sees.
+- `scope`: the values that an expression can read.
 - `watcher`: whether to stop before an instruction.
 - `execution`: all of this for one call.
 """

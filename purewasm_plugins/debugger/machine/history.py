@@ -21,7 +21,7 @@ _COMFORTABLE = 32 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class RecordedResult:
-    """What a call of a function outside the module, or a `memory.grow`, did the first time.
+    """The result and effects of a call out of the module, or of a `memory.grow`.
 
     Attributes:
         result: what it returned: None, a raw value, or a tuple of them.
@@ -116,9 +116,9 @@ class History:
         self.results[step] = result
         self._results_cost += result.cost
         if self._results_cost > self.limit // 2 and len(self._steps) > 1:
-            self._forget_before(self._steps[len(self._steps) // 2])
+            self._drop_before(self._steps[len(self._steps) // 2])
 
-    def _forget_before(self, start: int) -> None:
+    def _drop_before(self, start: int) -> None:
         """Remove the earliest part of the history: every result after it is needed to replay."""
         while self._steps[0] < start:
             self._drop(0)

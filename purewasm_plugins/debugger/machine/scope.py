@@ -1,4 +1,4 @@
-"""What an expression sees where a machine is paused."""
+"""The values that an expression can read where a machine is paused."""
 
 from __future__ import annotations
 

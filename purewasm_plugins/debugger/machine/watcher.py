@@ -26,7 +26,7 @@ from purewasm_plugins.errors import ExpressionError
 
 
 class Mode(enum.Enum):
-    """What to do at a reason to stop."""
+    """The way to run: what to do at a reason to stop."""
 
     STOP = enum.auto()
     PASS = enum.auto()

@@ -39,7 +39,7 @@ class Body(list[pywasm.Inst]):
 
 
 class LazyBody:
-    """What pywasm calls a `FuncDesc`; the instructions are made when they are first read."""
+    """A `FuncDesc` of pywasm's, whose instructions are made when they are first read."""
 
     __slots__ = ("expr", "locals", "type")
 
@@ -52,7 +52,7 @@ class LazyBody:
 
 
 class _Expression:
-    """What pywasm calls `FuncDesc.expr`."""
+    """The `expr` of a `FuncDesc`."""
 
     __slots__ = ("_body", "_make")
 

@@ -111,7 +111,7 @@ class ReferenceMachine:
 
 
 class _Memory:
-    """What pywasm calls a `MemInst`, on one of our memories."""
+    """A `MemInst` of pywasm's, on one of our memories."""
 
     def __init__(self, memory: Memory) -> None:
         self.memory = memory
@@ -123,7 +123,7 @@ class _Memory:
 
 
 class _Global:
-    """What pywasm calls a `GlobalInst`, on one of our globals, which others may write as well."""
+    """A `GlobalInst` of pywasm's, on one of our globals, which others may write as well."""
 
     def __init__(self, cell: Global) -> None:
         self.mut = int(cell.type.mutable)

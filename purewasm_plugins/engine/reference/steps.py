@@ -124,7 +124,7 @@ class Steps:
         self.budget.spend()
 
     def closing(self, instruction: Instruction) -> Sequence[pywasm.Inst]:
-        """Return what stands for an `else` or `end`: nothing, as the lists end there."""
+        """Return the instructions for an `else` or `end`: none, as the lists end there."""
         return ()
 
     def step(self, instruction: Instruction) -> Step | None:

@@ -1,0 +1,145 @@
+"""A program of a user: it type-checks under mypy and pyright, both strict, and it runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, assert_type
+
+from purewasm_plugins import (
+    Caller,
+    Exports,
+    Function,
+    FuncType,
+    Global,
+    GlobalType,
+    Instance,
+    InvalidArgumentsError,
+    Limits,
+    Memory,
+    MemoryType,
+    PureWasmError,
+    ResourceLimits,
+    Table,
+    TableType,
+    ToolCall,
+    ToolDefinition,
+    ToolExecutionError,
+    ToolRegistry,
+    ToolResult,
+    Trap,
+    TrapReason,
+    UnknownExportError,
+    ValType,
+    WasmPlugin,
+    WasmPluginManager,
+    example,
+    examples,
+    host_function,
+    instantiate,
+)
+
+
+def use_a_plugin() -> None:
+    """Load a plugin, run its tools, and read its errors."""
+    assert_type(examples(), tuple[str, ...])
+    path = assert_type(example("echo"), Path)
+    plugin = WasmPlugin.load(path, limits=ResourceLimits(timeout=2.0, memory_pages=256))
+    assert_type(plugin.execute_tool("echo", "x"), str)
+    assert plugin.execute_tool(0, "x") == "x"
+    try:
+        plugin.execute_tool("no such tool", "")
+    except ToolExecutionError as error:
+        assert_type(str(error), str)
+    else:
+        raise AssertionError("the plugin has no such tool")
+
+
+def use_a_registry() -> None:
+    """Register the tools of a plugin, and call one of them as an agent does."""
+    manager = WasmPluginManager()
+    assert_type(manager.load(example("zig_text")), WasmPlugin)
+    registry = ToolRegistry()
+    assert manager.register_all(registry).failed == ()
+    definitions = [assert_type(definition, ToolDefinition) for definition in registry.definitions()]
+    assert [definition.name for definition in definitions] == ["levenshtein", "sort_lines"]
+    call = ToolCall("levenshtein", {"a": "kitten", "b": "sitting"})
+    result = assert_type(registry.execute(call), ToolResult)
+    assert (result.success, result.output) == (True, "3")
+    try:
+        registry.execute(ToolCall("levenshtein", {"a": 1}))
+    except InvalidArgumentsError as error:
+        assert isinstance(error, PureWasmError)
+    else:
+        raise AssertionError("the arguments do not fit the schema")
+
+
+def use_an_instance() -> None:
+    """Instantiate a module, call its exports, and read its memory."""
+    instance = assert_type(instantiate(example("echo").read_bytes()), Instance)
+    exports = assert_type(instance.exports, Exports)
+    assert_type(exports.function("plugin_tools_count"), Function)
+    memory = assert_type(exports.memory(), Memory)
+    pointer: int = exports.function("plugin_name")()
+    assert_type(memory.read_string(pointer), str)
+    assert_type(memory.read(pointer, 4), bytes)
+    assert_type(memory.read_u32(pointer), int)
+    assert_type(memory.read_f64(pointer), float)
+    try:
+        assert_type(exports.table("no such table"), Table)
+    except UnknownExportError as error:
+        assert_type(error.name, str)
+    else:
+        raise AssertionError("the module has no such table")
+
+
+def make_imports() -> None:
+    """Make the objects that a module can import."""
+    said: list[str] = []
+
+    @host_function
+    def log(text: str) -> None:
+        said.append(text)
+
+    def log_pointer(caller: Caller, pointer: int) -> None:
+        said.append(caller.memory.read_string(pointer))
+
+    for function in (log, log_pointer):
+        guest = WasmPlugin.load(example("imports_host"), imports={"env": {"log": function}})
+        assert guest.execute_tool("greet", "good morning") == "logged"
+    assert said == ["good morning"] * 2
+    memory = Memory(MemoryType(Limits(1, 2)))
+    memory.write_u32(0, 7)
+    with memory.view(0, 4) as view:
+        assert_type(view, memoryview)
+    counter = Global(GlobalType(ValType.I64, mutable=True), 5)
+    counter.value += 1
+    table = Table(TableType(ValType.FUNCREF, Limits(1)))
+
+    def twice(value: int) -> int:
+        return 2 * value
+
+    double = Function(FuncType((ValType.I32,), (ValType.I32,)), twice)
+    table.set(0, double)
+    answer: Any = double(21)
+    assert (memory.read_u32(0), counter.value, answer) == (7, 6, 42)
+
+
+def read_a_trap() -> None:
+    """Run out of fuel, and read the reason."""
+    data = example("loop_forever").read_bytes()
+    instance = instantiate(data, limits=ResourceLimits(fuel=1000))
+    try:
+        instance.exports.function("plugin_tool_execute")(0, 0)
+    except Trap as trap:
+        assert_type(trap.reason, TrapReason)
+        assert trap.reason is TrapReason.OUT_OF_FUEL
+    else:
+        raise AssertionError("the loop ended")
+
+
+if __name__ == "__main__":
+    use_a_plugin()
+    use_a_registry()
+    use_an_instance()
+    make_imports()
+    read_a_trap()
