@@ -352,10 +352,9 @@ def layout(rows: int, operands: tuple[int, int], locals: tuple[int, int], labels
         spare -= labels + 2
     elif spare < 0:
         rows, spare = rows - spare, 0
-    more_locals = min(
-        locals[0] - least_locals, max(spare // 2, spare - (operands[0] - least_operands))
-    )
-    more_locals = max(more_locals, 0)
+    more_operands = max(operands[0] - least_operands, 0)
+    more_locals = max(locals[0] - least_locals, 0)
+    more_locals = min(more_locals, max(spare // 2, spare - more_operands))
     return Heights(rows, least_operands + spare - more_locals, least_locals + more_locals, labels)
 
 
