@@ -47,8 +47,10 @@ from purewasm_plugins.errors import (
     WasmError,
     WrongExportTypeError,
 )
+from purewasm_plugins.module import Module
 from purewasm_plugins.plugin import (
     DirectoryReport,
+    PluginOptions,
     PluginTool,
     RegistrationReport,
     WasmPlugin,
@@ -140,12 +142,14 @@ __all__ = [
     "MemoryInUse",
     "MemoryType",
     "MissingExportError",
+    "Module",
     "OutOfFuel",
     "OutOfMemory",
     "PluginClosedError",
     "PluginError",
     "PluginFileError",
     "PluginNotFoundError",
+    "PluginOptions",
     "PluginTool",
     "PureWasmError",
     "RegistrationReport",

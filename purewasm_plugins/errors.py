@@ -141,6 +141,11 @@ def _suggestion(name: str, known: tuple[str, ...], these: str = "there are") -> 
 class WasmError(PureWasmError):
     """Something is wrong with a module, with what it is linked to, or with how it runs."""
 
+    @property
+    def summary(self) -> str:
+        """The error in one line."""
+        return self._words()
+
 
 class DecodeError(WasmError):
     """The bytes are not a WebAssembly module (core specification, section 5).

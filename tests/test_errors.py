@@ -424,7 +424,7 @@ def test_a_representation_does_not_act_on_a_terminal(wat: Callable[[str], bytes]
     )
     plugin = purewasm_plugins.WasmPlugin.load_from_bytes(data)
     assert repr(plugin) == f"<WasmPlugin {ESCAPED} {ESCAPED}: 0 tools>"
-    instance = purewasm_plugins.instantiate(plugin.module)
+    instance = purewasm_plugins.instantiate(plugin.module.valid)
     for value in (instance, instance.exports, instance.exports[HOSTILE]):
         assert ESCAPED in repr(value)
         assert repr(value).isprintable()

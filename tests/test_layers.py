@@ -20,14 +20,15 @@ PACKAGE = ROOT / "purewasm_plugins"
 #: The rooms of the package, bottom up: a room imports from itself and from those before it. The
 #: root of the package, its public names, is "".
 ROOMS = (
-    *("support", "errors", "bundled", "wasm", "runtime", "cache", "engine", "tools", "plugin", ""),
+    *("support", "errors", "bundled", "wasm", "runtime", "cache", "engine", "module"),
+    *("tools", "plugin", ""),
     *("debugger", "browser", "cli", "__main__"),
 )
 
 #: What a room does not import all the same, though it stands below it.
 APART = {
     # Tools as an agent sees them know nothing of WebAssembly.
-    "tools": {"wasm", "runtime", "cache", "engine"},
+    "tools": {"wasm", "runtime", "cache", "engine", "module"},
     # Where code is kept knows nothing of what it is.
     "cache": {"wasm", "runtime"},
     "__main__": {*ROOMS} - {"cli"},

@@ -28,18 +28,18 @@ from purewasm_plugins.browser import describe
 from purewasm_plugins.browser.memory import MemoryView
 from purewasm_plugins.browser.observe import Observed, Observer
 from purewasm_plugins.engine.instantiate import ENGINES, engine_named
-from purewasm_plugins.plugin.plugin import compile_module
+from purewasm_plugins.module import Module
+from purewasm_plugins.plugin.loading import compile_plugin
 from purewasm_plugins.plugin.summary import module_summary, plugin_summary
 from purewasm_plugins.support.json_text import read_json, write_json
 from purewasm_plugins.tools.registry import schema_validator
-from purewasm_plugins.wasm import ValidModule
 
 
 class Workbench:
     """The plugin that the page shows, and the answers to the page's requests about it."""
 
     def __init__(self) -> None:
-        self._module: ValidModule | None = None
+        self._module: Module | None = None
         self._plugin: WasmPlugin | None = None
         self._observer = Observer()
         self._memory = MemoryView()
@@ -113,8 +113,8 @@ class Workbench:
         started = time.perf_counter()
         answer: dict[str, Any] = {"size": len(data), "plugin": None, "module": None, "error": None}
         try:
-            self._module = compile_module(data)
-            answer["module"] = module_summary(self._module.module)
+            self._module = compile_plugin(data)
+            answer["module"] = module_summary(self._module.valid.module)
             observed = Observed(engine_named(engine), self._observer)
             self._plugin = WasmPlugin(
                 self._module, engine=observed, limits=ResourceLimits(**(limits or {}))
@@ -170,7 +170,7 @@ class Workbench:
         """Return a function's disassembly, and the Python that the translator makes of it."""
         if self._module is None:
             raise PluginError("there is no module to look into: load one first")
-        return describe.function(self._module, index)
+        return describe.function(self._module.valid, index)
 
     def memory(self, start: int, size: int) -> dict[str, Any]:
         """Return a piece of the memory and the marks in it."""

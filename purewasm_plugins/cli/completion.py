@@ -68,6 +68,7 @@ def complete_tool(
 ) -> list[CompletionItem]:
     """Offer the names of the plugin's tools, with their descriptions."""
     from purewasm_plugins.cli.output import visible
+    from purewasm_plugins.module import Module
     from purewasm_plugins.plugin import WasmPlugin
     from purewasm_plugins.runtime.limits import ResourceLimits
 
@@ -75,7 +76,7 @@ def complete_tool(
     if module is None:
         return []
     try:
-        plugin = WasmPlugin(module, limits=ResourceLimits(timeout=_TIMEOUT))
+        plugin = WasmPlugin(Module(module), limits=ResourceLimits(timeout=_TIMEOUT))
     except PluginError:
         return []
     described = {tool.name: visible(tool.description, 60) for tool in plugin.tools}
@@ -116,10 +117,10 @@ def _module(context: click.Context) -> ValidModule | None:
     """Return the module that the command line names, or None where there is no valid one."""
     from purewasm_plugins.cli.exits import Failure
     from purewasm_plugins.cli.loading import read_file
-    from purewasm_plugins.plugin.plugin import compile_module
+    from purewasm_plugins.plugin.loading import compile_plugin
 
     try:
-        return compile_module(read_file(_plugin(context)))
+        return compile_plugin(read_file(_plugin(context))).valid
     except (Failure, PluginError):
         return None
 

@@ -62,7 +62,7 @@ def coverage(
             if error.__cause__ is None:
                 raise Failure(str(error), Exit.TOOL) from error
             click.echo(f"purewasm: {visible(str(error), 500)}", err=True)
-    functions = report(loaded.module, counting.counts())
+    functions = report(loaded.module.valid, counting.counts())
     if as_json:
         print_json(_object(functions, everything))
         return

@@ -12,6 +12,7 @@ from purewasm_plugins.cli.loading import load_module
 from purewasm_plugins.cli.options import limit_options, plugin_argument
 from purewasm_plugins.cli.output import console, print_json, progress, show, show_table, visible
 from purewasm_plugins.errors import PluginError
+from purewasm_plugins.module import Module
 from purewasm_plugins.plugin import WasmPlugin
 from purewasm_plugins.plugin.summary import module_summary, plugin_summary
 from purewasm_plugins.runtime.limits import ResourceLimits
@@ -45,7 +46,7 @@ def inspect(plugin: str, limits: ResourceLimits, engine: str | None, as_json: bo
 def _plugin(module: ValidModule, limits: ResourceLimits, engine: str | None) -> dict[str, Any]:
     try:
         with progress("loading the plugin"):
-            plugin = WasmPlugin(module, engine=engine, limits=limits)
+            plugin = WasmPlugin(Module(module), engine=engine, limits=limits)
     except PluginError as error:
         return {"plugin": None, "error": str(error)}
     except MemoryError:

@@ -8,9 +8,10 @@ from collections.abc import Iterable
 from purewasm_plugins.cli.exits import NO_ROOM, Exit, Failure, advice
 from purewasm_plugins.cli.output import print_error, progress
 from purewasm_plugins.engine import Engine
-from purewasm_plugins.errors import PluginError, ToolExecutionError
+from purewasm_plugins.errors import PluginError
+from purewasm_plugins.module import directory_cache, read_module
 from purewasm_plugins.plugin import PluginTool, WasmPlugin
-from purewasm_plugins.plugin.plugin import compile_module, directory_cache, read_module
+from purewasm_plugins.plugin.loading import compile_plugin
 from purewasm_plugins.runtime.limits import ResourceLimits
 from purewasm_plugins.wasm import ValidModule
 
@@ -95,7 +96,7 @@ def load_module(path: str) -> ValidModule:
     data = read_file(path)
     try:
         with progress(f"loading {os.path.basename(path)}"):
-            return compile_module(data)
+            return compile_plugin(data).valid
     except PluginError as error:
         raise Failure(f"{path}: {error}", Exit.PLUGIN) from error
     except MemoryError:
@@ -108,22 +109,10 @@ def find_tool(plugin: WasmPlugin, wanted: str) -> PluginTool:
     Raises:
         ToolExecutionError: there is no such tool, or there are two of that name.
     """
-    named = [tool for tool in plugin.tools if tool.name == wanted]
-    if len(named) == 1:
-        return named[0]
-    if named:
-        raise ToolExecutionError(wanted, "the plugin has two tools of that name; use an index")
-    count = len(plugin.tools)
-    if wanted.removeprefix("-").isdecimal() and len(wanted) < 10:
-        if 0 <= int(wanted) < count:
-            return plugin.tools[int(wanted)]
-        raise ToolExecutionError(wanted, f"there is no tool {wanted}; the plugin has {count}")
-    from purewasm_plugins.support.suggestions import listed, similar_name
-
-    names = [tool.name for tool in plugin.tools]
-    similar = similar_name(wanted, names)
-    hint = f"did you mean {similar}?" if similar else f"it has: {listed(names)}"
-    raise ToolExecutionError(wanted, f"the plugin has no such tool; {hint}")
+    by_index = wanted.removeprefix("-").isdecimal() and len(wanted) < 10
+    if by_index and all(tool.name != wanted for tool in plugin.tools):
+        return plugin.find_tool(int(wanted))
+    return plugin.find_tool(wanted)
 
 
 def load_plugin(

@@ -11,7 +11,6 @@ from purewasm_plugins.engine.reference.stepping import DebugEngine
 from purewasm_plugins.engine.stepping import machine_of
 from purewasm_plugins.errors import LocationError, StringError, ToolExecutionError, WasmError
 from purewasm_plugins.plugin import WasmPlugin
-from purewasm_plugins.plugin.plugin import summary
 from purewasm_plugins.plugin.strings import input_place
 from purewasm_plugins.runtime.instance import Extern, Function, HostException, Instance
 from purewasm_plugins.runtime.memory import Memory, encode_string
@@ -69,22 +68,6 @@ def function_call(
     return function, tuple(to_raw(*pair) for pair in zip(params, arguments, strict=True))
 
 
-def find_tool(plugin: WasmPlugin, tool: int | str) -> tuple[str, int]:
-    """Find the name and the index of a tool.
-
-    Raises:
-        ToolExecutionError: the plugin has no such tool.
-    """
-    by_name = isinstance(tool, str)
-    matches = [found for found in plugin.tools if tool == (found.name if by_name else found.index)]
-    if len(matches) == 1:
-        return matches[0].name, matches[0].index
-    if matches:
-        raise ToolExecutionError(str(tool), "the plugin has two tools of that name; use an index")
-    known = ", ".join(found.name for found in plugin.tools)
-    raise ToolExecutionError(str(tool), f"the plugin has no such tool; it has: {known}")
-
-
 def put_input(instance: Instance, memory: Memory, tool: str, input: str) -> int:
     """Write the input of a tool to its memory, and return the pointer.
 
@@ -98,7 +81,7 @@ def put_input(instance: Instance, memory: Memory, tool: str, input: str) -> int:
     except HostException as carrier:
         raise carrier.exception from None
     except WasmError as error:
-        raise ToolExecutionError(tool, summary(error)) from error
+        raise ToolExecutionError(tool, error.summary) from error
 
 
 def index_named(name: int | str, names: list[str | None], kind: str) -> int:

@@ -12,7 +12,6 @@ from functools import partial
 from typing import Any
 
 from purewasm_plugins.debugger.launch import (
-    find_tool,
     function_call,
     put_input,
     steppable_instance,
@@ -87,7 +86,8 @@ class DebugSession:
             ToolExecutionError: there is no such tool, or the input cannot be passed to it.
             WasmError: the plugin cannot be instantiated a second time.
         """
-        label, index = find_tool(plugin, tool)
+        found = plugin.find_tool(tool)
+        label, index = found.name, found.index
         instance, isolated = steppable_plugin(plugin)
         memory = exported_memory(instance)
         pointer = put_input(instance, memory, label, input)

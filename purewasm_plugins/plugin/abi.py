@@ -35,6 +35,7 @@ REQUIRED: dict[str, FuncType] = {
 OPTIONAL: dict[str, FuncType] = {
     "plugin_abi_version": _GET,
     "plugin_tool_schema": _OF_TOOL,
+    "plugin_tool_error": _GET,
     "plugin_alloc": _OF_TOOL,
     "plugin_free": FuncType((_I32,), ()),
     "_initialize": FuncType((), ()),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from purewasm_plugins.engine import Engine
 from purewasm_plugins.errors import (
@@ -14,6 +14,7 @@ from purewasm_plugins.errors import (
     PluginNotFoundError,
     ToolError,
 )
+from purewasm_plugins.plugin.options import PluginOptions
 from purewasm_plugins.plugin.plugin import WasmPlugin
 from purewasm_plugins.runtime.imports import Imports
 from purewasm_plugins.runtime.limits import ResourceLimits
@@ -25,13 +26,13 @@ if TYPE_CHECKING:
 
 
 class DirectoryReport(Record):
-    """What came of loading a directory.
+    """The result of loading a directory.
 
     Attributes:
         loaded: the plugins that were loaded, in the order of their file names.
-        failed: the file and the error of each that was not. What else than a `PluginError` went
-            wrong, a host function's exception for example, is the `__cause__` of one. Errors are
-            kept without Python's traceback: it would keep the plugin's memory.
+        failed: the file and the error of each that was not. Any other exception, a host function's
+            for example, is the `__cause__` of a `PluginError`. Errors are kept without Python's
+            traceback: it would keep the plugin's memory.
     """
 
     loaded: tuple[WasmPlugin, ...]
@@ -39,11 +40,11 @@ class DirectoryReport(Record):
 
 
 class RegistrationReport(Record):
-    """What came of registering every plugin.
+    """The result of registering every plugin.
 
     Attributes:
         registered: the plugins whose tools are all in the registry now.
-        failed: each plugin that has none there, and why.
+        failed: each plugin that has none there, and the error.
     """
 
     registered: tuple[WasmPlugin, ...]
@@ -58,6 +59,7 @@ class WasmPluginManager:
 
     def __init__(
         self,
+        options: PluginOptions | None = None,
         *,
         engine: str | Engine | None = None,
         limits: ResourceLimits | None = None,
@@ -67,55 +69,48 @@ class WasmPluginManager:
         """Make an empty manager.
 
         Args:
-            engine, limits, imports, cache_dir: what its plugins are loaded with; see
-                `WasmPlugin.load_from_bytes`.
-        """
-        self._engine = engine
-        self._limits = limits
-        self._imports = imports
-        self._cache_dir = cache_dir
-        self._plugins: dict[str, WasmPlugin] = {}
-
-    def load(self, path: str | os.PathLike[str]) -> WasmPlugin:
-        """Load a plugin from a file and keep it.
+            options: how its plugins are run, unless `load` is given other options.
+            engine, limits, imports, cache_dir: in place of the fields of `options`.
 
         Raises:
-            PluginError: it cannot be loaded, or a plugin of its name is loaded already.
+            InvalidOptionError: an option has a wrong type or value.
         """
-        return self._add(
-            WasmPlugin.load(
-                path,
-                engine=self._engine,
-                limits=self._limits,
-                imports=self._imports,
-                cache_dir=self._cache_dir,
-            )
-        )
+        self._options = PluginOptions.merged(options, engine, limits, imports, cache_dir)
+        self._plugins: dict[str, WasmPlugin] = {}
 
-    def load_from_bytes(self, data: bytes) -> WasmPlugin:
-        """Load a plugin from the bytes of a `.wasm` file and keep it.
+    def load(
+        self, path: str | os.PathLike[str], options: PluginOptions | None = None
+    ) -> WasmPlugin:
+        """Load a plugin from a file and keep it.
+
+        Args:
+            path: the file.
+            options: how this plugin is run; None for the options of the manager.
+
+        Raises:
+            DuplicatePluginError: a plugin of its name is loaded already.
+            PluginError: it cannot be loaded.
+        """
+        return self._add(WasmPlugin.load(path, self._options if options is None else options))
+
+    def load_from_bytes(self, data: bytes, options: PluginOptions | None = None) -> WasmPlugin:
+        """Load a plugin from the bytes of a `.wasm` file and keep it, as `load` does.
 
         Raises:
             PluginError: as for `load`.
         """
-        return self._add(
-            WasmPlugin.load_from_bytes(
-                data,
-                engine=self._engine,
-                limits=self._limits,
-                imports=self._imports,
-                cache_dir=self._cache_dir,
-            )
-        )
+        chosen = self._options if options is None else options
+        return self._add(WasmPlugin.load_from_bytes(data, chosen))
 
     def load_directory(self, path: str | os.PathLike[str]) -> DirectoryReport:
-        """Load every `*.wasm` file of a directory, sorted by name.
+        """Load every `*.wasm` file of a directory, in the order of their names.
 
         Returns:
-            What was loaded, and each file that was not with its error; one does not stop the rest.
+            The plugins that were loaded, and each file that was not with its error; one error does
+            not stop the rest.
 
         Raises:
-            PluginError: the directory cannot be read.
+            PluginFileError: the directory cannot be read.
         """
         # Imported here: it takes a tenth of the time from a new process to its first answer.
         from pathlib import Path
@@ -139,24 +134,33 @@ class WasmPluginManager:
         return self._plugins.get(name)
 
     def unload(self, name: str) -> bool:
-        """Forget a plugin; whether there was one of that name.
+        """Remove a plugin, and return whether there was one of that name.
 
-        A registry that holds its tools goes on holding them.
+        It is not closed: tools of it that a registry holds go on working.
         """
         return self._plugins.pop(name, None) is not None
 
-    def register_all(self, registry: ToolRegistry) -> RegistrationReport:
+    def register_all(
+        self, registry: ToolRegistry, *, prefix: str | None = None, replace: bool = False
+    ) -> RegistrationReport:
         """Register every tool of every plugin, in the order in which they were loaded.
 
+        Args:
+            registry: where.
+            prefix: put before each tool's name; `{plugin}` in it becomes the name of the tool's
+                plugin: `prefix="{plugin}_"` keeps the tools of two plugins apart.
+            replace: put the tools in the place of earlier ones of their names.
+
         Returns:
-            What was registered, and each plugin that was not with its error, as
-            `WasmPlugin.register_into_registry` raises it; one does not stop the rest.
+            The plugins that were registered, and each plugin that was not with its error, as
+            `WasmPlugin.register_into_registry` raises it; one error does not stop the rest.
         """
         registered: list[WasmPlugin] = []
         failed: list[tuple[WasmPlugin, ToolError]] = []
         for plugin in self:
             try:
-                plugin.register_into_registry(registry)
+                own = None if prefix is None else prefix.replace("{plugin}", plugin.name)
+                plugin.register_into_registry(registry, prefix=own, replace=replace)
             except ToolError as error:
                 failed.append((plugin, error))
             else:
@@ -164,13 +168,18 @@ class WasmPluginManager:
         return RegistrationReport(tuple(registered), tuple(failed))
 
     def execute_tool(
-        self, plugin: str, tool: int | str, input: str, *, timeout: float | None = None
+        self,
+        plugin: str,
+        tool: int | str,
+        input: str | Mapping[str, Any],
+        *,
+        timeout: float | None = None,
     ) -> str:
-        """Run a tool of a plugin by name; see `WasmPlugin.execute_tool`.
+        """Run a tool of a plugin by name, as `WasmPlugin.execute_tool` does.
 
         Raises:
-            PluginError: no plugin of that name is loaded.
-            ToolExecutionError
+            PluginNotFoundError: no plugin of that name is loaded.
+            ToolExecutionError, InvalidArgumentsError: as for `WasmPlugin.execute_tool`.
         """
         found = self._plugins.get(plugin)
         if found is None:
@@ -195,9 +204,9 @@ class WasmPluginManager:
 
 
 def _reported(error: Exception) -> PluginError:
-    """Convert an error to one of a plugin, as a report keeps it.
+    """Return an error as a report keeps it: a `PluginError`, without Python's traceback.
 
-    It has no traceback of Python's, whose frames would keep the plugin's memory.
+    The frames of the traceback would keep the plugin's memory.
     """
     if isinstance(error, PluginError):
         report = error

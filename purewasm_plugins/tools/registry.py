@@ -16,7 +16,7 @@ from purewasm_plugins.support.records import Record
 
 
 class ToolCategory(enum.Enum):
-    """What a tool touches, so that an agent's policy can tell tools apart."""
+    """The kind of thing that a tool touches, for an agent's policy."""
 
     GENERAL = "general"
     SHELL = "shell"
@@ -37,7 +37,8 @@ class ToolDefinition(Record):
     Attributes:
         name, description: for the agent.
         parameters: JSON Schema of the arguments, an object's.
-        requires_approval: whether a person must agree before it runs; the agent's business.
+        requires_approval: whether a person must agree before it runs. The agent asks; the registry
+            does not.
         category: what it touches.
     """
 
@@ -48,15 +49,14 @@ class ToolDefinition(Record):
     category: ToolCategory = ToolCategory.GENERAL
 
     def to_openai_tool(self) -> dict[str, Any]:
-        """Return the definition as an entry of `tools` in OpenAI's chat completions API."""
-        return {
-            "type": "function",
-            "function": {
-                "name": self.name,
-                "description": self.description,
-                "parameters": dict(self.parameters),
-            },
-        }
+        """Return the definition as an entry of `tools` in OpenAI's chat completions API.
+
+        A name that agents do not accept is changed, as `tools.formats.agent_name` describes.
+        """
+        # Imported here: a plugin's first answer does not need it.
+        from purewasm_plugins.tools.formats import agent_name, openai_tool
+
+        return openai_tool(agent_name(self.name), self.description, self.parameters)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the definition as plain values that `json` can write."""
@@ -74,7 +74,13 @@ _NO_ARGUMENTS: dict[str, Any] = {}
 
 
 class ToolCall(Record):
-    """A call that an agent asks for. `id` is the agent's own, if it has one."""
+    """A call that an agent asks for.
+
+    Attributes:
+        name: the name of the tool, as registered or as the agent was told it.
+        arguments: a JSON object.
+        id: the agent's own number of the call, if it has one.
+    """
 
     name: str
     arguments: Mapping[str, Any] = _NO_ARGUMENTS
@@ -82,15 +88,16 @@ class ToolCall(Record):
 
 
 class ToolResult(Record):
-    """What came of a call.
+    """The result of a call. Two results are equal where all fields but `exception` are.
 
     Attributes:
         tool_name: the tool that ran.
         success: whether it did what it was asked.
         output: its output; empty where it failed.
-        error: why it failed, in words, or None.
+        error: the reason of the failure, in words, or None.
         exit_code: of a process, where the tool ran one.
         duration_ms: milliseconds it took; the registry stamps it.
+        exception: what the tool raised, or None. Its traceback keeps what the frames hold.
     """
 
     tool_name: str
@@ -99,10 +106,22 @@ class ToolResult(Record):
     error: str | None = None
     exit_code: int | None = None
     duration_ms: float | None = None
+    exception: BaseException | None = None
+
+    def _compared(self) -> tuple[object, ...]:
+        return tuple(getattr(self, field) for field in self.__match_args__[:-1])
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ToolResult):
+            return NotImplemented
+        return self._compared() == other._compared()
+
+    def __hash__(self) -> int:
+        return hash(self._compared())
 
 
 class Cancellation:
-    """Ends a call that runs in another thread, when its result is not wanted any more.
+    """A request to end a call that runs in another thread.
 
     Attributes:
         requested: whether `request` was called.
@@ -113,14 +132,14 @@ class Cancellation:
         self._action: Callable[[], None] | None = None
 
     def request(self) -> None:
-        """Ask for the end of the call. Any thread may do it; after the end nothing happens."""
+        """End the call. Any thread may do it; after the call has ended nothing happens."""
         self.requested = True
         action = self._action
         if action is not None:
             action()
 
     def on_request(self, action: Callable[[], None]) -> None:
-        """Have the call ended by `action`: it may be called at once, from any thread, and twice."""
+        """Call `action` to end the call: perhaps at once, from any thread, and more than once."""
         self._action = action
         if self.requested:
             action()
@@ -128,7 +147,11 @@ class Cancellation:
 
 @runtime_checkable
 class ToolImpl(Protocol):
-    """What can be registered: a definition, and the way to run it."""
+    """The protocol of what can be registered: a definition, and a method that runs it.
+
+    A tool may have an attribute `origin`, a string such as "plugin 'json'": the error about two
+    tools of one name tells it.
+    """
 
     @property
     def definition(self) -> ToolDefinition:
@@ -152,7 +175,12 @@ class CancellableTool(ToolImpl, Protocol):
 
 
 class ToolRegistry:
-    """Tools by name, in the order in which they were registered."""
+    """Tools by name, in the order in which they were registered.
+
+    registry = ToolRegistry()
+    manager.register_all(registry)
+    registry.execute(ToolCall("json_pretty", {"input": "{}"})).output
+    """
 
     def __init__(self) -> None:
         self._tools: dict[str, ToolImpl] = {}
@@ -182,15 +210,16 @@ class ToolRegistry:
         for tool in tools:
             definition = tool.definition
             name = definition.name
-            if name in added or (name in self._tools and not replace):
-                raise DuplicateToolError(name)
+            registered = added.get(name) or (None if replace else self._tools.get(name))
+            if registered is not None:
+                raise DuplicateToolError(name, _origin(registered), _origin(tool))
             added[name] = tool
             validators[name] = schema_validator(name, definition.parameters)
         self._tools.update(added)
         self._validators.update(validators)
 
     def unregister(self, name: str) -> bool:
-        """Take a tool out; whether there was one of that name."""
+        """Remove a tool, and return whether there was one of that name."""
         self._validators.pop(name, None)
         return self._tools.pop(name, None) is not None
 
@@ -208,19 +237,29 @@ class ToolRegistry:
         return iter(self._tools)
 
     def definitions(self) -> list[ToolDefinition]:
-        """Return what an agent is told of every tool."""
+        """Return the definitions of all tools."""
         return [tool.definition for tool in self._tools.values()]
 
     def to_openai_tools(self) -> list[dict[str, Any]]:
-        """`tools` of OpenAI's chat completions API."""
-        return [definition.to_openai_tool() for definition in self.definitions()]
+        """Return `tools` of OpenAI's chat completions API.
+
+        A name that agents do not accept (anything but `[a-zA-Z0-9_-]{1,64}`) is changed, so that no
+        two are the same; `execute` finds the tool by the changed name, too.
+        """
+        from purewasm_plugins.tools.formats import agent_names, openai_tool
+
+        names = agent_names(self._tools)
+        return [
+            openai_tool(names[name], tool.definition.description, tool.definition.parameters)
+            for name, tool in self._tools.items()
+        ]
 
     def execute(self, call: ToolCall) -> ToolResult:
         """Run a tool.
 
         Returns:
             What the tool returned, with `duration_ms` stamped. A tool that raises has failed: the
-            result says how.
+            result has its exception.
 
         Raises:
             ToolNotFoundError: no tool has that name.
@@ -229,10 +268,9 @@ class ToolRegistry:
         return self._execute(call, None)
 
     def _execute(self, call: ToolCall, cancellation: Cancellation | None) -> ToolResult:
-        tool = self._tools.get(call.name)
-        if tool is None:
-            raise ToolNotFoundError(call.name, tuple(self._tools))
-        self._validators[call.name](call.arguments)
+        name = call.name if call.name in self._tools else self._name_from_agent(call.name)
+        tool = self._tools[name]
+        self._validators[name](call.arguments)
         started = time.perf_counter()
         try:
             if cancellation is not None and isinstance(tool, CancellableTool):
@@ -241,11 +279,24 @@ class ToolRegistry:
                 result = tool.execute(call.arguments)
         except Exception as exception:
             error = f"{type(exception).__name__}: {exception}"
-            result = ToolResult(call.name, success=False, output="", error=error)
+            result = ToolResult(name, success=False, output="", error=error, exception=exception)
         # Imported here: it takes longer than all that a plugin's first answer needs.
         from dataclasses import replace
 
         return replace(result, duration_ms=(time.perf_counter() - started) * 1000)
+
+    def _name_from_agent(self, told: str) -> str:
+        """Return the name of the tool that an agent was told under another name.
+
+        Raises:
+            ToolNotFoundError: there is no such tool.
+        """
+        from purewasm_plugins.tools.formats import agent_names
+
+        for name, changed in agent_names(self._tools).items():
+            if changed == told:
+                return name
+        raise ToolNotFoundError(told, tuple(self._tools))
 
     async def execute_async(self, call: ToolCall) -> ToolResult:
         """Run a tool without blocking the event loop, as `execute` does.
@@ -269,14 +320,23 @@ class ToolRegistry:
             raise
 
 
-def schema_validator(tool: str, schema: Mapping[str, Any]) -> Callable[[Any], None]:
-    """Make a function that raises `InvalidArgumentsError` for arguments that a JSON Schema forbids.
+def _origin(tool: ToolImpl) -> str | None:
+    """Return what a tool is from, in words, if it says so."""
+    origin = getattr(tool, "origin", None)
+    return origin if isinstance(origin, str) else None
 
-    A schema may come from a stranger: it opens no other document, and what checking takes is
-    bounded.
+
+def schema_validator(tool: str, schema: Mapping[str, Any]) -> Callable[[Any], None]:
+    """Return a function that raises `InvalidArgumentsError` for arguments that a schema forbids.
+
+    A plugin may choose the schema: checking opens no other document, and its time is bounded.
+
+    Args:
+        tool: the name of the tool, for the error.
+        schema: a JSON Schema.
 
     Raises:
-        InvalidArgumentsError: this is no JSON Schema, or uses what is not supported.
+        InvalidArgumentsError: it is no JSON Schema, or uses something that is not supported.
     """
     # Imported here: a plugin's first answer does not wait for it.
     from purewasm_plugins.tools.schema.schemas import Schema

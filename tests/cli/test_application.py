@@ -42,7 +42,7 @@ def test_version(command: Command) -> None:
         (("tools",), "purewasm_plugins.cli.loading.WasmPlugin.load_from_bytes"),
         (("tools", "--format", "json"), "purewasm_plugins.cli.tools.print_json"),
         (("tools",), "purewasm_plugins.cli.tools.show_table"),
-        (("inspect",), "purewasm_plugins.cli.loading.compile_module"),
+        (("inspect",), "purewasm_plugins.cli.loading.compile_plugin"),
         (("inspect",), "purewasm_plugins.cli.inspect.show_table"),
         (("inspect", "--json"), "purewasm_plugins.cli.inspect.print_json"),
         (("check",), "purewasm_plugins.cli.check.conformance"),

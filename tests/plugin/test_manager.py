@@ -25,7 +25,7 @@ from purewasm_plugins import (
     ToolRegistry,
     WasmPluginManager,
 )
-from purewasm_plugins.plugin.plugin import read_module
+from purewasm_plugins.module import read_module
 
 FixtureData = Callable[[str], bytes]
 

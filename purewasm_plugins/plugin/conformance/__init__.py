@@ -20,7 +20,8 @@ from purewasm_plugins.plugin.conformance.declarations import (
 )
 from purewasm_plugins.plugin.conformance.findings import Check, Status
 from purewasm_plugins.plugin.conformance.running import Running
-from purewasm_plugins.plugin.plugin import compile_module
+from purewasm_plugins.plugin.loading import compile_plugin
+from purewasm_plugins.plugin.options import PluginOptions
 from purewasm_plugins.runtime.imports import Imports
 from purewasm_plugins.runtime.limits import ResourceLimits
 
@@ -32,6 +33,7 @@ CALL_TIMEOUT = 5.0
 
 def check(
     data: bytes,
+    options: PluginOptions | None = None,
     *,
     engine: str | Engine | None = None,
     limits: ResourceLimits | None = None,
@@ -41,16 +43,18 @@ def check(
 
     Args:
         data: the bytes.
-        engine, imports: as for `WasmPlugin.load_from_bytes`.
-        limits: what each call may use; None for the default limits with a timeout of
-            `CALL_TIMEOUT` seconds. With a timeout, the whole ends soon after `running.TIME_BOX`.
+        options, engine, imports: as for `WasmPlugin.load_from_bytes`; no cache is used.
+        limits: what each call may use; None for those of `options`, or else for the default limits
+            with a timeout of `CALL_TIMEOUT` seconds. With a timeout, the whole ends soon after
+            `running.TIME_BOX`.
 
     Returns:
         The checks, each made when it is asked for. What cannot be looked at is left out: after a
         failure there may be fewer of them.
     """
+    options = PluginOptions.merged(options, engine, limits, imports)
     try:
-        valid = compile_module(data)
+        valid = compile_plugin(data).valid
     except CompileError as error:
         yield Check("module", Status.FAIL, error.details, mends.of_module(error.details))
         return
@@ -58,9 +62,9 @@ def check(
     exports = export_checks(valid.module)
     yield from exports.values()
     yield from reactor_check(valid.module)
-    linkable = import_check(valid.module, {} if imports is None else imports)
+    linkable = import_check(valid.module, options.imports or {})
     yield linkable
     if linkable.passed:
         usable = frozenset(name for name, found in exports.items() if found.passed)
-        limits = limits or ResourceLimits(timeout=CALL_TIMEOUT)
-        yield from Running(valid, usable, engine, limits, imports).checks()
+        limits = options.limits or ResourceLimits(timeout=CALL_TIMEOUT)
+        yield from Running(valid, usable, options.engine, limits, options.imports).checks()

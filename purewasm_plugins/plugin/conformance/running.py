@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -33,7 +32,6 @@ from purewasm_plugins.plugin.conformance.placement import (
     hidden,
     old_end,
 )
-from purewasm_plugins.plugin.plugin import summary
 from purewasm_plugins.plugin.strings import (
     OwnStrings,
     PluginAllocator,
@@ -44,6 +42,7 @@ from purewasm_plugins.runtime.instance import Instance
 from purewasm_plugins.runtime.limits import ResourceLimits
 from purewasm_plugins.runtime.memory import GrowRefusal
 from purewasm_plugins.support.json_text import read_json
+from purewasm_plugins.tools.formats import AGENT_NAME
 from purewasm_plugins.tools.registry import schema_validator
 from purewasm_plugins.wasm import PAGE_SIZE, ValidModule
 
@@ -54,9 +53,6 @@ TIME_BOX = 60.0
 #: takes no longer than `LARGE_SECONDS`, to judge by the first.
 SIZES = (1_000, PAGE_SIZE + 1, 500_000)
 LARGE_SECONDS = 1.0
-
-#: The names of tools that agents accept.
-AGENT_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
 class Running:
@@ -94,7 +90,7 @@ class Running:
         try:
             instance = self._open()
         except WasmError as error:
-            yield Check("instantiation", Status.FAIL, summary(error), mends.of_error(error))
+            yield Check("instantiation", Status.FAIL, error.summary, mends.of_error(error))
             return
         yield Check("instantiation", Status.PASS)
         if "plugin_abi_version" in self._usable:
@@ -135,7 +131,7 @@ class Running:
         try:
             version = _signed(call(instance, "plugin_abi_version"))
         except WasmError as error:
-            return Check(name, Status.FAIL, summary(error), mends.of_error(error))
+            return Check(name, Status.FAIL, error.summary, mends.of_error(error))
         if version != abi.ABI_VERSION:
             return Check(name, Status.FAIL, f"{version}, not {abi.ABI_VERSION}", mends.VERSION)
         return Check(name, Status.PASS, str(version))
@@ -145,7 +141,7 @@ class Running:
         try:
             count = _signed(call(instance, "plugin_tools_count"))
         except WasmError as error:
-            return Check(name, Status.FAIL, summary(error), mends.of_error(error)), 0
+            return Check(name, Status.FAIL, error.summary, mends.of_error(error)), 0
         if not 0 <= count <= abi.MAX_TOOLS:
             return Check(name, Status.FAIL, str(count), mends.COUNT), 0
         if count == 0:
@@ -160,7 +156,7 @@ class Running:
             pointer = call(instance, export, *arguments)
             data = self._strings.read(abi.exported_memory(instance), pointer, export)
         except WasmError as error:
-            details = f"{export}: {summary(error)}"
+            details = f"{export}: {error.summary}"
             return "", Check(name, Status.FAIL, details, mends.of_error(error))
         except StringError as error:
             return "", Check(name, Status.FAIL, f"{export}: {error}", mends.POINTER)
@@ -314,11 +310,11 @@ class Running:
                 crowded = memory.grow_refusal is GrowRefusal.HOST_REGION
             output = bytes(memory.string_bytes(answer, self._limits.output_bytes))
         except (DeadlineExceeded, OutOfFuel) as error:
-            return Run(error=summary(error), mend=mends.LATE, late=True)
+            return Run(error=error.summary, mend=mends.LATE, late=True)
         except InvalidString as error:
             return Run(error=error.summary, mend=mends.POINTER, crowded=crowded)
         except WasmError as error:
-            return Run(error=summary(error), mend=mends.TOOL, crowded=crowded)
+            return Run(error=error.summary, mend=mends.TOOL, crowded=crowded)
         except StringError as error:
             return Run(error=str(error), mend=mends.POINTER, crowded=crowded)
         after = memory.read(pointer, len(data))
@@ -343,7 +339,7 @@ class Running:
         except StringError as error:
             return Check(name, Status.FAIL, str(error), mends.ALLOCATOR)
         except WasmError as error:
-            return Check(name, Status.FAIL, summary(error), mends.ALLOCATOR)
+            return Check(name, Status.FAIL, error.summary, mends.ALLOCATOR)
         blocks = sorted(zip(pointers, sizes, strict=True))
         if any(start + size > after for (start, size), (after, _) in itertools.pairwise(blocks)):
             details = "it answers memory that it has given out already"

@@ -1,0 +1,247 @@
+"""The public `Module`: a module compiled once and instantiated many times; and how one is read.
+
+The one place that reads a module's file, decides where code is cached, and decodes and validates.
+Plugins are loaded through it.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+from functools import cached_property
+
+from purewasm_plugins.cache.protocol import CodeCache
+from purewasm_plugins.engine import Engine, instantiate
+from purewasm_plugins.engine.instantiate import engine_named
+from purewasm_plugins.errors import OutOfMemory, PluginFileError
+from purewasm_plugins.runtime.imports import Imports
+from purewasm_plugins.runtime.instance import Instance
+from purewasm_plugins.runtime.limits import ResourceLimits
+from purewasm_plugins.support.records import Record
+from purewasm_plugins.wasm import ValidModule, decode, load
+from purewasm_plugins.wasm.limits import MAX_MODULE_SIZE
+from purewasm_plugins.wasm.types import ExternType
+
+__all__ = ["Module", "ModuleImport", "directory_cache", "read_module"]
+
+#: The environment variable that names a cache directory.
+CACHE_VARIABLE = "PUREWASM_CACHE"
+
+#: Bytes that `read_module` reads at a time.
+_CHUNK = 1 << 20
+
+NO_ROOM = "there is no room for what it needs on this machine"
+
+
+class ModuleImport(Record):
+    """An import that a module declares.
+
+    Attributes:
+        module, name: its two names.
+        type: the type that what is given for it must have.
+    """
+
+    module: str
+    name: str
+    type: ExternType
+
+
+class Module:
+    """A valid WebAssembly module, which can be instantiated any number of times.
+
+        module = Module.compile("calculator.wasm")
+        first, second = module.instantiate(), module.instantiate()
+        first.exports.function("add")(1, 2)
+
+    It can be pickled, as its bytes and its cache directory, and is compiled anew there.
+
+    Attributes:
+        valid: the decoded and validated module, which `instantiate` takes too.
+        cache: where the default engine keeps the code that it makes, or None.
+    """
+
+    def __init__(self, valid: ValidModule, cache: CodeCache | None = None) -> None:
+        """Take a module that was validated; `compile` makes one from bytes.
+
+        Args:
+            valid: the validated module.
+            cache: where the default engine keeps the code that it makes.
+        """
+        self.valid = valid
+        self.cache = cache
+        self._cache_dir: str | os.PathLike[str] | None = None
+
+    @classmethod
+    def compile(
+        cls,
+        source: bytes | str | os.PathLike[str],
+        *,
+        cache_dir: str | os.PathLike[str] | None = None,
+    ) -> Module:
+        """Decode and validate a module. Functions are translated when they are first called.
+
+        Args:
+            source: the bytes of a `.wasm` file, or its path.
+            cache_dir: a directory that keeps what was validated and translated, for the next
+                process; None for the one that the environment variable PUREWASM_CACHE names, or
+                else for none. The code in it is run: no other user may be able to write to it.
+
+        Raises:
+            PluginFileError: the file cannot be read.
+            PluginError: the cache directory cannot be used.
+            DecodeError, ValidationError: the bytes are no valid module.
+            OutOfMemory: Python has no room for the module.
+            TypeError: `source` is neither bytes nor a path.
+        """
+        if isinstance(source, (bytes, bytearray, memoryview)):
+            data = bytes(source)
+        elif isinstance(source, (str, os.PathLike)):
+            data = read_module(source, "module")
+        else:
+            raise TypeError(
+                f"expected the bytes of a module or its path, got {type(source).__name__}"
+            )
+        cache = directory_cache(cache_dir)
+        module = cls(_valid_module(data, cache), cache)
+        module._cache_dir = cache_dir
+        return module
+
+    @property
+    def data(self) -> bytes:
+        """The bytes that it was compiled from."""
+        return self.valid.module.data
+
+    @cached_property
+    def exports(self) -> Mapping[str, ExternType]:
+        """What an instance exports: name to type, in the order of the module."""
+        module = self.valid.module
+        return {export.name: module.export_type(export) for export in module.exports}
+
+    @cached_property
+    def imports(self) -> tuple[ModuleImport, ...]:
+        """What must be given to instantiate it, in the order of the module."""
+        module = self.valid.module
+        return tuple(
+            ModuleImport(entry.module, entry.name, module.import_type(entry))
+            for entry in module.imports
+        )
+
+    def instantiate(
+        self,
+        imports: Imports | None = None,
+        *,
+        engine: str | Engine | None = None,
+        limits: ResourceLimits | None = None,
+    ) -> Instance:
+        """Make an instance and run its start function.
+
+        Args:
+            imports: `{module: {name: value}}`, a value being a Python callable, a `Function`, a
+                `Memory`, a `Table` or a `Global`.
+            engine: the name of an engine, or an engine; None for the default.
+            limits: what the instance may use; None for the defaults of `ResourceLimits`.
+
+        Raises:
+            UnknownEngineError: there is no such engine, or it cannot run here.
+            LinkError: an import is missing or does not match its declaration.
+            ResourceLimitError: the module declares more than the limits allow.
+            Trap: a segment does not fit, or the start function trapped.
+        """
+        return instantiate(
+            self.valid, imports, engine=engine_named(engine, self.cache), limits=limits
+        )
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _compiled, (type(self), self.data, self._cache_dir)
+
+    def __repr__(self) -> str:
+        return f"<Module: {len(self.imports)} imports, {len(self.exports)} exports>"
+
+
+def _compiled(cls: type[Module], data: bytes, cache_dir: str | os.PathLike[str] | None) -> Module:
+    return cls.compile(data, cache_dir=cache_dir)
+
+
+def _valid_module(data: bytes, cache: CodeCache | None = None) -> ValidModule:
+    """Decode and validate a module.
+
+    Args:
+        data: its bytes.
+        cache: what remembers which modules are valid; those are only decoded.
+
+    Raises:
+        DecodeError, ValidationError: they are no valid module.
+        OutOfMemory: Python has no room for the module.
+    """
+    try:
+        if cache is None:
+            return load(data)
+        # Imported here: it takes milliseconds, and most programs use no cache.
+        from purewasm_plugins.cache.keys import validity_key
+
+        key = validity_key(data)
+        if cache.get(key) is not None:
+            return ValidModule(decode(data))
+        module = load(data)
+        cache.put(key, b"")
+    except MemoryError:
+        raise OutOfMemory from None
+    return module
+
+
+def directory_cache(directory: str | os.PathLike[str] | None) -> CodeCache | None:
+    """Return the cache in a directory; for None in the one that PUREWASM_CACHE names, if any.
+
+    Raises:
+        PluginError: the directory cannot be used.
+    """
+    chosen = directory if directory is not None else os.environ.get(CACHE_VARIABLE)
+    if not chosen:
+        return None
+    # Imported here: what makes files is a twentieth of the time to a plugin's first answer.
+    from purewasm_plugins.cache.directory import DirectoryCache
+
+    return DirectoryCache(chosen)
+
+
+def read_module(path: str | os.PathLike[str], kind: str = "plugin") -> bytes:
+    """Read a file, up to the largest size that a module may have.
+
+    Args:
+        path: the file; a device or a pipe is refused.
+        kind: what it is, for the error: "plugin" or "module".
+
+    Raises:
+        PluginFileError: the file cannot be read.
+    """
+    try:
+        _check_regular(os.stat(path))
+        with open(path, "rb", opener=_open_without_waiting) as file:
+            # Another file may have taken its place since.
+            _check_regular(os.fstat(file.fileno()))
+            chunks = []
+            size = 0
+            # In pieces: a read of MAX_MODULE_SIZE bytes would allocate them at once. One piece
+            # more than is allowed is read: the decoder then reports the size.
+            while size <= MAX_MODULE_SIZE and (chunk := file.read(_CHUNK)):
+                chunks.append(chunk)
+                size += len(chunk)
+            return b"".join(chunks)
+    except OSError as error:
+        raise PluginFileError(str(path), error.strerror or str(error), kind) from error
+    except ValueError as error:
+        raise PluginFileError(str(path), str(error), kind) from error
+    except MemoryError:
+        raise PluginFileError(str(path), NO_ROOM, kind) from None
+
+
+def _check_regular(status: os.stat_result) -> None:
+    """Refuse what cannot be read to its end, or acts when it is opened: devices and pipes."""
+    if not stat.S_ISREG(status.st_mode):
+        raise ValueError("it is no regular file")
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    # A pipe that takes the file's place would wait for a writer.
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))

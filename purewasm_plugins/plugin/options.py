@@ -1,0 +1,102 @@
+"""How plugins are run: the engine, the limits, the imports and the cache, as one frozen record."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from purewasm_plugins.engine import Engine
+from purewasm_plugins.engine.instantiate import ENGINES
+from purewasm_plugins.errors import InvalidOptionError, UnknownEngineError
+from purewasm_plugins.runtime.imports import Imports
+from purewasm_plugins.runtime.limits import ResourceLimits
+from purewasm_plugins.support.records import Record
+
+__all__ = ["PluginOptions"]
+
+
+class PluginOptions(Record):
+    """How a plugin is run. Each field is checked when the record is made.
+
+        options = PluginOptions(limits=ResourceLimits(timeout=2.0))
+        plugin = WasmPlugin.load("a.wasm", options)
+        manager = WasmPluginManager(options)
+
+    Attributes:
+        engine: the name of an engine, or an engine; None for the default.
+        limits: what each call may use; None for the defaults of `ResourceLimits`.
+        imports: what the host gives a plugin, `{module: {name: value}}`, as for `instantiate`.
+        cache_dir: a directory that keeps what was validated and translated, for the next process;
+            None for the one that the environment variable PUREWASM_CACHE names, or else for none.
+            The code in it is run: no other user may be able to write to it.
+
+    Raises:
+        InvalidOptionError: a field has a wrong type, or there is no such engine.
+    """
+
+    engine: str | Engine | None = None
+    limits: ResourceLimits | None = None
+    imports: Imports | None = None
+    cache_dir: str | os.PathLike[str] | None = None
+
+    def __post_init__(self) -> None:
+        """Check each field."""
+        _check_engine(self.engine)
+        if not isinstance(self.limits, ResourceLimits | None):
+            raise _wrong("limits", "ResourceLimits or None", self.limits)
+        _check_imports(self.imports)
+        if not isinstance(self.cache_dir, str | os.PathLike | None):
+            raise _wrong("cache_dir", "the path of a directory or None", self.cache_dir)
+
+    @classmethod
+    def merged(
+        cls,
+        options: PluginOptions | None,
+        engine: str | Engine | None = None,
+        limits: ResourceLimits | None = None,
+        imports: Imports | None = None,
+        cache_dir: str | os.PathLike[str] | None = None,
+    ) -> PluginOptions:
+        """Return options in which each value that is not None replaces the field of that name.
+
+        Raises:
+            InvalidOptionError: a value is wrong, or `options` are no `PluginOptions`.
+        """
+        if options is None:
+            return cls(engine, limits, imports, cache_dir)
+        if not isinstance(options, PluginOptions):
+            raise _wrong("options", "PluginOptions or None", options)
+        if engine is None and limits is None and imports is None and cache_dir is None:
+            return options
+        return cls(
+            options.engine if engine is None else engine,
+            options.limits if limits is None else limits,
+            options.imports if imports is None else imports,
+            options.cache_dir if cache_dir is None else cache_dir,
+        )
+
+
+def _check_engine(engine: object) -> None:
+    if isinstance(engine, str):
+        if engine not in ENGINES:
+            raise InvalidOptionError("engine", str(UnknownEngineError(engine, ENGINES)))
+    elif engine is not None and not callable(getattr(engine, "link", None)):
+        raise _wrong("engine", "the name of an engine, an engine or None", engine)
+
+
+def _check_imports(imports: object) -> None:
+    expected = "{module: {name: value}} or None"
+    if imports is None:
+        return
+    if not isinstance(imports, Mapping):
+        raise _wrong("imports", expected, imports)
+    for module, values in imports.items():
+        if not isinstance(module, str):
+            raise _wrong("imports", f"{expected}: the name of a module is a string", module)
+        if not isinstance(values, Mapping):
+            what = f"{expected}: what is given for module '{module}' is {{name: value}}"
+            raise _wrong("imports", what, values)
+
+
+def _wrong(option: str, expected: str, given: object) -> InvalidOptionError:
+    return InvalidOptionError(option, f"it must be {expected}, and is a {type(given).__name__}")

@@ -1,0 +1,76 @@
+"""The formats in which agents are told of tools: today, that of OpenAI's chat completions API.
+
+Imported only where a format is made, or where a tool is called by a name that no tool has.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+__all__ = ["AGENT_NAME", "agent_name", "agent_names", "openai_tool"]
+
+#: The names of tools that agents accept.
+AGENT_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+
+#: Characters of a name that are kept before the digest.
+_KEPT = 64 - 9
+
+
+def agent_name(name: str, attempt: int = 0) -> str:
+    """Return the name that an agent is told for a tool.
+
+    Args:
+        name: the tool's name.
+        attempt: another number gives another name, where that one is taken.
+
+    Returns:
+        The name itself where agents accept it. Otherwise each run of other characters becomes one
+        underscore, and eight digits that depend on the whole name follow: `json.pretty` becomes
+        `json_pretty_` and the digits, whatever other tools there are.
+    """
+    if attempt == 0 and AGENT_NAME.fullmatch(name):
+        return name
+    data = name.encode("utf-8", "surrogatepass") + b"\0" * attempt
+    digest = hashlib.sha256(data).hexdigest()[:8]
+    kept = re.sub(r"[^a-zA-Z0-9_-]+", "_", name[:1024]).strip("_")[:_KEPT]
+    return f"{kept or 'tool'}_{digest}"
+
+
+def agent_names(names: Iterable[str]) -> dict[str, str]:
+    """Return the name that an agent is told for each tool: no two are the same.
+
+    Args:
+        names: the names of all tools, in their order.
+    """
+    names = list(names)
+    taken = {name for name in names if AGENT_NAME.fullmatch(name)}
+    chosen: dict[str, str] = {}
+    for name in names:
+        chosen[name] = name
+        if name not in taken:
+            attempt = 0
+            while (other := agent_name(name, attempt)) in taken:
+                attempt += 1
+            chosen[name] = other
+            taken.add(other)
+    return chosen
+
+
+def openai_tool(name: str, description: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an entry of `tools` in OpenAI's chat completions API.
+
+    Args:
+        name: a name that agents accept.
+        description, parameters: as a `ToolDefinition` has them.
+    """
+    return {
+        "type": "function",
+        "function": {
+            "name": name,
+            "description": description,
+            "parameters": dict(parameters),
+        },
+    }
