@@ -58,14 +58,14 @@ class Code(NamedTuple):
     body: Span
 
 
-class Global(NamedTuple):
+class Global(Record):
     """A global that the module defines (section 2.5.6); `init` is a constant expression."""
 
     type: GlobalType
     init: Span
 
 
-class ElementSegment(NamedTuple):
+class ElementSegment(Record):
     """An element segment (section 2.5.7).
 
     Attributes:
@@ -83,7 +83,7 @@ class ElementSegment(NamedTuple):
     items: tuple[int, ...] | tuple[Span, ...]
 
 
-class DataSegment(NamedTuple):
+class DataSegment(Record):
     """A data segment (section 2.5.8); `offset` is None for a passive segment."""
 
     memory: int
@@ -91,14 +91,14 @@ class DataSegment(NamedTuple):
     init: Span
 
 
-class CustomSection(NamedTuple):
+class CustomSection(Record):
     """A custom section (section 5.5.3); `content` begins after the name."""
 
     name: str
     content: Span
 
 
-class Section(NamedTuple):
+class Section(Record):
     """The place of a section in the binary; `name` is the one in section 5.5.2."""
 
     name: str

@@ -183,7 +183,7 @@ def occupied(plugin: WasmPlugin) -> Iterator[None]:
         with pytest.raises(ToolExecutionError):
             plugin.execute_tool(0, "!", cancellation=ending)
 
-    thread = threading.Thread(target=call)
+    thread = threading.Thread(target=call, daemon=True)
     thread.start()
     while plugin._active is None:
         time.sleep(0.001)

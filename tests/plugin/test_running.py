@@ -439,7 +439,7 @@ def test_cancel_a_tool_from_another_thread(load: Load) -> None:
             time.sleep(0.01)
 
     done: list[bool] = []
-    thread = threading.Thread(target=cancel)
+    thread = threading.Thread(target=cancel, daemon=True)
     thread.start()
     with pytest.raises(ToolExecutionError) as raised:
         plugin.execute_tool(0, "")

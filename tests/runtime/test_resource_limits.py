@@ -189,7 +189,7 @@ def test_cancel_from_another_thread(start: Start, function: str) -> None:
 
     for _ in range(2):
         running.clear()
-        thread = threading.Thread(target=cancel)
+        thread = threading.Thread(target=cancel, daemon=True)
         thread.start()
         with pytest.raises(Cancelled) as raised:
             instance.exports.function(function)()

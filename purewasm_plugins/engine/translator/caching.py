@@ -119,7 +119,7 @@ class _Cached:
     def add(self, index: int, function: Compiled) -> None:
         """Add a function that the cache does not have; `flush` writes it."""
         if index not in self._codes:
-            self._codes[index] = marshal.dumps(tuple(function))
+            self._codes[index] = marshal.dumps((function.code, function.positions))
             self.added += 1
 
     def flush(self) -> None:

@@ -21,8 +21,9 @@ from __future__ import annotations
 import enum
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
+from purewasm_plugins.support.records import Record
 from purewasm_plugins.wasm.binary.instructions import Instruction
 
 __all__ = ["Bounds", "Construct", "Region", "Style", "analyse", "local_bit", "loop_bounds"]
@@ -523,7 +524,7 @@ def _flatten(analysis: Analysis, order: list[Construct]) -> None:
 # Counters
 
 
-class Bounds(NamedTuple):
+class Bounds(Record):
     """The bounds of a local in a loop.
 
     Attributes:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
 
 from purewasm_plugins.engine.translator.expressions import traced
 from purewasm_plugins.errors import ResourceLimitError
+from purewasm_plugins.support.records import Record
 
 __all__ = ["ANY_EFFORT", "Effort", "Line", "Lines", "TooDeep"]
 
@@ -27,7 +27,7 @@ def _no_limits(seconds: float) -> None:
     pass
 
 
-class Effort(NamedTuple):
+class Effort(Record):
     """The limits on translating one function.
 
     Attributes:

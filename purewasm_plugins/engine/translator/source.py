@@ -12,13 +12,13 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from time import monotonic
 from types import CodeType
-from typing import NamedTuple
 
 from purewasm_plugins.engine.translator.expressions import CLOSE, MIDDLE, OPEN
 from purewasm_plugins.engine.translator.function import function_lines
 from purewasm_plugins.engine.translator.lines import ANY_EFFORT, Effort, Line
 from purewasm_plugins.engine.translator.writer import Naming, Writer
 from purewasm_plugins.errors import WasmError
+from purewasm_plugins.support.records import Record
 from purewasm_plugins.wasm import ValidModule
 from purewasm_plugins.wasm.module import Module
 from purewasm_plugins.wasm.symbols.names import Names, read_names
@@ -48,7 +48,7 @@ def source_of(lines: Iterable[Line]) -> str:
     return "\n".join([_indented(line) for line in lines]) + "\n"
 
 
-class Compiled(NamedTuple):
+class Compiled(Record):
     """A translated function.
 
     Attributes:
@@ -90,7 +90,7 @@ def compiled(
 
         writer_class = AuditedWriter
         # The checks make it several times as long.
-        effort = effort._replace(characters=None)
+        effort = Effort(check_limits=effort.check_limits)
     lines = function_lines(
         module, index, located=True, metered=metered, writer_class=writer_class, effort=effort
     )

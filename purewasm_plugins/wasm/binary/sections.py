@@ -12,9 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import chain, repeat
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from purewasm_plugins.errors import DecodeError, OutOfMemory
+from purewasm_plugins.support.records import Record
 from purewasm_plugins.wasm import limits
 from purewasm_plugins.wasm.binary.instructions import read_immediates, read_opcode
 from purewasm_plugins.wasm.binary.primitives import (
@@ -502,7 +503,7 @@ def _data_section(data: bytes, position: int, contents: _Contents) -> int:
     return position
 
 
-class _SectionKind(NamedTuple):
+class _SectionKind(Record):
     """A kind of section: its position in the order, its name, and its reader."""
 
     order: int

@@ -18,6 +18,7 @@ from itertools import accumulate
 from typing import Any, NamedTuple
 
 from purewasm_plugins.errors import DecodeError, ValidationError, WasmError
+from purewasm_plugins.support.records import Record
 from purewasm_plugins.wasm.binary.instructions import read_immediates, read_opcode
 from purewasm_plugins.wasm.binary.primitives import read_signed, read_unsigned
 from purewasm_plugins.wasm.limits import (
@@ -93,7 +94,7 @@ class _Label:
         self.branch_if = branch_if
 
 
-class _Shape(NamedTuple):
+class _Shape(Record):
     """The effects and stacks of a block type."""
 
     type: FuncType

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from inspect import CO_GENERATOR
 from types import FrameType
 from typing import Any
 
@@ -120,8 +121,8 @@ class Injector:
         code = frame.f_code
         if self.raised or event == "c_call" or not self._is_ours(code.co_filename):
             return
-        if event == "return" and code.co_name == "__next__":
-            # It never returns: it raises, where no handler runs.
+        if event == "return" and (code.co_name == "__next__" or code.co_flags & CO_GENERATOR):
+            # The one never returns: it raises. The other yields. No handler runs there.
             return
         self.left -= 1
         if self.left < 0:

@@ -92,7 +92,7 @@ def test_the_first_call_to_end_leaves_it_to_the_other(wat: Wat, limit: int) -> N
 
     def wait() -> None:
         deep_waits.set()
-        assert shallow_is_over.wait(30)
+        assert shallow_is_over.wait(300)
         host[0] = lambda: None
 
     host: list[Callable[[], None]] = [wait]
@@ -100,10 +100,11 @@ def test_the_first_call_to_end_leaves_it_to_the_other(wat: Wat, limit: int) -> N
     shallow = link(wat)
     results: list[int] = []
     thread = threading.Thread(
-        target=lambda: results.append(deep.exports.function("host_and_down")(19_990))
+        target=lambda: results.append(deep.exports.function("host_and_down")(19_990)),
+        daemon=True,
     )
     thread.start()
-    assert deep_waits.wait(30)
+    assert deep_waits.wait(300)
     assert shallow.exports.function("down")(900) == 900
     assert sys.getrecursionlimit() > limit
     shallow_is_over.set()
@@ -275,25 +276,25 @@ running, over = threading.Event(), threading.Event()
 
 def wait():
     running.set()
-    over.wait(30)
+    over.wait(300)
 
 data = bytes.fromhex(sys.argv[1])
 waiting = instantiate(data, {"h": {"f": wait}}).exports["host_and_down"]
 thread = threading.Thread(target=waiting, args=(900,))
 thread.start()
-running.wait(30)
+running.wait(300)
 down = instantiate(data, {"h": {"f": lambda: None}}).exports["down"]
 limits = []
 
 def fork():
     with PYTHON_STACK._lock:
         locked.set()
-        forked.wait(30)
+        forked.wait(300)
 
 locked, forked = threading.Event(), threading.Event()
 holder = threading.Thread(target=fork)
 holder.start()
-locked.wait(30)
+locked.wait(300)
 child = os.fork()
 if not child:
     print(down(900), sys.getrecursionlimit(), len(PYTHON_STACK._holders), flush=True)
