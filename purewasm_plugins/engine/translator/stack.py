@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from threading import RLock, get_ident
+from _thread import RLock, get_ident
 from typing import Protocol
 
 __all__ = ["DEEPEST", "PYTHON_STACK", "height"]
