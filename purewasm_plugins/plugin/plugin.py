@@ -281,7 +281,9 @@ class WasmPlugin:
             PluginClosedError: the plugin is closed, or was closed while the call ran or waited.
             ValueError, TypeError: the timeout is no number of seconds.
         """
-        found = self.find_tool(tool)
+        found = self._by_name.get(tool) if isinstance(tool, str) else None
+        if found is None:
+            found = find_tool(self.tools, tool)
         operation = Operation(self._limits.timeout if timeout is None else self._shortened(timeout))
         text = input if isinstance(input, str) else self._checked_input(found, input)
         if cancellation is not None:
@@ -298,7 +300,8 @@ class WasmPlugin:
                 self._wait(operation)
             self._caller = get_ident()
             self._operation = operation
-            self._check_open()
+            if self._closed:
+                raise PluginClosedError(self.name)
             return self._attempt(found, data, operation)
         except _FAILURES as error:
             failure = self._worded_failure(found.name, error, operation)

@@ -91,7 +91,8 @@ class Session:
         self._memory: Memory | None = None
         self._execute: Callable[[int, int], int] | None = None
         self._error: Callable[[], int] | None = None
-        self._strings = OwnStrings(instance.limits.output_bytes)
+        self._output_bytes = instance.limits.output_bytes
+        self._strings = OwnStrings(self._output_bytes)
         initialize = abi.optional_function(instance, "_initialize")
         if initialize is not None:
             try:
@@ -155,31 +156,28 @@ class Session:
             self._find_exports(memory)
         memory.grow_refusal = None
         self.calls += 1
+        inputs = self._inputs
         try:
-            return self._execute_on(data, index, memory)
+            try:
+                pointer = self._execute(index, inputs.put(data))  # type: ignore[misc]
+                failure = 0 if self._error is None else self._error()
+            except BaseException as error:
+                inputs.abandon()
+                if isinstance(error, ResourceLimitError) and error.limit == "memory_pages":
+                    raise StringError(
+                        "there is no room for the input: memory would have"
+                        f" {error.requested} pages with it, and {error.refusal}"
+                    ) from error
+                raise
+            try:
+                text = read_string(memory, failure or pointer, self._output_bytes)
+            finally:
+                inputs.release()
         except StringError:
             raise
         except WasmError as error:
             ended = isinstance(error, (OutOfFuel, DeadlineExceeded, Cancelled))
             raise CallAborted(error.summary + _refused_growth(memory), ended) from error
-
-    def _execute_on(self, data: bytes, index: int, memory: Memory) -> tuple[str, bool]:
-        inputs = self._inputs
-        try:
-            pointer = self._execute(index, inputs.put(data))  # type: ignore[misc]
-            failure = 0 if self._error is None else self._error()
-        except BaseException as error:
-            inputs.abandon()
-            if isinstance(error, ResourceLimitError) and error.limit == "memory_pages":
-                raise StringError(
-                    "there is no room for the input: memory would have"
-                    f" {error.requested} pages with it, and {error.refusal}"
-                ) from error
-            raise
-        try:
-            text = read_string(memory, failure or pointer, self.instance.limits.output_bytes)
-        finally:
-            inputs.release()
         return text, failure != 0
 
     def _find_exports(self, memory: Memory) -> None:

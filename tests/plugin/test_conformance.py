@@ -90,6 +90,7 @@ EXPECTED: dict[str, dict[str, tuple[Status, str]]] = {
     "spin": {},
     "start_endless": {"instantiation": (FAIL, "deadline exceeded")},
     "start_traps": {"instantiation": (FAIL, "unreachable")},
+    "reports_errors": {},
     "stateful": {},
     "trap_division": {"tool 0 runs": (FAIL, "integer divide by zero")},
     "trap_on_load": {"name": (FAIL, "unreachable")},

@@ -104,6 +104,7 @@ ANSWERS: dict[str, Sequence[tuple[str, str, str | tuple[str]]]] = {
     "reactor": [("ready", "", "initialized")] * 2,
     "recurse_forever": [("recurse", "", ("call stack exhausted",))] * 2,
     "spin": [("spin", "10", "done"), ("spin", "1000000", ("out of fuel",)), ("spin", "", "done")],
+    "reports_errors": [("check", "x", "x"), ("check", "!", ("the input begins with !",))],
     "stateful": [("count", "", str(n)) for n in (1, 2, 3)],
     "trap_division": [("divide", "", ("integer divide by zero",))] * 2,
     "trap_then_state": [
