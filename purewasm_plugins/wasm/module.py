@@ -28,7 +28,7 @@ class Span(NamedTuple):
     end: int
 
 
-class Import(NamedTuple):
+class Import(Record):
     """An import (section 2.5.11). For a function, `type` is the index of its type."""
 
     module: str

@@ -106,7 +106,7 @@ def of_module(details: str) -> str:
 
 def of_import(entry: Import) -> str:
     """For an import that nothing is given for."""
-    module, name, type_ = entry
+    module, name, type_ = entry.module, entry.name, entry.type
     if isinstance(type_, MemoryType):
         return (
             f"give {module}.{name} as an import from Python, or let the module have a memory\n"

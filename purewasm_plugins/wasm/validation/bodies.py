@@ -15,7 +15,7 @@ from __future__ import annotations
 import sys
 from bisect import bisect_right
 from itertools import accumulate
-from typing import Any, NamedTuple
+from typing import Any
 
 from purewasm_plugins.errors import DecodeError, ValidationError, WasmError
 from purewasm_plugins.support.records import Record
@@ -107,12 +107,8 @@ class _Shape(Record):
     loop_label: _Label
 
 
-class _LocalAccess(NamedTuple):
-    """The effects of `local.get`, `local.set` and `local.tee`, by index."""
-
-    get: list[Effect]
-    set: list[Effect]
-    tee: list[Effect]
+#: The effects of `local.get`, of `local.set` and of `local.tee`, by index.
+_LocalAccess = tuple[list[Effect], list[Effect], list[Effect]]
 
 
 class _Calls(dict[int, Effect]):
@@ -229,14 +225,15 @@ class FunctionValidator:
         if access is None:
             if len(self._locals) >= _REMEMBERED:
                 self._locals.clear()
-            access = self._locals[key] = _LocalAccess([], [], [])
+            access = self._locals[key] = [], [], []
+            gets, sets, tees = access
             room = _SHORT
             for count, type_ in (*((1, type_) for type_ in params), *code.locals):
                 count = min(count, room)
                 room -= count
-                access.get.extend([EFFECTS[(), (type_,)]] * count)
-                access.set.extend([EFFECTS[(type_,), ()]] * count)
-                access.tee.extend([EFFECTS[(type_,), (type_,)]] * count)
+                gets.extend([EFFECTS[(), (type_,)]] * count)
+                sets.extend([EFFECTS[(type_,), ()]] * count)
+                tees.extend([EFFECTS[(type_,), (type_,)]] * count)
                 if not room:
                     break
         return access

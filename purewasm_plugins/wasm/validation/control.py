@@ -6,14 +6,13 @@ that run. `ValidModule.control` computes it again.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
+from purewasm_plugins.support.records import Record
 from purewasm_plugins.wasm.types import FuncType
 
 __all__ = ["Block", "Control", "Recorder"]
 
 
-class Block(NamedTuple):
+class Block(Record):
     """A `block`, `loop` or `if`, or the body of a function, which is the block around all others.
 
     Offsets count bytes from the start of the module, as those of `Instruction` do.
@@ -54,7 +53,7 @@ class Block(NamedTuple):
         return self.end if self.kind == "function" else self.end + 1
 
 
-class Control(NamedTuple):
+class Control(Record):
     """The blocks of one function.
 
     A branch to label `n` targets the n-th open block, counted from the innermost, which is 0;
