@@ -54,9 +54,8 @@ OUTSIDE = {
 #: Who uses one of them all the same: the recursion limit is a state of the process's, so setting it
 #: takes a lock, which a forked process has to renew, and knows which call is in which thread.
 NEEDED = {
-    ("engine/translator/stack.py", "threading"),
+    ("engine/translator/stack.py", "_thread"),
     ("engine/translator/stack.py", "os"),
-    ("engine/translator/metering.py", "threading"),
 }
 
 
