@@ -57,7 +57,7 @@ def test_tools_that_cannot_be_together(command: Command, path: PathOf) -> None:
     assert result.exit_code == 3
     tools = json.loads(result.stdout)
     assert [tool["function"]["name"] for tool in tools] == ["echo", "greet"]
-    assert [line.count("'echo' is already registered") for line in result.stderr.splitlines()] == [
-        1,
-        1,
-    ]
+    for line, plugin in zip(result.stderr.splitlines(), files[1:3], strict=True):
+        assert plugin in line
+        assert "'echo' of plugin" in line
+        assert "is already registered, by plugin 'echo'" in line

@@ -223,7 +223,7 @@ def test_a_large_input(size: int) -> None:
 
 
 def test_what_cannot_be_begun() -> None:
-    with pytest.raises(ToolExecutionError, match="no such tool; it has: greet"):
+    with pytest.raises(ToolExecutionError, match="no such tool; did you mean greet"):
         DebugSession(plugin("hello"), "gret", "")
     with pytest.raises(ToolExecutionError, match=r"U\+0000"):
         DebugSession(plugin("hello"), 0, "\0")

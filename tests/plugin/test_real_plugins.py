@@ -225,7 +225,8 @@ EACH = [(plugin, tool) for plugin, tools in TOOLS.items() for tool in tools]
 
 def test_every_plugin_is_tried() -> None:
     files = {path.relative_to(PLUGINS).as_posix() for path in PLUGINS.rglob("*.wasm")}
-    assert files == {*TOOLS}
+    # `test_host_functions.py` runs the plugins that import functions.
+    assert {file for file in files if not file.startswith("host_functions/")} == {*TOOLS}
 
 
 @pytest.mark.parametrize("plugin", TOOLS)
