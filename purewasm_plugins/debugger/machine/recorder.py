@@ -17,7 +17,7 @@ from purewasm_plugins.runtime.instance import HostException
 
 
 class Recorder:
-    """The hooks of a machine for calls out of the module and for `memory.grow`.
+    """The `perform_call` and `perform_grow` of a machine: calls out of the module and `memory.grow`.
 
     Attributes:
         history: where the results are kept.

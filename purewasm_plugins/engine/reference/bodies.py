@@ -9,13 +9,13 @@ from typing import Any
 import pywasm
 import pywasm.opcode
 
-from purewasm_plugins.engine.reference.steps import Located, Step, Steps, pywasm_code
+from purewasm_plugins.engine.reference.hooks import Hook, Hooks, Located, pywasm_code
 from purewasm_plugins.runtime.instance import Instance
 from purewasm_plugins.wasm.binary.instructions import Instruction, instructions
 from purewasm_plugins.wasm.module import Code
 from purewasm_plugins.wasm.types import ValType
 
-#: Locals of a function from which on the locals of all active functions are counted at its calls.
+#: Locals of a function from which its calls count the locals of all active functions.
 _MANY_LOCALS = 64
 
 #: Bytes of a body between two checks of the deadline where nothing else checks it: some
@@ -39,7 +39,7 @@ class Body(list[pywasm.Inst]):
 
 
 class LazyBody:
-    """A `FuncDesc` of pywasm's, whose instructions are made when they are first read."""
+    """A `FuncDesc` of pywasm whose instructions are made at the first read."""
 
     __slots__ = ("expr", "locals", "type")
 
@@ -67,37 +67,37 @@ class _Expression:
         return self._body
 
 
-def build_body(instance: Instance, index: int, code: Code, steps: Steps) -> Body:
-    """Convert the code of a function to pywasm's nested lists, with steps among them.
+def build_body(instance: Instance, index: int, code: Code, hooks: Hooks) -> Body:
+    """Convert the code of a function to pywasm's nested lists, with hooks among them.
 
-    It is not recursive: compilers nest blocks deeper than Python nests calls.
+    The conversion is not recursive: compilers nest blocks deeper than Python nests calls.
     """
     many = sum(count for count, _ in code.locals) > _MANY_LOCALS
-    body = Body((Step(None, steps.enter_large_function if many else steps.enter_function),))
+    body = Body((Hook(None, hooks.enter_large_function if many else hooks.enter_function),))
     body.function = index
     current: list[pywasm.Inst] = body
     enclosing: list[list[pywasm.Inst]] = []
     checked = code.body.start
     for instruction in instructions(instance.module.module.data, code.body):
         if instruction.offset - checked > _BYTES_PER_CHECK:
-            # Now, as the conversion takes time as well, and whenever the body runs.
+            # Checked now, as the conversion takes time, and at each run of the body.
             checked = instruction.offset
-            steps.check_deadline()
-            current.append(Step(None, steps.check_deadline))
+            hooks.check_deadline()
+            current.append(Hook(None, hooks.check_deadline))
         mnemonic = instruction.opcode.mnemonic
         match mnemonic:
             case "block" | "loop" | "if":
                 inner: list[pywasm.Inst] = []
                 arguments: list[Any] = [_block_type(instruction.immediates[0]), inner]
                 if mnemonic == "loop":
-                    inner.append(Step(None, steps.start_loop))
+                    inner.append(Hook(None, hooks.start_loop))
                 elif mnemonic == "if":
                     arguments.append([])
                 current.append(Located(instruction, instruction.opcode.code, arguments))
                 enclosing.append(current)
                 current = inner
             case "else" | "end":
-                current += steps.closing(instruction)
+                current += hooks.closing(instruction)
                 if mnemonic == "else":
                     current = enclosing[-1][-1].args[2]
                 elif enclosing:
@@ -105,7 +105,7 @@ def build_body(instance: Instance, index: int, code: Code, steps: Steps) -> Body
                 else:
                     break
             case _:
-                current.append(steps.step(instruction) or _located(instruction))
+                current.append(hooks.hook(instruction) or _located(instruction))
     return body
 
 
@@ -120,7 +120,7 @@ def rebuild(plain: Body, make: Callable[[list[Any], int | None], Body]) -> Body:
     body = make(plain, None)
     remaining = [body]
     while remaining:
-        # Not `body[index]`: a list of a debugger's counts what is fetched so.
+        # Not `body[index]`: the lists of a debugger count the instructions that it fetches.
         for instruction in list.__iter__(remaining.pop()):
             source = instruction.instruction
             if source is not None and source.opcode.mnemonic in ("block", "loop", "if"):

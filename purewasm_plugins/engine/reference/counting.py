@@ -8,9 +8,9 @@ from typing import Any
 
 from purewasm_plugins.engine.reference.bodies import Body, build_body, rebuild
 from purewasm_plugins.engine.reference.engine import Interpreter
+from purewasm_plugins.engine.reference.hooks import Hooks
 from purewasm_plugins.engine.reference.machine import ReferenceMachine
-from purewasm_plugins.engine.reference.stepping import EveryStep
-from purewasm_plugins.engine.reference.steps import Steps
+from purewasm_plugins.engine.reference.stepping import EveryHook
 from purewasm_plugins.runtime.instance import Instance
 from purewasm_plugins.wasm.module import Code
 
@@ -68,8 +68,8 @@ class _CountingMachine(ReferenceMachine):
         self._lists = lists
         super().__init__(instance)
 
-    def _make_steps(self) -> Steps:
-        return EveryStep(self.instance, self._machine)
+    def _make_hooks(self) -> Hooks:
+        return EveryHook(self.instance, self._machine)
 
     def _build_body(self, index: int, code: Code) -> Body:
         def counting(plain: list[Any], _: int | None) -> CountingList:
@@ -78,4 +78,4 @@ class _CountingMachine(ReferenceMachine):
             self._lists.append(block)
             return block
 
-        return rebuild(build_body(self.instance, index, code, self._steps), counting)
+        return rebuild(build_body(self.instance, index, code, self._hooks), counting)

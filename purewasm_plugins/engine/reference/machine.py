@@ -9,7 +9,7 @@ from typing import Any
 import pywasm
 
 from purewasm_plugins.engine.reference.bodies import Body, LazyBody, build_body
-from purewasm_plugins.engine.reference.steps import Steps, held
+from purewasm_plugins.engine.reference.hooks import Hooks, held
 from purewasm_plugins.engine.reference.traps import TRAPPING, trap_of
 from purewasm_plugins.engine.reference.values import function_type, raw_value, value_instance
 from purewasm_plugins.errors import OutOfMemory, WasmError
@@ -30,7 +30,7 @@ class ReferenceMachine:
     def __init__(self, instance: Instance) -> None:
         self.instance = instance
         self._machine = pywasm.Machine()
-        self._steps = self._make_steps()
+        self._hooks = self._make_hooks()
         self._module = pywasm.ModuleInst()
         module = instance.module.module
         store = self._machine.store
@@ -42,7 +42,7 @@ class ReferenceMachine:
             self._module.glob.append(len(store.glob))
             store.glob.append(_Global(cell))
         first = module.imported_functions
-        # A step calls the imported functions: pywasm does not read their addresses.
+        # A hook calls the imported functions: pywasm does not read their addresses.
         store.func.extend([None] * first)
         for index, code in enumerate(module.functions, first):
             body = LazyBody(code, partial(self._build_body, index, code))
@@ -72,13 +72,13 @@ class ReferenceMachine:
     def _entry(self, index: int) -> Callable[..., Any]:
         """Make the raw entry of a function: it runs on a stack of its own."""
         type = self.instance.functions[index].type
-        budget, machine, steps = self.instance.budget, self._machine, self._steps
+        budget, machine, hooks = self.instance.budget, self._machine, self._hooks
 
         def entry(*arguments: Any) -> Any:
             budget.enter()
-            stack, outside = machine.stack, steps.held_outside
+            stack, outside = machine.stack, hooks.held_outside
             try:
-                steps.held_outside += held(stack)
+                hooks.held_outside += held(stack)
                 self.start(index, arguments)
                 machine.evaluate()
                 return self._results(type)
@@ -88,7 +88,7 @@ class ReferenceMachine:
                 # There may be no room for a backtrace either.
                 raise OutOfMemory from None
             finally:
-                machine.stack, steps.held_outside = stack, outside
+                machine.stack, hooks.held_outside = stack, outside
                 budget.leave()
 
         return entry
@@ -102,12 +102,12 @@ class ReferenceMachine:
             return values[0]
         return tuple(values) or None
 
-    def _make_steps(self) -> Steps:
-        return Steps(self.instance, self._machine)
+    def _make_hooks(self) -> Hooks:
+        return Hooks(self.instance, self._machine)
 
     def _build_body(self, index: int, code: Code) -> Body:
         """Make the body of a function, when it is first called."""
-        return build_body(self.instance, index, code, self._steps)
+        return build_body(self.instance, index, code, self._hooks)
 
 
 class _Memory:

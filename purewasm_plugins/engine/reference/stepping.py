@@ -1,8 +1,8 @@
 """The pywasm machine that a debugger drives: it can pause before any instruction.
 
 `Machine.evaluate` keeps its whole state in `machine.stack` and fetches an instruction before it
-changes anything. So a list of instructions that raises when it is asked for one leaves the machine
-in a state of the specification's, and calling `evaluate` again continues.
+changes anything. So a list of instructions that raises at a fetch leaves the machine in a state
+of the specification, and the next call of `evaluate` continues.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import pywasm.opcode
 
 from purewasm_plugins.engine.reference.bodies import Body, build_body, rebuild
 from purewasm_plugins.engine.reference.engine import Interpreter
+from purewasm_plugins.engine.reference.hooks import Hooks, Located
 from purewasm_plugins.engine.reference.machine import ReferenceMachine
 from purewasm_plugins.engine.reference.stacks import (
     SavedStack,
@@ -23,7 +24,6 @@ from purewasm_plugins.engine.reference.stacks import (
     position_from,
     typed_value,
 )
-from purewasm_plugins.engine.reference.steps import Located, Steps
 from purewasm_plugins.engine.reference.traps import TRAPPING, trap_of
 from purewasm_plugins.engine.reference.values import raw_value
 from purewasm_plugins.engine.stepping import (
@@ -40,19 +40,19 @@ from purewasm_plugins.wasm.module import Code
 
 _at = list.__getitem__
 
-#: The marks of instructions: one that only meters is no step; a visited one is shown to the clock.
+#: The marks of instructions: a metering one is no step; the clock visits a visited one.
 _METER, _STEP, _VISITED = 0, 1, 2
 
 
 class PausingList(Body):
-    """The instructions of a block, which ask the clock before one is fetched.
+    """The instructions of a block; the clock may pause before each fetch.
 
     Attributes:
         clock: the machine's.
         opener: offset of the instruction that opens the block; None for a function's body.
         positions: for each instruction its position; None for one that only meters.
-        marks: for each instruction its mark. The marks lie here because pywasm's instructions are
-            not ours to extend, and a byte of an array is as quick to read as an attribute.
+        marks: for each instruction its mark. The list keeps the marks because pywasm's
+            instructions are not extended, and a byte is as quick to read as an attribute.
     """
 
     __slots__ = ("clock", "marks", "opener", "positions")
@@ -63,7 +63,7 @@ class PausingList(Body):
     marks: bytearray
 
     def __getitem__(self, index: Any) -> Any:
-        """Fetch an instruction, after the clock's visitor has had the chance to pause."""
+        """Fetch an instruction, after the clock's visitor, which may pause by raising."""
         mark = self.marks[index]
         if mark:
             clock = self.clock
@@ -173,8 +173,8 @@ class SteppedMachine(ReferenceMachine):
     def _entry(self, index: int) -> Callable[..., Any]:
         return SteppableEntry(self, super()._entry(index))
 
-    def _make_steps(self) -> Steps:
-        return _PerformedSteps(self, self._machine)
+    def _make_hooks(self) -> Hooks:
+        return _PerformedHooks(self, self._machine)
 
     def _build_body(self, index: int, code: Code) -> Body:
         """Make the body of a function out of pausing lists, when it is first called."""
@@ -191,7 +191,7 @@ class SteppedMachine(ReferenceMachine):
             lists.append(block)
             return block
 
-        body = rebuild(build_body(self.instance, index, code, self._steps), pausing)
+        body = rebuild(build_body(self.instance, index, code, self._hooks), pausing)
         self._lists[index] = lists
         return body
 
@@ -204,27 +204,27 @@ def _never(position: Position) -> bool:
     return False
 
 
-class EveryStep(Steps):
-    """The steps of an instance, and instructions for `else` and `end` beside them."""
+class EveryHook(Hooks):
+    """The hooks of an instance, with instructions for `else` and `end`."""
 
     def closing(self, instruction: Instruction) -> Sequence[Any]:
-        """Return the instruction that stands for an `else` or `end`."""
+        """Return the instruction that represents an `else` or `end`."""
         return (Located(instruction, int(pywasm.opcode.nop), []),)
 
 
-class _PerformedSteps(EveryStep):
-    """The steps of a machine that is stepped: what its hooks are for goes through them."""
+class _PerformedHooks(EveryHook):
+    """The hooks of a stepped machine: its `perform_call` and `perform_grow` run the actions."""
 
     def __init__(self, stepped: SteppedMachine, machine: pywasm.Machine) -> None:
         super().__init__(stepped.instance, machine)
         self._stepped = stepped
 
     def perform_call(self, function: Function, arguments: list[Any]) -> Any:
-        """Call a function that the module does not define, through the hook."""
+        """Call a function that the module does not define, by the machine's `perform_call`."""
         call = super().perform_call
         return self._stepped.perform_call(lambda: call(function, arguments))
 
     def perform_grow(self, memory: int, pages: int) -> int:
-        """Grow a memory, through the hook."""
+        """Grow a memory by the machine's `perform_grow`."""
         grow = super().perform_grow
         return self._stepped.perform_grow(lambda: grow(memory, pages))

@@ -1,10 +1,9 @@
-"""The instructions that Python code of ours runs, in place of pywasm's.
+"""Hooks: instructions that run our Python code inside pywasm's loop.
 
-`Machine.evaluate` asks each instruction for its `opcode`, once, just before it runs it. A `Step` is
-an instruction that does its work when it is asked, and then reports itself as a `nop`. Steps stand
-for
+`Machine.evaluate` reads the `opcode` of each instruction once, just before it runs the instruction.
+A `Hook` does its work during that read, and returns the opcode of `nop`. A hook replaces
 
-- what pywasm leaves out: fuel, deadlines and the call depth, at every start of a body;
+- what pywasm leaves out: fuel, deadlines and the call depth, at the start of every body;
 - what reaches outside one module: calls of imported functions, tables, references, segments;
 - what pywasm bounds wrongly: `memory.grow`, which it caps at 1 024 pages, and `memory.fill`, which
   it writes byte by byte without checking the limits;
@@ -29,26 +28,26 @@ from purewasm_plugins.wasm.binary.instructions import Instruction
 from purewasm_plugins.wasm.opcodes import Opcode
 from purewasm_plugins.wasm.types import ValType
 
-#: Operands, labels and locals that active functions may have together when another one begins. Each
-#: is an object of up to 250 bytes here, and a function may add up to 150 000.
+#: The most operands, labels and locals of all active functions together when another function
+#: begins. Each is an object of up to 250 bytes, and a function may add up to 150 000.
 _MOST_HELD = 100_000
 
 
 class Located(pywasm.Inst):
-    """An instruction that pywasm runs, with the instruction of the module that it stands for."""
+    """An instruction that pywasm runs, with the instruction of the module that it represents."""
 
     def __init__(self, instruction: Instruction, opcode: int, arguments: list[Any]) -> None:
         super().__init__(opcode, arguments)
         self.instruction = instruction
 
 
-class Step(pywasm.Inst):
-    """An instruction that does its work when pywasm asks for its opcode.
+class Hook(pywasm.Inst):
+    """An instruction that does its work when pywasm reads its opcode.
 
     Attributes:
-        instruction: the instruction of the module that it stands for; None where it only meters.
+        instruction: the instruction of the module that it replaces; None where it only meters.
         action: the work.
-        rest: the opcode of what pywasm then does.
+        rest: the opcode that pywasm runs after the work.
     """
 
     def __init__(
@@ -65,13 +64,13 @@ class Step(pywasm.Inst):
 
     @property
     def opcode(self) -> int:
-        """Do the work, and return the opcode of the rest."""
+        """Do the work, and return the opcode that pywasm then runs."""
         self.action()
         return self.rest
 
 
 def pywasm_code(opcode: Opcode) -> int:
-    """Return pywasm's number of an opcode, in which a prefixed one keeps its LEB128 bytes."""
+    """Return pywasm's number of an opcode: after a prefix, the LEB128 bytes as they are encoded."""
     if opcode.code > 0xFFFF or opcode.code < 0x100:
         return opcode.code
     number = opcode.code & 0xFF
@@ -83,11 +82,11 @@ def held(stack: pywasm.core.Stack) -> int:
     return len(stack.value) + len(stack.label) + sum(len(at.locals.data) for at in stack.frame)
 
 
-class Steps:
-    """The work of the steps of one instance; each `_name` is the instruction's with underscores.
+class Hooks:
+    """The work of the hooks of one instance; each `_name` is a mnemonic with underscores.
 
     Attributes:
-        held_outside: operands, labels and locals of the calls that the active one is nested in.
+        held_outside: the number of operands, labels and locals of the calls around the active one.
     """
 
     def __init__(self, instance: Instance, machine: pywasm.Machine) -> None:
@@ -96,7 +95,7 @@ class Steps:
         self.held_outside = 0
         self.budget = instance.budget
         depth = instance.limits.call_depth
-        # One frame of the machine is the outermost one, which belongs to no function.
+        # The outermost frame of the machine belongs to no function.
         self.frames = None if depth is None else depth + 1
 
     def enter_function(self) -> None:
@@ -109,7 +108,7 @@ class Steps:
         self.budget.spend()
 
     def enter_large_function(self) -> None:
-        """Do the same for a function of many locals: a few bytes of a module declare 50 000."""
+        """Check the limits for a function of many locals; a few bytes declare 50 000."""
         if self.held_outside + held(self.machine.stack) > _MOST_HELD:
             raise Trap(TrapReason.CALL_STACK_EXHAUSTED)
         self.enter_function()
@@ -124,30 +123,30 @@ class Steps:
         self.budget.spend()
 
     def closing(self, instruction: Instruction) -> Sequence[pywasm.Inst]:
-        """Return the instructions for an `else` or `end`: none, as the lists end there."""
+        """Return the instructions for an `else` or `end`: none, as the end of a list is enough."""
         return ()
 
-    def step(self, instruction: Instruction) -> Step | None:
-        """Return the step that stands for an instruction; None where pywasm alone runs it."""
+    def hook(self, instruction: Instruction) -> Hook | None:
+        """Return the hook that replaces an instruction; None where pywasm runs it."""
         mnemonic, immediates = instruction.opcode.mnemonic, instruction.immediates
         if mnemonic == "call":
             if immediates[0] >= self.instance.module.module.imported_functions:
                 return None
             function = self.instance.functions[immediates[0]]
-            return Step(instruction, lambda: self._call_outside(function))
+            return Hook(instruction, lambda: self._call_outside(function))
         if mnemonic in _COMMUTATIVE:
             lanes = _COMMUTATIVE[mnemonic]
             rest = pywasm_code(instruction.opcode)
-            return Step(instruction, lambda: self._keep_first_nans(lanes), rest)
-        if mnemonic not in _STEPS:
+            return Hook(instruction, lambda: self._keep_first_nans(lanes), rest)
+        if mnemonic not in _HOOKED:
             return None
         method = getattr(self, "_" + mnemonic.replace(".", "_"))
-        return Step(instruction, lambda: method(*immediates))
+        return Hook(instruction, lambda: method(*immediates))
 
     def perform_call(self, function: Function, arguments: list[Any]) -> Any:
         """Call a function that the module does not define, on raw values."""
         result = function.entry(*arguments)
-        # It may have called back and swallowed the trap that ended that call, or taken long.
+        # The function may have called back and caught the trap of that call, or taken long.
         self.budget.check()
         self.budget.check_limits()
         return result
@@ -181,8 +180,8 @@ class Steps:
     def _keep_first_nans(self, lanes: struct.Struct) -> None:
         """Replace the second of two operands by the first where both are NaNs.
 
-        CPython's `+` and `*` keep the bits of the first one where they have run often with floats,
-        else those of the second one: without this, a debugger's replay would differ.
+        CPython's `+` and `*` keep the bits of the first operand once they are specialised for
+        floats, and the bits of the second one before. A debugger's replay would differ.
         """
         values = self.machine.stack.value
         second = lanes.unpack_from(values[-1].data)
@@ -257,7 +256,7 @@ class Steps:
         self.instance.memories[memory].fill(*self._pop_three(), self.budget.spend)
 
     def _memory_copy(self, destination: int, source: int) -> None:
-        # One memory: core 2.0 has no more.
+        # Both are the same memory: core 2.0 has no second one.
         self.instance.memories[destination].copy(*self._pop_three(), self.budget.spend)
 
     def _memory_init(self, segment: int, memory: int) -> None:
@@ -268,7 +267,7 @@ class Steps:
         self.instance.data_segments[segment] = b""
 
 
-#: The instructions whose operands CPython may take in either order, and the lanes of an operand.
+#: The instructions whose result may keep the bits of either NaN, and the lanes of an operand.
 _COMMUTATIVE = {
     f"{shape}.{operation}": lanes
     for shape, lanes in (
@@ -280,8 +279,8 @@ _COMMUTATIVE = {
     for operation in ("add", "mul")
 }
 
-#: The instructions that a step stands for, beside `call` of an imported function.
-_STEPS = frozenset(
+#: The instructions that hooks replace, beside `call` of an imported function.
+_HOOKED = frozenset(
     (
         "call_indirect",
         "i64.div_u",
