@@ -17,7 +17,7 @@ from purewasm_plugins.runtime.instance import HostException
 
 
 class Recorder:
-    """The `perform_call` and `perform_grow` of a machine: calls out of the module and `memory.grow`.
+    """The `perform_call` and `perform_grow` of a machine, which record and replay results.
 
     Attributes:
         history: where the results are kept.
