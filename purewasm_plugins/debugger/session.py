@@ -209,17 +209,18 @@ class DebugSession:
             ToolExecutionError: what the tool returned points at no string, or `plugin_tool_error`
                 trapped.
         """
-        if not self.stop.results or self._output_memory is None:
+        results, memory = self.stop.results, self._output_memory
+        if not results or memory is None:
             return None
         if self._outcome is None:
-            self._outcome = self._execution.aside(self._find_outcome)
+            pointer = results[0]
+            self._outcome = self._execution.aside(lambda: self._find_outcome(pointer, memory))
         if isinstance(self._outcome, ToolExecutionError):
             raise self._outcome.with_traceback(None)
         return self._outcome
 
-    def _find_outcome(self) -> str | ToolExecutionError:
-        """Return the output of the tool that has returned, or the error of its failure."""
-        pointer, memory = (self.stop.results or (0,))[0], self._output_memory
+    def _find_outcome(self, pointer: int, memory: Memory) -> str | ToolExecutionError:
+        """Return the output that a tool has returned a pointer to, or the error of its failure."""
         report = optional_function(self._instance, "plugin_tool_error")
         try:
             failure = 0 if report is None else report()

@@ -54,7 +54,7 @@ def reactor_check(module: Module) -> Iterator[Check]:
     """Return the finding that a module is a program with a `main`, if it is."""
     names = {export.name for export in module.exports}
     if "_start" in names and "_initialize" not in names:
-        details = "built as a command: nobody calls its _start, so its constructors do not run"
+        details = "built as a command: no host calls its _start, so its constructors do not run"
         yield Check("reactor", Status.WARNING, details, fixes.REACTOR)
 
 

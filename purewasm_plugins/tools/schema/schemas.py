@@ -73,7 +73,7 @@ class Schema:
         text = write_json(dict(schema))
         if len(text) > MAX_SIZE:
             raise ValueError(f"it has more than {MAX_SIZE} characters")
-        # A copy, which nobody else can change.
+        # A copy: the caller cannot change it later.
         self._root = read_json(text)
         #: By `$ref`.
         self.targets: dict[str, Any] = {}

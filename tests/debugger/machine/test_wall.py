@@ -23,9 +23,8 @@ PYWASM = re.compile(
 
 #: What of `engine/reference/` the debugger may import: the engines, which a user names as well.
 ENGINES = {
-    ("launch.py", "purewasm_plugins.engine.reference.stepping", "DebugEngine"),
-    ("__init__.py", "purewasm_plugins.engine.reference.stepping", "DebugEngine"),
-    ("__init__.py", "purewasm_plugins.engine.reference.counting", "CoverageEngine"),
+    ("engines.py", "purewasm_plugins.engine.reference.stepping", "SteppedInterpreter"),
+    ("engines.py", "purewasm_plugins.engine.reference.counting", "CountingInterpreter"),
 }
 
 
