@@ -1,7 +1,7 @@
 """`python -m benchmarks.browser`: the plugin host in Pyodide, timed in Node and in Chromium.
 
-It needs what the tests in a browser need: `sh tests/pyodide/setup.sh` installs it. What is timed is
-the times that a visitor waits: the page's own worker in Chromium, and the same module under Node.
+It needs what the tests in a browser need: `sh tests/pyodide/setup.sh` installs it. It measures the
+times that a visitor waits: the page's own worker in Chromium, and the same module under Node.
 `--screenshot FILE` takes a picture of the page instead, `--debug-screenshot FILE` of its debugger.
 """
 
@@ -185,7 +185,7 @@ def take_debug_screenshot(target: Path) -> None:
 
 
 def save(opened: Any, target: Path) -> None:
-    """Return a screenshot of a page as WebP, which the browser encodes."""
+    """Save a screenshot of a page as WebP, which the browser encodes."""
     picture = base64.b64encode(opened.screenshot()).decode()
     smaller = opened.evaluate(AS_WEBP, f"data:image/png;base64,{picture}")
     target.write_bytes(base64.b64decode(smaller.partition(",")[2]))

@@ -1,10 +1,10 @@
-"""Throws modules at the loader and the engines for a while: `python -m benchmarks.fuzz`.
+"""Fuzzes the loader and the engines for some time: `python -m benchmarks.fuzz`.
 
-Broken modules, and valid ones of our own generator and of wasm-smith. A broken one must end in a
-`DecodeError` or a `ValidationError`, soon, and wasmtime must agree. A valid one must come back the
-same from its text, and each of its exports must do on every engine what it does on wasmtime: the
-same results, traps, memory, globals and tables. A module that does not is saved, and the command
-fails.
+The modules are mutants, and valid modules of our generator and of wasm-smith. A broken module must
+end in a `DecodeError` or a `ValidationError` within a bounded time, and wasmtime must agree. A
+valid module must be equal to the module that its text gives, and each of its exports must have the
+same effects on every engine as on wasmtime: results, traps, memory, globals and tables. A module
+that breaks a rule is saved, and the command fails.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ def check(source: str, data: bytes) -> str:
 
 
 class Task(NamedTuple):
-    """Fuzz in one process.
+    """The work of one process.
 
     Attributes:
         seed: the seed; with a number it determines a module.

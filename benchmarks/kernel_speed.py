@@ -45,7 +45,7 @@ def ratios(timings: dict[str, Timings], peer: str, to: str) -> dict[str, float]:
 
 
 def kernel_table(timings: dict[str, Timings], notes: list[str]) -> Table:
-    """Make tables of the times of a unit, and of the ratios to the translator."""
+    """Make the table of the times of a unit, and of the ratios to the translator."""
     columns = ["kernel", OURS, *SLOWER, *BY_HAND, *FASTER]
     rows = []
     for kernel, measured in timings.items():
