@@ -1,5 +1,5 @@
-"""How fast it is, measured against its peers: `python -m benchmarks`.
+"""Benchmarks of the package against its peers: `python -m benchmarks`.
 
-Peers that are not installed are left out and said so. Only ratios measured side by side in one run
+The report names the peers that are not installed. Only ratios measured side by side in one run
 mean anything, so every comparison interleaves its subjects.
 """

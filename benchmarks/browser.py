@@ -1,7 +1,7 @@
 """`python -m benchmarks.browser`: the plugin host in Pyodide, timed in Node and in Chromium.
 
-It needs what the tests in a browser need: `sh tests/pyodide/setup.sh` installs it. What is timed is
-what a visitor waits for: the page's own worker in Chromium, and the same module under Node.
+It needs what the tests in a browser need: `sh tests/pyodide/setup.sh` installs it. It measures the
+times that a visitor waits: the page's own worker in Chromium, and the same module under Node.
 `--screenshot FILE` takes a picture of the page instead, `--debug-screenshot FILE` of its debugger.
 """
 
@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[1]
 PYODIDE = ROOT / "tests/pyodide/node_modules/pyodide"
 ENGINES = ("translator", "pywasm")
 
-#: File of the site, tool, input, further calls: a small call, and a heavy one (SHA-256 of a KiB).
+#: File of the site, tool, input, number of further calls: a small call and a long one (SHA-256).
 PLUGINS = (
     ("echo.wasm", "echo", "Hello, WebAssembly!", 50),
     ("c_encode.wasm", "sha256", "0123456789abcdef" * 64, 1),
@@ -91,7 +91,7 @@ Row = tuple[str, str, float]
 
 
 def in_node() -> list[Row]:
-    """Start-up, loads and calls under Node."""
+    """Measure start-up, loads and calls under Node."""
     site = Site(PYODIDE)
     with tempfile.TemporaryDirectory() as directory:
         archives = []
@@ -115,7 +115,7 @@ def in_node() -> list[Row]:
 
 @contextmanager
 def page(**context: Any) -> Iterator[Any]:
-    """The playground in a fresh Chromium."""
+    """Open the playground in a new Chromium."""
     from playwright.sync_api import sync_playwright
 
     names = ("chromium", "chromium-browser", "google-chrome")
@@ -132,7 +132,7 @@ def page(**context: Any) -> Iterator[Any]:
 
 
 def in_chromium() -> list[Row]:
-    """Start-up, loads and calls in the page's worker."""
+    """Measure start-up, loads and calls in the page's worker."""
     with page() as opened:
         rows = opened.evaluate(
             IN_THE_PAGE.replace("./host.js", opened.url.replace("style.css", "host.js")),
@@ -142,7 +142,7 @@ def in_chromium() -> list[Row]:
 
 
 def take_screenshot(target: Path) -> None:
-    """The page after a call, as the README shows it."""
+    """Take the screenshot of the page after a call, for the README."""
     with page(viewport={"width": 1280, "height": 1000}) as opened:
         opened.wait_for_selector("#plugin:not([hidden])")
         opened.click('#plugins [data-file="c_encode.wasm"]')
@@ -160,7 +160,7 @@ def take_screenshot(target: Path) -> None:
 
 
 def take_debug_screenshot(target: Path) -> None:
-    """The page in the middle of the story that the README tells of `buggy_shout.wasm`."""
+    """Take the screenshot of the debugger on `buggy_shout.wasm`, for the README."""
     with page(viewport={"width": 1280, "height": 960}) as opened:
         opened.wait_for_selector("#plugin:not([hidden])")
         opened.set_input_files("#file", str(ROOT / "fixtures/wat/buggy_shout.wasm"))
@@ -185,7 +185,7 @@ def take_debug_screenshot(target: Path) -> None:
 
 
 def save(opened: Any, target: Path) -> None:
-    """What is to be seen of a page, as a file that the browser itself has made small."""
+    """Save a screenshot of a page as WebP, which the browser encodes."""
     picture = base64.b64encode(opened.screenshot()).decode()
     smaller = opened.evaluate(AS_WEBP, f"data:image/png;base64,{picture}")
     target.write_bytes(base64.b64decode(smaller.partition(",")[2]))

@@ -1,4 +1,4 @@
-"""The kernels as a chart: needs matplotlib, which the extra `bench` brings."""
+"""A chart of the kernels. It needs matplotlib, from the extra `bench`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The debugger: how fast it runs, what a step backwards takes, and what the history weighs."""
+"""The debugger: its speed, the time of a step backwards, and the memory of the history."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from purewasm_plugins.debugger import DebugSession
 _COMMAND = "python -m benchmarks --only debugging"
 
 #: `(func (export "sum") (param i32) (result i32))`: adds the squares of 0, 1, 2 … up to the
-#: parameter, keeping each sum in memory. 19 instructions each time round. Here as bytes, so that
-#: nothing is needed to assemble it.
+#: parameter, keeping each sum in memory. 19 instructions per iteration. In bytes, so that
+#: no assembler is needed.
 #:
 #: (loop $next
 #:   (local.set 1 (i32.add (local.get 1) (i32.mul (local.get 2) (local.get 2))))
@@ -41,15 +41,15 @@ _MODULE = (
 )  # fmt: skip
 _INSTRUCTIONS = 20
 
-#: Rounds of the loop for each unit of work.
+#: Iterations of the loop per unit of work.
 _ROUNDS = 500
 
-#: How long the calls are that one goes back in, in instructions.
+#: The lengths in instructions of the calls in which steps backwards are measured.
 _LENGTHS = (100_000, 1_000_000)
 
 
 def debugging(effort: Effort) -> Iterator[Table]:
-    """Running, going back, and the memory that it takes."""
+    """Measure running, steps backwards, and memory."""
     instance = instantiate(_MODULE, engine="pywasm")
     timings = _speed(instance, effort)
     rows = [
@@ -99,7 +99,7 @@ def debugging(effort: Effort) -> Iterator[Table]:
 
 
 def _speed(instance: Instance, effort: Effort) -> Timings:
-    """The same work on the plain engine and in sessions."""
+    """Time the same work on the plain engine and in sessions."""
     function: Any = instance.exports["sum"]
 
     def session(prepare: Callable[[DebugSession], object]) -> Callable[[int], object]:
@@ -125,7 +125,7 @@ def _speed(instance: Instance, effort: Effort) -> Timings:
 
 
 def _walked(instance: Instance, length: int) -> tuple[DebugSession, float]:
-    """A session that has run so many instructions, and how long that took."""
+    """Return a session that has run a number of instructions, and the seconds that it took."""
     session = DebugSession.for_function(instance, "sum", 2 * length // _INSTRUCTIONS)
     start = time.process_time()
     session.resume(limit=length)
@@ -142,7 +142,7 @@ def _times_of(move: Callable[[], object], count: int) -> list[float]:
 
 
 def _weight(instance: Instance, length: int) -> int:
-    """Bytes that are allocated while so many instructions run, and stay so."""
+    """Return the bytes that remain allocated after a number of instructions."""
     session = DebugSession.for_function(instance, "sum", 2 * length // _INSTRUCTIONS)
     session.resume(limit=1)
     tracemalloc.start()

@@ -1,10 +1,10 @@
-"""Throws modules at the loader and the engines for a while: `python -m benchmarks.fuzz`.
+"""Fuzzes the loader and the engines for some time: `python -m benchmarks.fuzz`.
 
-Broken modules, and valid ones of our own generator and of wasm-smith. A broken one must end in a
-`DecodeError` or a `ValidationError`, soon, and wasmtime must agree. A valid one must come back the
-same from its text, and each of its exports must do on every engine what it does on wasmtime: the
-same results, traps, memory, globals and tables. A module that does not is saved, and the command
-fails.
+The modules are mutants, and valid modules of our generator and of wasm-smith. A broken module must
+end in a `DecodeError` or a `ValidationError` within a bounded time, and wasmtime must agree. A
+valid module must be equal to the module that its text gives, and each of its exports must have the
+same effects on every engine as on wasmtime: results, traps, memory, globals and tables. A module
+that breaks a rule is saved, and the command fails.
 """
 
 from __future__ import annotations
@@ -38,38 +38,38 @@ from tests.wasm.wasmtime_verdict import outcome
 
 ROOT = Path(__file__).parents[1]
 
-#: Larger ones take so long that little would come of them.
+#: The largest module that is mutated: larger ones take too long.
 MAX_SIZE = 40_000
 
-#: Seconds that loading a module may take for each byte it has, and at least.
+#: The seconds that loading may take for each byte of a module, and the least bound.
 SECONDS_PER_BYTE, SECONDS = 20e-6, 0.5
 
-#: Seconds after which a module has brought the process to a stand: it ends, and leaves the module.
+#: The seconds after which a process that does not react is ended; its module stays in the folder.
 HANG = 180
 
-#: Where the stack of such a process is written, whatever `sys.stderr` is.
+#: The stream for the stack of such a process; `sys.stderr` may be replaced.
 STANDARD_ERROR = 2
 
-#: Bytes that the process may grow by while one module runs.
+#: The most bytes by which the process may grow while one module runs.
 GROWTH = 512 << 20
 
-#: What makes a module, by name.
+#: The functions that make modules, by name.
 SOURCES = ("broken", "generated", "smith")
 
 
 class Wrong(Exception):
-    """A module is not treated as it must be; the text says how."""
+    """A defect of the loader or an engine; the text describes it."""
 
 
 @functools.cache
 def corpus() -> list[bytes]:
-    """The modules of the repository."""
+    """Return the modules of the repository."""
     paths = sorted((ROOT / "fixtures").rglob("*.wasm")) + sorted(ROOT.glob("benchmarks/**/*.wasm"))
     return [path.read_bytes() for path in paths if path.stat().st_size <= MAX_SIZE]
 
 
 def generated(random: Random) -> bytes:
-    """A valid module of our generator."""
+    """Make a valid module with our generator."""
     return random_module(
         random,
         functions=random.randint(2, 6),
@@ -79,7 +79,7 @@ def generated(random: Random) -> bytes:
 
 
 def broken(random: Random) -> bytes:
-    """A module with something changed in it, one of ours or a random one."""
+    """Make a mutant of a module of the repository or of a random one."""
     original = generated(random) if random.random() < 0.5 else random.choice(corpus())
     return mutated(random, original, random.choice(corpus()))
 
@@ -91,7 +91,7 @@ def check_loading(data: bytes) -> str:
         "valid", "malformed" or "invalid".
 
     Raises:
-        Wrong, AssertionError: something is wrong.
+        Wrong, AssertionError: a defect.
     """
     begin = time.process_time()
     found = outcome(data)
@@ -107,13 +107,13 @@ def check_loading(data: bytes) -> str:
 
 
 def check(source: str, data: bytes) -> str:
-    """Put one module to the test.
+    """Test one module.
 
     Returns:
-        What became of it.
+        The outcome.
 
     Raises:
-        Wrong, AssertionError: something is wrong.
+        Wrong, AssertionError: a defect.
     """
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     found = check_loading(data)
@@ -133,14 +133,14 @@ def check(source: str, data: bytes) -> str:
 
 
 class Task(NamedTuple):
-    """What one process does.
+    """The work of one process.
 
     Attributes:
-        seed: makes the modules, together with their numbers.
+        seed: the seed; with a number it determines a module.
         first, step: the number of its first module, and the distance to the next.
-        seconds, modules: when it ends: after so long, or when it comes to that number.
-        sources: what makes its modules, some of `SOURCES`.
-            folder: where it leaves what is wrong.
+        seconds, modules: the process ends after this time, or at this number.
+        sources: the makers of its modules, some of `SOURCES`.
+            folder: the folder for the modules with defects.
         audited: whether each claim of the translator's is checked while it runs.
     """
 
@@ -158,7 +158,7 @@ def run(task: Task, report: Callable[[str], None] = print) -> tuple[Counter[str]
     """Fuzz for some time.
 
     Returns:
-        How often there was what outcome, and the modules that went wrong.
+        The number of each outcome, and the modules with defects.
     """
     Translator.audited = task.audited
     counts: Counter[str] = Counter()
@@ -185,7 +185,7 @@ def run(task: Task, report: Callable[[str], None] = print) -> tuple[Counter[str]
         if data is None:
             counts["smith: its choices led to no module"] += 1
             continue
-        # It stays where the process does not come back.
+        # The file remains if the process ends here.
         path.write_bytes(data)
         faulthandler.dump_traceback_later(HANG, exit=True, file=STANDARD_ERROR)
         try:
@@ -205,9 +205,9 @@ def run(task: Task, report: Callable[[str], None] = print) -> tuple[Counter[str]
 def shrink(
     path: Path, report: Callable[[str], None] = print, attempts: int = smith.ATTEMPTS
 ) -> bool:
-    """Make a module that engines differ on smaller, with the same kind of difference.
+    """Shrink a module that engines differ on, with the same kind of difference.
 
-    It is written beside the module, as `.shrunk.wasm` and as `.shrunk.wat`.
+    The result is written beside the module, as `.shrunk.wasm` and as `.shrunk.wat`.
 
     Returns:
         Whether the engines differ on it.
@@ -237,16 +237,16 @@ def shrink(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command."""
+    """Run the command."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.fuzz", description=(__doc__ or "").partition("\n\n")[0]
     )
     parser.add_argument("--minutes", type=float, help="10 where no number of modules is given")
-    parser.add_argument("--modules", type=int, help="how many")
+    parser.add_argument("--modules", type=int, help="the number of modules")
     parser.add_argument("--seed", type=int, help="the same seed makes the same modules")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--sources", nargs="+", choices=SOURCES, default=list(SOURCES))
-    parser.add_argument("--folder", type=Path, default=Path(), help="for the modules gone wrong")
+    parser.add_argument("--folder", type=Path, default=Path(), help="for modules with defects")
     parser.add_argument(
         "--audited", action="store_true", help="check each claim of the translator's"
     )
@@ -282,7 +282,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if len(tasks) == 1:
         results = [run(tasks[0], show)]
     else:
-        # Not by fork: wasmtime has threads of its own.
+        # Not by fork: wasmtime has its own threads.
         with ProcessPoolExecutor(len(tasks), mp_context=get_context("spawn")) as pool:
             results = list(pool.map(run, tasks))
     counts = sum((counts for counts, _ in results), Counter[str]())

@@ -1,4 +1,4 @@
-"""Host functions for programs that are run several times: they answer the same each time.
+"""Host functions for programs that are run several times: the results are always the same.
 
 WASI preview 1 without files: arguments, environment and standard input are empty, the clock goes on
 by a millisecond each time that it is read, and random bytes are the same ones.
@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from purewasm_plugins.wasm import FuncType, ValType
 
-#: What `--host` names: a function from the memory to its own host functions.
+#: The type of `--host`: a function from the memory to host functions.
 HostFunctions = Mapping[str, Mapping[str, Callable[..., Any]]]
 
 WASI = "wasi_snapshot_preview1"
@@ -30,17 +30,17 @@ class Memory(Protocol):
     """The memory of the program, which may be written to while it runs."""
 
     def read(self, offset: int, size: int) -> bytes:
-        """`size` bytes from `offset` on."""
+        """Read `size` bytes from `offset` on."""
 
     def write(self, offset: int, data: bytes) -> None:
-        """Put bytes at `offset`."""
+        """Write bytes at `offset`."""
 
 
 class Wasi:
     """The state of one process.
 
     Attributes:
-        output: what it has written to standard output and standard error.
+        output: the bytes written to standard output and standard error.
     """
 
     def __init__(self, memory: Memory) -> None:
@@ -50,7 +50,7 @@ class Wasi:
         self._now = 0
 
     def functions(self) -> dict[str, Callable[..., Any]]:
-        """Those that there are, by name; `not_supported` stands for the rest."""
+        """Return the functions by name; `not_supported` replaces the rest."""
         return {
             "args_get": lambda *_: 0,
             "args_sizes_get": self._two_zeros,
@@ -70,7 +70,7 @@ class Wasi:
 
     @staticmethod
     def not_supported(*_: Any) -> int:
-        """A function that is not there."""
+        """Return the error of a function that is not supported."""
         return _NOT_SUPPORTED
 
     def _put(self, address: int, layout: str, *values: int) -> int:
@@ -109,7 +109,7 @@ class Wasi:
 
 
 def zeros(type_: FuncType) -> Callable[..., Any]:
-    """A host function that answers zero, whatever it is for."""
+    """Make a host function that returns zero."""
     results = tuple(
         None
         if result.is_reference

@@ -1,4 +1,4 @@
-"""The kernels on every peer, and what metering costs them."""
+"""The kernels on every peer, and the cost of metering."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FASTER = ("wasm3", "wasmtime")
 
 
 def measured(effort: Effort) -> tuple[dict[str, Timings], list[str]]:
-    """Kernel -> timings of the peers that run it; and what kept others from it."""
+    """Return the timings of each kernel by peer, and the reasons of missing timings."""
     timings = {}
     reasons: dict[str, list[str]] = {}
     for kernel in KERNELS:
@@ -36,7 +36,7 @@ def measured(effort: Effort) -> tuple[dict[str, Timings], list[str]]:
 
 
 def ratios(timings: dict[str, Timings], peer: str, to: str) -> dict[str, float]:
-    """Kernel -> how many times the time of `to` a peer takes, where both run it."""
+    """Return for each kernel the ratio of a peer's time to that of `to`, where both run it."""
     return {
         kernel: measured.ratio(peer, to)
         for kernel, measured in timings.items()
@@ -45,7 +45,7 @@ def ratios(timings: dict[str, Timings], peer: str, to: str) -> dict[str, float]:
 
 
 def kernel_table(timings: dict[str, Timings], notes: list[str]) -> Table:
-    """Times of a unit, and what each peer takes as a multiple of the translator."""
+    """Make the table of the times of a unit, and of the ratios to the translator."""
     columns = ["kernel", OURS, *SLOWER, *BY_HAND, *FASTER]
     rows = []
     for kernel, measured in timings.items():
@@ -102,7 +102,7 @@ def goal_table(timings: dict[str, Timings]) -> Table:
 
 
 def metering_table(effort: Effort) -> Table:
-    """The default limits against none at all."""
+    """Measure the default limits against no limits."""
     # The difference is small: more and shorter rounds than where it is large.
     often = Effort(5 * effort.rounds, effort.seconds / 3)
     rows = []

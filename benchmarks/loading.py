@@ -1,6 +1,6 @@
-"""Loading a module, which is what a user waits for first: time and memory against pywasm's.
+"""Loading a module: time and memory against pywasm.
 
-pywasm's decoding validates nothing; ours validates everything.
+pywasm decodes without validation; this package validates everything.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from benchmarks.report import GOAL_COLUMNS, NOTHING, Goal, Table, duration, time
 from purewasm_plugins.wasm import load
 from purewasm_plugins.wasm.binary.instructions import instructions
 
-#: Smaller modules load in no time; what they take says nothing about the loop that matters.
+#: The least size of a module here: smaller ones do not measure the loop over instructions.
 SMALLEST = 20_000
 
 
 def loading(effort: Effort) -> Iterator[Table]:
-    """Decoding and validating the real plugins, against pywasm's decoding alone."""
+    """Measure decoding and validation of the real plugins against pywasm's decoding."""
     rows, time_ratios, memory_ratios = [], [], []
     notes: list[str] = []
     for path in plugin_paths():
@@ -86,7 +86,7 @@ def _timings(data: bytes, effort: Effort, notes: list[str]) -> Timings:
 
 
 def peak_memory(call: Callable[[], object]) -> int:
-    """The bytes that Python objects take at most during a call, above what was there before."""
+    """Return the peak bytes of the Python objects that a call allocates."""
     gc.collect()
     tracemalloc.start()
     try:

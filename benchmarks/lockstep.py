@@ -2,11 +2,10 @@
 
 The command is `python -m benchmarks.lockstep FILE EXPORT ARGS`.
 
-The same calls run on one engine and on the other, and every call of a function inside of the module
-and every return reports its values. The first report with other values, or with another memory, is
-named. Each engine runs several times: memory is compared seldom at first, and then more often where
-it began to differ. So every run must be like the last one, and the host functions answer the same
-each time (see `hosts`).
+The same calls run on both engines. Every call of a function inside the module and every return
+reports its values. The result is the first report with different values or a different memory. Each
+engine runs several times: memory is compared rarely at first, then more often near the difference.
+So all runs must be equal, and the host functions return the same results each time (see `hosts`).
 """
 
 from __future__ import annotations
@@ -32,11 +31,11 @@ from purewasm_plugins.wasm.symbols.names import read_names
 from tests.differential.machines import trap_reason
 from tests.differential.rewriting import TRACE, traced
 
-#: Share of the time that comparing memories may take while nothing is known yet.
+#: The share of the time for comparing memories in the first run.
 MEMORY_SHARE = 0.05
-#: How often memory is looked at in a later run, at most.
+#: The most comparisons of memory in a later run.
 MEMORY_LOOKS = 500
-#: Bytes shown of memories that differ.
+#: The number of bytes shown of memories that differ.
 SHOWN_BYTES = 16
 
 ENGINES = ("translator", "pywasm", "wasmtime")
@@ -45,19 +44,19 @@ _UNLIMITED = ResourceLimits(
     memory_pages=None, fuel=None, timeout=None, call_depth=None, table_elements=None
 )
 
-#: What has room for the text that a call is given.
+#: The exports that allocate memory for the text of a call.
 _ALLOCATORS = ("malloc", "plugin_alloc", "allocate", "alloc")
 
 
 class Call(NamedTuple):
-    """One call from outside: an export, and its arguments, of which a text is put into memory."""
+    """One call from outside: an export and its arguments. A text is written to memory."""
 
     export: str
     arguments: tuple[int | float | str, ...] = ()
 
 
 class Event(NamedTuple):
-    """What an engine reports.
+    """An event that an engine reports.
 
     Attributes:
         kind: "enter" and "leave" of a function, or "end" of a call from outside.
@@ -71,20 +70,20 @@ class Event(NamedTuple):
 
     @property
     def digest(self) -> int:
-        """A number that differs where the event does."""
+        """Return a number that differs for different events."""
         return zlib.crc32(repr(self).encode())
 
 
 class Difference(NamedTuple):
-    """Where two engines begin to differ.
+    """The first difference of two engines.
 
     Attributes:
         number: the number of the report, from 1 on.
         active: the function that ran before it, with its arguments, and those outside of it; the
             innermost first.
-        events: what each of them reports, in the order of the engines.
+        events: the event of each engine, in the order of the engines.
         address: the first byte of memory that differs, or None.
-        memories: what each has there.
+        memories: the bytes of each engine at that address.
     """
 
     number: int
@@ -95,13 +94,13 @@ class Difference(NamedTuple):
 
 
 class Subject(NamedTuple):
-    """What is run on each engine.
+    """The program that each engine runs.
 
     Attributes:
-        module: as it was.
-        data: the same one with reports.
-        calls: from outside.
-        host: makes its host functions out of its memory, beside those of WASI.
+        module: the original module.
+        data: the module with reports.
+        calls: the calls from outside.
+        host: makes host functions for its memory, in addition to those of WASI.
     """
 
     module: Module
@@ -111,15 +110,15 @@ class Subject(NamedTuple):
 
 
 Observer = Callable[[Event, Callable[[], int], Callable[[], bytes]], None]
-"""Is told of an event, and how to get the digest of the memory, and the memory."""
+"""Called with an event, and with functions for the digest of the memory and the memory."""
 
 
 class _Stop(Exception):
-    """An engine has run far enough."""
+    """The end of the run of an engine."""
 
 
 class _Side:
-    """One run on one engine; it is the memory that host functions see."""
+    """One run on one engine. It implements the memory for host functions."""
 
     def __init__(self, engine: str | Engine, subject: Subject, observe: Observer) -> None:
         self._subject = subject
@@ -179,7 +178,7 @@ class _Side:
         self._observe(event, self._digest, self._bytes)
 
     def _digest(self) -> int:
-        """A digest of the memory; 0 where there is none yet."""
+        """Return a digest of the memory; 0 if there is no memory yet."""
         if self._memory is None:
             return 0
         if self._store is None:
@@ -275,7 +274,7 @@ class _Side:
 
 
 def _plain(value: Any) -> Any:
-    """A value as one that equals itself, and whose text is the same on every engine."""
+    """Convert a value to one that equals itself and has the same text on every engine."""
     if isinstance(value, float):
         return value if value == value else "NaN"
     if isinstance(value, (tuple, list)):
@@ -313,10 +312,10 @@ class _Recording:
 
 
 class _Comparison:
-    """Compares the events of another engine with those of a recording.
+    """The comparison of an engine's events with those of a recording.
 
     Attributes:
-        number: of events that were looked at.
+        number: the number of events compared.
         good: the last event after which memory was the same, and all events before.
         different: whether the last event, or the memory after it, differs.
     """
@@ -342,7 +341,7 @@ class _Comparison:
 
 
 class _Capture:
-    """What an engine reports as its event of that number, and what there is at that moment."""
+    """The event with a certain number, and the state of the engine at that event."""
 
     def __init__(self, number: int) -> None:
         self._number = number
@@ -385,11 +384,11 @@ def first_difference(
 
     Args:
         data: a valid module. It may import functions only.
-        calls: from outside, in their order; `_initialize` is called before them if there is one.
+        calls: the calls from outside in order; `_initialize`, if exported, is called before them.
         engines: two of `ENGINES`, or engines of ours; the second one is the reference.
         host: makes host functions out of the memory; what it does not provide is WASI's, or answers
             zero.
-        report: is told how far it is.
+        report: called with the progress as text.
 
     Returns:
         The first difference, or None.
@@ -442,7 +441,7 @@ def _captured(subject: Subject, engines: Sequence[str | Engine], number: int) ->
 
 
 def described(difference: Difference, module: Module, engines: Sequence[str]) -> list[str]:
-    """A difference in lines of text."""
+    """Describe a difference in lines of text."""
     names = dict(read_names(module).functions)
     for export in module.exports:
         if export.kind is ExternKind.FUNCTION:
@@ -503,7 +502,7 @@ def _argument(text: str) -> int | float | str:
 
 
 def calls_of(words: Sequence[str]) -> list[Call]:
-    """Calls out of the words of a command line: `EXPORT ARGUMENT … then EXPORT ARGUMENT …`."""
+    """Parse the words of a command line to calls: `EXPORT ARGUMENT … then EXPORT ARGUMENT …`."""
     calls: list[list[str]] = [[]]
     for word in words:
         if word == "then":
@@ -514,7 +513,7 @@ def calls_of(words: Sequence[str]) -> list[Call]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command."""
+    """Run the command."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.lockstep", description=(__doc__ or "").partition(":")[0]
     )

@@ -1,4 +1,4 @@
-"""Timing side by side: subjects in turns, medians over the rounds.
+"""Interleaved timing of several subjects: medians over the rounds.
 
 A machine that slows down for a second slows all subjects of a round down, and the ratio within a
 round stays what it is.
@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-#: Does a number of units of work.
+#: A function that does a number of units of work.
 Subject = Callable[[int], object]
 
 Clock = Callable[[], float]
@@ -21,7 +21,7 @@ Clock = Callable[[], float]
 
 @dataclass(frozen=True)
 class Effort:
-    """How long to measure: so many rounds, in each about so many seconds for each subject."""
+    """The length of a measurement: rounds, and seconds per subject in each round."""
 
     rounds: int
     seconds: float
@@ -40,7 +40,7 @@ class Timings:
         return statistics.median(self.rounds[subject])
 
     def ratio(self, subject: str, to: str) -> float:
-        """How many times the time of `to` a subject takes: the median over the rounds."""
+        """Return the ratio of a subject's time to that of `to`: the median over the rounds."""
         pairs = zip(self.rounds[subject], self.rounds[to], strict=True)
         return statistics.median(one / other for one, other in pairs)
 
@@ -48,7 +48,7 @@ class Timings:
 def interleaved(
     subjects: Mapping[str, Subject], effort: Effort, *, clock: Clock = time.process_time
 ) -> Timings:
-    """Time subjects in turns, each with as many units a turn as take the time for it.
+    """Time subjects in turns. The units of a turn are chosen to take the given time.
 
     Args:
         clock: the processor's time, which other processes do not add to, unless a subject's work
@@ -63,7 +63,7 @@ def interleaved(
 
 
 def repeating(call: Callable[[], object]) -> Subject:
-    """A subject whose unit of work is a call."""
+    """Make a subject whose unit of work is a call."""
 
     def subject(units: int) -> None:
         for _ in range(units):
@@ -88,7 +88,7 @@ def _seconds(subject: Subject, units: int, clock: Clock) -> float:
 
 
 def _units(subject: Subject, seconds: float, clock: Clock) -> int:
-    """How many units take about that long; the first call is a warm-up and does not count."""
+    """Return the number of units that take about a time; the first call is a warm-up."""
     subject(1)
     units = 1
     while (taken := _seconds(subject, units, clock)) < seconds / 2:

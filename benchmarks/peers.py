@@ -1,4 +1,4 @@
-"""What runs a kernel: each peer makes `run(n)` of a `.wasm` file, or says why it cannot."""
+"""The peers: each makes `run(n)` from a `.wasm` file, or raises an error with the reason."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ UNLIMITED = ResourceLimits(memory_pages=None, fuel=None, timeout=None, call_dept
 
 
 class Unavailable(Exception):
-    """A peer is not installed, or cannot run this; the text says why."""
+    """A peer is not installed, or cannot run a module; the text gives the reason."""
 
 
 def kernel_path(kernel: str) -> Path:
@@ -43,7 +43,7 @@ def pywasm_engine(kernel: str) -> Subject:
 
 
 def engine(name: str, kernel: str, limits: ResourceLimits | None = None) -> Subject:
-    """One of our engines, under the default limits if no others are given."""
+    """Make the subject of one of our engines, by default with the default limits."""
     data = kernel_path(kernel).read_bytes()
     try:
         run = instantiate(data, engine=name, limits=limits).exports["run"]
@@ -53,7 +53,7 @@ def engine(name: str, kernel: str, limits: ResourceLimits | None = None) -> Subj
 
 
 def pywasm(kernel: str) -> Subject:
-    """The package pywasm itself: no limits, no validation."""
+    """Make the subject of the package pywasm: no limits, no validation."""
     core = _module("pywasm").core
     runtime = core.Runtime()
     instance = runtime.instance_from_file(str(kernel_path(kernel)))
@@ -61,7 +61,7 @@ def pywasm(kernel: str) -> Subject:
 
 
 def ppci(kernel: str) -> Subject:
-    """The compiler of ppci with Python source as its target."""
+    """Make the subject of the compiler of ppci, with Python source as its target."""
     wasm = _module("ppci.wasm")
     module = wasm.Module(kernel_path(kernel).read_bytes())
     return _callable(wasm.instantiate(module, {}, target="python").exports["run"])
@@ -83,7 +83,7 @@ def wasm3(kernel: str) -> Subject:
     return _callable(runtime.find_function("run"))
 
 
-#: By the name that tables show.
+#: The peers by the name that tables show.
 PEERS: dict[str, Callable[[str], Subject]] = {
     "translator": translator,
     "hand-written": handwritten,
@@ -97,7 +97,7 @@ PEERS: dict[str, Callable[[str], Subject]] = {
 
 
 def pywasm_decode(data: bytes) -> object:
-    """What pywasm does before it can run a module, and nothing more."""
+    """Decode a module with pywasm, as it does before a run."""
     return _module("pywasm").core.ModuleDesc.from_reader(io.BytesIO(data))
 
 

@@ -1,4 +1,4 @@
-"""Plugins as a user meets them: a new process, a small call, a large one, a first call."""
+"""The times of plugins: a new process, a small call, a large call, a first call."""
 
 from __future__ import annotations
 
@@ -23,35 +23,35 @@ PROCESSES = Path(__file__).parent / "processes"
 ECHO = ROOT / "fixtures" / "wat" / "echo.wasm"
 MIB = 1024 * 1024
 
-#: What users get.
+#: The default engine.
 ENGINE = "translator"
 
 
 def plugin_paths() -> list[Path]:
-    """The real plugins, in the order of their names; the starters do too little."""
+    """Return the real plugins by name, without the starters, which do too little work."""
     paths = sorted((ROOT / "fixtures" / "plugins").glob("*/*.wasm"))
     return [path for path in paths if path.parent.name != "starter"]
 
 
 def large_plugin() -> Path:
-    """The smallest plugin of 100 KB or more."""
+    """Return the smallest plugin of at least 100 KB."""
     large = [path for path in plugin_paths() if path.stat().st_size >= 100_000]
     return min(large, key=lambda path: path.stat().st_size)
 
 
 def process(script: str, *arguments: object) -> str:
-    """What a script of `processes/` prints."""
+    """Run a script of `processes/`, and return its output."""
     command = [sys.executable, str(PROCESSES / script), *map(str, arguments)]
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
-    # Or else each process would compile again what has changed since it was last installed.
+    # Compile changed files once, not in each process.
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
     return done.stdout.strip()
 
 
 def new_process(effort: Effort) -> Iterator[Table]:
-    """From nothing to the first answer of the echo plugin."""
+    """Measure a new process until the first output of the echo plugin."""
     subjects = {
         "bare interpreter": repeating(lambda: process("peak_memory.py")),
         "purewasm": repeating(lambda: process("first_answer.py", ECHO)),
@@ -63,7 +63,7 @@ def new_process(effort: Effort) -> Iterator[Table]:
         notes.append("wasmtime is left out: it is not installed.")
     else:
         subjects["wasmtime"] = repeating(lambda: process("first_answer_wasmtime.py", ECHO))
-    # A process is a unit of its own: more rounds instead of more units.
+    # A process is one unit: more rounds instead of more units.
     often = Effort(3 * effort.rounds, 0.0)
     timings = interleaved(subjects, often, clock=time.perf_counter)
     rows = [[name, duration(timings.median(name))] for name in subjects]
@@ -76,7 +76,7 @@ def new_process(effort: Effort) -> Iterator[Table]:
 
 
 def calls(effort: Effort) -> Iterator[Table]:
-    """`execute_tool` of the echo plugin, on 11 bytes and on 1 MiB."""
+    """Measure `execute_tool` of the echo plugin, on 11 bytes and on 1 MiB."""
     plugin = WasmPlugin.load(ECHO, engine=ENGINE)
     text = "x" * MIB
 
@@ -116,7 +116,7 @@ def calls(effort: Effort) -> Iterator[Table]:
 
 
 def first_call(effort: Effort) -> Iterator[Table]:
-    """Load and call once, against pywasm's decoding alone, cold and with a warm cache."""
+    """Measure a load and one call against pywasm's decoding, with a cold and a warm cache."""
     path = large_plugin()
     data = path.read_bytes()
     load = functools.partial(WasmPlugin.load, path, engine=ENGINE)
@@ -153,7 +153,7 @@ def first_call(effort: Effort) -> Iterator[Table]:
 
 
 def memory(effort: Effort) -> Iterator[Table]:
-    """The peak memory of a process that has loaded a plugin of 100 KB or more."""
+    """Measure the peak memory of a process that loads a plugin of at least 100 KB."""
     del effort
     path = large_plugin()
     bare = int(process("peak_memory.py"))
@@ -180,7 +180,7 @@ def memory(effort: Effort) -> Iterator[Table]:
 
 
 def tools(effort: Effort) -> Iterator[Table]:
-    """Every tool of the real plugins, on both engines and on wasmtime."""
+    """Measure every tool of the real plugins on both engines and on wasmtime."""
     from benchmarks.tool_speed import tool_table
 
     yield tool_table(plugin_paths(), effort)

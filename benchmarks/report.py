@@ -1,4 +1,4 @@
-"""What was measured, as tables: plain text, with `rich` where it is installed, or Markdown."""
+"""Tables of figures: as plain text, with `rich` if it is installed, or as Markdown."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-#: Stands for a figure that there is none of, and after one that is a ratio.
+#: The text of a missing figure, and the sign after a ratio.
 NOTHING = "\N{EN DASH}"
 TIMES = "\N{MULTIPLICATION SIGN}"
 REACHED = "reached"
@@ -19,12 +19,12 @@ class Table:
     """A table of figures.
 
     Attributes:
-        title: what was measured.
-        command: what measures it again.
+        title: the subject.
+        command: the command that repeats the measurement.
         columns: the heads; the first column holds names, the others figures.
         rows: one cell for each column.
-        notes: what the reader must know, such as a peer that is missing.
-        seconds: what a chart shows: row -> column -> seconds.
+        notes: remarks, such as a missing peer.
+        seconds: the data of a chart: row -> column -> seconds.
     """
 
     title: str
@@ -37,7 +37,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Goal:
-    """A figure and the bound that it is to keep."""
+    """A figure and its bound."""
 
     what: str
     value: float | None
@@ -66,7 +66,7 @@ GOAL_COLUMNS = ("goal", "measured", "bound", "")
 
 
 def figure(value: float) -> str:
-    """Three significant digits, never in exponents."""
+    """Format three significant digits without an exponent."""
     if value >= 100 or value == 0:
         return f"{value:.0f}"
     if value >= 10:
@@ -88,7 +88,7 @@ def times(value: float | None) -> str:
 
 
 def show(table: Table) -> None:
-    """Print a table: for a terminal with `rich`, if it is there, and otherwise as plain text."""
+    """Print a table: with `rich` if it is installed, otherwise as plain text."""
     if sys.stdout.isatty() and importlib.util.find_spec("rich"):
         _show_with_rich(table)
     else:
@@ -108,7 +108,7 @@ def plain(table: Table) -> str:
 
 
 def markdown(tables: Iterable[Table]) -> str:
-    """Every table under its title, for a README."""
+    """Return every table under its title, as Markdown."""
     parts = []
     for table in tables:
         lines = [f"**{table.title}** (`{table.command}`)", ""]

@@ -1,6 +1,6 @@
-"""An input for each tool of the real plugins: a page of what the tool is for.
+"""An input for each tool of the real plugins: a page of typical text.
 
-Small enough for an interpreter that does less than a million instructions a second.
+An input is small enough for an interpreter of less than a million instructions a second.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ MARKDOWN = (
     "```\nfor x in y:\n    print(x)\n```\n\nThe end & so on.\n"
 )
 
-#: By tool; where a tool has a schema, its arguments, and otherwise a text.
+#: Inputs by tool: arguments if the tool has a schema, otherwise a text.
 INPUTS: dict[str, str] = {
     "base64_encode": TEXT,
     "base64_decode": base64.b64encode(TEXT.encode()).decode(),
@@ -54,12 +54,12 @@ ARGUMENTS: dict[str, dict[str, object]] = {
 
 
 def input_of(tool: PluginTool) -> str:
-    """The input that a tool is measured with."""
+    """Return the input for measuring a tool."""
     if tool.schema is not None and tool.name in ARGUMENTS:
         return json.dumps(ARGUMENTS[tool.name], ensure_ascii=False, separators=(",", ":"))
     return INPUTS.get(tool.name, TEXT)
 
 
 def sample_input(plugin: WasmPlugin) -> tuple[str, str]:
-    """A plugin's first tool, and its input."""
+    """Return a plugin's first tool and its input."""
     return plugin.tools[0].name, input_of(plugin.tools[0])

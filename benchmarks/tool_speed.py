@@ -27,7 +27,7 @@ def tool_table(paths: Iterable[Path], effort: Effort) -> Table:
         for reason in missing:
             reasons.setdefault(reason, []).append(path.name)
         plugin = next((host for host in hosts.values() if isinstance(host, WasmPlugin)), None)
-        # Of a plugin built in several ways, one stands for all.
+        # Of a plugin with several builds, one is measured.
         if plugin is None or plugin.name in seen:
             continue
         seen.add(plugin.name)
@@ -65,7 +65,7 @@ def tool_table(paths: Iterable[Path], effort: Effort) -> Table:
 
 
 def _hosts(path: Path) -> tuple[dict[str, Any], list[str]]:
-    """The plugin in each engine that can load it, and why others cannot."""
+    """Load the plugin in each engine, and collect the reasons of failures."""
     hosts: dict[str, Any] = {}
     reasons = []
     for engine in (OURS, "pywasm"):

@@ -1,6 +1,6 @@
-"""The plugin ABI by hand over wasmtime-py: what one would write without this package.
+"""The plugin ABI over wasmtime-py, written by hand without this package.
 
-It does what the translator's users get and no more: no checks beyond the memory's own bounds.
+It has no checks beyond the memory's own bounds.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import wasmtime
 
 
 class WasmtimePlugin:
-    """A plugin whose inputs go where its allocator says, or else behind the pages it has."""
+    """A plugin. Inputs go to memory from its allocator, or else to new pages."""
 
     def __init__(self, path: Path, engine: wasmtime.Engine | None = None) -> None:
         self.store = wasmtime.Store(engine or wasmtime.Engine())

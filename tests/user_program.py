@@ -134,8 +134,8 @@ def make_imports() -> None:
         said.append(caller.memory.read_string(pointer))
 
     for function in (log, log_pointer):
-        guest = WasmPlugin.load(example("imports_host"), imports={"env": {"log": function}})
-        assert guest.execute_tool("greet", "good morning") == "logged"
+        plugin = WasmPlugin.load(example("imports_host"), imports={"env": {"log": function}})
+        assert plugin.execute_tool("greet", "good morning") == "logged"
     assert said == ["good morning"] * 2
     memory = Memory(MemoryType(Limits(1, 2)))
     memory.write_u32(0, 7)

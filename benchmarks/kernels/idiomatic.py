@@ -1,7 +1,7 @@
-"""Kernels as a Python programmer would write them who need not keep words in a memory: in lists.
+"""Kernels in idiomatic Python, with lists instead of words in a memory.
 
-Only those that differ from `handwritten` for it. A WebAssembly program cannot do this, so the
-translator is not expected to be as fast as these are.
+Only kernels that differ from those of `handwritten`. A WebAssembly program has no lists, so the
+translator is not expected to be as fast as these.
 """
 
 from __future__ import annotations

@@ -180,13 +180,13 @@ _ALL: tuple[Bundled, ...] = (
     Bundled(
         "grow_until_refused",
         "takes all memory",
-        "Grows until it is told to stop",
+        "Grows its memory until the host refuses",
         _TROUBLE,
     ),
     Bundled(
         "imports_wasi",
-        "wants an import",
-        "Asks its host for what is not there",
+        "needs an import",
+        "Imports a function that is not given",
         _TROUBLE,
     ),
     Bundled(

@@ -169,7 +169,7 @@ class Expression:
             raise ExpressionError(self.text, str(error)) from None
 
     def _check(self, node: ast.AST) -> None:
-        """Check that a node is one of those that `_Evaluation` knows."""
+        """Check that `_Evaluation` can evaluate a node."""
         if isinstance(node, ast.Name) and node.id not in (*_NAMES, *_FUNCTIONS, *_FORMATS):
             if node.id not in ("string", _NAMED):
                 known = ", ".join(_NAMES)

@@ -14,13 +14,13 @@ _I32 = ValType.I32
 _GET = FuncType((), (_I32,))
 _OF_TOOL = FuncType((_I32,), (_I32,))
 
-#: The version of the ABI that this host speaks, and what a plugin without the export is taken for.
+#: The version of the ABI that this host supports. A plugin without the export has this version.
 ABI_VERSION = 1
 
-#: Tools that a plugin may have; a larger count is taken for a mistake.
+#: The most tools of a plugin. A larger count is an error.
 MAX_TOOLS = 1024
 
-#: What every plugin exports beside its memory.
+#: The functions that every plugin exports.
 REQUIRED: dict[str, FuncType] = {
     "plugin_name": _GET,
     "plugin_version": _GET,
@@ -31,7 +31,7 @@ REQUIRED: dict[str, FuncType] = {
     "plugin_tool_execute": FuncType((_I32, _I32), (_I32,)),
 }
 
-#: What a plugin may export, and the host then uses.
+#: The functions that a plugin may export, and that the host then uses.
 OPTIONAL: dict[str, FuncType] = {
     "plugin_abi_version": _GET,
     "plugin_tool_schema": _OF_TOOL,
@@ -41,7 +41,7 @@ OPTIONAL: dict[str, FuncType] = {
     "_initialize": FuncType((), ()),
 }
 
-#: Bytes that each string may have that a plugin says of itself, its terminator aside.
+#: The most bytes of each string that describes a plugin, without the terminator.
 MAX_STRING: dict[str, int] = {
     "plugin_name": 1024,
     "plugin_version": 1024,
@@ -51,18 +51,19 @@ MAX_STRING: dict[str, int] = {
     "plugin_tool_schema": 1_000_000,
 }
 
-#: Bytes that all of them may have together. Schemas take up to thirty times as much memory.
+#: The most bytes of all these strings together. A parsed schema takes up to thirty times its size.
 MAX_STRINGS = 1024 * 1024
 
-#: The memory that the ABI's pointers point into.
+#: The export of the memory that the ABI's pointers point into.
 MEMORY = "memory"
 
 
 def required_function(instance: Instance, name: str) -> Function:
-    """Return the export of that name, of the type that the ABI gives it.
+    """Return an export that the ABI requires, after a check of its type.
 
     Raises:
-        MissingExportError, WrongExportTypeError
+        MissingExportError: there is no such export.
+        WrongExportTypeError: it has another type.
     """
     function = _function(instance, name, REQUIRED[name])
     if function is None:
@@ -71,10 +72,10 @@ def required_function(instance: Instance, name: str) -> Function:
 
 
 def optional_function(instance: Instance, name: str) -> Function | None:
-    """Return the export of that name, or None where there is none.
+    """Return an optional export of the ABI after a check of its type, or None if it is missing.
 
     Raises:
-        WrongExportTypeError: there is one, of another type than the ABI gives it.
+        WrongExportTypeError: it has another type.
     """
     return _function(instance, name, OPTIONAL[name])
 
@@ -83,7 +84,8 @@ def exported_memory(instance: Instance) -> Memory:
     """Return the exported memory.
 
     Raises:
-        MissingExportError, WrongExportTypeError
+        MissingExportError: there is no export of that name.
+        WrongExportTypeError: it is not a memory.
     """
     memory = instance.exports.get(MEMORY)
     if memory is None:

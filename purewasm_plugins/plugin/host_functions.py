@@ -32,9 +32,7 @@ _Result = TypeVar("_Result", bound=str | None)
 _STR = (str, "str")
 _NONE = (None, NoneType, "None")
 
-_RULE = (
-    "a host function takes strings, after a Caller if it wants one, and returns a string or None"
-)
+_RULE = "a host function takes strings, after an optional Caller, and returns a string or None"
 
 #: Flags of a code object, for `*arguments` and `**named`; `inspect`, which has them, is slow to
 #: import.

@@ -1,4 +1,4 @@
-"""Many plugins by name. A failed load leaves the manager as it was."""
+"""The manager: loaded plugins by name. A failed load does not change it."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class DirectoryReport(Record):
 
     Attributes:
         loaded: the plugins that were loaded, in the order of their file names.
-        failed: the file and the error of each that was not. Any other exception, a host function's
-            for example, is the `__cause__` of a `PluginError`. Errors are kept without Python's
-            traceback: it would keep the plugin's memory.
+        failed: the file and the error of each plugin that was not loaded. Another exception,
+            such as that of a host function, is the `__cause__` of a `PluginError`. The
+            errors have no traceback: it would keep the plugin's memory alive.
     """
 
     loaded: tuple[WasmPlugin, ...]
@@ -43,8 +43,8 @@ class RegistrationReport(Record):
     """The result of registering every plugin.
 
     Attributes:
-        registered: the plugins whose tools are all in the registry now.
-        failed: each plugin that has none there, and the error.
+        registered: the plugins whose tools are all in the registry.
+        failed: each plugin of which no tool was registered, and the error.
     """
 
     registered: tuple[WasmPlugin, ...]
@@ -69,8 +69,8 @@ class WasmPluginManager:
         """Make an empty manager.
 
         Args:
-            options: how its plugins are run, unless `load` is given other options.
-            engine, limits, imports, cache_dir: in place of the fields of `options`.
+            options: the options of its plugins, unless `load` gets others.
+            engine, limits, imports, cache_dir: replace the fields of `options`.
 
         Raises:
             InvalidOptionError: an option has a wrong type or value.
@@ -81,20 +81,20 @@ class WasmPluginManager:
     def load(
         self, path: str | os.PathLike[str], options: PluginOptions | None = None
     ) -> WasmPlugin:
-        """Load a plugin from a file and keep it.
+        """Load a plugin from a file and add it.
 
         Args:
             path: the file.
-            options: how this plugin is run; None for the options of the manager.
+            options: the options of this plugin; None for those of the manager.
 
         Raises:
-            DuplicatePluginError: a plugin of its name is loaded already.
-            PluginError: it cannot be loaded.
+            DuplicatePluginError: a plugin with the same name is already loaded.
+            PluginError: the plugin cannot be loaded.
         """
         return self._add(WasmPlugin.load(path, self._options if options is None else options))
 
     def load_from_bytes(self, data: bytes, options: PluginOptions | None = None) -> WasmPlugin:
-        """Load a plugin from the bytes of a `.wasm` file and keep it, as `load` does.
+        """Load a plugin from the bytes of a `.wasm` file and add it, as `load` does.
 
         Raises:
             PluginError: as for `load`.
@@ -106,13 +106,13 @@ class WasmPluginManager:
         """Load every `*.wasm` file of a directory, in the order of their names.
 
         Returns:
-            The plugins that were loaded, and each file that was not with its error; one error does
-            not stop the rest.
+            The loaded plugins, and the files that failed with their errors. The other files are
+            still loaded after an error.
 
         Raises:
             PluginFileError: the directory cannot be read.
         """
-        # Imported here: it takes a tenth of the time from a new process to its first answer.
+        # Imported here: the import takes a tenth of the time to the first answer of a process.
         from pathlib import Path
 
         try:
@@ -130,13 +130,13 @@ class WasmPluginManager:
         return DirectoryReport(tuple(loaded), tuple(failed))
 
     def get(self, name: str) -> WasmPlugin | None:
-        """Return the plugin of that name, or None."""
+        """Return the plugin with that name, or None."""
         return self._plugins.get(name)
 
     def unload(self, name: str) -> bool:
-        """Remove a plugin, and return whether there was one of that name.
+        """Remove a plugin, and return whether there was one with that name.
 
-        It is not closed: tools of it that a registry holds go on working.
+        The plugin is not closed: its tools that are in a registry still work.
         """
         return self._plugins.pop(name, None) is not None
 
@@ -146,14 +146,15 @@ class WasmPluginManager:
         """Register every tool of every plugin, in the order in which they were loaded.
 
         Args:
-            registry: where.
-            prefix: put before each tool's name; `{plugin}` in it becomes the name of the tool's
-                plugin: `prefix="{plugin}_"` keeps the tools of two plugins apart.
-            replace: put the tools in the place of earlier ones of their names.
+            registry: the registry.
+            prefix: text before each tool's name, in which `{plugin}` is replaced by the name of the
+                plugin: `prefix="{plugin}_"` avoids duplicates between plugins.
+            replace: whether tools replace registered tools with the same names.
 
         Returns:
-            The plugins that were registered, and each plugin that was not with its error, as
-            `WasmPlugin.register_into_registry` raises it; one error does not stop the rest.
+            The registered plugins, and the plugins that failed with the errors of
+            `WasmPlugin.register_into_registry`. The other plugins are still registered after an
+            error.
         """
         registered: list[WasmPlugin] = []
         failed: list[tuple[WasmPlugin, ToolError]] = []
@@ -178,7 +179,7 @@ class WasmPluginManager:
         """Run a tool of a plugin by name, as `WasmPlugin.execute_tool` does.
 
         Raises:
-            PluginNotFoundError: no plugin of that name is loaded.
+            PluginNotFoundError: no plugin with that name is loaded.
             ToolExecutionError, InvalidArgumentsError: as for `WasmPlugin.execute_tool`.
         """
         found = self._plugins.get(plugin)
@@ -204,9 +205,9 @@ class WasmPluginManager:
 
 
 def _reported(error: Exception) -> PluginError:
-    """Return an error as a report keeps it: a `PluginError`, without Python's traceback.
+    """Convert an error to a `PluginError` without a traceback.
 
-    The frames of the traceback would keep the plugin's memory.
+    The frames of the traceback would keep the plugin's memory alive.
     """
     if isinstance(error, PluginError):
         report = error

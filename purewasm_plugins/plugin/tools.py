@@ -107,7 +107,7 @@ class RegisteredTool:
 
     Attributes:
         plugin, tool: the plugin, and its tool.
-        definition: what an agent is told.
+        definition: the description for an agent.
         origin: what the tool is from, for messages: "plugin 'json'".
     """
 

@@ -202,7 +202,7 @@ class Budget:
 
     def __init__(self, limits: ResourceLimits) -> None:
         self.limits = limits
-        #: A function that is told from time to time, while a call runs, how much fuel it has used.
+        #: Called at intervals during a call with the fuel that it has used.
         self.progress: Callable[[int], None] | None = None
         #: The operation that the calls from outside are parts of; None where each is alone.
         self.operation: Operation | None = None

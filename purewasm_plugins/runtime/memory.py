@@ -1,8 +1,8 @@
 """Linear memories (core specification, 4.2.8), the same for every engine.
 
 `memory.grow` is `Memory.try_grow`: every engine calls it, and `Memory.grow` is the same for a host.
-How a string gets into a plugin's memory is told in `plugin/strings.py`, and how a host keeps pages
-of its own behind the module's in `host_region.py`.
+`plugin/strings.py` puts strings into a plugin's memory. `host_region.py` keeps pages of the host
+behind those of the module.
 """
 
 from __future__ import annotations
@@ -108,8 +108,7 @@ class Memory:
             nothing did.
         raw: for engines and debuggers only: the bytes as engines hold them, with those of a host's
             region behind the module's. They are resized in place, never replaced, and no reference
-            to them is handed out: whoever holds a `memoryview` of them keeps the memory from
-            growing.
+            to them is handed out: a `memoryview` of them would prevent the memory from growing.
         ceiling: for `HostRegion` only: the number of pages at which `memory.grow` is refused,
             because the bytes of `raw` from there on belong to the host; None if none do.
         page_limit: for `HostRegion` only: how many pages `raw` may have, by the limits, or by what

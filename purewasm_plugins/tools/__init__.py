@@ -1,4 +1,4 @@
-"""Tools as an agent sees them; knows nothing of WebAssembly."""
+"""Tools as an agent sees them, independent of WebAssembly."""
 
 from purewasm_plugins.tools.registry import (
     CancellableTool,

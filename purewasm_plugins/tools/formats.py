@@ -1,4 +1,4 @@
-"""The formats in which agents are told of tools: today, that of OpenAI's chat completions API.
+"""The formats of tools for agents: that of OpenAI's chat completions API.
 
 Imported only where a format is made, or where a tool is called by a name that no tool has.
 """
@@ -15,16 +15,16 @@ __all__ = ["AGENT_NAME", "agent_name", "agent_names", "openai_tool"]
 #: The names of tools that agents accept.
 AGENT_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
-#: Characters of a name that are kept before the digest.
+#: The most characters of a name before the digest.
 _KEPT = 64 - 9
 
 
 def agent_name(name: str, attempt: int = 0) -> str:
-    """Return the name that an agent is told for a tool.
+    """Return the name of a tool for an agent.
 
     Args:
         name: the tool's name.
-        attempt: another number gives another name, where that one is taken.
+        attempt: a number; another number gives another name, for a name that is taken.
 
     Returns:
         The name itself where agents accept it. Otherwise each run of other characters becomes one
@@ -40,7 +40,7 @@ def agent_name(name: str, attempt: int = 0) -> str:
 
 
 def agent_names(names: Iterable[str]) -> dict[str, str]:
-    """Return the name that an agent is told for each tool: no two are the same.
+    """Return the name of each tool for an agent. No two names are equal.
 
     Args:
         names: the names of all tools, in their order.

@@ -1,6 +1,6 @@
 """Tools as an agent sees them: definitions, calls, results, and the registry that runs them.
 
-Knows nothing of WebAssembly. Arguments are validated against a tool's JSON Schema before it runs.
+It does not depend on WebAssembly. A tool's JSON Schema validates arguments before the tool runs.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class ToolCategory(enum.Enum):
 
 
 class ToolDefinition(Record):
-    """What an agent is told of a tool.
+    """The description of a tool for an agent.
 
     Attributes:
         name, description: for the agent.
@@ -77,7 +77,7 @@ class ToolCall(Record):
     """A call that an agent asks for.
 
     Attributes:
-        name: the name of the tool, as registered or as the agent was told it.
+        name: the name of the tool, as registered or as the format for agents has it.
         arguments: a JSON object.
         id: the agent's own number of the call, if it has one.
     """
@@ -155,7 +155,7 @@ class ToolImpl(Protocol):
 
     @property
     def definition(self) -> ToolDefinition:
-        """What the agent is told."""
+        """The description for the agent."""
         ...
 
     def execute(self, arguments: Mapping[str, Any]) -> ToolResult:
@@ -285,18 +285,18 @@ class ToolRegistry:
 
         return replace(result, duration_ms=(time.perf_counter() - started) * 1000)
 
-    def _name_from_agent(self, told: str) -> str:
-        """Return the name of the tool that an agent was told under another name.
+    def _name_from_agent(self, name: str) -> str:
+        """Return the registered name of the tool that a format for agents renamed.
 
         Raises:
             ToolNotFoundError: there is no such tool.
         """
         from purewasm_plugins.tools.formats import agent_names
 
-        for name, changed in agent_names(self._tools).items():
-            if changed == told:
-                return name
-        raise ToolNotFoundError(told, tuple(self._tools))
+        for registered, changed in agent_names(self._tools).items():
+            if changed == name:
+                return registered
+        raise ToolNotFoundError(name, tuple(self._tools))
 
     async def execute_async(self, call: ToolCall) -> ToolResult:
         """Run a tool without blocking the event loop, as `execute` does.

@@ -32,10 +32,10 @@ def test_a_plugin_that_keeps_the_abi(command: Command, path: PathOf) -> None:
         ("no_exports", 1, "fail     export plugin_name", "const char *plugin_name(void)"),
         ("overwrites_input", 1, "fail     tool 0 input", "export an allocator"),
         ("imports_wasi", 1, "fail     imports", "WASI"),
-        ("wrong_abi", 1, "fail     ABI version", "answer 1"),
-        ("trap_division", 1, "fail     tool 0 runs", "let it answer every text"),
+        ("wrong_abi", 1, "fail     ABI version", "return 1"),
+        ("trap_division", 1, "fail     tool 0 runs", "return a message for an input"),
         ("invalid", 1, "fail     module", "build it again"),
-        ("start_traps", 1, "fail     instantiation", "without a trap"),
+        ("start_traps", 1, "fail     instantiation", "remove the trap"),
     ],
 )
 def test_what_is_wrong_and_how_to_fix_it(

@@ -40,10 +40,10 @@ EXPECTED: dict[str, dict[str, tuple[Status, str]]] = {
     "empty_version": {"version": (FAIL, "empty"), "tool count": (FAIL, "unreachable")},
     "endless_on_load": {"name": (FAIL, "deadline exceeded")},
     "execute_wrong_type": {"export plugin_tool_execute": (FAIL, "(i32, i32) -> (i64), not")},
-    "fixed_memory": {"tool 0 input": (WARNING, "may not grow")},
+    "fixed_memory": {"tool 0 input": (WARNING, "cannot grow")},
     "four_gigabytes": {"instantiation": (FAIL, "65536 memory pages")},
     "grow_forever": {"tool 0 runs": (FAIL, "deadline exceeded")},
-    "grow_until_refused": {"tool 0 input": (WARNING, "depends on where")},
+    "grow_until_refused": {"tool 0 input": (WARNING, "depends on the address")},
     "grows_memory": {},
     "grows_over_input": {},
     "hello": {},
@@ -54,14 +54,14 @@ EXPECTED: dict[str, dict[str, tuple[Status, str]]] = {
     "imports_wasi": {"imports": (FAIL, "wasi_snapshot_preview1.fd_write")},
     "in_place": {},
     "inspect_input": {
-        "tool 0 input": (WARNING, "depends on where"),
-        "tool 2 input": (WARNING, "depends on where"),
+        "tool 0 input": (WARNING, "depends on the address"),
+        "tool 2 input": (WARNING, "depends on the address"),
     },
     "invalid": {"module": (FAIL, "type mismatch")},
     "invalid_utf8": {"tool 0 runs": (FAIL, "not UTF-8: 0xff")},
     "keeps_input": {},
     "large_output": {},
-    "limited_memory": {"tool 0 input": (WARNING, "may not grow")},
+    "limited_memory": {"tool 0 input": (WARNING, "cannot grow")},
     "loop_forever": {"tool 0 runs": (FAIL, "deadline exceeded")},
     "memory_is_global": {"export memory": (FAIL, "a global, not a memory")},
     "missing_execute": {"export plugin_tool_execute": (FAIL, "missing")},
@@ -101,7 +101,7 @@ EXPECTED: dict[str, dict[str, tuple[Status, str]]] = {
     "unterminated": {"tool 0 runs": (FAIL, "no terminating zero byte")},
     "unterminated_name": {
         "name": (FAIL, "no terminating zero byte"),
-        "tool 0 input": (WARNING, "may not grow"),
+        "tool 0 input": (WARNING, "cannot grow"),
     },
     "unusual_names": {
         "tool 0 name": (WARNING, "two words"),
@@ -179,7 +179,7 @@ def test_the_checks_of_a_good_plugin(fixture_data: Callable[[str], bytes]) -> No
         "tool 0 description": "Answers its input",
         "tool 0 runs": '"" gives 0 bytes, "hello" gives 5 bytes',
         "tool 0 input": "500,000 bytes stay intact in pages grown for it",
-        "tool index": "out of range, 1: an answer; -1: an answer",
+        "tool index": "out of range, 1: a string; -1: a string",
     }
     assert not any(item.fix for item in found.values())
 
@@ -238,7 +238,7 @@ def exposed(body: str) -> str:
             "takes the pages that a host has grown",
         ),
         # Its first block, where the input is, or only a larger one.
-        (exposed("(i32.store8 (i32.const 65536) (i32.const 88))"), FAIL, "its answer is wrong"),
+        (exposed("(i32.store8 (i32.const 65536) (i32.const 88))"), FAIL, "its output is wrong"),
         (exposed("(i32.store8 (i32.const 131172) (i32.const 88))"), FAIL, ""),
         # A plugin may write to its input.
         ("(i32.store8 (local.get $input) (i32.const 88))", PASS, "stay intact"),
@@ -304,7 +304,7 @@ def test_an_allocator_that_gives_the_same_block_twice(
     text = plugin_text(extra=extra, memory='(memory (export "memory") 9)')
     found = checks_of(wat(text))["allocator"]
     assert (found.status, found.fix) == (FAIL, fixes.ALLOCATOR)
-    assert "given out already" in found.details
+    assert "already allocated" in found.details
 
 
 def test_an_allocator_of_the_wrong_type(

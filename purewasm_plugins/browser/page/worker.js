@@ -100,15 +100,15 @@ function progress(text, fraction) {
  */
 function fetchPyodide(indexURL, { pyodideFiles, pyodideSize: total }) {
   let loaded = 0;
-  let told = 0;
+  let reported = 0;
   const count = (/** @type {Response} */ response) => {
     if (!response.body) return response;
     const counter = new TransformStream({
       transform(chunk, controller) {
         loaded += chunk.byteLength;
         controller.enqueue(chunk);
-        if (performance.now() - told < 60) return;
-        told = performance.now();
+        if (performance.now() - reported < 60) return;
+        reported = performance.now();
         const megabytes = (/** @type {number} */ bytes) => (bytes / 1e6).toFixed(1);
         if (loaded < total) progress(`Fetching Python: ${megabytes(loaded)} of ${megabytes(total)} MB`, (0.85 * loaded) / total);
         else progress("Starting Python", 0.88);

@@ -1,7 +1,7 @@
 """Running a call that can be put at any of its steps.
 
 - `program`: the code as text, and its names.
-- `reasons`: why the machine stops, and what it can be told to stop for.
+- `reasons`: the reasons to stop, and the stops.
 - `effects`: what an instruction is about to do to memory.
 - `snapshot`, `history`, `recorder`: the way back.
 - `scope`: the values that an expression can read.

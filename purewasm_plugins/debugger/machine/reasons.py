@@ -1,4 +1,4 @@
-"""Why a machine stops, and what it can be told to stop for, as plain values."""
+"""The reasons to stop: breakpoints, watchpoints and stops, as plain values."""
 
 from __future__ import annotations
 

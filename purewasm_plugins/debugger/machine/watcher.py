@@ -93,7 +93,7 @@ class Watcher:
     Attributes:
         mode: what to do at a reason to stop.
         last_step: the step to stop before in any case.
-        interrupted: whether the machine was told to stop as soon as possible.
+        interrupted: whether a stop as soon as possible was requested.
         found: the last reason to stop that was found.
         stop_at_host_calls: whether a call of an imported function is a reason to stop.
         scope: collects what conditions are evaluated in.
@@ -226,7 +226,7 @@ class Watcher:
             clock.until = -1
 
     def _note(self, found: Found) -> None:
-        """Keep a reason to stop, if the mode wants it."""
+        """Keep a reason to stop, depending on the mode."""
         if self.mode is Mode.STOP:
             # The first reason at a place is reported; the others are at the same place.
             self.found = self.found or found

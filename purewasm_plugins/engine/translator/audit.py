@@ -1,8 +1,8 @@
 """Audited translation, for tests: the same source, and every claim in it checked.
 
-The translator leaves out masks, tests and assignments where it knows enough of a value or of the
-order of evaluation. What it knows is a claim. The parts of an `AuditedWriter` write each claim into
-the source, where it is checked while the function runs:
+The translator leaves out masks, tests and assignments where the bounds of a value or the order of
+evaluation make them redundant. Such a fact is a claim. The parts of an `AuditedWriter` write each
+claim into the source, where it is checked while the function runs:
 
 - `audit(name, low, high, type, value)`: a value lies within the bounds of its expression, and in
   its type;

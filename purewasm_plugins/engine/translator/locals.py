@@ -1,7 +1,7 @@
 """The locals of the Python function that is being written, and the bounds of their values.
 
-A local is a Python variable. Where the translator knows closer bounds of its value than those of
-its type, the code that reads it needs fewer masks.
+A local is a Python variable. Where the bounds of its value are closer than those of its type,
+ the code that reads it needs fewer masks.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
-"""The check whether a file keeps the plugin ABI v1, on this host and on others.
+"""The conformance check: whether a file follows the plugin ABI v1, on this host and on others.
 
-The bytes of a `.wasm` file enter; one `Check` after the other leaves, each with the fix where one
-is needed. Nothing is printed here. `ABI.md`, in the folder above, is what is checked: the exports
-are looked at without running anything (`declarations`), the rest on instances that are thrown away
-(`running`).
+`check` takes the bytes of a `.wasm` file and yields one `Check` after the other, each with a fix
+where one is needed. The rules are those of `ABI.md`, in the folder above. `declarations` checks the
+exports and imports without running anything; `running` checks the rest on short-lived instances.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from purewasm_plugins.runtime.limits import ResourceLimits
 
 __all__ = ["CALL_TIMEOUT", "Check", "Status", "check"]
 
-#: Seconds that one call of a plugin may take, where no limits are given.
+#: The seconds that one call of a plugin may take if no limits are given.
 CALL_TIMEOUT = 5.0
 
 
@@ -44,13 +43,13 @@ def check(
     Args:
         data: the bytes.
         options, engine, imports: as for `WasmPlugin.load_from_bytes`; no cache is used.
-        limits: what each call may use; None for those of `options`, or else for the default limits
-            with a timeout of `CALL_TIMEOUT` seconds. With a timeout, the whole ends soon after
-            `running.TIME_BOX`.
+        limits: the limits of each call; None for those of `options`, or else the default limits
+            with a timeout of `CALL_TIMEOUT` seconds. With a timeout, the check ends soon after
+            `running.TIME_BOX` seconds.
 
     Returns:
-        The checks, each made when it is asked for. What cannot be looked at is left out: after a
-        failure there may be fewer of them.
+        The checks. Each is made when the iterator reaches it. A failure can make later checks
+        impossible: these are left out.
     """
     options = PluginOptions.merged(options, engine, limits, imports)
     try:

@@ -10,12 +10,12 @@ from purewasm_plugins.plugin.conformance.findings import Check, Status
 from purewasm_plugins.runtime.imports import Imports
 from purewasm_plugins.wasm import Export, ExternKind, FuncType, Module
 
-#: Missing imports that are named.
+#: The most missing imports that a finding names.
 _NAMED = 5
 
 
 def export_checks(module: Module) -> dict[str, Check]:
-    """By export: whether it is there and of the right type. An optional one that is not, is not."""
+    """Check the presence and the type of each export; skip optional exports that are missing."""
     found = {export.name: export for export in module.exports}
     checks = {abi.MEMORY: _memory_check(module, found.get(abi.MEMORY))}
     for name, expected in abi.REQUIRED.items():
@@ -51,15 +51,15 @@ def _function_check(module: Module, name: str, expected: FuncType, export: Expor
 
 
 def reactor_check(module: Module) -> Iterator[Check]:
-    """Return the finding that a module is a program with a `main`, if it is."""
+    """Warn of a module that is built as a command, which hosts do not start."""
     names = {export.name for export in module.exports}
     if "_start" in names and "_initialize" not in names:
-        details = "built as a command: no host calls its _start, so its constructors do not run"
+        details = "built as a command: hosts do not call _start, so its constructors do not run"
         yield Check("reactor", Status.WARNING, details, fixes.REACTOR)
 
 
 def import_check(module: Module, imports: Imports) -> Check:
-    """Whether something is given for every import; its type is looked at when it is linked."""
+    """Check that every import is given. Instantiation checks their types."""
     missing = [i for i in module.imports if i.name not in imports.get(i.module, {})]
     if not missing:
         count = len(module.imports)
@@ -67,4 +67,4 @@ def import_check(module: Module, imports: Imports) -> Check:
     names = ", ".join(f"{i.module}.{i.name}" for i in missing[:_NAMED])
     more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
     fix = "\n".join(dict.fromkeys(fixes.of_import(i) for i in missing[:_NAMED]))
-    return Check("imports", Status.FAIL, f"nothing is given for {names}{more}", fix)
+    return Check("imports", Status.FAIL, f"not given: {names}{more}", fix)

@@ -1,4 +1,4 @@
-"""What a check leaves: a finding, as plain values."""
+"""Findings of a check, as plain values."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 class Status(enum.Enum):
-    """What came of a check. A warning is no breach of the ABI, but trouble with some hosts."""
+    """The result of a check. A warning does not break the ABI, but causes trouble on some hosts."""
 
     PASS = "pass"
     WARNING = "warning"
@@ -22,10 +22,10 @@ class Check:
     """One finding.
 
     Attributes:
-        name: what was looked at.
-        status: what came of it.
-        details: what was found. Texts of the plugin's are in it as they are.
-        fix: what to do about it, a line or more; empty where nothing is to be done.
+        name: the subject of the check.
+        status: the result.
+        details: what was found. It contains texts of the plugin unescaped.
+        fix: the change of the module that it proposes, in one or more lines; empty if none.
     """
 
     name: str
@@ -35,5 +35,5 @@ class Check:
 
     @property
     def passed(self) -> bool:
-        """Whether the ABI is kept here; a warning passes."""
+        """Whether the module follows the ABI here; a warning passes."""
         return self.status is not Status.FAIL

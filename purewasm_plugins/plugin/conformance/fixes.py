@@ -1,4 +1,4 @@
-"""What to do about a failed check: a line, or one for each toolchain where they differ."""
+"""The fixes of findings: one line, or one for each toolchain where they differ."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from purewasm_plugins.errors import DeadlineExceeded, OutOfFuel, Trap, TrapReaso
 from purewasm_plugins.plugin import abi
 from purewasm_plugins.wasm import Import, MemoryType
 
-#: The parameters of an export by name; every other one has none.
+#: The parameters of exports. Every other export has none.
 _PARAMETERS = {
     "plugin_tool_name": ("tool",),
     "plugin_tool_description": ("tool",),
@@ -16,11 +16,11 @@ _PARAMETERS = {
     "plugin_free": ("block",),
 }
 
-#: What answers a number; the rest answers a pointer, or nothing.
+#: The exports that return a number. The others return a pointer or nothing.
 _NUMBERS = ("plugin_tools_count", "plugin_abi_version")
 
-#: How a declaration is written: language, parameter, number, pointer in, pointer out, nothing,
-#: and the whole.
+#: The form of a declaration: language, parameter, the types of a number, of mutable
+#: bytes, of constant bytes and of nothing, and the whole.
 _LANGUAGES = (
     ("C", "{type}{name}", "int ", "char *", "const char *", "void ",
      '__attribute__((export_name("{export}"))) {result}{export}({parameters})'),
@@ -34,8 +34,8 @@ _LANGUAGES = (
 
 MEMORY = (
     "export the memory under the name memory\n"
-    "C, Rust, Zig: the linker does, without --import-memory\n"
-    "AssemblyScript: asc does, without --importMemory and --noExportMemory"
+    "C, Rust, Zig: the linker exports it, without --import-memory\n"
+    "AssemblyScript: asc exports it, without --importMemory and --noExportMemory"
 )
 REACTOR = (
     "C: link with -mexec-model=reactor, or -Wl,--no-entry\n"
@@ -43,22 +43,22 @@ REACTOR = (
     "Zig: build with -fno-entry"
 )
 LIMIT = "declare less, or raise the host's limit"
-POINTER = "answer the address of a text that ends with a zero byte"
-UTF8 = "answer UTF-8"
-EMPTY = "answer a text"
-COUNT = f"answer how many tools there are, at most {abi.MAX_TOOLS}"
+POINTER = "return the address of a string that ends with a zero byte"
+UTF8 = "return UTF-8"
+EMPTY = "return a string that is not empty"
+COUNT = f"return the number of tools, at most {abi.MAX_TOOLS}"
 NO_TOOLS = "a plugin without tools has nothing to run"
-VERSION = f"answer {abi.ABI_VERSION}, or leave plugin_abi_version out"
-DUPLICATE = "give every tool a name of its own"
+VERSION = f"return {abi.ABI_VERSION}, or leave plugin_abi_version out"
+DUPLICATE = "give each tool a different name"
 AGENT_NAME = "use letters (a-z, A-Z), digits, _ and -, 64 of them at most"
-SCHEMA = 'answer a JSON Schema: {"type": "object", "properties": {...}}'
+SCHEMA = 'return a JSON Schema: {"type": "object", "properties": {...}}'
 EXAMPLE = 'give its properties an "examples", "const", "enum" or "minimum" that the schema allows'
-LATE = "let it answer sooner, or raise the limit of time or fuel"
-TOOL = "let it answer every text: with a message where it cannot use it, not with a trap"
-LARGE = "let it answer large inputs too"
-PLACE = "let the answer depend on the input's bytes alone"
-INDEX = "let it answer, or trap, for an index that it does not have"
-ALLOCATOR = "let the allocator answer memory that nothing else uses until it is freed, or 0"
+LATE = "make it faster, or raise the limit of time or fuel"
+TOOL = "return a message for an input that the tool cannot use, do not trap"
+LARGE = "make the tool work on large inputs"
+PLACE = "make the output depend on the bytes of the input only"
+INDEX = "return or trap for an index that no tool has"
+ALLOCATOR = "return memory that nothing else uses until it is freed, or 0"
 OVERWRITES = (
     "export an allocator: hosts then put inputs into memory that it gives\n"
     "C: plugin_alloc and plugin_free; with a C library, -Wl,--export=malloc -Wl,--export=free\n"
@@ -68,16 +68,16 @@ OVERWRITES = (
 
 
 def of_export(export: str) -> str:
-    """How to declare an export of the ABI."""
+    """Return how to declare an export of the ABI."""
     lines = []
-    for language, parameter, number, pointer, answer, nothing, whole in _LANGUAGES:
+    for language, parameter, number, pointer, output, nothing, whole in _LANGUAGES:
         types = {"tool": number, "size": number, "input": pointer, "block": pointer}
         names = _PARAMETERS.get(export, ())
         parameters = ", ".join(parameter.format(name=n, type=types[n]) for n in names)
         if export in _NUMBERS:
             result = number
         elif (abi.REQUIRED | abi.OPTIONAL)[export].results:
-            result = pointer if export == "plugin_alloc" else answer
+            result = pointer if export == "plugin_alloc" else output
         else:
             result = nothing
         if language == "C":
@@ -88,7 +88,11 @@ def of_export(export: str) -> str:
 
 
 def of_module(details: str) -> str:
-    """For a file that is no valid module; `details` says why not."""
+    """Return the fix of a file that is not a valid module.
+
+    Args:
+        details: the reason, as `CompileError` has it.
+    """
     if "component" in details:
         return (
             "build a core module\n"
@@ -101,15 +105,15 @@ def of_module(details: str) -> str:
             "C, Zig: -mcpu=generic\n"
             "Rust: -C target-cpu=mvp"
         )
-    return "build it again: this is not a whole and valid WebAssembly module"
+    return "build it again: this is not a complete and valid WebAssembly module"
 
 
 def of_import(entry: Import) -> str:
-    """For an import that nothing is given for."""
+    """Return the fix of an import that is not given."""
     module, name, type_ = entry.module, entry.name, entry.type
     if isinstance(type_, MemoryType):
         return (
-            f"give {module}.{name} as an import from Python, or let the module have a memory\n"
+            f"give {module}.{name} as an import from Python, or define a memory in the module\n"
             "C, Rust, Zig: link without --import-memory\n"
             "AssemblyScript: asc without --importMemory"
         )
@@ -127,17 +131,17 @@ def of_import(entry: Import) -> str:
     if module == "env":
         return (
             f"define {name}, or give it as an import from Python\n"
-            "C: what is declared and nowhere defined becomes an import"
+            "C: a function that is declared and not defined becomes an import"
         )
     return f"give {module}.{name} as an import from Python, or do without it"
 
 
 def of_error(error: WasmError) -> str:
-    """For an export that did not answer."""
+    """Return the fix of an export whose call failed."""
     if isinstance(error, (DeadlineExceeded, OutOfFuel)):
         return LATE
     if not isinstance(error, Trap):
         return LIMIT
     if error.reason is TrapReason.OUT_OF_BOUNDS_MEMORY_ACCESS:
         return "look for a bad pointer, or for a data segment that does not fit"
-    return "let it answer without a trap: a panic, an abort or a failed assertion is one"
+    return "remove the trap: a panic, an abort or a failed assertion is one"

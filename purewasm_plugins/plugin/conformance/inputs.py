@@ -1,4 +1,4 @@
-"""Inputs to try a tool on: texts that many tools have work with, and arguments for a schema."""
+"""Inputs for trying a tool: texts in common formats, and arguments that fit a schema."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from purewasm_plugins.errors import InvalidArgumentsError
 from purewasm_plugins.tools.registry import schema_validator
 
-#: How deep an example follows a schema.
+#: The depth to which an example follows a schema.
 _DEPTH = 8
 
 
@@ -18,8 +18,8 @@ def short_inputs(schema: Mapping[str, Any] | None) -> tuple[str, ...]:
     """Return a few short inputs of a tool.
 
     Args:
-        schema: that of the tool's arguments, if it has one. A host checks arguments before it runs
-            a tool, so each input is one that the schema allows, and there may be none.
+        schema: the schema of the tool's arguments, or None. A host checks arguments before it runs
+            a tool, so only inputs that the schema allows are returned, which may be none.
     """
     if schema is None:
         return "", "hello"
@@ -60,7 +60,7 @@ def _up_to(size: int, parts: Iterable[str]) -> str:
 
 
 def example_arguments(schema: Mapping[str, Any], text: str = "text") -> str:
-    """Return JSON that fits a schema, if it is a simple one; its first string is `text`."""
+    """Return JSON that fits a simple schema; its first string is `text`."""
     strings = itertools.chain((text,), itertools.repeat("text"))
     return json.dumps(_example(schema, strings, _DEPTH), separators=(",", ":"))
 

@@ -1,8 +1,8 @@
-"""Does a plugin overwrite its input? Runs of a tool on one input in two places, compared.
+"""The check whether a plugin overwrites its input: compares runs with the input in two places.
 
-An allocator inside a plugin may take memory for its own that a host has grown for the input (see
-"Where inputs go" in `ABI.md`). Out of the plugin's sight the input is safe, so what a tool does
-there is what it should do anywhere.
+An allocator in a plugin may use memory that a host has grown for the input (see "Where inputs go"
+in `ABI.md`). In the host region the plugin cannot overwrite the input, so the output of that run is
+the expected one.
 """
 
 from __future__ import annotations
@@ -19,28 +19,28 @@ from purewasm_plugins.runtime.instance import Instance
 from purewasm_plugins.runtime.memory import Memory
 from purewasm_plugins.wasm import PAGE_SIZE
 
-#: Where inputs go: given an instance and its memory.
+#: Makes the place of inputs for an instance and its memory.
 PlaceOf = Callable[[Instance, Memory], InputPlace]
 
-_CANNOT_GROW = "its memory may not grow for the input"
+_CANNOT_GROW = "its memory cannot grow for the input"
 
 
-#: Pages that a simple host grows for its input: those that half a megabyte takes.
+#: The pages that a simple host grows for its input: enough for half a megabyte.
 _GROWN = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What came of one call of a tool on a fresh instance.
+    """The result of one call of a tool on a fresh instance.
 
     Attributes:
-        output: the bytes of the answer; None where there was none.
-        error: why there was none.
-        fix: what to do about that.
-        late: whether it ran out of time or fuel.
-        input: the bytes where the input was put, after the call.
-        strayed: bytes that it changed in the host's pages behind the input.
-        crowded: whether the plugin could not grow because the hidden input was in the way.
+        output: the bytes of the output; None if the call failed.
+        error: the reason of the failure.
+        fix: the fix of the failure.
+        late: whether the call ran out of time or fuel.
+        input: the bytes in the input's place after the call.
+        strayed: how many bytes behind the input the call changed in the pages grown for it.
+        crowded: whether the host region prevented the plugin's memory from growing.
     """
 
     output: bytes | None = None
@@ -53,25 +53,25 @@ class Run:
 
 
 def hidden(instance: Instance, memory: Memory) -> InputPlace:
-    """Out of the plugin's sight: where this host puts inputs."""
+    """Return the place of this host's inputs, in the host region."""
     return Arena(memory)
 
 
 def far_away(instance: Instance, memory: Memory) -> InputPlace:
-    """Return the same, with as much room for the plugin to grow as this host then gives it."""
+    """Return a place in a host region with the larger reserve of this host's second attempt."""
     return Arena(memory, 8 * LEAST_RESERVE)
 
 
 def old_end(instance: Instance, memory: Memory) -> OldEnd:
-    """At the old end of memory, in pages grown for it: where simple hosts put inputs."""
+    """Return a place in pages grown at the old end of memory, where simple hosts put inputs."""
     return OldEnd(memory)
 
 
 class OldEnd:
-    """Pages that the plugin sees, but that are not its own.
+    """Pages at the old end of memory: visible to the plugin, but not allocated by it.
 
-    There are always enough of them for a large input: what a plugin does with them shows on a small
-    one, too, since an allocator that takes them marks their end.
+    There are enough of them for a large input. A small input is enough to detect an allocator that
+    uses them, since it marks their end.
     """
 
     def __init__(self, memory: Memory) -> None:
@@ -79,7 +79,7 @@ class OldEnd:
         self._start = self._end = 0
 
     def put(self, data: bytes) -> int:
-        """See `InputPlace.put`."""
+        """Put bytes into newly grown pages; see `InputPlace.put`."""
         pages = max(_GROWN, math.ceil(len(data) / PAGE_SIZE))
         before = self._memory.try_grow(pages)
         if before < 0:
@@ -90,30 +90,30 @@ class OldEnd:
         return pointer
 
     def release(self) -> None:
-        """See `InputPlace.release`."""
+        """Do nothing; see `InputPlace.release`."""
 
     def abandon(self) -> None:
-        """See `InputPlace.abandon`."""
+        """Do nothing; see `InputPlace.abandon`."""
 
     def strayed(self) -> int:
-        """Bytes behind the input that are no longer zero."""
+        """Count the bytes behind the input that are no longer zero."""
         rest = self._memory.read(self._start, self._end - self._start)
         return len(rest) - rest.count(0)
 
 
 def compared(name: str, size: int, safe: Run, exposed: Run, *, allocator: bool) -> Check:
-    """Return what two runs on the same input say of a tool.
+    """Compare two runs of a tool on the same input.
 
     Args:
-        name: of the check.
-        size: bytes of the input.
-        safe: the run with the input out of sight.
+        name: the name of the check.
+        size: the size of the input in bytes.
+        safe: the run with the input in the host region.
         exposed: the run with the input where the plugin might overwrite it.
-        allocator: whether that was in memory from the plugin's allocator, or else at the old end.
+        allocator: whether that place came from the plugin's allocator, or else from the old end.
     """
     where = "in memory of its own allocator" if allocator else "in pages grown for it"
     if exposed.error == _CANNOT_GROW:
-        details = f"{_CANNOT_GROW}, and other hosts have no other place"
+        details = f"{_CANNOT_GROW}, and simple hosts have no other place for it"
         return Check(name, Status.WARNING, details, fixes.OVERWRITES)
     if safe.output is None:
         return Check(
@@ -126,24 +126,24 @@ def compared(name: str, size: int, safe: Run, exposed: Run, *, allocator: bool) 
         if exposed.output is None:
             details += f": {exposed.error}"
         elif exposed.output != safe.output:
-            details += ", and its answer is wrong"
+            details += ", and its output is wrong"
     elif exposed.strayed:
         details = (
             f"it takes the pages that a host has grown for the input ({size:,} bytes) as its own"
         )
     elif safe.output != exposed.output and not allocator:
-        details = "its answer depends on where the input is, or on how large memory looks"
+        details = "its output depends on the address of the input, or on the size of memory"
         return Check(name, Status.WARNING, details, fixes.PLACE)
     else:
         return Check(name, Status.PASS, f"{size:,} bytes stay intact {where}")
     if allocator:
         return Check(name, Status.FAIL, details, fixes.ALLOCATOR)
-    details += "; this host protects it, others may not"
+    details += "; this host protects the input, others may not"
     return Check(name, Status.FAIL, details, fixes.OVERWRITES)
 
 
 def _differences(before: bytes, after: bytes) -> int:
-    """How many bytes differ; none where there is nothing to compare with."""
+    """Count the bytes that differ; 0 if the second run has no input to compare."""
     if not after or before == after:
         return 0
     return sum(a != b for a, b in zip(before, after, strict=True))

@@ -1,4 +1,4 @@
-"""Checks that run the plugin: what it says of itself, and its tools on a few inputs."""
+"""Checks that run the plugin: its description, and its tools on a few inputs."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ from purewasm_plugins.wasm import PAGE_SIZE, ValidModule
 #: Seconds after which no further tool is run.
 TIME_BOX = 60.0
 
-#: Bytes of the inputs that a plugin may overwrite: the first always, and then the largest that
-#: takes no longer than `LARGE_SECONDS`, to judge by the first.
+#: Sizes in bytes of the inputs that a plugin may overwrite. The first is always used,
+#: then the largest that takes at most `LARGE_SECONDS`, estimated from the first.
 SIZES = (1_000, PAGE_SIZE + 1, 500_000)
 LARGE_SECONDS = 1.0
 
 
 class Running:
-    """The checks of one plugin that run it."""
+    """The checks of one plugin that execute its code."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class Running:
 
         Args:
             module: the plugin.
-            usable: the exports of the ABI that it has, and of the right type.
+            usable: the exports of the ABI that are present with the right type.
             engine, limits, imports: as for `WasmPlugin.load_from_bytes`.
         """
         self._module = module
@@ -82,11 +82,11 @@ class Running:
         self._strings = OwnStrings(limits.output_bytes)
         self._names: dict[str, int] = {}
         self._any_runs = False
-        #: Where inputs go here: `_allocator` looks whether that can be found out.
+        #: The place of inputs. `_allocator` replaces it where the allocator's exports are wrong.
         self._place: PlaceOf = input_place
 
     def checks(self) -> Iterator[Check]:
-        """All of them, in the order in which a host meets what they are about."""
+        """Run the checks in the order in which a host uses the plugin."""
         try:
             instance = self._open()
         except WasmError as error:
@@ -112,10 +112,10 @@ class Running:
                 yield self._out_of_range(count)
 
     def _open(self) -> Instance:
-        """Make a fresh instance, initialised.
+        """Make an instance and initialise it.
 
         Raises:
-            WasmError
+            WasmError: instantiation or `_initialize` failed.
         """
         instance = instantiate(
             self._module, self._imports, engine=self._engine, limits=self._limits
@@ -124,7 +124,7 @@ class Running:
             call(instance, "_initialize")
         return instance
 
-    # What the plugin says of itself.
+    # The plugin's description.
 
     def _abi_version(self, instance: Instance) -> Check:
         name = "ABI version"
@@ -165,12 +165,12 @@ class Running:
         if wrong:
             return text, Check(name, Status.FAIL, f"{export}: {wrong}", fixes.UTF8)
         if not text:
-            # Of all strings, only the version must not be empty.
+            # Only an empty version is an error.
             status = Status.FAIL if export == "plugin_version" else Status.WARNING
             return text, Check(name, status, f"{export}: empty", fixes.EMPTY)
         return text, Check(name, Status.PASS, text)
 
-    # Its tools.
+    # The tools.
 
     def _tool(self, instance: Instance, index: int, allocator: Check | None) -> Iterator[Check]:
         label = f"tool {index}"
@@ -225,7 +225,7 @@ class Running:
         return schema, Check(name, Status.PASS, "a JSON Schema")
 
     def _runs(self, index: int, schema: Mapping[str, Any] | None, name: str) -> Check:
-        """Whether a tool answers short inputs."""
+        """Check that a tool returns a string for short inputs."""
         found = []
         for text in short_inputs(schema):
             run = self._run(index, text.encode(), self._place)
@@ -243,9 +243,9 @@ class Running:
     def _keeps_input(
         self, index: int, schema: Mapping[str, Any] | None, name: str, allocator: bool
     ) -> Check:
-        """Whether a large input survives where a host puts it.
+        """Check that a large input stays unchanged where a host puts it.
 
-        With a fresh instance for each run: an allocator takes what it finds when it is first used.
+        Each run has a fresh instance: an allocator claims memory when it is first used.
         """
         place = self._place if allocator else old_end
         found = self._compare(index, schema, SIZES[0], name, place)
@@ -266,7 +266,7 @@ class Running:
     def _compare(
         self, index: int, schema: Mapping[str, Any] | None, size: int, name: str, place: PlaceOf
     ) -> Check | None:
-        """Return the worst that a tool does to its input in a place; None if time ran out."""
+        """Return the most severe finding on inputs in a place; None if time ran out."""
         worst = None
         for data in large_inputs(schema, size):
             safe = self._run(index, data, hidden)
@@ -281,9 +281,9 @@ class Running:
         return worst
 
     def _seconds(self, index: int, text: bytes) -> float:
-        """How long a tool takes for an input, when it is called again.
+        """Measure the second call of a tool with an input.
 
-        Its first call does not count: an engine may translate what it runs first.
+        The first call does not count: an engine may translate during it.
         """
         try:
             instance = self._open()
@@ -310,7 +310,7 @@ class Running:
             finally:
                 crowded = memory.grow_refusal is GrowRefusal.HOST_REGION
             if reason is not None:
-                # The output of a tool that failed is not read. The reason stands for it.
+                # The output of a tool that failed is not read: the reason replaces it.
                 answer = reason
             output = bytes(memory.string_bytes(answer, self._limits.output_bytes))
         except (DeadlineExceeded, OutOfFuel) as error:
@@ -329,7 +329,7 @@ class Running:
         """Return the pointer to the reason of a failure that the tool reported, or None.
 
         Raises:
-            InvalidString: it is no pointer to a string.
+            InvalidString: the pointer is not one to a string.
             WasmError: `plugin_tool_error` trapped.
         """
         if "plugin_tool_error" not in self._usable:
@@ -349,7 +349,7 @@ class Running:
         try:
             place = input_place(instance, memory)
         except PluginError:
-            # One of its exports has the wrong type: that has failed already.
+            # An export has the wrong type: `export_checks` has reported it.
             self._place = hidden
             return None
         if not isinstance(place, PluginAllocator):
@@ -364,29 +364,30 @@ class Running:
             return Check(name, Status.FAIL, error.summary, fixes.ALLOCATOR)
         blocks = sorted(zip(pointers, sizes, strict=True))
         if any(start + size > after for (start, size), (after, _) in itertools.pairwise(blocks)):
-            details = "it answers memory that it has given out already"
+            details = "it returns memory that is already allocated"
             return Check(name, Status.FAIL, details, fixes.ALLOCATOR)
-        return Check(name, Status.PASS, "exported: hosts put inputs where it says")
+        return Check(name, Status.PASS, "exported: hosts put inputs into its memory")
 
     def _out_of_range(self, count: int) -> Check:
-        """Whether the plugin survives being asked for a tool that it does not have."""
+        """Check that the plugin returns or traps for the index of a missing tool."""
         name, found = "tool index", []
         for index in (count, 0xFFFFFFFF):
             run = self._run(index, b"", self._place)
             if run.late:
                 details = f"tool {_signed(index)}: {run.error}"
                 return Check(name, Status.FAIL, details, fixes.INDEX)
-            found.append(
-                f"{_signed(index)}: {'an answer' if run.output is not None else run.error}"
-            )
+            found.append(f"{_signed(index)}: {'a string' if run.output is not None else run.error}")
         return Check(name, Status.PASS, f"out of range, {'; '.join(found)}")
 
 
 def call(instance: Instance, export: str, *arguments: int) -> int:
-    """Call an export of the ABI whose type is right; its result unsigned, or 0 without one.
+    """Call an export of the ABI that has the right type.
+
+    Returns:
+        Its result as an unsigned integer, or 0 if it has none.
 
     Raises:
-        WasmError: it did not answer.
+        WasmError: the call failed.
     """
     if export in abi.REQUIRED:
         result = abi.required_function(instance, export)(*arguments)
@@ -405,7 +406,7 @@ def _signed(value: int) -> int:
 
 
 def _not_utf8(data: bytes | bytearray) -> str:
-    """Say what is wrong with the encoding of a string; nothing where it is right."""
+    """Return what is wrong with the encoding of a string; an empty text for valid UTF-8."""
     try:
         data.decode()
     except UnicodeDecodeError as error:

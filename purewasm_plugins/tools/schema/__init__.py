@@ -1,1 +1,1 @@
-"""JSON Schemas of strangers, checked within bounds."""
+"""JSON Schemas from untrusted plugins, checked within bounds."""

@@ -1,9 +1,9 @@
-"""Regular expressions that strangers wrote, as JSON Schema has them (ECMA-262), in linear time.
+"""Untrusted regular expressions, as JSON Schema has them (ECMA-262), matched in linear time.
 
-Python's `re` goes back and tries again, which takes a hostile expression for ever, and nothing can
-stop it. Here an expression becomes a program of a few operations, and a text is read once, with
-every place of the program that it can have led to (Thompson's construction). What would have to
-look back or ahead cannot be done so, and is refused.
+Python's `re` backtracks: a hostile expression can run for hours, and nothing can stop it. Here an
+expression becomes a program of a few operations. A search reads the text once and keeps the set of
+program positions that the text can lead to (Thompson's construction). Lookahead, lookbehind and
+backreferences do not work this way, and are refused.
 """
 
 from __future__ import annotations
@@ -15,49 +15,49 @@ from enum import Enum, auto
 from itertools import chain
 from typing import Any
 
-__all__ = ["Moves", "Pattern"]
+__all__ = ["Pattern", "Transitions"]
 
-#: Operations in a program. `{1000}` takes a thousand copies of what it repeats.
+#: The most operations in a program. `{1000}` makes a thousand copies of its operand.
 MAX_PROGRAM = 5_000
 
-#: Groups in each other.
+#: The deepest nesting of groups.
 MAX_GROUPS = 50
 
-#: Bytes that `Moves` takes, and about what a state and a move take beside the places of a state.
-MAX_MOVES_SIZE = 8 * 1024 * 1024
-_STATE_SIZE, _MOVE_SIZE = 400, 200
+#: The most bytes of `Transitions`. A state takes about `_STATE_SIZE` bytes beside its positions.
+MAX_TRANSITIONS_SIZE = 8 * 1024 * 1024
+_STATE_SIZE, _TRANSITION_SIZE = 400, 200
 
-#: A pattern, its places in its program as an array's bytes, and whether the character before is one
-#: of a word; None at the start.
+#: A pattern, positions in its program as the bytes of an array, and whether the character before
+#: belongs to a word (None at the start of the text).
 _State = tuple["Pattern", bytes, bool | None]
 
-#: The type code of those arrays: a program is shorter than 65 536.
-_PLACE = "H"
+#: The type code of the array: a program is shorter than 65 536.
+_POSITION = "H"
 
-#: In place of the number of a state: the expression has matched.
+#: The number that replaces that of a state where the expression has matched.
 _MATCHED = -1
 
-#: The last code point.
+#: The largest code point.
 _LAST = 0x10FFFF
 
 _Ranges = tuple[tuple[int, int], ...]
 
 
 class _Op(Enum):
-    """What a program does; the argument of each is in brackets."""
+    """An operation of a program. The brackets give its argument."""
 
     CHARACTER = auto()
-    """[ranges] Read a character of these."""
+    """[ranges] Read a character in these ranges."""
     FORK = auto()
-    """[distance] Go on with the next, and also so far from here."""
+    """[distance] Continue with the next operation, and also at this distance."""
     JUMP = auto()
-    """[distance] Go on so far from here."""
+    """[distance] Continue at this distance."""
     START = auto()
-    """[-] Go on at the start of the text only."""
+    """[-] Continue only at the start of the text."""
     END = auto()
-    """[-] Go on at its end only."""
+    """[-] Continue only at the end of the text."""
     BOUNDARY = auto()
-    """[bool] Go on only where a word begins or ends; False: only where none does."""
+    """[bool] Continue only where a word begins or ends; False: only where none does."""
     MATCH = auto()
     """[-] The expression has matched."""
 
@@ -66,7 +66,7 @@ _Code = list[tuple[_Op, Any]]
 
 
 def _others(ranges: _Ranges) -> _Ranges:
-    """All characters that are not in the ranges."""
+    """Return all characters that are not in the ranges."""
     found, start = [], 0
     for low, high in sorted(ranges):
         if start < low:
@@ -93,25 +93,25 @@ _REPEATS = {"*": (0, None), "+": (1, None), "?": (0, 1)}
 _GROUP = re.compile(r"\((?:\?:|\?P?<[A-Za-z_]\w*>|(?!\?))")
 
 
-class Moves:
-    """What searches have found out: the states of patterns, numbered, and what each leads to.
+class Transitions:
+    """The states of patterns that searches have met, by number, and the transitions between them.
 
-    It belongs to one check of a value. When it takes `MAX_MOVES_SIZE`, it starts again.
+    One check of a value shares it. It is emptied when its size exceeds `MAX_TRANSITIONS_SIZE`.
     """
 
     def __init__(self) -> None:
         self.forget()
 
     def forget(self) -> None:
-        """Start again with nothing."""
+        """Remove everything."""
         self._states: list[_State] = []
         self._numbers: dict[_State, int] = {}
-        #: The number of a state, and the character that comes next -> the number of the state then.
+        #: The number of a state and the next character -> the number of the state after it.
         self.known: dict[tuple[int, str], int] = {}
         self._size = 0
 
     def number(self, state: _State) -> int:
-        """Return the number of a state, by which `known` finds it without comparing its places."""
+        """Return the number of a state: `known` looks a number up faster than the positions."""
         number = self._numbers.get(state)
         if number is None:
             number = self._numbers[state] = len(self._states)
@@ -120,14 +120,14 @@ class Moves:
         return number
 
     def add(self, number: int, character: str) -> int:
-        """Find out, and remember, what a state and a character lead to: a number, or `_MATCHED`."""
+        """Compute and keep the transition of a state by a character: a number, or `_MATCHED`."""
         state = self._states[number]
-        moved = state[0].moved(state, character)
-        if self._size > MAX_MOVES_SIZE:
+        following = state[0].next_state(state, character)
+        if self._size > MAX_TRANSITIONS_SIZE:
             self.forget()
             number = self.number(state)
-        self._size += _MOVE_SIZE
-        found = _MATCHED if moved is None else self.number(moved)
+        self._size += _TRANSITION_SIZE
+        found = _MATCHED if following is None else self.number(following)
         self.known[number, character] = found
         return found
 
@@ -137,14 +137,14 @@ class Pattern:
 
     Attributes:
         text: the expression.
-        size: of its program.
+        size: the size of its program.
     """
 
     def __init__(self, text: str) -> None:
-        """Read an expression.
+        """Parse an expression.
 
         Raises:
-            ValueError: it is none, or it looks back or ahead; in words.
+            ValueError: it is malformed, or it needs lookahead, lookbehind or a backreference.
         """
         self.text = text
         self._position = 0
@@ -154,53 +154,53 @@ class Pattern:
         self._program = (*code, (_Op.MATCH, None))
         self.size = sum(1 + len(argument) if op is _Op.CHARACTER else 1 for op, argument in code)
 
-    def search(self, text: str, spend: Callable[[int], None], moves: Moves) -> bool:
-        """Whether the expression matches anywhere in a text.
+    def search(self, text: str, spend: Callable[[int], None], transitions: Transitions) -> bool:
+        """Return whether the expression matches anywhere in a text.
 
         Args:
             text: the text.
-            spend: told of the work, before it is done, in units of some microseconds.
-            moves: what other searches of the same check have found out.
+            spend: called before each piece of work with its size, in units of about 2 µs.
+            transitions: those that the searches of the same check share.
         """
-        # Most moves are known; one that is not takes as long as the program is.
+        # Most transitions are known. A new one takes time in proportion to the program.
         spend(1 + len(text) // 10)
-        state = moves.number((self, b"", None))
+        state = transitions.number((self, b"", None))
         for character in chain(text, ("",)):
-            moved = moves.known.get((state, character))
-            if moved is None:
+            following = transitions.known.get((state, character))
+            if following is None:
                 spend(1 + self.size // 4)
-                moved = moves.add(state, character)
-            state = moved
+                following = transitions.add(state, character)
+            state = following
             if state == _MATCHED:
                 return True
         return False
 
-    def moved(self, state: _State, character: str) -> _State | None:
+    def next_state(self, state: _State, character: str) -> _State | None:
         """Return the state after a character, or None where the expression has matched.
 
-        An empty character stands for the end of the text.
+        An empty character is the end of the text.
         """
-        _, places, before = state
+        _, positions, before = state
         of_word = _in(character, _WORD)
         found: set[int] = set()
         seen: set[int] = set()
-        # The expression can begin to match anywhere.
-        waiting = [0, *array(_PLACE, places)]
+        # Position 0: the expression can begin to match anywhere.
+        waiting = [0, *array(_POSITION, positions)]
         while waiting:
-            place = waiting.pop()
-            if place in seen:
+            position = waiting.pop()
+            if position in seen:
                 continue
-            seen.add(place)
-            op, argument = self._program[place]
+            seen.add(position)
+            op, argument = self._program[position]
             if op is _Op.CHARACTER:
                 if _in(character, argument):
-                    found.add(place + 1)
+                    found.add(position + 1)
             elif op is _Op.MATCH:
                 return None
             elif op is _Op.JUMP:
-                waiting.append(place + argument)
+                waiting.append(position + argument)
             elif op is _Op.FORK:
-                waiting += (place + 1, place + argument)
+                waiting += (position + 1, position + argument)
             elif (
                 before is None
                 if op is _Op.START
@@ -208,16 +208,16 @@ class Pattern:
                 if op is _Op.END
                 else (bool(before) is not of_word) is argument
             ):
-                waiting.append(place + 1)
-        return self, array(_PLACE, sorted(found)).tobytes(), of_word
+                waiting.append(position + 1)
+        return self, array(_POSITION, sorted(found)).tobytes(), of_word
 
-    # Reading. `_position` is that of the next character.
+    # Parsing. `_position` is the index of the next character.
 
     def _error(self, details: str) -> ValueError:
         return ValueError(f"the pattern {self.text[:200]!r}: {details}")
 
     def _taken(self, expected: str) -> bool:
-        """Whether a string comes next; it is then behind us."""
+        """Return whether a string comes next, and skip it if it does."""
         found = self.text.startswith(expected, self._position)
         if found:
             self._position += len(expected)
@@ -231,7 +231,7 @@ class Pattern:
 
     def _alternatives(self, depth: int) -> _Code:
         if depth > MAX_GROUPS:
-            raise self._error(f"more than {MAX_GROUPS} groups in each other")
+            raise self._error(f"more than {MAX_GROUPS} nested groups")
         branches = [self._sequence(depth)]
         size = 0
         while self._taken("|"):
@@ -256,7 +256,7 @@ class Pattern:
         return code
 
     def _repeated(self, code: _Code) -> _Code:
-        """Return what a quantifier that comes next makes of a piece of code."""
+        """Apply the quantifier that comes next, if any, to the code of an atom."""
         found = _QUANTIFIER.match(self.text, self._position)
         if found is None:
             return code
@@ -268,11 +268,11 @@ class Pattern:
             least = int(least_text)
             most = int(most_text) if most_text else None if comma else least
         if most is not None and most < least:
-            raise self._error("a repetition with its least above its most")
+            raise self._error("a repetition whose minimum is larger than its maximum")
         if _QUANTIFIER.match(self.text, self._position) or self._taken("+"):
             raise self._error("a repetition of a repetition")
         if most == 0:
-            # It stays, so that the size of a program is what reading it took.
+            # The code stays: the size of a program bounds the time of parsing it.
             return [(_Op.JUMP, len(code) + 1), *code]
         copies = least if most is None else most
         if max(copies, 1) * (len(code) + 1) > MAX_PROGRAM:
@@ -301,7 +301,7 @@ class Pattern:
         if character in "*+?":
             raise self._error("nothing to repeat")
         if character == "(":
-            raise self._error("it looks ahead or back, or sets flags, which is not supported")
+            raise self._error("lookahead, lookbehind and flags are not supported")
         if character == ".":
             return [(_Op.CHARACTER, _ANY)]
         if character == "[":
@@ -324,7 +324,7 @@ class Pattern:
         ranges: list[tuple[int, int]] = []
         while not self._taken("]"):
             low = self._set_item()
-            # A "-" that stands last is one.
+            # A "-" before the "]" is a character.
             last = self.text.startswith("-]", self._position)
             if len(low) == 1 and not last and self._taken("-"):
                 high = self._set_item()
@@ -341,7 +341,7 @@ class Pattern:
         return _of("\b") if self._taken("b") else self._escape()
 
     def _escape(self) -> _Ranges:
-        """Return what a backslash makes of what comes next: a character, or a class."""
+        """Parse what follows a backslash: a character, or a class."""
         found = _CODE_POINT.match(self.text, self._position)
         if found is not None:
             self._position = found.end()
@@ -358,7 +358,7 @@ class Pattern:
 
 
 def _in(character: str, ranges: _Ranges) -> bool:
-    """Whether a character, if there is one, is in the ranges."""
+    """Return whether a character is in the ranges; False for the empty one."""
     if not character:
         return False
     code = ord(character)

@@ -1,10 +1,9 @@
-"""JSON Schema, as strangers' tools describe their arguments with it.
+"""JSON Schema: checks a tool's arguments against the schema of an untrusted plugin.
 
-A schema is data here: it is neither compiled nor written into code, so that a hostile one can cost
-its reader no more than `MAX_STEPS`. The keywords are those of the validation vocabularies of drafts
-06 to 2020-12, in `_KEYWORDS`. Unknown ones say nothing, and `format`, `default` and what is about
-content describe only, as the specification has it. `$ref` reaches the schema's own parts only: no
-other document is ever opened.
+A schema is data: it is neither compiled nor written into code, so a hostile schema costs at most
+`MAX_WORK`. `_KEYWORDS` has the keywords of the validation vocabularies of drafts 06 to 2020-12.
+Unknown keywords are ignored. `format`, `default` and the keywords about content are annotations, as
+in the specification. `$ref` refers to parts of the same schema: no other document is opened.
 """
 
 from __future__ import annotations
@@ -15,33 +14,33 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from purewasm_plugins.support.json_text import MAX_NESTING, check_value, read_json, write_json
-from purewasm_plugins.tools.schema.patterns import Moves, Pattern
+from purewasm_plugins.tools.schema.patterns import Pattern, Transitions
 
 __all__ = ["Schema"]
 
-#: What checking one value may take: a step is a schema applied, or a value looked at, some 2 µs.
-MAX_STEPS = 1_000_000
+#: The most work of one check. A unit of work applies a schema or reads a value, in about 2 µs.
+MAX_WORK = 1_000_000
 
-#: Characters of a schema as compact JSON, and operations of all its patterns. An agent reads it.
+#: The most characters of a schema as compact JSON, and the most operations of its patterns.
 MAX_SIZE = 1_000_000
 MAX_OPERATIONS = 50_000
 
-#: Digits of an integer that is compared as text or divided, which takes the square of them. JSON
-#: that Python reads has no more; and the bits of such an integer.
+#: The most digits of an integer that is compared as text or divided, in time quadratic in them, and
+#: its bits. Python's `json` reads no longer integers.
 MAX_DIGITS = 4_300
 _MAX_BITS = math.ceil(MAX_DIGITS * math.log2(10))
 
-_TOO_DEEP = "they, or the schema, are nested too deep"
+_TOO_DEEP = "the arguments or the schema are nested too deep"
 
 
-#: Where a value is: the name of the outermost, or the place of what it is in, and the key there.
+#: Where a value is: the name of the outermost value, or the place of its container and its key.
 Place = str | tuple[Any, str | int]
 
 
 class Mismatch(ValueError):
     """A value that a schema forbids.
 
-    It is worded when it is shown: most are caught, where a schema has several possibilities.
+    The message is made when it is read: most mismatches are caught, as in `anyOf`.
     """
 
     def __init__(self, place: Place, words: str, *arguments: Any) -> None:
@@ -60,27 +59,27 @@ class Mismatch(ValueError):
 
 
 class Schema:
-    """A JSON Schema that has been looked at: every keyword has the form it must have."""
+    """A JSON Schema whose keywords all have the form that the specification demands."""
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
-        """Look at a schema.
+        """Check a schema itself.
 
         Raises:
-            ValueError: it is none, or uses what is not supported; in words.
+            ValueError: it is not a JSON Schema, or uses what is not supported.
         """
         if not isinstance(schema, Mapping):
-            raise ValueError(f"{_shown(schema)} stands where a schema must")
+            raise ValueError(f"{_shown(schema)} is not a schema")
         text = write_json(dict(schema))
         if len(text) > MAX_SIZE:
             raise ValueError(f"it has more than {MAX_SIZE} characters")
-        # A copy: the caller cannot change it later.
+        # A copy: the caller may change the original.
         self._root = read_json(text)
-        #: By `$ref`.
+        #: The parts of the schema by `$ref`.
         self.targets: dict[str, Any] = {}
-        #: By its text.
+        #: The patterns by their texts.
         self.patterns: dict[str, Pattern] = {}
         self._operations = 0
-        # A schema is looked at once, however often it is referred to.
+        # A part is checked once, however many references it has.
         seen: set[int] = set()
         waiting: list[Any] = [self._root]
         while waiting:
@@ -88,13 +87,13 @@ class Schema:
             if isinstance(part, bool) or id(part) in seen:
                 continue
             if not isinstance(part, dict):
-                raise ValueError(f"{_shown(part)} stands where a schema must")
+                raise ValueError(f"{_shown(part)} is not a schema")
             seen.add(id(part))
             for name, argument in part.items():
                 keyword = _KEYWORDS.get(name)
                 if keyword is not None:
                     if not keyword.fits(argument):
-                        message = f"{name!r} must be {keyword.form}, and not {_shown(argument)}"
+                        message = f"{name!r} must be {keyword.form}, not {_shown(argument)}"
                         raise ValueError(message)
                     waiting += keyword.parts(argument)
                     if name == "pattern":
@@ -109,11 +108,11 @@ class Schema:
         """Check a value.
 
         Args:
-            value: as `json` makes them.
-            name: what errors call it.
+            value: a value as the `json` module makes it.
+            name: its name in errors.
 
         Raises:
-            ValueError: the schema forbids it, or this cannot be found out; in words.
+            ValueError: the schema forbids it, or the check exceeds a bound.
         """
         check_value(value)
         check = _Check(self)
@@ -122,8 +121,8 @@ class Schema:
         except RecursionError:
             raise ValueError(_TOO_DEEP) from None
         finally:
-            # An error that is kept holds on to the check.
-            check.moves.forget()
+            # The traceback of an error refers to the check: do not keep its memory with it.
+            check.transitions.forget()
 
     def _read_patterns(self, texts: Iterable[str]) -> None:
         for text in texts:
@@ -131,43 +130,43 @@ class Schema:
                 self.patterns[text] = Pattern(text)
                 self._operations += self.patterns[text].size
                 if self._operations > MAX_OPERATIONS:
-                    raise ValueError("its patterns are too large together")
+                    raise ValueError("the patterns are too large in total")
 
     def _found(self, reference: str) -> Any:
-        """Return the part that a reference is to."""
+        """Return the part of the schema that a reference refers to."""
         if reference not in ("", "#") and not reference.startswith("#/"):
             details = "a schema can refer to its own parts only, as in '#/definitions/item'"
-            raise ValueError(f"it refers to {_shown(reference)}, and {details}")
+            raise ValueError(f"the reference {_shown(reference)} is not supported: {details}")
         if "%" in reference:
-            # Imported here: it is hardly ever needed.
+            # Imported here: few schemas need it.
             from urllib.parse import unquote
 
             reference = unquote(reference)
         part: Any = self._root
-        for step in reference.split("/")[1:]:
-            step = step.replace("~1", "/").replace("~0", "~")
+        for key in reference.split("/")[1:]:
+            key = key.replace("~1", "/").replace("~0", "~")
             try:
-                part = part[int(step) if isinstance(part, list) else step]
+                part = part[int(key) if isinstance(part, list) else key]
             except (LookupError, TypeError, ValueError):
-                raise ValueError(f"it has no part {_shown(reference)}") from None
+                raise ValueError(f"the schema has no part {_shown(reference)}") from None
         return part
 
 
 class _Check:
-    """One check of a value: what it has taken, and how deep it is."""
+    """One check of a value: its work so far, and its depth."""
 
     def __init__(self, schema: Schema) -> None:
         self.schema = schema
-        #: What the patterns remember goes with the check.
-        self.moves = Moves()
-        self._steps = 0
+        #: The searches of this check share them.
+        self.transitions = Transitions()
+        self._work = 0
         self._depth = 0
 
     def apply(self, part: Any, value: Any, place: Place) -> None:
         """Check a value against a part of the schema."""
         self.spend(1)
         if part is False:
-            raise Mismatch(place, "must not be there")
+            raise Mismatch(place, "is not allowed")
         if part is True:
             return
         if self._depth == MAX_NESTING:
@@ -181,27 +180,31 @@ class _Check:
             self._depth -= 1
 
     def fits(self, part: Any, value: Any, place: Place) -> bool:
-        """Whether a value is one that a part of the schema allows."""
+        """Return whether a part of the schema allows a value."""
         try:
             self.apply(part, value, place)
         except Mismatch:
-            # Coming back by an exception takes as long.
+            # The exception costs about three units.
             self.spend(3)
             return False
         return True
 
-    def spend(self, steps: int) -> None:
-        """Note what is about to be done."""
-        self._steps += steps
-        if self._steps > MAX_STEPS:
-            raise ValueError(f"they take more than {MAX_STEPS} steps to check")
+    def spend(self, work: int) -> None:
+        """Count work before it is done.
+
+        Raises:
+            ValueError: the check has taken more than `MAX_WORK`.
+        """
+        self._work += work
+        if self._work > MAX_WORK:
+            raise ValueError(f"the check takes more than {MAX_WORK} units of work")
 
     def matches(self, pattern: str, text: str) -> bool:
-        """Whether a pattern of the schema matches in a text."""
-        return self.schema.patterns[pattern].search(text, self.spend, self.moves)
+        """Return whether a pattern of the schema matches in a text."""
+        return self.schema.patterns[pattern].search(text, self.spend, self.transitions)
 
     def identity(self, value: Any) -> str:
-        """Return a text that values have in common if they are equal, as JSON has it: 1 is 1.0."""
+        """Return a text that is the same for values that are equal in JSON, such as 1 and 1.0."""
         if isinstance(value, dict):
             members = (f"{key!r}:{self.identity(value[key])}" for key in sorted(value))
             text = f"{{{','.join(members)}}}"
@@ -216,7 +219,7 @@ class _Check:
         return text
 
 
-# What arguments of keywords can be.
+# The forms of the arguments of keywords.
 
 
 def _is_number(value: Any) -> bool:
@@ -251,7 +254,7 @@ def _is_types(value: Any) -> bool:
     return all(isinstance(name, str) and name in _TYPES for name in names)
 
 
-# Which of them are schemas.
+# The schemas in the arguments of keywords.
 
 
 def _none(argument: Any) -> Iterable[Any]:
@@ -278,7 +281,7 @@ def _values_but_lists(argument: Any) -> Iterable[Any]:
     return [value for value in argument.values() if not _is_strings(value)]
 
 
-# The rules: what a keyword demands of a value. `part` is the schema that it stands in.
+# The rules: what a keyword demands of a value. `part` is the schema that has the keyword.
 
 
 def _ref(check: _Check, argument: Any, value: Any, place: Place, part: Any) -> None:
@@ -309,18 +312,18 @@ def _all_of(check: _Check, argument: Any, value: Any, place: Place, part: Any) -
 
 def _any_of(check: _Check, argument: Any, value: Any, place: Place, part: Any) -> None:
     if not any(check.fits(item, value, place) for item in argument):
-        raise Mismatch(place, "fits none of what is possible")
+        raise Mismatch(place, "must fit one of the schemas of anyOf, and fits none")
 
 
 def _one_of(check: _Check, argument: Any, value: Any, place: Place, part: Any) -> None:
     found = sum(check.fits(item, value, place) for item in argument)
     if found != 1:
-        raise Mismatch(place, "must fit one of what is possible, and fits {}", found)
+        raise Mismatch(place, "must fit one schema of oneOf, and fits {}", found)
 
 
 def _not(check: _Check, argument: Any, value: Any, place: Place, part: Any) -> None:
     if check.fits(argument, value, place):
-        raise Mismatch(place, "is what it must not be")
+        raise Mismatch(place, "fits the schema of not")
 
 
 def _if(check: _Check, argument: Any, value: Any, place: Place, part: Any) -> None:
@@ -336,7 +339,7 @@ def _multiple_of(check: _Check, argument: Any, value: Any, place: Place, part: A
     if not _is_number(value):
         return
     if isinstance(value, int) or math.isfinite(value):
-        # As they are written: 0.3 is a multiple of 0.1.
+        # Compared as decimals: 0.3 is a multiple of 0.1.
         (dividend, exponent), (divisor, other) = _decimal(value), _decimal(argument)
         dividend *= 10 ** max(exponent - other, 0)
         divisor *= 10 ** max(other - exponent, 0)
@@ -347,7 +350,7 @@ def _multiple_of(check: _Check, argument: Any, value: Any, place: Place, part: A
 
 
 def _decimal(number: int | float) -> tuple[int, int]:
-    """Split a finite number as it is written: an integer, and the power of ten that multiplies it.
+    """Split a finite number into a decimal integer and the power of ten that multiplies it.
 
     Raises:
         ValueError: it has more than `MAX_DIGITS` digits.
@@ -360,9 +363,13 @@ def _decimal(number: int | float) -> tuple[int, int]:
 
 
 def _bounded(number: int) -> int:
-    """Return the integer; raise a ValueError where it has more than `MAX_DIGITS` digits."""
+    """Return the integer.
+
+    Raises:
+        ValueError: it has more than `MAX_DIGITS` digits.
+    """
     if number.bit_length() > _MAX_BITS:
-        raise ValueError(f"they hold a number of more than {MAX_DIGITS} digits")
+        raise ValueError(f"a number has more than {MAX_DIGITS} digits")
     return number
 
 
@@ -373,13 +380,13 @@ def _pattern(check: _Check, argument: Any, value: Any, place: Place, part: Any) 
 
 def _unique_items(check: _Check, argument: Any, value: Any, place: Place, part: Any) -> None:
     if argument and _TYPES["array"](value) and len(set(map(check.identity, value))) < len(value):
-        raise Mismatch(place, "must have no item twice")
+        raise Mismatch(place, "must have no two equal items")
 
 
 def _items(check: _Check, argument: Any, value: Any, place: Place, part: Any) -> None:
     if not _TYPES["array"](value):
         return
-    # Up to draft 2019-09 an array of schemas was here, and the rest in `additionalItems`.
+    # Up to draft 2019-09 `items` could be an array of schemas, with the rest in `additionalItems`.
     first = argument if isinstance(argument, list) else part.get("prefixItems", [])
     rest = part.get("additionalItems", True) if isinstance(argument, list) else argument
     for index, item in enumerate(value):
@@ -400,7 +407,7 @@ def _contains(check: _Check, argument: Any, value: Any, place: Place, part: Any)
         least, most = part.get("minContains", 1), part.get("maxContains", len(value))
         found = sum(check.fits(argument, item, place) for item in value)
         if not least <= found <= most:
-            words = "contains {} of what it must have {} to {} of"
+            words = "must have {1} to {2} items that fit contains, and has {0}"
             raise Mismatch(place, words, found, least, most)
 
 
@@ -457,7 +464,7 @@ def _dependencies(check: _Check, argument: Any, value: Any, place: Place, part: 
 
 
 class _Keyword(NamedTuple):
-    """A keyword: the form of its argument, the schemas in that, and what it demands."""
+    """A keyword: the form of its argument, the schemas in the argument, and its rule."""
 
     form: str
     fits: Callable[[Any], bool]
@@ -468,7 +475,7 @@ class _Keyword(NamedTuple):
 def _bound(
     types: str, measure: Callable[[Any], Any], holds: Callable[[Any, Any], bool], words: str
 ) -> _Keyword:
-    """Make the check of a keyword that keeps a number, or a size, within a bound."""
+    """Make a keyword that bounds a number or a size."""
 
     def rule(check: _Check, argument: Any, value: Any, place: Place, part: Any) -> None:
         if _TYPES[types](value) and not holds(measure(value), argument):
@@ -476,7 +483,7 @@ def _bound(
 
     if types == "number":
         return _Keyword("a number", _is_number, _none, rule)
-    return _Keyword("a number, and not negative", _is_count, _none, rule)
+    return _Keyword("a number of at least 0", _is_count, _none, rule)
 
 
 def _number(value: Any) -> Any:
@@ -507,11 +514,11 @@ _KEYWORDS = {
     "exclusiveMinimum": _bound("number", _number, operator.gt, "be more than {}"),
     "exclusiveMaximum": _bound("number", _number, operator.lt, "be less than {}"),
     "multipleOf": _Keyword("a number", _is_number, _none, _multiple_of),
-    "minLength": _bound("string", len, operator.ge, "have {} characters at least"),
-    "maxLength": _bound("string", len, operator.le, "have {} characters at most"),
+    "minLength": _bound("string", len, operator.ge, "have at least {} characters"),
+    "maxLength": _bound("string", len, operator.le, "have at most {} characters"),
     "pattern": _Keyword("a string", _is_a(str), _none, _pattern),
-    "minItems": _bound("array", len, operator.ge, "have {} items at least"),
-    "maxItems": _bound("array", len, operator.le, "have {} items at most"),
+    "minItems": _bound("array", len, operator.ge, "have at least {} items"),
+    "maxItems": _bound("array", len, operator.le, "have at most {} items"),
     "uniqueItems": _Keyword("true or false", _is_a(bool), _none, _unique_items),
     "items": _Keyword(
         "a schema, or an array of schemas", _is_a(dict, bool, list), _one_or_all, _items
@@ -519,10 +526,10 @@ _KEYWORDS = {
     "additionalItems": _Keyword(*_SCHEMA, _with_the_other),
     "prefixItems": _Keyword(*_SCHEMAS, _prefix_items),
     "contains": _Keyword(*_SCHEMA, _contains),
-    "minContains": _Keyword("a number, and not negative", _is_count, _none, _with_the_other),
-    "maxContains": _Keyword("a number, and not negative", _is_count, _none, _with_the_other),
-    "minProperties": _bound("object", len, operator.ge, "have {} properties at least"),
-    "maxProperties": _bound("object", len, operator.le, "have {} properties at most"),
+    "minContains": _Keyword("a number of at least 0", _is_count, _none, _with_the_other),
+    "maxContains": _Keyword("a number of at least 0", _is_count, _none, _with_the_other),
+    "minProperties": _bound("object", len, operator.ge, "have at least {} properties"),
+    "maxProperties": _bound("object", len, operator.le, "have at most {} properties"),
     "required": _Keyword(*_NAMES, _required),
     "properties": _Keyword(*_NAMED, _properties),
     "patternProperties": _Keyword(*_NAMED, _pattern_properties),

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from purewasm_plugins.tools.schema.patterns import MAX_GROUPS, MAX_PROGRAM, Moves, Pattern
+from purewasm_plugins.tools.schema.patterns import MAX_GROUPS, MAX_PROGRAM, Pattern, Transitions
 
 
 def matches(pattern: str, text: str) -> bool:
-    return Pattern(pattern).search(text, lambda steps: None, Moves())
+    return Pattern(pattern).search(text, lambda work: None, Transitions())
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def matches(pattern: str, text: str) -> bool:
 def test_matching(pattern: str, fitting: list[str], others: list[str]) -> None:
     compiled = Pattern(pattern)
     for text in (*fitting, *others):
-        assert compiled.search(text, lambda steps: None, Moves()) is (text in fitting), text
+        assert compiled.search(text, lambda work: None, Transitions()) is (text in fitting), text
 
 
 @pytest.mark.parametrize(
@@ -62,16 +62,16 @@ def test_matching(pattern: str, fitting: list[str], others: list[str]) -> None:
         ("a**", "repetition of a repetition"),
         ("a*+", "repetition of a repetition"),
         ("a{2}{3}", "repetition of a repetition"),
-        ("a{3,2}", "least above its most"),
+        ("a{3,2}", "minimum is larger"),
         ("[b-a]", "bad range"),
         (r"[a-\d]", "bad range"),
         (r"(a)\1", "not supported"),
         (r"\p{L}", "not supported"),
-        ("(?=a)", "ahead or back"),
-        ("(?!a)", "ahead or back"),
-        ("(?<=a)", "ahead or back"),
+        ("(?=a)", "lookahead, lookbehind"),
+        ("(?!a)", "lookahead, lookbehind"),
+        ("(?<=a)", "lookahead, lookbehind"),
         ("(?i)a", "flags"),
-        ("(?P=a)", "ahead or back"),
+        ("(?P=a)", "lookahead, lookbehind"),
         ("a{5001}", "too large"),
         ("((a{100}){100}){100}", "too large"),
         ("a" * 1_000_000, "too large"),
@@ -79,7 +79,7 @@ def test_matching(pattern: str, fitting: list[str], others: list[str]) -> None:
         ("(a{4999}){0}" * 80_000, "too large"),
         ("(a{0,2499}){0}" * 70_000, "too large"),
         (f"({'a|' * 2_000}){{0}}" * 200, "too large"),
-        ("(" * 1_000_000, "groups in each other"),
+        ("(" * 1_000_000, "nested groups"),
     ],
     ids=lambda value: value[:20],
 )
@@ -121,5 +121,5 @@ def test_the_work_grows_with_the_text_only(pattern: str) -> None:
     """What takes Python's own for ever."""
     spent: list[int] = []
     compiled = Pattern(pattern)
-    assert not compiled.search("a" * 10_000 + "!", spent.append, Moves())
+    assert not compiled.search("a" * 10_000 + "!", spent.append, Transitions())
     assert sum(spent) < 10_000 + 1_000 * MAX_PROGRAM
