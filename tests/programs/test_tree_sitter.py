@@ -1,6 +1,6 @@
 """tree-sitter and two of its languages: modules that are linked to each other while they run.
 
-The core gets its memory, table and globals from the host; a language shares them, is told where its
+The core gets its memory, table and globals from the host; a language shares them, receives where its
 own data and functions go, and imports functions of the core.
 """
 
