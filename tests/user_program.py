@@ -17,6 +17,8 @@ from purewasm_plugins import (
     Limits,
     Memory,
     MemoryType,
+    Module,
+    PluginOptions,
     PureWasmError,
     ResourceLimits,
     Table,
@@ -52,6 +54,34 @@ def use_a_plugin() -> None:
         assert_type(str(error), str)
     else:
         raise AssertionError("the plugin has no such tool")
+
+
+def use_options() -> None:
+    """Give one record of options to a plugin, a manager and one plugin of it."""
+    options = PluginOptions(engine="translator", limits=ResourceLimits(timeout=2.0))
+    with WasmPlugin.load(example("echo"), options) as plugin:
+        assert_type(plugin, WasmPlugin)
+        assert_type(plugin.options, PluginOptions)
+        assert plugin.execute_tool("echo", "x") == "x"
+    manager = WasmPluginManager(options)
+    manager.load(example("echo"), PluginOptions(limits=ResourceLimits(fuel=1_000_000)))
+    registry = ToolRegistry()
+    assert manager.register_all(registry, prefix="my_", replace=True).failed == ()
+    result = registry.execute(ToolCall("my_echo", {"input": "x"}))
+    assert_type(result.exception, BaseException | None)
+    assert (result.success, result.output) == (True, "x")
+
+
+def use_a_module() -> None:
+    """Compile a module once, see what it has, and run it twice."""
+    module = assert_type(Module.compile(example("echo")), Module)
+    assert isinstance(module.exports["memory"], MemoryType)
+    assert isinstance(module.exports["plugin_name"], FuncType)
+    assert [(entry.module, entry.name) for entry in module.imports] == []
+    for engine in ("translator", None):
+        instance = module.instantiate(engine=engine, limits=ResourceLimits(fuel=1_000_000))
+        assert_type(instance, Instance)
+        assert instance.exports.function("plugin_tools_count")() == 1
 
 
 def use_a_registry() -> None:
@@ -139,6 +169,8 @@ def read_a_trap() -> None:
 
 if __name__ == "__main__":
     use_a_plugin()
+    use_options()
+    use_a_module()
     use_a_registry()
     use_an_instance()
     make_imports()

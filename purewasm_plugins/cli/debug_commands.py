@@ -275,7 +275,7 @@ class Commands:
             where = f"{line.offset:#x} in {name}: {line.text.partition('  ;;')[0]}"
             condition = f"  if {point.condition.text}" if point.condition else ""
             after = f"  after {point.hit_count}" if point.hit_count > 1 else ""
-            hits = f"  (stopped {point.hits} times)" if point.hits else ""
+            hits = _hits(point.hits)
             self._say(f"{point.number:>3}  break  {where}{condition}{after}{hits}")
         for watchpoint in session.stops.watchpoints.values():
             match watchpoint.kind:
@@ -289,7 +289,7 @@ class Commands:
                     function = session.program.function_name(watchpoint.function)
                     what = f"local {local or watchpoint.index} of {function}"
             condition = f"  if {watchpoint.condition.text}" if watchpoint.condition else ""
-            hits = f"  (stopped {watchpoint.hits} times)" if watchpoint.hits else ""
+            hits = _hits(watchpoint.hits)
             self._say(f"{watchpoint.number:>3}  watch  {what}{condition}{hits}")
 
     def _last(self, rest: str) -> None:
@@ -461,3 +461,8 @@ def _count(text: str, least: int = 1) -> int:
     if not (plain.isascii() and plain.isdigit()) or int(plain) < least:
         raise Refused(f"'{visible(text, 20)}' is not a number from {least} up")
     return int(plain)
+
+
+def _hits(count: int) -> str:
+    """Word how often a breakpoint or watchpoint stopped the session."""
+    return f"  (stopped {count} time{'s' * (count != 1)})" if count else ""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from purewasm_plugins.debugger.engines import DebugEngine
 from purewasm_plugins.debugger.machine.program import Program
 from purewasm_plugins.engine.instantiate import instantiate
-from purewasm_plugins.engine.reference.stepping import DebugEngine
 from purewasm_plugins.engine.stepping import machine_of
 from purewasm_plugins.errors import LocationError, StringError, ToolExecutionError, WasmError
 from purewasm_plugins.plugin import WasmPlugin

@@ -27,9 +27,15 @@ from purewasm_plugins.debugger.memory import check_range, memory_bytes
 from purewasm_plugins.debugger.stops import Stops
 from purewasm_plugins.debugger.view import View
 from purewasm_plugins.engine.stepping import machine_of
-from purewasm_plugins.errors import DebuggerError, StringError, ToolExecutionError
+from purewasm_plugins.errors import (
+    DebuggerError,
+    StringError,
+    ToolExecutionError,
+    ToolFailedError,
+    WasmError,
+)
 from purewasm_plugins.plugin import WasmPlugin
-from purewasm_plugins.plugin.abi import exported_memory, required_function
+from purewasm_plugins.plugin.abi import exported_memory, optional_function, required_function
 from purewasm_plugins.plugin.strings import read_string
 from purewasm_plugins.runtime.instance import Function, Instance
 from purewasm_plugins.runtime.memory import Memory
@@ -146,6 +152,7 @@ class DebugSession:
         self.view = View(self._execution)
         self._watcher = self._execution.watcher
         self._continue: Callable[[int | None], Stop] = self.resume
+        self._outcome: str | ToolExecutionError | None = None
 
     @property
     def program(self) -> Program:
@@ -193,17 +200,37 @@ class DebugSession:
     def output(self) -> str | None:
         """The output of the tool; None before it has finished.
 
+        Where the plugin exports `plugin_tool_error`, the first use of this property at the end of
+        the call runs that function. It is no part of the history, and its effects on the instance
+        are undone.
+
         Raises:
-            ToolExecutionError: what the tool returned points at no string.
+            ToolFailedError: the tool reported that it failed.
+            ToolExecutionError: what the tool returned points at no string, or `plugin_tool_error`
+                trapped.
         """
-        results = self.stop.results
-        if not results or self._output_memory is None:
+        results, memory = self.stop.results, self._output_memory
+        if not results or memory is None:
             return None
-        limit = self._instance.limits.output_bytes
+        if self._outcome is None:
+            pointer = results[0]
+            self._outcome = self._execution.aside(lambda: self._find_outcome(pointer, memory))
+        if isinstance(self._outcome, ToolExecutionError):
+            raise self._outcome.with_traceback(None)
+        return self._outcome
+
+    def _find_outcome(self, pointer: int, memory: Memory) -> str | ToolExecutionError:
+        """Return the output that a tool has returned a pointer to, or the error of its failure."""
+        report = optional_function(self._instance, "plugin_tool_error")
         try:
-            return read_string(self._output_memory, results[0] & 0xFFFFFFFF, limit)
+            failure = 0 if report is None else report()
+            address = (failure or pointer) & 0xFFFFFFFF
+            text = read_string(memory, address, self._instance.limits.output_bytes)
         except StringError as error:
-            raise ToolExecutionError(self._tool, str(error)) from None
+            return ToolExecutionError(self._tool, str(error))
+        except WasmError as error:
+            return ToolExecutionError(self._tool, error.summary)
+        return ToolFailedError(self._tool, text) if failure else text
 
     # Forwards
 

@@ -35,11 +35,6 @@ from purewasm_plugins.wasm.types import (
 #: The names that `engine_named` takes, the default first.
 ENGINES = ("translator", "pywasm")
 
-_NO_PYWASM = (
-    "the package pywasm is not installed; `python -m pip install purewasm-plugins` brings it along,"
-    " and the engine 'translator' does not need it"
-)
-
 
 def engine_named(engine: str | Engine | None, cache: CodeCache | None = None) -> Engine:
     """Return the engine of that name; the default one for None.
@@ -58,12 +53,7 @@ def engine_named(engine: str | Engine | None, cache: CodeCache | None = None) ->
 
         return Translator(cache=cache)
     if engine == "pywasm":
-        try:
-            from purewasm_plugins.engine.reference.engine import Interpreter
-        except ModuleNotFoundError as error:
-            if error.name != "pywasm":
-                raise
-            raise UnknownEngineError(engine, ENGINES, _NO_PYWASM) from None
+        from purewasm_plugins.engine.reference.engine import Interpreter
 
         return Interpreter()
     if isinstance(engine, str):

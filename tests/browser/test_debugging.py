@@ -45,6 +45,28 @@ def open_call(ask: Ask, fixture_data: Data) -> Callable[..., Any]:
     return open_call
 
 
+@pytest.fixture
+def finished(ask: Ask, open_call: Callable[..., Any]) -> Callable[..., Any]:
+    """`finished(fixture, input)`: the state at the end of a call of its first tool."""
+
+    def finished(name: str, input: str) -> Any:
+        open_call(name, input)
+        return ask("move", move="run")
+
+    return finished
+
+
+def test_the_output_and_a_failure_that_the_tool_reports(finished: Callable[..., Any]) -> None:
+    assert finished("reports_errors", "fine")["output"] == {
+        "error": None,
+        "text": "fine",
+        "length": 4,
+    }
+    failed = finished("reports_errors", "!")["output"]
+    assert failed["error"] == "Tool 'check' failed: the input begins with !"
+    assert failed["text"] == ""
+
+
 def here(state: Any) -> tuple[int, int]:
     return state["function"], state["offset"]
 

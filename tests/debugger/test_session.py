@@ -14,9 +14,10 @@ from purewasm_plugins.debugger import (
     StopReason,
 )
 from purewasm_plugins.debugger.machine import history
-from purewasm_plugins.errors import ToolExecutionError
+from purewasm_plugins.errors import ToolExecutionError, ToolFailedError
 from tests.conftest import assemble, fixture_bytes
 from tests.debugger.programs import FACTORIALS, start, state, text
+from tests.plugin.conftest import PARTS
 
 
 @pytest.fixture
@@ -293,3 +294,65 @@ def test_back_out_to_the_call(session: DebugSession) -> None:
     session.step_back_out()
     assert text(session).startswith("call_indirect")
     assert session.step_back_out().reason is StopReason.ENTRY
+
+
+@pytest.mark.parametrize(
+    ("input", "error", "words"),
+    [
+        ("!", ToolFailedError, "Tool 'check' failed: the input begins with !"),
+        ("?", ToolExecutionError, "lies past the end of memory"),
+        ("#", ToolExecutionError, "unreachable in plugin_tool_error"),
+    ],
+)
+def test_a_failure_that_the_tool_reports(
+    input: str, error: type[ToolExecutionError], words: str
+) -> None:
+    session = DebugSession(plugin("reports_errors"), "check", input)
+    session.stops.add_breakpoint("plugin_tool_error")
+    end = session.resume()
+    assert end.reason is StopReason.FINISHED
+    before = state(session), session.last_step, session.history_size
+    for _ in range(2):
+        with pytest.raises(error, match=words) as raised:
+            _ = session.output
+        assert type(raised.value) is error
+    assert (state(session), session.last_step, session.history_size) == before
+    assert session.stop is end
+    assert all(point.hits == 0 for point in session.stops.breakpoints.values())
+    # It can be walked as before.
+    assert session.step_back().step == session.last_step - 1
+    assert session.output is None
+    assert session.go_to(0).step == 0
+    assert session.resume().results == end.results
+
+
+ASKED = """
+    (import "env" "asked" (func $asked))
+    (global $count (mut i32) (i32.const 0))
+    (func (export "plugin_tool_error") (result i32)
+      (call $asked)
+      (drop (memory.grow (i32.const 1)))
+      (global.set $count (i32.add (global.get $count) (i32.const 1)))
+      (i32.store8 (i32.const 0) (i32.const 65))
+      (if (result i32) (i32.eq (global.get $count) (i32.const 1))
+        (then (i32.const 0)) (else (i32.const 16))))
+"""
+
+
+def test_the_question_for_a_failure_has_no_effect() -> None:
+    asked: list[int] = []
+    loaded = WasmPlugin.load_from_bytes(
+        assemble(f"(module {ASKED} {' '.join(PARTS.values())})"),
+        engine="pywasm",
+        imports={"env": {"asked": lambda: asked.append(1)}},
+    )
+    session = DebugSession(loaded, 0, "text")
+    session.resume()
+    before = session.view.memory_size(), session.view.read_memory(0, 1), session.view.globals()
+    output = session.output
+    session.go_to(0)
+    session.resume()
+    assert session.output == output
+    assert asked == [1], "the tool was asked twice"
+    after = session.view.memory_size(), session.view.read_memory(0, 1), session.view.globals()
+    assert after == before

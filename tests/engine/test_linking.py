@@ -195,13 +195,22 @@ instantiate(b"\\0asm\\1\\0\\0\\0")
 try:
     instantiate(b"\\0asm\\1\\0\\0\\0", engine="pywasm")
 except UnknownEngineError as error:
-    print(error)
+    print(error, error.available)
+import purewasm_plugins.debugger
+for engine in (purewasm_plugins.debugger.DebugEngine, purewasm_plugins.debugger.CoverageEngine):
+    try:
+        engine()
+    except UnknownEngineError as error:
+        print(error)
 """
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert done.stdout.startswith("the engine 'pywasm' cannot run here: the package pywasm is not")
-    assert "pip install" in done.stdout
+    first, *others = done.stdout.splitlines()
+    assert "pip install" in first
+    assert first.endswith("('translator', 'pywasm')")
+    assert [other in first for other in others] == [True, True]
 
 
 @pytest.mark.parametrize("given", ["text", None, 5, ["\0asm"]])

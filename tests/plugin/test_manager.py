@@ -207,6 +207,49 @@ def test_a_plugin_that_cannot_be_registered_is_refused_alone(
     assert registry.execute(ToolCall("limited.echo", {"input": "x"})).output == "x"
 
 
+@pytest.mark.parametrize(
+    ("prefix", "names"),
+    [
+        (None, ["echo", "greet"]),
+        ("", ["echo", "greet"]),
+        ("my_", ["my_echo", "my_greet"]),
+        ("{plugin}.", ["echo.echo", "hello.greet"]),
+        ("{plugin}_{plugin}_", ["echo_echo_echo", "hello_hello_greet"]),
+        ("{other}", ["{other}echo", "{other}greet"]),
+    ],
+)
+def test_a_prefix_for_all(
+    manager: WasmPluginManager, fixture_data: FixtureData, prefix: str | None, names: list[str]
+) -> None:
+    for name in ("echo", "hello"):
+        manager.load_from_bytes(fixture_data(name))
+    registry = ToolRegistry()
+    assert manager.register_all(registry, prefix=prefix).failed == ()
+    assert list(registry) == names
+    (echo, _) = names
+    assert registry.execute(ToolCall(echo, {"input": "x"})).output == "x"
+    assert manager.execute_tool("echo", "echo", "x") == "x", "the plugin keeps its own names"
+
+
+def test_tools_of_one_name(manager: WasmPluginManager, fixture_data: FixtureData) -> None:
+    """Refused with the names of both plugins, replaced, or kept apart by a prefix."""
+    for name in ("echo", "limited_memory"):
+        manager.load_from_bytes(fixture_data(name))
+    registry = ToolRegistry()
+    report = manager.register_all(registry)
+    ((plugin, error),) = report.failed
+    assert (plugin.name, type(error)) == ("limited_memory", DuplicateToolError)
+    assert "'echo'" in str(error)
+    assert "limited_memory" in str(error)
+    kept = registry.get("echo")
+    assert manager.register_all(registry, replace=True).failed == ()
+    assert list(registry) == ["echo"]
+    assert registry.get("echo") is not kept
+    apart = ToolRegistry()
+    assert manager.register_all(apart, prefix="{plugin}_").failed == ()
+    assert list(apart) == ["echo_echo", "limited_memory_echo"]
+
+
 @pytest.mark.parametrize("error", [MemoryError(), RuntimeError("mine"), RecursionError("deep")])
 def test_whatever_goes_wrong_in_one_file(
     engine: str,

@@ -6,6 +6,7 @@ import contextlib
 import gc
 import multiprocessing
 import pickle
+import queue
 import threading
 import weakref
 from collections.abc import Callable
@@ -160,6 +161,30 @@ def test_pickling(load: Load) -> None:
     assert run(again) == "logged"
     with pytest.raises((AttributeError, pickle.PicklingError)):
         pickle.dumps(load("imports_host", {"env": {"log": lambda _: None}}))
+
+
+def unpicklable() -> Callable[[int], None]:
+    """Make a function of a function, which pickle cannot name."""
+    return lambda _: None
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        PluginOptions(imports={"env": {"log": lambda _: None}}),
+        PluginOptions(imports={"env": {"log": unpicklable()}}),
+        PluginOptions(imports={"env": {"log": queue.Queue().put}}),
+    ],
+)
+def test_an_import_that_cannot_be_pickled(
+    fixture_data: FixtureData, options: PluginOptions
+) -> None:
+    """The options and the plugin fail alike, and the plugin can be used afterwards."""
+    plugin = WasmPlugin.load_from_bytes(fixture_data("imports_host"), options)
+    for subject in (options, plugin):
+        with pytest.raises((AttributeError, TypeError, pickle.PicklingError)):
+            pickle.dumps(subject)
+    assert run(plugin) == "logged"
 
 
 def test_a_plugin_in_another_process(load: Load) -> None:

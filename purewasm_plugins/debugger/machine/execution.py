@@ -6,8 +6,9 @@ state: the machine is deterministic but for the results of calls out of it, whic
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from purewasm_plugins.debugger.machine import effects
 from purewasm_plugins.debugger.machine.history import History
@@ -24,6 +25,8 @@ from purewasm_plugins.wasm import Instruction
 
 #: Steps before the place that a move goes back to, where one more checkpoint is kept.
 STRIDE = 400
+
+_Result = TypeVar("_Result")
 
 
 class Execution:
@@ -104,6 +107,17 @@ class Execution:
         here = self._here
         self._here = take(self.machine, here, same_memory=here.step == self._clock.step)
         return self._here
+
+    def aside(self, action: Callable[[], _Result]) -> _Result:
+        """Return the result of an action that calls the instance, and undo its effects on it.
+
+        What it runs counts no steps, stops nowhere, and is no part of the history.
+        """
+        here = self.take()
+        try:
+            return action()
+        finally:
+            self.rewind(here)
 
     # Moves
 

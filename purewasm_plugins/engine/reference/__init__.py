@@ -12,3 +12,17 @@ pywasm leaves out, bounds wrongly or computes wrongly are hooks (`hooks`).
 - `stepping`, `stacks`: the machine that the debugger drives, and how its stack is read and saved.
 - `counting`: the machine that counts how often each instruction runs.
 """
+
+from purewasm_plugins.errors import UnknownEngineError
+
+try:
+    import pywasm  # noqa: F401
+except ModuleNotFoundError as error:
+    if error.name != "pywasm":
+        raise
+    raise UnknownEngineError(
+        "pywasm",
+        ("translator", "pywasm"),
+        "the package pywasm is not installed; `python -m pip install purewasm-plugins` brings it"
+        " along, and the engine 'translator' does not need it",
+    ) from None

@@ -34,7 +34,7 @@ class CountingList(Body):
         return _at(self, index)
 
 
-class CoverageEngine(Interpreter):
+class CountingInterpreter(Interpreter):
     """The pywasm engine, counting how often each instruction of what it links runs."""
 
     def __init__(self) -> None:

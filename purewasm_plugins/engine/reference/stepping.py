@@ -79,11 +79,8 @@ class PausingList(Body):
                 self.marks[index] = _VISITED if wanted(position) else _STEP
 
 
-class DebugEngine(Interpreter):
-    """The pywasm engine, built so that a `DebugSession` can step what runs on it.
-
-    A session makes an instance of its own, unless it is given one that runs on this engine.
-    """
+class SteppedInterpreter(Interpreter):
+    """The pywasm engine, built so that a debugger can step what runs on it."""
 
     def link(self, instance: Instance) -> Sequence[Callable[..., Any]]:
         """Make the functions of an instance callable; see `Engine.link`."""

@@ -23,9 +23,8 @@ PYWASM = re.compile(
 
 #: The modules of `engine/reference/` that the debugger may import: those of public engines.
 ENGINES = {
-    ("launch.py", "purewasm_plugins.engine.reference.stepping", "DebugEngine"),
-    ("__init__.py", "purewasm_plugins.engine.reference.stepping", "DebugEngine"),
-    ("__init__.py", "purewasm_plugins.engine.reference.counting", "CoverageEngine"),
+    ("engines.py", "purewasm_plugins.engine.reference.stepping", "SteppedInterpreter"),
+    ("engines.py", "purewasm_plugins.engine.reference.counting", "CountingInterpreter"),
 }
 
 
