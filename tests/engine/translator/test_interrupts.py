@@ -70,7 +70,7 @@ RAISED = (
 
 
 class Interrupted:
-    """An instance, with a host that calls back into it and swallows whatever that raises."""
+    """An instance, and a host that calls back into it and catches every exception."""
 
     def __init__(self, data: bytes) -> None:
         limits = ResourceLimits(call_depth=200)
@@ -161,7 +161,7 @@ def test_at_each_place(name: str, exception: type[BaseException], wat: Wat) -> N
             error = raised
         finally:
             sys.setprofile(None)
-        # A translation takes one for a bug of its own, a generator does so with StopIteration.
+        # A translation reports this exception as a bug; a generator converts StopIteration.
         assert error is None or isinstance(error, (exception, WasmError, RuntimeError)), at
         assert answer is None or answer == expected(called, *arguments), at
         assert gc.isenabled()
