@@ -338,7 +338,7 @@ def test_the_public_names_are_those_of_all() -> None:
 
 def test_the_top_level_of_the_repository() -> None:
     if not (ROOT / ".git").exists():
-        pytest.skip("not a git checkout: what belongs to the repository cannot be told")
+        pytest.skip("not a git checkout: the files of the repository are unknown")
     listed = subprocess.run(
         ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
     )

@@ -7,7 +7,7 @@ import sys
 
 from tests.conftest import ROOT, assemble
 
-#: Each function gives the bits of a sum or product of two NaNs that can be told apart: the lanes
+#: Each function gives the bits of a sum or product of two NaNs that are different: the lanes
 #: of its result, lowest first.
 _NANS = """(module
   (func (export "f32.add") (result i32) (i32.reinterpret_f32
