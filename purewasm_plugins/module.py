@@ -114,13 +114,13 @@ class Module:
 
     @cached_property
     def exports(self) -> Mapping[str, ExternType]:
-        """What an instance exports: name to type, in the order of the module."""
+        """The exports of an instance: name to type, in the order of the module."""
         module = self.valid.module
         return {export.name: module.export_type(export) for export in module.exports}
 
     @cached_property
     def imports(self) -> tuple[ModuleImport, ...]:
-        """What must be given to instantiate it, in the order of the module."""
+        """The imports that instantiation needs, in the order of the module."""
         module = self.valid.module
         return tuple(
             ModuleImport(entry.module, entry.name, module.import_type(entry))

@@ -1,4 +1,4 @@
-"""What the tests share: the engines, WebAssembly text, and the fixtures of the repository."""
+"""Fixtures of all tests: the engines, WebAssembly text, and the files of `fixtures`."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-#: How to install what the tests need beside pytest and Hypothesis.
+#: The command that installs the dependencies of the tests beside pytest and Hypothesis.
 SETUP = "pip install -e '.[test]'"
 
 #: The modules that a test cannot do without: their absence is a failure.
@@ -62,13 +62,13 @@ def pytest_configure(config: pytest.Config) -> None:
     Translator.audited = config.getoption("--audited")
 
 
-#: Every engine, by name. What takes the fixture `engine` runs once on each.
+#: The names of the engines. A test that uses the fixture `engine` runs once on each.
 ENGINES = ("translator", "pywasm")
 
 
 @pytest.fixture(scope="session", params=ENGINES)
 def engine(request: pytest.FixtureRequest) -> str:
-    """The name of an engine; what takes it runs once on each."""
+    """The name of an engine; a test that uses it runs once on each."""
     return str(request.param)
 
 
@@ -83,7 +83,7 @@ def heed_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-#: Its other limits are those of the standard library: it shortens what is long.
+#: Its other limits are those of the standard library.
 _BEGINNING = reprlib.Repr()
 _BEGINNING.maxother = 1000
 

@@ -21,7 +21,7 @@ class Block(NamedTuple):
     Attributes:
         line: the number of its first line, counted from 0.
         language: the word after the fence.
-        text: what is between the fences.
+        text: the text between the fences.
     """
 
     line: int

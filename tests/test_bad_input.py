@@ -1,6 +1,6 @@
-"""No bytes, no file, no plugin and no string ends in anything but the errors of the package.
+"""Bad bytes, files, plugins and strings raise only the errors of the package.
 
-And none of them costs another plugin its state: a counter runs along, and must never miss a beat.
+None of them changes another plugin: the count of a counting plugin must stay correct.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Witness:
 
     @contextmanager
     def survives(self) -> Iterator[None]:
-        """Whatever happens inside ends well, or in an error of the package's."""
+        """Check that the block ends normally or in an error of the package."""
         message = "none"
         try:
             yield

@@ -1,4 +1,4 @@
-"""What the documents say works: their Python, their commands, their links."""
+"""The documents are correct: their Python, their commands, their links."""
 
 from __future__ import annotations
 
@@ -186,7 +186,7 @@ def test_run_commands_give_an_answer() -> None:
 
 
 def test_ci_runs_the_test_command() -> None:
-    """Line for line what the README tells a newcomer to type."""
+    """The commands of the README, line by line."""
     if not CI.is_file():
         pytest.skip("not a checkout: there is no .ci/run")
     (line,) = [

@@ -1,4 +1,4 @@
-"""The fixtures are what they say they are: built from the text beside them, and all described."""
+"""The fixtures are built from the text beside them, and all of them are described."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_text_says_what_a_host_must_do_with_it(path: Path) -> None:
 
 @pytest.mark.parametrize("path", WASMS, ids=name_of)
 def test_only_one_module_is_not_valid(path: Path) -> None:
-    """By wasmtime's word; `huge_table` is over a limit of ours, and not invalid."""
+    """Wasmtime accepts them; `huge_table` exceeds a limit of this package, and is valid."""
     engine = wasmtime.Engine()
     if path.stem == "invalid":
         with pytest.raises(wasmtime.WasmtimeError):

@@ -1,4 +1,4 @@
-"""Imports point one way, and each layer stays what it is: read from the source, not run."""
+"""The layers of the package, checked in the source: imports go one way."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ ROOMS = (
     *("debugger", "browser", "cli", "__main__"),
 )
 
-#: What a room does not import all the same, though it stands below it.
+#: The rooms that a room does not import, though they are before it.
 APART = {
-    # Tools as an agent sees them know nothing of WebAssembly.
+    # Tools as an agent sees them do not depend on WebAssembly.
     "tools": {"wasm", "runtime", "cache", "engine", "module"},
-    # Where code is kept knows nothing of what it is.
+    # The store of code does not depend on its content.
     "cache": {"wasm", "runtime"},
     "__main__": {*ROOMS} - {"cli"},
 }
 
-#: Who may import what is neither ours nor Python's own.
+#: The folders that may import a package of a third party.
 THIRD_PARTY = {
     "pywasm": ("engine/reference/",),
     "click": ("cli/",),
@@ -44,15 +44,15 @@ THIRD_PARTY = {
     "pyodide": ("browser/",),
 }
 
-#: What does I/O, uses threads, or has a state of the process's.
+#: The modules that do I/O, use threads, or have state of the process.
 OUTSIDE = {
     *("os", "io", "pathlib", "socket", "threading", "subprocess", "multiprocessing", "asyncio"),
     *("signal", "tempfile", "shutil", "logging", "urllib", "http", "ssl", "select", "ctypes"),
     *("concurrent", "_thread", "queue", "faulthandler", "locale", "random", "inspect"),
 }
 
-#: Who uses one of them all the same: the recursion limit is a state of the process's, so setting it
-#: takes a lock, which a forked process has to renew, and knows which call is in which thread.
+#: The exceptions. The recursion limit is state of the process: setting it takes a lock, which a
+#: forked process renews, and a record of the calls of each thread.
 NEEDED = {
     ("engine/translator/stack.py", "_thread"),
     ("engine/translator/stack.py", "os"),
@@ -60,7 +60,7 @@ NEEDED = {
 
 
 class Imported(NamedTuple):
-    """One import: who, what, and where."""
+    """One import: the importing file, the imported module, and the line."""
 
     path: Path
     name: str
@@ -182,7 +182,7 @@ def test_engines_know_nothing_of_each_other() -> None:
     assert not wrong
 
 
-#: What `import purewasm_plugins` loads lies in these.
+#: The rooms that `import purewasm_plugins` loads.
 LOADED_FIRST = ("__init__.py", "engine", "runtime", "plugin", "wasm")
 
 
@@ -338,7 +338,7 @@ def test_the_public_names_are_those_of_all() -> None:
 
 def test_the_top_level_of_the_repository() -> None:
     if not (ROOT / ".git").exists():
-        pytest.skip("not a git checkout: what belongs to the repository cannot be told")
+        pytest.skip("not a git checkout: the files of the repository are unknown")
     listed = subprocess.run(
         ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
     )

@@ -1,4 +1,4 @@
-"""The package as it is installed: what importing it costs, what its wheel holds, what it needs."""
+"""The installed package: the cost of its import, its wheel, its dependencies."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.conftest import ROOT, need
 
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
-#: What `import purewasm_plugins` must not bring along: it is costly, optional, or native.
+#: The modules that `import purewasm_plugins` must not load: costly, optional or native ones.
 NOT_IMPORTED = ["pywasm", "click", "rich", "numpy", "wasmtime"]
 
 IMPORT = """

@@ -1,4 +1,4 @@
-"""What the shell offers for an argument or option: plugins, tools, engines, functions.
+"""Completion in the shell of arguments and options: plugins, tools, engines, functions.
 
 A completion never fails and never waits long: where a plugin cannot be loaded within `_TIMEOUT`
 seconds, nothing is offered. The names that a plugin chose are offered only where no shell gives a

@@ -1,4 +1,4 @@
-"""How the command ends: the exit statuses, and the error that carries one."""
+"""The end of the command: the exit statuses, and the error that carries one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What differs between two places of a session."""
+"""The differences between two steps of a session."""
 
 from __future__ import annotations
 

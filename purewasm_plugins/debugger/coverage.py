@@ -1,4 +1,4 @@
-"""How often each instruction of a module ran, function by function."""
+"""Coverage: how often each instruction of a module ran, by function."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a session begins with: an instance that can be stepped, and a function of it."""
+"""The start of a session: an instance that can be stepped, and a function of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a session stops for: its breakpoints and watchpoints."""
+"""The stops of a session: its breakpoints and watchpoints."""
 
 from __future__ import annotations
 

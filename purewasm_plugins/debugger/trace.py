@@ -1,4 +1,4 @@
-"""What a call does, as a stream: every instruction, or every call of a function.
+"""The trace of a call, as a stream: every instruction, or every call of a function.
 
 The values are made as they are asked for, so a trace of a long call is never in memory as a whole.
 The session moves meanwhile.

@@ -1,4 +1,4 @@
-"""What there is to see of a session, as plain values that are made when they are asked for.
+"""The view of a session: plain values, made when they are read.
 
 Values are as users know them: signed integers, floats, 16 bytes, a `Function`, None.
 """

@@ -1,4 +1,4 @@
-"""How functions run: instantiation, and the engines."""
+"""Instantiation, and the engines that run functions."""
 
 from purewasm_plugins.engine.instantiate import instantiate
 from purewasm_plugins.engine.protocol import Engine

@@ -85,7 +85,7 @@ class MachineState(Protocol):
 
     @property
     def size(self) -> int:
-        """How many bytes it takes, estimated."""
+        """The estimated size in bytes."""
         ...
 
     @property

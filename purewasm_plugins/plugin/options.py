@@ -1,4 +1,4 @@
-"""How plugins are run: the engine, the limits, the imports and the cache, as one frozen record."""
+"""The options of plugins: engine, limits, imports and cache, as one frozen record."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["PluginOptions"]
 
 
 class PluginOptions(Record):
-    """How a plugin is run. Each field is checked when the record is made.
+    """The options of a plugin. Each field is checked when the record is made.
 
         options = PluginOptions(limits=ResourceLimits(timeout=2.0))
         plugin = WasmPlugin.load("a.wasm", options)

@@ -200,7 +200,7 @@ class WasmPlugin:
 
     @property
     def limits(self) -> ResourceLimits:
-        """What each call may use.
+        """The limits of each call.
 
         They cannot be replaced: instances are made with them. `execute_tool` takes a shorter
         timeout for one call, and a plugin can be loaded a second time with other limits.

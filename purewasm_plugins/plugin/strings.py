@@ -1,4 +1,4 @@
-"""How strings get into a plugin's memory, and out of it.
+"""Strings: writing them into a plugin's memory, and reading them from it.
 
 A string of the ABI is UTF-8 that ends with a zero byte. `encode_string` makes its bytes, an
 `InputPlace` finds an address for them and writes them there, and `read_string` takes an address and

@@ -1,4 +1,4 @@
-"""What a module and a plugin hold, as values that JSON has.
+"""The summaries of a module and of a plugin, as values of JSON.
 
 `purewasm inspect` and the playground's page show them.
 """

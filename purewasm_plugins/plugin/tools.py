@@ -91,7 +91,7 @@ def tool_input(tool: PluginTool, arguments: Mapping[str, Any]) -> str:
 
 
 class RunsTools(Protocol):
-    """What runs a plugin's tools: `WasmPlugin`."""
+    """The object that runs a plugin's tools: `WasmPlugin`."""
 
     name: str
 

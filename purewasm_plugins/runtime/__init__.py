@@ -1,1 +1,1 @@
-"""What an instance is: functions, memories, tables, globals, their values and their limits."""
+"""Instances: functions, memories, tables, globals, their values and their limits."""

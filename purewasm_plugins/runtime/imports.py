@@ -1,4 +1,4 @@
-"""What a host gives an instance: `Imports`, and the `Caller` that a host function may take."""
+"""The imports of an instance: `Imports`, and the `Caller` that a host function may take."""
 
 from __future__ import annotations
 

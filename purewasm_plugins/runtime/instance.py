@@ -1,4 +1,4 @@
-"""What users and engines hold: `Function`, `Global`, `Exports`, `Instance`, and `Caller`.
+"""The objects of users and engines: `Function`, `Global`, `Exports`, `Instance`, and `Caller`.
 
 They are the runtime structure of the core specification (section 4.2), the same for every engine,
 so that instances of different engines can share them; `Memory` and `Table` have files of their own.
@@ -220,7 +220,7 @@ _Kind = TypeVar("_Kind", Function, Memory, Table, Global)
 
 
 class Exports(Mapping[str, Extern]):
-    """What an instance exports, by name, in the order of its module.
+    """The exports of an instance by name, in the order of its module.
 
     It is a mapping, and it has a method for each kind of export that returns just that kind:
 
@@ -367,7 +367,7 @@ class Caller:
 
     @property
     def exports(self) -> Exports:
-        """What the instance exports."""
+        """The exports of the instance."""
         return self.instance.exports
 
     @property

@@ -41,7 +41,7 @@ STRING_LIMIT = 16 * 1024 * 1024
 
 
 class GrowRefusal(enum.Enum):
-    """What refused a `memory.grow` that the module's own maximum would have allowed."""
+    """The reason of a refused `memory.grow` that the module's maximum would have allowed."""
 
     #: `ResourceLimits.memory_pages`, or the room that the machine has.
     LIMIT = "limit"

@@ -1,4 +1,4 @@
-"""The fuzz finds what it is for, and finds nothing where nothing is wrong."""
+"""The fuzz finds defects of engines, and reports none where there is none."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_finds_nothing_in_what_is_right(engines: tuple[str, ...]) -> None:
 
 
 def test_a_limit_of_a_machine_is_no_difference() -> None:
-    """Wasmtime goes on where our fuel ends."""
+    """Wasmtime continues after our fuel is used up."""
     data = assemble("""(module
         (func (export "long") (result i32) (local i32)
             (loop (local.set 0 (i32.add (local.get 0) (i32.const 1)))

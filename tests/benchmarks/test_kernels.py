@@ -1,4 +1,4 @@
-"""The kernels of the benchmarks give the same by hand and compiled; else nothing is measured."""
+"""The handwritten and the compiled kernels of the benchmarks have equal results."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ WIDTHS = {ValType.I32: 0xFFFFFFFF, ValType.I64: 0xFFFFFFFFFFFFFFFF}
 
 
 def unsigned(kernel: str, value: object) -> object:
-    """A result as the kernels by hand give it."""
+    """Return a result in the form of the handwritten kernels."""
     module = load(kernel_path(kernel).read_bytes()).module
     run = next(export.index for export in module.exports if export.name == "run")
     (result,) = module.types[module.functions[run].type_index].results
@@ -103,7 +103,7 @@ def test_markdown_is_converted() -> None:
 
 
 def test_compiled_kernels_are_plain_webassembly_1() -> None:
-    """Whoever compiles them again must keep them so: not every peer knows more."""
+    """The compiled kernels use only features that every peer supports."""
     for kernel in KERNELS:
         module = load(kernel_path(kernel).read_bytes()).module
         assert not module.imports

@@ -22,7 +22,7 @@ from tests.random_modules.modules import random_module
 
 SUBTRACT, ADD = b"\x6b", b"\x6a"
 
-#: `$inner` is wrong about 100; `$outer` calls it with what it is given, and one more.
+#: `$inner` is wrong about 100; `$outer` calls it with its parameter plus one.
 NESTED = """(module (memory 1)
     (func $inner (param i32) (result i32)
         (if (result i32) (i32.eq (local.get 0) (i32.const 100))
@@ -34,7 +34,7 @@ NESTED = """(module (memory 1)
 
 
 def find(text: str, *calls: Call, mistake: tuple[bytes, bytes] = (SUBTRACT, ADD)) -> list[str]:
-    """What lockstep says, with a wrong engine beside the translator."""
+    """Return the report of lockstep for the translator and a wrong engine."""
     data = assemble(text)
     difference = first_difference(data, calls, [Mistaken(*mistake), "translator"])
     if difference is None:
@@ -94,7 +94,7 @@ def test_what_is_no_trap() -> None:
 
 
 def test_the_call_before_the_result_is_used() -> None:
-    """Memory is looked at seldom in the first run: its first difference is found all the same."""
+    """The first run compares memory rarely; the first difference is found."""
     text = """(module (memory 1)
         (func $work (param i32) (i32.store8 (local.get 0) (i32.const 1)))
         (func $wrong (param i32) (i32.store8 (local.get 0)
@@ -140,7 +140,7 @@ def test_vectors_and_references() -> None:
     ]
 
 
-#: Writes its clock, its random bytes, and then what it is given, to standard output.
+#: Writes the clock, random bytes, and then its input to standard output.
 WASI = """(module
     (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
     (import "wasi_snapshot_preview1" "clock_time_get"
@@ -216,7 +216,7 @@ def test_what_cannot_be_run(
 
 
 def test_reports_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A module with reports does what it does without."""
+    """A module has the same results with and without reports."""
     monkeypatch.setattr(machines, "host_function", lambda *_: lambda *_: None)
     for seed in range(15):
         data = random_module(Random(seed), canonical_nans=True)

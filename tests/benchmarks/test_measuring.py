@@ -1,4 +1,4 @@
-"""How the benchmarks measure and report: no figure here depends on the machine."""
+"""The measurement and the report of the benchmarks, with figures that no machine influences."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from benchmarks.report import Goal, Table, duration, markdown, plain
 
 
 class Clock:
-    """Time that passes only when a subject says so."""
+    """A clock that advances only when a subject advances it."""
 
     def __init__(self) -> None:
         self.now = 0.0

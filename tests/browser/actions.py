@@ -28,7 +28,7 @@ def wait_until(page: Any, condition: str, argument: Any = None) -> None:
 
 @contextmanager
 def _another_plugin(page: Any, file: str) -> Iterator[None]:
-    """Wait until the page has loaded a file, or has said why it cannot."""
+    """Wait until the page has loaded a file, or shows the reason of a failure."""
     page.evaluate("document.getElementById('plugin').dataset.file = ''")
     yield
     page.wait_for_selector(f'#plugin[data-file="{file}"]')
@@ -101,7 +101,7 @@ def box(page: Any, selector: str) -> Any:
 
 @contextmanager
 def debugger_action(page: Any) -> Iterator[None]:
-    """Wait until the Debug tab has carried out what the block asks for."""
+    """Wait until the Debug tab has carried out the requests of the block."""
     count = "Number(document.querySelector('.debug .session').dataset.done ?? 0)"
     before = page.evaluate(count)
     yield

@@ -77,7 +77,7 @@ def wait_for_step(page: Any, number: int) -> None:
 
 
 def said(page: Any, sentence: str) -> None:
-    """Wait until the tab says why the session has stopped."""
+    """Wait until the tab shows the reason of the stop."""
     page.wait_for_selector(f'.debug .why:has-text("{sentence}")')
     page.wait_for_selector(".debug .session:not([data-busy])")
 
@@ -361,7 +361,7 @@ def test_who_wrote_a_byte(page: Any) -> None:
 
 
 def test_the_example_to_debug(page: Any) -> None:
-    """What the hint of `buggy_shout` says leads to the instruction."""
+    """The hint of `buggy_shout` leads to the instruction."""
     debug(page, "buggy_shout.wasm")
     hint = page.inner_text("#plugin .hint")
     assert "click the byte 7a" in hint

@@ -22,7 +22,7 @@ MOVES = ("step", "over", "out", "run", "back step", "back over", "back out", "ba
 
 @pytest.fixture
 def ask() -> Ask:
-    """`ask(do, **params)`: one request of the Debug tab, as JavaScript makes it."""
+    """`ask(do, **params)`: one request of the Debug tab, in the form of JavaScript."""
     workbench = Workbench()
 
     def ask(do: str, **params: Any) -> Any:
@@ -378,7 +378,7 @@ def test_deep_nesting_is_indented_twelve_levels(ask: Ask, wat: Callable[[str], b
     code = ask("code", function=state["function"])
     assert max(depth for _, depth, _ in code["lines"]) == 12
     lines = ask("", method="function", index=state["function"])["lines"]
-    # The body of a function has an indentation of its own.
+    # The body of a function is indented separately.
     assert max(len(line) - len(line.lstrip()) for _, line in lines) == 2 + 2 * 12
 
 

@@ -1,4 +1,4 @@
-"""The example plugins: where they lie, what is said of them, and inside a ZIP archive."""
+"""The example plugins: their paths, their descriptions, and their use from a ZIP archive."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The directory that keeps translated code: what it takes for an entry, and whom it trusts."""
+"""The directory of translated code: which entries it accepts, and which owners it trusts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_the_directory_is_its_owners(tmp_path: Path) -> None:
 
 
 def odd_entries() -> dict[str, Callable[[Path], object]]:
-    """Return what to put in place of an entry, which is renamed to `kept` before."""
+    """Return the replacement of an entry, which is renamed to `kept` before."""
     return {
         "pipe": lambda entry: os.mkfifo(entry),
         "directory": lambda entry: entry.mkdir(),

@@ -1,4 +1,4 @@
-"""A key differs wherever what it names could."""
+"""Keys differ if any of their parts differs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command's chapter and `--help` say what the command does: statuses, options, JSON."""
+"""The command's chapter and `--help` match the command: statuses, options, JSON."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_exit_statuses(command: Command, arguments: tuple[str, ...], status: int
     if status > 1:
         assert result.stderr.startswith("purewasm: ")
     elif arguments[0] != "trace":
-        # `trace` says on standard error how the call ended.
+        # `trace` writes the end of the call to standard error.
         assert result.stderr == ""
 
 
@@ -163,7 +163,7 @@ def test_engines_only_where_something_runs_on_one() -> None:
 
 
 def test_run_imports_nothing_of_the_other_commands() -> None:
-    """Nor rich: its import takes as long as all the others."""
+    """Rich is not imported: its import takes as long as all the others together."""
     code = """if True:
         import sys
         from purewasm_plugins.cli.application import purewasm

@@ -1,4 +1,4 @@
-"""What the shell offers: plugins, tools, engines, functions, exports."""
+"""Completion in the shell: plugins, tools, engines, functions, exports."""
 
 from __future__ import annotations
 

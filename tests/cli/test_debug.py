@@ -30,7 +30,7 @@ COMMAND = ["-m", "purewasm_plugins", "debug"]
 
 
 class Terminal:
-    """A debugger at a terminal, and what it has printed."""
+    """A debugger at a terminal, and its output."""
 
     def __init__(
         self, *arguments: str, columns: int = 100, interrupts: signal.Handlers = signal.SIG_DFL
@@ -44,14 +44,14 @@ class Terminal:
             dimensions=(40, columns),
             timeout=30,
             cwd=str(ROOT),
-            # What the process inherits; a shell has it ignored in the background.
+            # The process inherits this; a shell ignores SIGINT in background processes.
             preexec_fn=lambda: signal.signal(signal.SIGINT, interrupts),
         )
         self.child.expect(PROMPT)
         self.first = self.shown()
 
     def shown(self) -> str:
-        """What was printed before the prompt, without colours."""
+        """Return the output before the prompt, without colours."""
         return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self.child.before)
 
     def __call__(self, line: str) -> str:
@@ -123,8 +123,8 @@ def test_ctrl_c_stops_an_endless_loop_and_gives_the_prompt_back(
     terminal.child.expect(PROMPT)
     assert "Interrupted." in terminal.shown()
     assert "▶" in terminal("s")
-    # Not both at once: Python's prompt hears of an interrupt only while it waits for a key, and the
-    # terminal forgets what it has not handed on.
+    # One at a time: Python's prompt notices an interrupt only while it waits for a key, and the
+    # terminal discards input that was not read.
     terminal.child.send("half a li")
     terminal.child.expect("half a li")
     terminal.child.sendintr()
@@ -326,7 +326,7 @@ def test_what_is_in_play_has_a_row(
         (heights.operands, operands, popped),
         (heights.locals, locals, used),
     ):
-        # The last row of a list that is cut tells how many more there are.
+        # The last row of a truncated list has the number of the missing ones.
         assert height >= max(1, in_play + (count > in_play))
     borders = 6 if heights.labels else 4
     assert heights.operands + heights.locals + heights.labels + borders == heights.code + 2

@@ -1,4 +1,4 @@
-"""No text that a plugin chose reaches the terminal raw, or is taken for markup."""
+"""Text of a plugin is escaped before it reaches the terminal, and is never markup."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.conftest import ROOT
 #: override, a carriage return and a bell; and markup that is none.
 HOSTILE = "\x1b[31m\x9b2J\u202e\r\n\x07[bold]x[/bold]"
 
-#: What of it the commands themselves never print.
+#: The part of it that the commands never print.
 RAW = re.compile("\x9b|\u202e|\x07")
 
 SHOWN = "\\x1b[31m\\x9b2J\\u202e\\r\\n\\x07[bold]x[/bold]"
@@ -131,7 +131,7 @@ def test_visible(text: str, shown: str) -> None:
 
 
 def on_a_terminal(*arguments: str, typed: bytes = b"") -> str:
-    """What the command prints on a terminal."""
+    """Return the output of the command on a terminal."""
     pty = pytest.importorskip("pty", reason="there are no such terminals here")
     ours, its = pty.openpty()
     environment = os.environ | {"TERM": "xterm", "COLUMNS": "200", "LINES": "40"}

@@ -61,7 +61,7 @@ def test_a_reader_that_goes_away(path: PathOf) -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="no such signals there")
 def test_an_interrupt(path: PathOf) -> None:
-    # Before the command has begun, an interrupt is Python's own business, with a traceback.
+    # Before the command has begun, Python handles an interrupt, with a traceback.
     code = """if True:
         import sys
         from purewasm_plugins.cli import main

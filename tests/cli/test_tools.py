@@ -51,7 +51,7 @@ def test_one_bad_plugin_does_not_lose_the_others(command: Command, path: PathOf,
 
 
 def test_tools_that_cannot_be_together(command: Command, path: PathOf) -> None:
-    """A plugin whose tools are refused does not lose those of the others."""
+    """A plugin whose tools are refused does not affect the tools of the others."""
     files = [path(name) for name in ("echo", "duplicate_tools", "limited_memory", "hello")]
     result = command("tools", *files, "--format", "openai")
     assert result.exit_code == 3

@@ -1,4 +1,4 @@
-"""Programs for the tests of the debugger to walk through, and what they are compared by."""
+"""Programs for the tests of the debugger, and the state by which they are compared."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def start(text: str, name: str, *arguments: Any, **options: Any) -> DebugSession
 
 
 def random_call(random: Random) -> tuple[bytes, str, list[Any]]:
-    """A module, the export that is called, and with what."""
+    """A module, the export that is called, and the arguments."""
     data = random_module(
         random, functions=8, size=150, canonical_nans=True, vector_signatures=False
     )

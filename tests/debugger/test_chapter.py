@@ -1,4 +1,4 @@
-"""The walk in the chapter on debugging prints what the chapter shows."""
+"""The example in the chapter on debugging has the output that the chapter shows."""
 
 from __future__ import annotations
 

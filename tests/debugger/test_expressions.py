@@ -1,4 +1,4 @@
-"""Expressions: what they can say, what they cannot do, and their limits."""
+"""Expressions: their syntax and values, the syntax that they refuse, and their limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What must hold for any program: the same state by whatever way, and nothing missed."""
+"""Properties of all programs: each way to a step gives the same state, and no stop is missed."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_what_it_ends_in_is_what_the_engines_say(seed: int) -> None:
     stop = session.resume()
     memory = session.view.read_memory(0, session.view.memory_size())
     outcomes = {engine: outcome(engine, data, name, arguments) for engine in ENGINES}
-    # Where the engines differ from each other, that is for their own tests to say.
+    # Differences between the engines are the subject of their own tests.
     assume(len(set(outcomes.values())) == 1)
     if stop.trap is not None:
         mine = (str(stop.trap.reason), repr(stop.trap.frames), memory)
@@ -115,7 +115,7 @@ def test_what_it_ends_in_is_what_the_engines_say(seed: int) -> None:
 
 
 def outcome(engine: str, data: bytes, name: str, arguments: list[Any]) -> tuple[Any, ...]:
-    """What a call on an engine comes to: results and fuel, or a trap and its backtrace; memory."""
+    """The outcome of a call on an engine: results and fuel, or a trap and its backtrace; memory."""
     instance = instantiate(data, engine=engine)
     function: Any = instance.exports[name]
     memory: Any = instance.exports["memory"]

@@ -1,4 +1,4 @@
-"""What there is to see at a place, and what a move changed."""
+"""The view of a session at a step, and the changes of a move."""
 
 from __future__ import annotations
 

@@ -43,14 +43,14 @@ from tests.wasm.wasmtime_verdict import wasmtime_config
 
 WASMTIME = "wasmtime"
 
-#: What the module may use of ours. A module's own declarations should keep it below the rest.
+#: The limits of our engines. Declarations of a module should keep it below the other limits.
 LIMITS = ResourceLimits(fuel=3_000, timeout=20.0, call_depth=100)
 #: Seconds that a call may take beyond its timeout.
 TOLERANCE = 2.0
-#: More than our fuel allows, so that only what runs out of ours runs out of wasmtime's.
+#: More than our fuel, so that a call runs out of wasmtime's only if it runs out of ours.
 WASMTIME_FUEL = 20_000_000
 
-#: What a machine may end a call with where another one would go on.
+#: The ends of a call on one machine after which another machine may continue.
 _LIMITED = {
     TrapReason.CALL_STACK_EXHAUSTED,
     TrapReason.OUT_OF_FUEL,
@@ -164,7 +164,7 @@ def trap_reason(trap: Trap | wasmtime.Trap) -> TrapReason | str:
 
 
 class Machine(Protocol):
-    """What runs a module."""
+    """A machine that runs a module."""
 
     name: str
 
@@ -323,7 +323,7 @@ class WasmtimeMachine:
 
     def _plain(self, value: Any) -> Any:
         if isinstance(value, wasmtime.Func):
-            # Its type cannot be asked for: the package aborts the process where it has a v128.
+            # Its type is not read: the package aborts the process if it has a v128.
             return "a function"
         if isinstance(value, list):
             return tuple(self._plain(item) for item in value)

@@ -1,4 +1,4 @@
-"""Calling functions: arguments in, results out, and what a host function may do."""
+"""Calls of functions: arguments, results, and calls back by host functions."""
 
 from __future__ import annotations
 

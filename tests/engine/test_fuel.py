@@ -189,7 +189,7 @@ def test_fuel(start: Start, functions: str, arguments: tuple[int, ...], units: i
 
 @pytest.mark.parametrize("fuel", [1, 2, 63, 64, 65, 127, 128, 1000, 8191, 8192, 8193, 20000])
 def test_the_limit_is_exact_wherever_it_falls(start: Start, fuel: int) -> None:
-    """Engines look at the meter in strides of their own; the stride must not show."""
+    """Engines check the meter at different intervals; the interval must not show."""
     instance = start(
         """(module (global $turns (export "turns") (mut i32) (i32.const 0))
              (func (export "run") (loop
@@ -271,7 +271,7 @@ def test_a_host_function_cannot_hide_that_the_budget_is_gone(start: Start, end: 
     assert len(calls) == 1, "the instance went on after its budget was gone"
     assert raised.value.reason is swallowed[0].reason
     assert type(raised.value) is type(swallowed[0])
-    # The next call has a budget of its own, host functions and all.
+    # The next call has its own budget, which includes its host functions.
     instance.exports.function("inner")()
     assert instance.fuel_used == 2
     instance.exports.function("outer")()
@@ -295,7 +295,7 @@ def test_a_host_function_that_swallows_the_end_of_another_instance(start: Start)
 def test_where_fuel_ends_inside_of_an_instruction(
     start: Start, instruction: str, fuel: int
 ) -> None:
-    """What was paid for has been done, in pieces of 1 MiB; nothing else, on each engine alike."""
+    """All pieces of 1 MiB that were paid for are done, and no others, on each engine."""
     half = 0x800000
     instance = start(
         f"""(module (memory (export "memory") 256)
@@ -348,7 +348,7 @@ def test_a_host_function_cannot_hide_what_ended_a_long_instruction(start: Start)
 
 
 def test_cancelled_has_precedence_over_nothing_else(start: Start) -> None:
-    """Cancelling takes effect where a host function returns, whatever fuel is left."""
+    """Cancelling takes effect when a host function returns, with any amount of fuel left."""
 
     def host() -> None:
         instance.cancel()

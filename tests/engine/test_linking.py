@@ -1,4 +1,4 @@
-"""Imports: what can be given for one, what is refused, and instances that share things."""
+"""Imports: accepted and refused values, and instances that share definitions."""
 
 from __future__ import annotations
 
@@ -186,7 +186,7 @@ def test_unknown_engine() -> None:
 
 
 def test_an_engine_that_cannot_run_here() -> None:
-    """In a process of its own: here pywasm is imported already."""
+    """The test runs in a new process: this one has imported pywasm."""
     script = """
 import sys
 sys.modules["pywasm"] = None

@@ -7,7 +7,7 @@ import sys
 
 from tests.conftest import ROOT, assemble
 
-#: Each function gives the bits of a sum or product of two NaNs that can be told apart: the lanes
+#: Each function gives the bits of a sum or product of two NaNs that are different: the lanes
 #: of its result, lowest first.
 _NANS = """(module
   (func (export "f32.add") (result i32) (i32.reinterpret_f32
@@ -42,7 +42,7 @@ _SCRIPT = """if True:
 
 
 def test_the_reference_keeps_the_first_of_two_nans_at_first_and_at_last() -> None:
-    # In a process of its own: in this one, pywasm has run often.
+    # In a new process: in this one, pywasm has run often.
     done = subprocess.run(
         [sys.executable, "-c", _SCRIPT],
         input=assemble(_NANS),

@@ -50,7 +50,7 @@ def python_recursion(depth: int) -> int:
     return 0 if depth == 0 else 1 + python_recursion(depth - 1)
 
 
-#: In a process of its own: where this goes wrong, pytest itself cannot go on.
+#: For a new process: a failure here would block pytest.
 BESIDE = """
 import faulthandler, sys, threading
 from purewasm_plugins import ResourceLimits, Trap, instantiate
@@ -86,7 +86,7 @@ while spinner.is_alive():
 def test_other_threads_keep_their_stack(
     engine: str, wat: Callable[[str], bytes], pytestconfig: pytest.Config, depth: int
 ) -> None:
-    """While an instance with a small call stack runs, the rest of Python has all of its own."""
+    """A running instance with a small call stack does not shrink the stack of other Python code."""
     done = subprocess.run(
         [sys.executable, "-c", BESIDE, engine, str(depth), wat(MODULE).hex()],
         cwd=pytestconfig.rootpath,

@@ -256,7 +256,7 @@ def test_endless_recursion(start: Start, functions: str) -> None:
 
 
 def test_endless_recursion_without_a_limit(start: Start) -> None:
-    """An engine may have a bound of its own, or may go on for as long as it is let."""
+    """An engine may have another bound, or run until a limit."""
     instance = start(
         """(module (func $a (export "run") (call $a))
              (func (export "fine") (result i32) (i32.const 7)))""",
@@ -272,7 +272,7 @@ def test_endless_recursion_without_a_limit(start: Start) -> None:
 
 
 def test_recursion_from_deep_inside_python(start: Start) -> None:
-    """Whatever stack Python has left, the end is a trap, and the instance goes on."""
+    """With any rest of Python's stack, the end is a trap, and the instance stays usable."""
     instance = start("""
       (module
         (func $down (export "down") (param i32) (result i32)
@@ -291,7 +291,7 @@ def test_recursion_from_deep_inside_python(start: Start) -> None:
         except Trap as trap:
             ends.add(trap.reason)
 
-    # Nearer to the end of the stack than this, the call itself is what Python has no room for.
+    # Closer to the end of the stack, Python has no room for the call itself.
     for levels in (0, 200, 400, 600, 700):
         descend(levels)
         assert down(500) == 500
@@ -300,7 +300,7 @@ def test_recursion_from_deep_inside_python(start: Start) -> None:
 
 
 def test_recursion_from_the_end_of_pythons_stack(start: Start) -> None:
-    """Where Python has next to nothing left, what ends a call is that, and no other exception."""
+    """Near the end of Python's stack, a call returns, traps, or raises a RecursionError."""
     text = """(module
       (func (export "run") (result i32) (block (loop (br_if 1 (i32.const 1)))) (i32.const 7)))"""
     ends: set[object] = set()

@@ -1,4 +1,4 @@
-"""Which plugins keep the ABI, and what the checks say of those that do not."""
+"""The conformance check: plugins that follow the ABI, and the findings on others."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FIXTURES = ROOT / "fixtures" / "wat"
 
 PASS, WARNING, FAIL = Status
 
-#: What is said of every fixture: the checks that are no plain pass, and a part of their details.
+#: The findings on every fixture that are not a pass, and a part of their details.
 EXPECTED: dict[str, dict[str, tuple[Status, str]]] = {
     "alloc_bad_pointer": {"allocator": (FAIL, "memory ends at")},
     "alloc_refuses": {"allocator": (FAIL, "has no 1 bytes")},
@@ -115,7 +115,7 @@ EXPECTED: dict[str, dict[str, tuple[Status, str]]] = {
     "wrong_type": {"export plugin_name": (FAIL, "(i32) -> (i32), not () -> (i32)")},
 }
 
-#: Left out: a hundred tools take long, and say nothing that one does not.
+#: Left out: a hundred tools take long, and test no more than one tool.
 LEFT_OUT = {"many_tools"}
 
 #: Fixtures that run until they are stopped.
@@ -242,7 +242,7 @@ def exposed(body: str) -> str:
         (exposed("(i32.store8 (i32.const 131172) (i32.const 88))"), FAIL, ""),
         # A plugin may write to its input.
         ("(i32.store8 (local.get $input) (i32.const 88))", PASS, "stay intact"),
-        # Memory that it has grown is its own, and so is what it began with.
+        # The plugin may use the memory that it has grown, and its initial memory.
         (
             "(i32.store8 (i32.shl (memory.grow (i32.const 1)) (i32.const 16)) (i32.const 1))",
             PASS,

@@ -34,7 +34,7 @@ LANGUAGES = ("c", "rust", "zig")
 
 
 class World:
-    """The host: its two functions, and what was said to it."""
+    """The host: its two functions, and the messages that it received."""
 
     def __init__(self) -> None:
         self.said: list[str] = []
@@ -96,7 +96,7 @@ def test_the_examples_are_those_that_are_tested() -> None:
             assert part in source.read_text("utf-8")
 
 
-# What a plugin may do wrong, and what the host does then.
+# Errors of plugins, and the reactions of the host.
 
 PLUGIN = """
 (module

@@ -1,4 +1,4 @@
-"""Loading: what is read from a plugin, and which of several faults is the one reported."""
+"""Loading: the data of a plugin, and which of several faults is reported."""
 
 from __future__ import annotations
 
@@ -312,7 +312,7 @@ def test_compile_error_keeps_its_cause() -> None:
 
 
 def test_many_tools_share_a_buffer(load: Load) -> None:
-    """Each name must be copied before the next is asked for."""
+    """Each name must be copied before the next call."""
     plugin = load("many_tools")
     assert [tool.name for tool in plugin.tools] == [f"tool_{n:02}" for n in range(100)]
     assert [tool.index for tool in plugin.tools] == list(range(100))

@@ -1,4 +1,4 @@
-"""Many plugins by name: loading, unloading, directories, and what a failure leaves behind."""
+"""Many plugins by name: loading, unloading, directories, and the state after a failure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long what a plugin says of itself may be: each string, and all of them together."""
+"""The bounds of the strings that describe a plugin: of each, and of all together."""
 
 from __future__ import annotations
 

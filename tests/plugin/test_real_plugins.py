@@ -109,7 +109,7 @@ def make_sort_arguments(chance: random.Random, size: int) -> str:
     return json.dumps(arguments, ensure_ascii=chance.random() < 0.5)
 
 
-# What the tools must answer.
+# The expected outputs of the tools.
 
 
 def csv_to_json(text: str) -> str:
@@ -244,7 +244,7 @@ def check(plugin: WasmPlugin, name: str, tool: str, seed: int, size: int) -> Non
     text = make(random.Random(seed), size)
     answer = plugin.execute_tool(tool, text)
     expected = oracle(text) if oracle is not None else by_wasmtime(name).execute_tool(tool, text)
-    # Not one comparison of everything: pytest would take minutes to tell the difference.
+    # Lengths first: pytest would take minutes to show the difference.
     assert len(answer) == len(expected), (answer[:200], expected[:200])
     assert answer == expected
 
@@ -282,7 +282,7 @@ def test_a_first_call_with_a_large_input(load: Load, engine: str, name: str, too
     """
     size = 300 if engine == "pywasm" else 200_000
     if "exports" in name:
-        size //= 10  # its input lies where it says, not where the host thinks best
+        size //= 10  # its inputs are in memory from its allocator
     plugin = load(name, timeout=None)
     check(plugin, name, tool, 1, size)
     check(plugin, name, tool, 2, 100)
@@ -291,7 +291,7 @@ def test_a_first_call_with_a_large_input(load: Load, engine: str, name: str, too
 
 @pytest.mark.parametrize("name", FIRST)
 def test_many_calls_take_no_more_memory(load: Load, engine: str, name: str) -> None:
-    """The stub runtime never frees, so it may grow; the others come to rest."""
+    """The stub runtime never frees, so its memory may grow; that of the others does not."""
     plugin = load(name)
     tool = FIRST[name]
     rounds, size = (3, 30) if engine == "pywasm" else (40, 1000)
@@ -308,7 +308,7 @@ def test_many_calls_take_no_more_memory(load: Load, engine: str, name: str) -> N
 
 
 class ByWasmtime:
-    """The plugin ABI over wasmtime, by hand; each call in a fresh instance."""
+    """The plugin ABI over wasmtime; each call runs in a fresh instance."""
 
     def __init__(self, name: str) -> None:
         self.engine = wasmtime.Engine()
@@ -343,7 +343,7 @@ def by_wasmtime(name: str) -> ByWasmtime:
 #: The stub runtime takes over the pages that a host grows: by hand, its input cannot be placed.
 COMPARED = [(name, tool) for name, tool in EACH if "stub" not in name]
 
-#: Half-way between what the tools expect and noise.
+#: Texts between valid inputs of the tools and noise.
 tool_texts = st.one_of(
     st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40),
     st.text('ab,"\n\r\\ {}[]:1-.e#*_`>()!é🎈=', max_size=60),
@@ -367,12 +367,12 @@ def kept(engine: str, name: str) -> WasmPlugin:
 @given(text=tool_texts)
 @settings(max_examples=15)
 def test_against_wasmtime(engine: str, name: str, tool: str, text: str) -> None:
-    """Whatever the input: errors are answers too, and must be the same."""
+    """All outputs are the same, including messages for bad inputs."""
     expected = by_wasmtime(name).execute_tool(tool, text)
     assert kept(engine, name).execute_tool(tool, text) == expected
 
 
-# What no module of Python's does.
+# Tools without an equivalent in Python's modules.
 
 MARKDOWN = [
     ("# Title", "<h1>Title</h1>"),

@@ -1,4 +1,4 @@
-"""What the host that this design descends from does wrong: one test for each defect."""
+"""The defects of the reference host, which this host does not have: one test for each."""
 
 from __future__ import annotations
 

@@ -226,7 +226,7 @@ def test_a_schema_that_is_none(load: Load, wat: Wat, plugin_text: Text, schema: 
 
 
 def test_a_schema_of_no_object(load: Load, wat: Wat, plugin_text: Text) -> None:
-    """Arguments are an object whatever the schema says."""
+    """Arguments are an object with any schema."""
     extra = """(data (i32.const 900) "{\\22type\\22:\\22array\\22}\\00")
       (func (export "plugin_tool_schema") (param i32) (result i32) i32.const 900)"""
     registry = registry_of(load(wat(plugin_text(extra=extra))))
@@ -235,7 +235,7 @@ def test_a_schema_of_no_object(load: Load, wat: Wat, plugin_text: Text) -> None:
 
 
 def test_calls_in_a_thread(load: Load) -> None:
-    """The event loop goes on while a plugin runs."""
+    """The event loop continues while a plugin runs."""
     seen: list[int] = []
     plugin = load("imports_host", {"env": {"log": lambda _: seen.append(threading.get_ident())}})
     registry = registry_of(plugin, load("stateful"))

@@ -67,7 +67,7 @@ NOT_LOADED: dict[str, tuple[type[PluginError], str]] = {
     "wrong_type": (WrongExportTypeError, r"'plugin_name'.*expected \(\) .*got \(i32\)"),
 }
 
-#: What each plugin's tools answer, in this order: (tool, input, output). An output that is an
+#: The outputs of each plugin's tools, in this order: (tool, input, output). An output that is an
 #: exception is the `__cause__`'s type, or None's, and something of the message.
 OUT_OF = "out of bounds memory access"
 ANSWERS: dict[str, Sequence[tuple[str, str, str | tuple[str]]]] = {
@@ -586,7 +586,7 @@ def test_what_is_no_allocator(load: Load, wat: Wat, plugin_text: Text, extra: st
 
 @pytest.mark.parametrize("name", ["plugin_alloc", "plugin_free"])
 def test_an_allocator_of_the_wrong_type(load: Load, wat: Wat, plugin_text: Text, name: str) -> None:
-    """Whoever names it so means it: an error, when the plugin is loaded or when it is needed."""
+    """An export of the allocator with another type is an error, at the load or at a call."""
     text = plugin_text(extra=f'(func (export "{name}") (param i64))')
     with pytest.raises(WrongExportTypeError) as raised:
         load(wat(text)).execute_tool(0, "x")

@@ -1,4 +1,4 @@
-"""Properties of strings on their way into and out of memory, and of the arena they lie in."""
+"""Properties of strings that are written to memory and read from it, and of the arena."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_an_input_leaves_nothing_behind(echo: WasmPlugin, first: str, second: st
 
 @given(st.text(st.characters()))
 def test_encode_string(text: str) -> None:
-    """Either the text as UTF-8 with one zero at its end, or an error that says where."""
+    """The result is the text as UTF-8 with a terminator, or an error with the position."""
     bad = [i for i, c in enumerate(text) if c == "\0" or 0xD800 <= ord(c) <= 0xDFFF]
     if bad:
         with pytest.raises(StringError) as raised:
@@ -124,7 +124,7 @@ def test_encode_string(text: str) -> None:
 
 
 def model_of_read_string(image: bytes, pointer: int, limit: int | None) -> str | None:
-    """What `read_string` must do; None is an error."""
+    """The expected result of `read_string`; None is an error."""
     collected: list[int] = []
     for byte in itertools.islice(image, pointer, None):
         if byte == 0:

@@ -21,7 +21,7 @@ class Exit(Exception):
 
 
 class Abort(Exception):
-    """The program called `abort`, or an assertion of its own failed."""
+    """The program has called `abort`, or an assertion in it has failed."""
 
 
 class Host:
@@ -167,7 +167,7 @@ class WasmBindgen(Host):
     """What wasm-bindgen's modules import: values of JavaScript, which they hold by a number."""
 
     def __init__(self, *alignment: int) -> None:
-        """Later versions want the alignment of what is allocated and freed."""
+        """Later versions take the alignment of allocated blocks."""
         self._alignment = alignment
         self._values: list[Any] = []
 

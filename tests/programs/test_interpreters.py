@@ -34,7 +34,7 @@ def ask(program: Program, function: str, source: str, *more: int) -> Any:
         program.call("free", address)
 
 
-class Guest(Emscripten):
+class InterpreterHost(Emscripten):
     """What the interpreters of pwasm call: what is written, by channel."""
 
     def __init__(self, *stack: str) -> None:
@@ -69,16 +69,16 @@ class MicroPython:
     """From pwasm. What the source prints, or its traceback."""
 
     def __init__(self, machine: Machine, program: Data) -> None:
-        self._guest = Guest("stack_save", "stack_restore")
-        hosts = {"env": self._guest}
+        self._host = InterpreterHost("stack_save", "stack_restore")
+        hosts = {"env": self._host}
         self.program = start(machine, program("pwasm/guests/micropython.wasm"), hosts)
         self.program.call("_initialize")
         assert self.program.call("mp_sandbox_init", 256 * 1024) == 0
 
     def __call__(self, source: str) -> object:
-        self._guest.written = {}
+        self._host.written = {}
         failed = ask(self.program, "mp_sandbox_exec", source, len(source.encode()))
-        return self._guest.written.get(2 if failed else 1, b"").decode()
+        return self._host.written.get(2 if failed else 1, b"").decode()
 
 
 class MicroQuickJS:
@@ -100,20 +100,20 @@ class QuickJS:
     """From pwasm. The value, or the exception as text."""
 
     def __init__(self, machine: Machine, program: Data) -> None:
-        self._guest = Guest()
-        hosts: dict[str, Host] = {"env": self._guest, "wasi_snapshot_preview1": Wasi()}
+        self._host = InterpreterHost()
+        hosts: dict[str, Host] = {"env": self._host, "wasi_snapshot_preview1": Wasi()}
         self.program = start(machine, program("pwasm/guests/quickjs.wasm"), hosts)
         self.program.call("_initialize")
         assert self.program.call("qjs_init", 0, 512 * 1024) == 0
 
     def __call__(self, source: str) -> object:
-        self._guest.written = {}
+        self._host.written = {}
         # A block: the names of a snippet are its own.
         source = f"{{{source}\n}}"
         failed = ask(self.program, "qjs_eval", source, len(source.encode()))
         if failed:
-            return self._guest.written[4].decode()
-        return json.loads(self._guest.written[3])
+            return self._host.written[4].decode()
+        return json.loads(self._host.written[3])
 
 
 class QuickJSReactor:
@@ -171,7 +171,7 @@ def check(
 
 
 def printed(source: str) -> str:
-    """What CPython prints."""
+    """Return the output of CPython."""
     output = io.StringIO()
     with contextlib.redirect_stdout(output):
         exec(source, {"__name__": "__main__"})

@@ -88,13 +88,13 @@ def test_lz4(engine: str, program: Data) -> None:
 
 
 class Mappings(Host):
-    """What source-map imports: it tells each mapping that it was asked for."""
+    """What source-map imports: it reports each requested mapping."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[int, ...]] = []
+        self.reported: list[tuple[int, ...]] = []
 
     def mapping_callback(self, *values: int) -> None:
-        self.told.append(values)
+        self.reported.append(values)
 
 
 def vlq(*numbers: int) -> str:
@@ -152,12 +152,12 @@ def test_source_map(name: str, program: Data) -> None:
 
     parsed = parse(source_map(mappings))
     instance.call("by_generated_location", parsed)
-    assert [(*told[:2], *told[5:8], told[9]) for told in host.told] == mappings
+    assert [(*mapping[:2], *mapping[5:8], mapping[9]) for mapping in host.reported] == mappings
     for line, column, source, original_line, original_column, name_index in mappings[::20]:
-        host.told.clear()
+        host.reported.clear()
         # A column further on, and the greatest that is not above it.
         instance.call("original_location_for", parsed, line, column, 1)
-        ((_, _, _, _, _, *place, _, named),) = host.told
+        ((_, _, _, _, _, *place, _, named),) = host.reported
         assert (*place, named) == (source, original_line, original_column, name_index)
     instance.call("free_mappings", parsed)
     assert parse("A,B!") == 0

@@ -1,7 +1,7 @@
 """tree-sitter and two of its languages: modules that are linked to each other while they run.
 
-The core gets its memory, table and globals from the host; a language shares them, is told where its
-own data and functions go, and imports functions of the core.
+The core gets its memory, table and globals from the host; a language shares them, imports the
+addresses of its own data and functions, and imports functions of the core.
 """
 
 from __future__ import annotations

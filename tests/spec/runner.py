@@ -44,7 +44,7 @@ class Report:
 
 @functools.cache
 def check_modules(name: str) -> Report:
-    """Everything that a script says about which modules are valid."""
+    """Check the assertions of a script about modules."""
     tests = script(name)
     report = Report()
     for command in tests.commands:
@@ -52,7 +52,7 @@ def check_modules(name: str) -> Report:
         if "filename" not in command:
             continue
         if command.get("module_type") == "text":
-            # Malformed text is for those who read text.
+            # Malformed text needs a parser, which the package does not have.
             report.counts[kind, "skipped"] += 1
             continue
         try:
@@ -72,7 +72,7 @@ def check_modules(name: str) -> Report:
 def _refusal(
     report: Report, tests: Script, command: dict[str, Any], error: WasmError
 ) -> str | None:
-    """What is wrong with refusing a module, or None; tells the report how it is worded."""
+    """Return the fault in refusing a module, or None; the report records the wording."""
     kind = command["type"]
     expected = REFUSALS.get(kind)
     if expected is None:
@@ -87,7 +87,7 @@ def _refusal(
 
 
 def check_execution(name: str, engine: str, known: Mapping[str, str]) -> Report:
-    """Everything that a script says about running modules.
+    """Check the assertions of a script about execution.
 
     Args:
         name: the script's.
@@ -121,7 +121,7 @@ def check_execution(name: str, engine: str, known: Mapping[str, str]) -> Report:
 
 
 class World:
-    """The modules that a script has instantiated so far."""
+    """The modules that a script has instantiated."""
 
     def __init__(self, tests: Script, engine: str) -> None:
         self._script = tests

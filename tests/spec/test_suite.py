@@ -18,7 +18,7 @@ from . import runner, suite
 
 Record = Callable[[str, runner.Report], None]
 
-#: How much of what is refused has to be refused in the suite's own words.
+#: The least share of refusals in the words of the suite.
 WORDED = 0.98
 
 NAMES: list[Any] = suite.names() or [

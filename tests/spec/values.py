@@ -20,7 +20,7 @@ _SIGN = {"f32": 1 << 31, "f64": 1 << 63}
 
 @dataclass(frozen=True)
 class HostReference:
-    """An externref of the suite's: some object of the host's, told apart by a number."""
+    """An externref of the suite: an object of the host, identified by a number."""
 
     number: int
 

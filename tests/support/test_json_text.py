@@ -1,4 +1,4 @@
-"""JSON from strangers: what is nested too deep is refused before Python's `json` sees it."""
+"""Untrusted JSON: deep nesting is refused before Python's `json` reads the text."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_a_value_beyond_what_python_can_follow() -> None:
 
 
 def test_a_value_that_holds_the_same_twice() -> None:
-    """As often as there are paths to it, it would be looked at 2**150 times."""
+    """A check for each path would visit the value 2**150 times."""
     shared: Any = []
     for _ in range(150):
         shared = [shared, shared]

@@ -1,4 +1,4 @@
-"""Records are to their users what frozen dataclasses are."""
+"""Records behave like frozen dataclasses."""
 
 from __future__ import annotations
 

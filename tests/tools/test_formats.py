@@ -31,20 +31,20 @@ class Named:
 
 
 def test_each_name_becomes_one_that_agents_accept() -> None:
-    told = agent_names(NAMES)
-    assert told["plain"] == "plain"
-    assert all(AGENT_NAME.fullmatch(name) for name in told.values())
-    assert len({*told.values()}) == len(NAMES)
-    assert told == {name: agent_name(name) for name in NAMES}, "whatever other tools there are"
-    assert told["json.pretty"].startswith("json_pretty_")
+    chosen = agent_names(NAMES)
+    assert chosen["plain"] == "plain"
+    assert all(AGENT_NAME.fullmatch(name) for name in chosen.values())
+    assert len({*chosen.values()}) == len(NAMES)
+    assert chosen == {name: agent_name(name) for name in NAMES}, "whatever other tools there are"
+    assert chosen["json.pretty"].startswith("json_pretty_")
 
 
 def test_a_name_that_is_taken() -> None:
     taken = agent_name("json.pretty")
-    told = agent_names(["json.pretty", taken])
-    assert told[taken] == taken
-    assert told["json.pretty"] != taken
-    assert AGENT_NAME.fullmatch(told["json.pretty"])
+    chosen = agent_names(["json.pretty", taken])
+    assert chosen[taken] == taken
+    assert chosen["json.pretty"] != taken
+    assert AGENT_NAME.fullmatch(chosen["json.pretty"])
 
 
 def test_a_registry_finds_the_tool_by_the_name_that_an_agent_was_told() -> None:

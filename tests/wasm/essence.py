@@ -1,4 +1,4 @@
-"""What makes two modules equal, however their bytes say it."""
+"""The content of a module without its encoding, for comparing modules."""
 
 from __future__ import annotations
 

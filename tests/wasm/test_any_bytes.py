@@ -1,4 +1,4 @@
-"""Whatever bytes come in: a valid module or one of two errors, and wasmtime agrees which."""
+"""Arbitrary bytes: a valid module or one of two errors, in agreement with wasmtime."""
 
 from __future__ import annotations
 

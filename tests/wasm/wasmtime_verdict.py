@@ -1,4 +1,4 @@
-"""What wasmtime says of a module: valid, or why not."""
+"""The verdict of wasmtime on a module: valid, or the reason of a refusal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an instruction is about to do to memory, read off the operands that it will pop.
+"""The effects of the next instruction on memory, from the operands that it will pop.
 
 Nothing is checked: an instruction that traps instead writes nothing.
 """

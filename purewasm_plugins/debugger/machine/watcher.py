@@ -1,4 +1,4 @@
-"""Whether to stop before an instruction.
+"""The decision whether to stop before an instruction.
 
 A `Watcher` is the visitor of a machine's clock. It keeps the breakpoints and watchpoints, has the
 clock visit the instructions that they could concern, and notes the reasons to stop. There are three

@@ -35,7 +35,7 @@ LONGEST, SHORTEST = 0.002, 0.0005
 
 
 class SlicedBudget(Budget):
-    """What is left of an instance's limits, as an iterator over units of fuel.
+    """The rest of an instance's limits, as an iterator over units of fuel.
 
     Example::
 

@@ -243,7 +243,7 @@ class FunctionValidator:
 
         Args:
             index: the index of the function; imported functions have the first indices.
-            recorder: is told about the blocks.
+            recorder: called for the blocks.
 
         Raises:
             DecodeError: the body contains bytes that are not instructions.

@@ -1,4 +1,4 @@
-"""A machine without pywasm, small enough to be read: it runs what the program FACTORIALS needs.
+"""A small machine without pywasm: it runs the instructions of the program FACTORIALS.
 
 It implements `SteppableMachine`, so the debugger must step it as it steps the pywasm machine.
 """

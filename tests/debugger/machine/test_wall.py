@@ -1,4 +1,4 @@
-"""The debugger knows a machine by `SteppableMachine` alone."""
+"""The debugger uses a machine through `SteppableMachine` only."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PYWASM = re.compile(
     r"|\.label\.instr\b|\binto_[iu]32|\bLabel\(|\bInst\b"
 )
 
-#: What of `engine/reference/` the debugger may import: the engines, which a user names as well.
+#: The modules of `engine/reference/` that the debugger may import: those of public engines.
 ENGINES = {
     ("engines.py", "purewasm_plugins.engine.reference.stepping", "SteppedInterpreter"),
     ("engines.py", "purewasm_plugins.engine.reference.counting", "CountingInterpreter"),
@@ -81,7 +81,7 @@ def test_no_attribute_is_attached_to_an_instruction() -> None:
 
 
 def test_every_step_on_another_machine_is_the_same() -> None:
-    """What there is to see, forwards and backwards."""
+    """Return the views of a session, forwards and backwards."""
     mine, theirs = other("all", 4), start(FACTORIALS, "all", 4)
     states = [state(theirs)]
     assert state(mine) == states[0]

@@ -32,7 +32,7 @@ def _module(types: bytes, *codes: bytes) -> bytes:
 
 
 def branch_tables(tables: int, labels: int) -> bytes:
-    """`br_table`s whose labels alternate: every one is a range of its own."""
+    """Make `br_table`s whose labels alternate, so that each label is a separate range."""
     alternating = vector([b"\x00", b"\x01"] * (labels // 2)) + b"\x00"
     one = b"\x02\x40\x02\x40" + LOCAL_0 + b"\x0e" + alternating + b"\x0b\x0b"
     return _function(one * tables)

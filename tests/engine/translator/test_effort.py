@@ -28,7 +28,7 @@ LATE = 5
 
 @pytest.fixture(autouse=True)
 def not_audited(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Audits are no part of what is bounded."""
+    """The bound does not include audits."""
     monkeypatch.setattr(Translator, "audited", False)
 
 

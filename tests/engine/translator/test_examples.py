@@ -1,4 +1,4 @@
-"""The examples in the translator's docstrings: the Python is what the WebAssembly becomes."""
+"""The examples in the translator's docstrings: the translation of the WebAssembly is the Python."""
 
 from __future__ import annotations
 

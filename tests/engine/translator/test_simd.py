@@ -36,7 +36,7 @@ SHUFFLES = [bytes(range(16)), bytes(range(31, 15, -1)), bytes([0, 31] * 8), byte
     bytes(random.Random(seed).choices(range(32), k=16)) for seed in range(4)
 ]
 
-#: How a raw value lies in 16 bytes of memory, and back.
+#: The conversions of a raw value to 16 bytes of memory and back.
 TO_BYTES: dict[ValType, Callable[[Any], bytes]] = {
     ValType.I32: lambda value: value.to_bytes(4, "little"),
     ValType.I64: lambda value: value.to_bytes(8, "little"),

@@ -206,7 +206,7 @@ def test_what_was_not_released_is_forgotten(wat: Wat, limit: int) -> None:
 
 
 def many_locals(count: int) -> str:
-    """A function with so many variables, each with a value of its own, that calls itself."""
+    """A recursive function with a number of variables of different values."""
     local = " ".join(["i64"] * count)
     values = "".join(
         f"(local.set {n} (i64.add (local.get 0) (i64.const {n * 0x1234567})))"

@@ -1,4 +1,4 @@
-"""Regular expressions in linear time: they match what Python's own match, and end."""
+"""Regular expressions in linear time: they match like those of Python, and end."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_they_match_what_those_of_python_match(pattern: str, text: str) -> None:
     "pattern", ["^(a+)+$", "^(a|a)*$", "^(a|aa)+$", "a*a*a*a*a*b", r"(\w+\s?)*$!", "^(a?){500}$"]
 )
 def test_the_work_grows_with_the_text_only(pattern: str) -> None:
-    """What takes Python's own for ever."""
+    """An expression that takes Python's `re` exponential time."""
     spent: list[int] = []
     compiled = Pattern(pattern)
     assert not compiled.search("a" * 10_000 + "!", spent.append, Transitions())

@@ -1,4 +1,4 @@
-"""JSON Schema: which values fit, which schemas are none, and what a hostile one costs."""
+"""JSON Schema: which values fit, which schemas are refused, and the cost of hostile ones."""
 
 from __future__ import annotations
 

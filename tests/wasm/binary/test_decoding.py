@@ -1,4 +1,4 @@
-"""Bytes that are no module, and what is said about them."""
+"""Malformed modules, and the messages of their errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the encoder writes, the decoder reads back."""
+"""The decoder reads the output of the encoder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The name section: what is in it, and what becomes of one that is malformed."""
+"""The name section: its content, and the treatment of malformed ones."""
 
 from __future__ import annotations
 

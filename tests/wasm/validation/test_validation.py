@@ -1,4 +1,4 @@
-"""Rules that modules break, the words they are told with, and what control finds out."""
+"""Validation rules, the messages of their errors, and the record of control flow."""
 
 from __future__ import annotations
 
