@@ -70,9 +70,10 @@ def check(
         report.append((path, found))
     if as_json:
         print_json([_file_object(path, found) for path, found in report])
-    elif len(report) > 1:
+    elif len(paths) > 1:
         kept = sum(all(item.passed for item in found) for _, found in report)
-        click.echo(f"\n{len(report)} files: {kept} keep the plugin ABI v1")
+        verb = "keeps" if kept == 1 else "keep"
+        click.echo(f"\n{len(paths)} files: {kept} {verb} the plugin ABI v1")
     failed = any(not item.passed for _, found in report for item in found)
     return max(status, Exit.CHECK_FAILED if failed else Exit.OK)
 

@@ -94,6 +94,26 @@ def test_several_files_and_a_directory(command: Command, path: PathOf, tmp_path:
     assert [entry["passed"] for entry in report] == [True, False]
 
 
+@pytest.mark.parametrize(
+    ("names", "summary"),
+    [
+        (("echo", "no_exports"), "2 files: 1 keeps the plugin ABI v1"),
+        (("echo", "hello", "no_exports"), "3 files: 2 keep the plugin ABI v1"),
+        (("no_exports", "no_exports"), "2 files: 0 keep the plugin ABI v1"),
+    ],
+)
+def test_the_summary_of_several_files(
+    command: Command, path: PathOf, names: tuple[str, ...], summary: str
+) -> None:
+    assert command("check", *map(path, names)).stdout.splitlines()[-1] == summary
+
+
+def test_the_summary_counts_files_that_cannot_be_read(command: Command, path: PathOf) -> None:
+    result = command("check", path("echo"), "no such file")
+    assert result.exit_code == 3
+    assert result.stdout.splitlines()[-1] == "2 files: 1 keeps the plugin ABI v1"
+
+
 def test_a_file_that_cannot_be_read_does_not_stop_the_others(
     command: Command, path: PathOf, tmp_path: Path
 ) -> None:
