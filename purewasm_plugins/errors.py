@@ -1,4 +1,4 @@
-"""Every exception that the package raises on purpose: one root, and a tree for each room.
+"""The exceptions that the package raises on purpose: one root, and a tree for each room.
 
     PureWasmError
     ├── WasmError                   a module, what it is linked to, how it runs
@@ -32,6 +32,8 @@
     └── DebuggerError               the debugger cannot do what it was asked for
         └── LocationError, ExpressionError, HitCountError
 
+The debugger's are in `debugger.errors`, all others here.
+
 The fields of an error are attributes and constructor arguments in the same order, so that each
 error can be pickled. No input (bytes, plugin, string) raises any other exception. The text of an
 error contains names that a plugin chose: `escape_controls` makes them harmless in `str(error)`; the
@@ -49,19 +51,15 @@ __all__ = [
     "Cancelled",
     "CompileError",
     "DeadlineExceeded",
-    "DebuggerError",
     "DecodeError",
     "DuplicatePluginError",
     "DuplicateToolError",
     "ExportKindError",
-    "ExpressionError",
-    "HitCountError",
     "InstantiateError",
     "InvalidArgumentsError",
     "InvalidOptionError",
     "InvalidString",
     "LinkError",
-    "LocationError",
     "MemoryInUse",
     "MissingExportError",
     "OutOfFuel",
@@ -776,56 +774,3 @@ class DuplicateToolError(ToolError):
         old = f", by {self.registered}" if self.registered is not None else ""
         advice = "register it with a prefix, or with replace=True"
         return f"Tool '{self.tool}'{new} is already registered{old}: {advice}"
-
-
-class DebuggerError(PureWasmError):
-    """The debugger cannot do what it was asked for; the session goes on."""
-
-
-class HitCountError(DebuggerError, ValueError):
-    """The hit count of a breakpoint is less than 1.
-
-    Attributes:
-        count: as it was given.
-    """
-
-    def __init__(self, count: int) -> None:
-        super().__init__(count)
-        self.count = count
-
-    def _words(self) -> str:
-        return f"a hit count must be 1 or more: {self.count}"
-
-
-class LocationError(DebuggerError):
-    """A location is not in the program.
-
-    Attributes:
-        location: the location, as it was given.
-        details: the fault.
-    """
-
-    def __init__(self, location: str, details: str) -> None:
-        super().__init__(location, details)
-        self.location = location
-        self.details = details
-
-    def _words(self) -> str:
-        return f"no such location '{self.location}': {self.details}"
-
-
-class ExpressionError(DebuggerError):
-    """An expression cannot be parsed, or has no value at this point.
-
-    Attributes:
-        expression: its text.
-        details: the fault.
-    """
-
-    def __init__(self, expression: str, details: str) -> None:
-        super().__init__(expression, details)
-        self.expression = expression
-        self.details = details
-
-    def _words(self) -> str:
-        return f"'{self.expression}': {self.details}"

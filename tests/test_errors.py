@@ -13,24 +13,27 @@ import pytest
 
 import purewasm_plugins
 from purewasm_plugins import debugger, errors
+from purewasm_plugins.debugger import errors as debugger_errors
+from purewasm_plugins.debugger.errors import (
+    DebuggerError,
+    ExpressionError,
+    HitCountError,
+    LocationError,
+)
 from purewasm_plugins.errors import (
     AbiVersionError,
     Cancelled,
     CompileError,
     DeadlineExceeded,
-    DebuggerError,
     DecodeError,
     DuplicatePluginError,
     DuplicateToolError,
     ExportKindError,
-    ExpressionError,
-    HitCountError,
     InstantiateError,
     InvalidArgumentsError,
     InvalidOptionError,
     InvalidString,
     LinkError,
-    LocationError,
     MemoryInUse,
     MissingExportError,
     OutOfFuel,
@@ -316,7 +319,7 @@ BASES: dict[type[BaseException], tuple[type[BaseException], ...]] = {
 def test_the_trees() -> None:
     found = {
         value: value.__bases__
-        for value in vars(errors).values()
+        for value in {**vars(errors), **vars(debugger_errors)}.values()
         if inspect.isclass(value) and issubclass(value, BaseException)
     }
     assert found == BASES
@@ -350,10 +353,10 @@ def test_a_list_of_names_and_the_search_in_it_are_bounded() -> None:
 
 def test_all_are_public() -> None:
     """Those of the debugger from its own package, like all of its names."""
+    for name in debugger_errors.__all__:
+        assert getattr(debugger, name) is getattr(debugger_errors, name)
+        assert name in debugger.__all__
     for name in errors.__all__:
-        if issubclass(getattr(errors, name), DebuggerError):
-            assert getattr(debugger, name) is getattr(errors, name)
-            continue
         assert getattr(purewasm_plugins, name) is getattr(errors, name)
         assert name in purewasm_plugins.__all__
 

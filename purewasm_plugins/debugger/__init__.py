@@ -4,7 +4,7 @@
 - `machine`: running a call that can be put at any of its steps.
 - `expressions`, `explain`, `wording`: values and instructions in words.
 - `trace`, `coverage`: what a call does, as a whole.
-- `engines`: the engines that what is debugged runs on.
+- `engines`: the engines that what is debugged runs on; `errors`: the debugger's own.
 
 It decides when to stop and holds what there is to see; the command and the page show it. It drives
 any machine that implements `engine.stepping.SteppableMachine`.
@@ -13,6 +13,12 @@ any machine that implements `engine.stepping.SteppableMachine`.
 from purewasm_plugins.debugger.changes import Changes
 from purewasm_plugins.debugger.coverage import FunctionCoverage, report
 from purewasm_plugins.debugger.engines import CoverageEngine, DebugEngine
+from purewasm_plugins.debugger.errors import (
+    DebuggerError,
+    ExpressionError,
+    HitCountError,
+    LocationError,
+)
 from purewasm_plugins.debugger.machine.program import Line, Location, Program
 from purewasm_plugins.debugger.machine.reasons import (
     Breakpoint,
@@ -32,7 +38,6 @@ from purewasm_plugins.debugger.view import (
     Value,
     View,
 )
-from purewasm_plugins.errors import DebuggerError, ExpressionError, HitCountError, LocationError
 
 __all__ = [
     "Breakpoint",

@@ -22,8 +22,8 @@ import struct
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+from purewasm_plugins.debugger.errors import ExpressionError, LocationError
 from purewasm_plugins.debugger.memory import check_range
-from purewasm_plugins.errors import ExpressionError, LocationError
 
 #: The longest expression, the deepest nesting of its parts, and the most bytes that one part may
 #: read from memory.

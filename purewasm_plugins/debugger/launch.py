@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from purewasm_plugins.debugger.engines import DebugEngine
+from purewasm_plugins.debugger.errors import LocationError
 from purewasm_plugins.debugger.machine.program import Program
 from purewasm_plugins.engine.instantiate import instantiate
 from purewasm_plugins.engine.stepping import machine_of
-from purewasm_plugins.errors import LocationError, StringError, ToolExecutionError, WasmError
+from purewasm_plugins.errors import StringError, ToolExecutionError, WasmError
 from purewasm_plugins.plugin import WasmPlugin
 from purewasm_plugins.plugin.strings import input_place
 from purewasm_plugins.runtime.instance import Extern, Function, HostException, Instance

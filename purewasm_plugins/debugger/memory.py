@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from purewasm_plugins.errors import LocationError
+from purewasm_plugins.debugger.errors import LocationError
 from purewasm_plugins.runtime.instance import Instance
 
 

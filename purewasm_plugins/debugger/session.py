@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from purewasm_plugins.debugger.errors import DebuggerError
 from purewasm_plugins.debugger.launch import (
     function_call,
     put_input,
@@ -27,13 +28,7 @@ from purewasm_plugins.debugger.memory import check_range, memory_bytes
 from purewasm_plugins.debugger.stops import Stops
 from purewasm_plugins.debugger.view import View
 from purewasm_plugins.engine.stepping import machine_of
-from purewasm_plugins.errors import (
-    DebuggerError,
-    StringError,
-    ToolExecutionError,
-    ToolFailedError,
-    WasmError,
-)
+from purewasm_plugins.errors import StringError, ToolExecutionError, ToolFailedError, WasmError
 from purewasm_plugins.plugin import WasmPlugin
 from purewasm_plugins.plugin.abi import exported_memory, optional_function, required_function
 from purewasm_plugins.plugin.strings import read_string

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from purewasm_plugins.debugger.errors import DebuggerError, HitCountError, LocationError
 from purewasm_plugins.debugger.expressions import Expression
 from purewasm_plugins.debugger.launch import index_named
 from purewasm_plugins.debugger.machine.execution import Execution
 from purewasm_plugins.debugger.machine.program import Location
 from purewasm_plugins.debugger.machine.reasons import Breakpoint, Watchpoint
 from purewasm_plugins.debugger.memory import check_range, memory_bytes
-from purewasm_plugins.errors import DebuggerError, HitCountError, LocationError
 
 
 class Stops:

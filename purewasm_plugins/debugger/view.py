@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from purewasm_plugins.debugger.changes import Changes, changes
+from purewasm_plugins.debugger.errors import ExpressionError
 from purewasm_plugins.debugger.expressions import Expression
 from purewasm_plugins.debugger.machine import effects
 from purewasm_plugins.debugger.machine.execution import Execution
@@ -16,7 +17,6 @@ from purewasm_plugins.debugger.machine.program import Line
 from purewasm_plugins.debugger.machine.scope import MachineScope, border
 from purewasm_plugins.debugger.memory import check_range, memory_bytes
 from purewasm_plugins.engine.stepping import MachineFrame, MachineLabel, TypedValue
-from purewasm_plugins.errors import ExpressionError
 from purewasm_plugins.wasm import Block, ValType
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from purewasm_plugins.debugger.errors import ExpressionError
 from purewasm_plugins.debugger.expressions import Expression
-from purewasm_plugins.errors import ExpressionError
 from tests.debugger.programs import FACTORIALS, start
 
 

@@ -10,7 +10,7 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from itertools import islice
 
-from purewasm_plugins.errors import LocationError
+from purewasm_plugins.debugger.errors import LocationError
 from purewasm_plugins.wasm import Control, ExternKind, Instruction, Span, ValidModule, ValType
 from purewasm_plugins.wasm.binary.instructions import instructions
 from purewasm_plugins.wasm.symbols.names import Names

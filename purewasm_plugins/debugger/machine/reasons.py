@@ -6,9 +6,10 @@ import enum
 from dataclasses import dataclass, field
 from typing import Any
 
+from purewasm_plugins.debugger.errors import ExpressionError
 from purewasm_plugins.debugger.expressions import Expression
 from purewasm_plugins.debugger.machine.program import Location
-from purewasm_plugins.errors import ExpressionError, Trap
+from purewasm_plugins.errors import Trap
 from purewasm_plugins.wasm import Instruction
 
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
+from purewasm_plugins.debugger.errors import LocationError
 from purewasm_plugins.debugger.machine.program import Program
 from purewasm_plugins.debugger.memory import memory_bytes
 from purewasm_plugins.engine.stepping import SteppableMachine, TypedValue
-from purewasm_plugins.errors import LocationError
 from purewasm_plugins.runtime.values import FROM_RAW
 
 

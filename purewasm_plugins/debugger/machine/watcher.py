@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from purewasm_plugins.debugger.errors import ExpressionError
 from purewasm_plugins.debugger.expressions import Expression, Scope
 from purewasm_plugins.debugger.machine import effects
 from purewasm_plugins.debugger.machine.program import Location
@@ -22,7 +23,6 @@ from purewasm_plugins.debugger.machine.reasons import Breakpoint, Watchpoint, Wr
 from purewasm_plugins.debugger.machine.scope import border
 from purewasm_plugins.debugger.memory import memory_bytes
 from purewasm_plugins.engine.stepping import Paused, Position, SteppableMachine
-from purewasm_plugins.errors import ExpressionError
 
 
 class Mode(enum.Enum):
