@@ -37,6 +37,8 @@ INPUTS: dict[str, str] = {
     "base64_encode": TEXT,
     "base64_decode": base64.b64encode(TEXT.encode()).decode(),
     "sha256": TEXT,
+    "hex_encode": TEXT,
+    "hex_decode": TEXT.encode("ascii", "replace").hex(),
     "json_pretty": JSON,
     "json_compact": JSON,
     "json_sort_keys": JSON,

@@ -10,7 +10,7 @@ is the local, else the global, else the function of that name in the text format
 is a byte, `memory[start:end]` bytes, and `i32(address)` and the like a value.
 
 A condition may be evaluated millions of times, in a session without a deadline: so an expression
-takes `MAX_STEPS` at most, and its numbers have `MAX_BITS`.
+takes `MAX_WORK` at most, and its numbers have `MAX_BITS`.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from purewasm_plugins.debugger.memory import check_range
 #: read from memory.
 MAX_LENGTH, MAX_NESTING, MAX_BYTES = 1000, 100, 1 << 20
 
-#: What one evaluation may take: a step is a part of the expression, an item of a sequence, or so
-#: many bytes that are copied, searched or compared at once, or decoded. Some 50 ms.
-MAX_STEPS, _BYTES_OF_A_STEP, _DECODED_IN_A_STEP = 50_000, 4096, 64
+#: The most work of one evaluation. A unit is a part of the expression, an item of a sequence, or so
+#: many bytes that are copied, searched or compared at once, or decoded. All take some 50 ms.
+MAX_WORK, _BYTES_PER_UNIT, _DECODED_PER_UNIT = 50_000, 4096, 64
 
 #: The longest number of a calculation; the longest of a machine has 128.
 MAX_BITS = 4096
@@ -223,14 +223,14 @@ def _call_of_name(match: re.Match[str]) -> str:
 
 
 class _Evaluation:
-    """One evaluation of an expression, and the steps that it has taken.
+    """One evaluation of an expression, and its work so far.
 
     Each method returns the value of a node, or raises `ExpressionError` without a text.
     """
 
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
-        self._steps = 0
+        self._work = 0
 
     def result(self, node: ast.expr) -> Any:
         """Return the value of the whole expression; of memory, which changes, a copy."""
@@ -238,20 +238,20 @@ class _Evaluation:
         self._spend_on(value)
         return _copied(value)
 
-    def _spend(self, steps: int) -> None:
-        """Count steps that are about to be taken."""
-        self._steps += steps
-        if self._steps > MAX_STEPS:
-            raise ExpressionError("", f"it takes more than {MAX_STEPS} steps")
+    def _spend(self, work: int) -> None:
+        """Count work before it is done."""
+        self._work += work
+        if self._work > MAX_WORK:
+            raise ExpressionError("", f"it takes more than {MAX_WORK} units of work")
 
     def _spend_on(self, *values: Any) -> None:
-        """Count the steps of copying, searching or comparing values, with what they hold."""
+        """Count the work of copying, searching or comparing values and their contents."""
         for value in values:
             if isinstance(value, (int, float)):
                 # Most values are numbers, and the test for a sequence takes long.
                 continue
             if isinstance(value, (bytes, bytearray, str)):
-                self._spend(len(value) // _BYTES_OF_A_STEP)
+                self._spend(len(value) // _BYTES_PER_UNIT)
             elif isinstance(value, (Sequence, Mapping)):
                 self._spend(len(value))
                 if isinstance(value, tuple):
@@ -335,7 +335,7 @@ class _Evaluation:
         if not 0 <= size <= MAX_BYTES:
             raise ExpressionError("", f"{size} bytes cannot be read at once")
         start = self._checked(address, size)
-        self._spend(size // _BYTES_OF_A_STEP)
+        self._spend(size // _BYTES_PER_UNIT)
         return bytes(self._scope.memory[start : start + size])
 
     def _checked(self, given: Any, size: int) -> int:
@@ -383,7 +383,7 @@ class _Evaluation:
         end = memory.find(0, start, start + MAX_BYTES)
         if end < 0:
             raise ExpressionError("", f"the string at {start:#x} has no terminating zero byte")
-        self._spend((end - start) // _DECODED_IN_A_STEP)
+        self._spend((end - start) // _DECODED_PER_UNIT)
         return bytes(memory[start:end]).decode("utf-8", "replace")
 
     def _dollar_name(self, name: str) -> Any:

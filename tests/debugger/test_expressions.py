@@ -149,7 +149,7 @@ LARGE = Values({0: 7}, [*range(30_000)], {}, bytearray(256 << 20))
 )
 def test_an_expression_has_a_limit(expression: str) -> None:
     LARGE.memory[: 1 << 20] = b"\xff" * ((1 << 20) - 1) + b"\0"
-    with pytest.raises(ExpressionError, match="more than 50000 steps") as raised:
+    with pytest.raises(ExpressionError, match="more than 50000 units of work") as raised:
         Expression(expression).evaluate(LARGE)
     assert raised.value.expression == expression
     for small in (

@@ -24,7 +24,7 @@ import wasmtime
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from purewasm_plugins import WasmPlugin
+from purewasm_plugins import ToolFailedError, WasmPlugin
 from tests.conftest import ROOT
 
 Load = Callable[..., WasmPlugin]
@@ -89,6 +89,10 @@ def make_json(chance: random.Random, size: int) -> str:
 def make_base64(chance: random.Random, size: int) -> str:
     encoded = base64.b64encode(make_text(chance, size * 3 // 4).encode()).decode()
     return "\n".join(encoded[i : i + 76] for i in range(0, len(encoded), 76))
+
+
+def make_hex(chance: random.Random, size: int) -> str:
+    return bytes(chance.randint(1, 127) for _ in range(size // 2)).hex()
 
 
 def make_two_lines(chance: random.Random, size: int) -> str:
@@ -195,6 +199,10 @@ TOOLS: dict[str, dict[str, tuple[Make, Oracle | None]]] = {
         "base64_encode": (make_text, lambda text: base64.b64encode(text.encode()).decode()),
         "base64_decode": (make_base64, lambda text: base64.b64decode(text).decode()),
         "sha256": (make_text, lambda text: hashlib.sha256(text.encode()).hexdigest()),
+    },
+    "c_hex/hex.wasm": {
+        "hex_encode": (make_text, lambda text: text.encode().hex()),
+        "hex_decode": (make_hex, lambda text: bytes.fromhex(text).decode()),
     },
     "c_json/json.wasm": {
         "json_pretty": (make_json, pretty),
@@ -331,7 +339,13 @@ class ByWasmtime:
             pointer = memory.grow(store, len(data) // 65536 + 1) * 65536
         memory.write(store, data, pointer)
         answer = exports["plugin_tool_execute"](store, self.tools.index(tool), pointer)
-        rest = memory.read(store, answer & 0xFFFFFFFF, memory.data_len(store))
+        failure = exports["plugin_tool_error"](store) if "plugin_tool_error" in exports else 0
+        if failure:
+            return f"failed: {self._string(store, memory, failure)}"
+        return self._string(store, memory, answer)
+
+    def _string(self, store: wasmtime.Store, memory: Any, pointer: int) -> str:
+        rest = memory.read(store, pointer & 0xFFFFFFFF, memory.data_len(store))
         return bytes(rest[: rest.index(0)]).decode("utf-8", "replace")
 
 
@@ -369,7 +383,11 @@ def kept(engine: str, name: str) -> WasmPlugin:
 def test_against_wasmtime(engine: str, name: str, tool: str, text: str) -> None:
     """All outputs are the same, including messages for bad inputs."""
     expected = by_wasmtime(name).execute_tool(tool, text)
-    assert kept(engine, name).execute_tool(tool, text) == expected
+    try:
+        found = kept(engine, name).execute_tool(tool, text)
+    except ToolFailedError as error:
+        found = f"failed: {error.details}"
+    assert found == expected
 
 
 # Tools without an equivalent in Python's modules.
