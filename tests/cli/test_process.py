@@ -163,3 +163,27 @@ def test_a_narrow_terminal(path: PathOf) -> None:
         lines = text.replace("\x1b[1m", "").replace("\x1b[0m", "").splitlines()
         # The last line, a sentence, wraps by itself.
         assert all(len(line) <= 40 for line in lines[:-1])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (("--help",), 0),
+        (("run", "echo", "echo", "x"), 0),
+        (("debug", "echo", "echo", "x"), 3),
+        (("trace", "echo", "echo", "x"), 3),
+        (("coverage", "echo", "echo", "x"), 3),
+        (("run", "--engine", "pywasm", "echo", "echo", "x"), 2),
+    ],
+)
+def test_without_pywasm(arguments: tuple[str, ...], status: int) -> None:
+    """The commands that need it say so in one line; all others work."""
+    program = (
+        "import sys; sys.modules['pywasm'] = None; from purewasm_plugins.cli import main; main()"
+    )
+    command = [sys.executable, "-c", program, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == status
+    lines = done.stderr.splitlines()
+    assert len(lines) == (status > 0)
+    assert all("the package pywasm is not installed" in line for line in lines)

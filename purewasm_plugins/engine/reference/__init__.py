@@ -13,6 +13,7 @@ pywasm leaves out, bounds wrongly or computes wrongly are hooks (`hooks`).
 - `counting`: the machine that counts how often each instruction runs.
 """
 
+from purewasm_plugins.engine.instantiate import ENGINES
 from purewasm_plugins.errors import UnknownEngineError
 
 try:
@@ -22,7 +23,7 @@ except ModuleNotFoundError as error:
         raise
     raise UnknownEngineError(
         "pywasm",
-        ("translator", "pywasm"),
+        ENGINES,
         "the package pywasm is not installed; `python -m pip install purewasm-plugins` brings it"
         " along, and the engine 'translator' does not need it",
     ) from None
