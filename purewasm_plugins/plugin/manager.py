@@ -85,7 +85,8 @@ class WasmPluginManager:
 
         Args:
             path: the file.
-            options: the options of this plugin; None for those of the manager.
+            options: the options of this plugin, in the place of all of the manager's: a field that
+                is None means the default, not the manager's value. None for those of the manager.
 
         Raises:
             DuplicatePluginError: a plugin with the same name is already loaded.
