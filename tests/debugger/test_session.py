@@ -339,6 +339,12 @@ ASKED = """
 """
 
 
+def seen(session: DebugSession) -> tuple[object, ...]:
+    """What ASKED changes."""
+    view = session.view
+    return view.memory_size(), view.read_memory(0, 1), view.globals(), view.stack()
+
+
 def test_the_question_for_a_failure_has_no_effect() -> None:
     asked: list[int] = []
     loaded = WasmPlugin.load_from_bytes(
@@ -348,11 +354,12 @@ def test_the_question_for_a_failure_has_no_effect() -> None:
     )
     session = DebugSession(loaded, 0, "text")
     session.resume()
-    before = session.view.memory_size(), session.view.read_memory(0, 1), session.view.globals()
+    before = seen(session)
     output = session.output
+    assert seen(session) == before
+    assert session.stop.reason is StopReason.FINISHED
     session.go_to(0)
     session.resume()
     assert session.output == output
     assert asked == [1], "the tool was asked twice"
-    after = session.view.memory_size(), session.view.read_memory(0, 1), session.view.globals()
-    assert after == before
+    assert seen(session) == before
