@@ -219,9 +219,8 @@ def test_a_misspelt_tool(load: Load) -> None:
 def test_a_module_is_compiled_once(tmp_path: Path, fixture_data: FixtureData, engine: str) -> None:
     path = tmp_path / "stateful.wasm"
     path.write_bytes(fixture_data("stateful"))
-    cache = tmp_path / "cache"
     for source in (path, str(path), path.read_bytes()):
-        module = Module.compile(source, cache_dir=cache)
+        module = Module.compile(source)
         assert module.exports["plugin_name"] == FuncType((), (ValType.I32,))
         assert list(module.exports) == list(instantiate(module.valid).exports)
         assert module.imports == ()
@@ -230,9 +229,15 @@ def test_a_module_is_compiled_once(tmp_path: Path, fixture_data: FixtureData, en
         assert first.exports.function("plugin_tools_count")() == 1
         again = pickle.loads(pickle.dumps(module))
         assert again.exports == module.exports
-    assert list(cache.iterdir())
     (needed,) = Module.compile(fixture_data("imports_host")).imports
     assert (needed.module, needed.name, str(needed.type)) == ("env", "log", "(i32) -> ()")
+
+
+def test_a_module_in_a_cache(tmp_path: Path, fixture_data: FixtureData) -> None:
+    for _ in range(2):
+        module = Module.compile(fixture_data("stateful"), cache_dir=tmp_path / "cache")
+        assert module.instantiate().exports.function("plugin_tools_count")() == 1
+        assert list((tmp_path / "cache").iterdir())
 
 
 def test_what_is_no_module(tmp_path: Path) -> None:

@@ -31,6 +31,8 @@ REFUSALS = {
 NAMES = {
     "_in_a_thread": "there are no threads in Pyodide",
     "test_cancelling_": "a call in Pyodide runs in line and cannot be cancelled",
+    "_in_another_process": "there are no processes in Pyodide",
+    "_in_a_cache": "others may write to the directory of temporary files in Pyodide",
 }
 
 #: The number of tests between two garbage collections.
