@@ -118,6 +118,16 @@ def need(*modules: str) -> None:
             missing(f"there is no {module}", SETUP)
 
 
+#: Why a test is skipped while coverage is measured. Its callbacks are Python functions: handlers of
+#: signals run in them, and Python's stack may end in them, at places where neither happens
+#: otherwise, such as between a lock and its block.
+DISTURBED = (
+    "coverage is measured: its callbacks raise where CPython alone does not"
+    if sys.version_info >= (3, 12) and sys.monitoring.get_tool(sys.monitoring.COVERAGE_ID)
+    else ""
+)
+
+
 @functools.cache
 def assemble(text: str) -> bytes:
     """Assemble the text of a module."""

@@ -22,12 +22,10 @@ import pytest
 from purewasm_plugins import Instance, ResourceLimits, Trap, WasmError
 from purewasm_plugins.engine import instantiate
 from purewasm_plugins.engine.translator.stack import PYTHON_STACK
+from tests.conftest import DISTURBED
 
-if sys.version_info >= (3, 12) and sys.monitoring.get_tool(sys.monitoring.COVERAGE_ID):
-    pytest.skip(
-        "coverage is measured: handlers run in its callbacks, where CPython alone runs none",
-        allow_module_level=True,
-    )
+if DISTURBED:
+    pytest.skip(DISTURBED, allow_module_level=True)
 
 Wat = Callable[[str], bytes]
 
