@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn
 
@@ -56,6 +58,19 @@ def failure(command: Callable[..., Result]) -> Callable[..., tuple[int, str]]:
         return result.exit_code, lines[0].removeprefix("purewasm: ")
 
     return failure
+
+
+def run_process(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command in a new process."""
+    need("click", "rich")
+    return subprocess.run(
+        [sys.executable, "-m", "purewasm_plugins", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=ROOT,
+        check=False,
+    )
 
 
 def no_room(*_: object, **__: object) -> NoReturn:

@@ -3,36 +3,22 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
-from tests.conftest import ROOT, need
+from tests.cli.conftest import run_process
+from tests.conftest import ROOT
 
 WAT = ROOT / "fixtures" / "wat"
 BUGGY = str(WAT / "buggy_shout.wasm")
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command in a new process."""
-    need("click", "rich")
-    return subprocess.run(
-        [sys.executable, "-m", "purewasm_plugins", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        cwd=ROOT,
-        check=False,
-    )
-
-
 def test_the_command_coverage(tmp_path: Path) -> None:
-    result = run("coverage", BUGGY, "shout", "zo", "hello")
+    result = run_process("coverage", BUGGY, "shout", "zo", "hello")
     assert result.returncode == 0
     assert "34 of 40 instructions ran (85%); 6 of 8 functions never did." in result.stdout
     assert "        7  0x000f6    i32.lt_u" in result.stdout
     page = tmp_path / "coverage.html"
-    assert run("coverage", BUGGY, "shout", "zo", "--html", str(page)).returncode == 0
+    assert run_process("coverage", BUGGY, "shout", "zo", "--html", str(page)).returncode == 0
     written = page.read_text("utf-8")
     assert written.startswith("<!doctype html>")
     assert "i32.lt_u" in written
@@ -44,9 +30,9 @@ def test_the_command_coverage(tmp_path: Path) -> None:
     assert "plugin_name" in folded
     assert folded.count("<details ") == 6
     assert " open" not in folded
-    result = run("coverage", BUGGY, "shout", "--html", str(tmp_path / "no" / "c.html"))
+    result = run_process("coverage", BUGGY, "shout", "--html", str(tmp_path / "no" / "c.html"))
     assert (result.returncode, result.stderr.count("\n")) == (2, 1)
-    result = run("coverage", BUGGY, "shout", "zo", "--json")
+    result = run_process("coverage", BUGGY, "shout", "zo", "--json")
     counts = json.loads(result.stdout)
     by_name = {function["name"]: function for function in counts["functions"]}
     assert (counts["ran"], counts["total"], len(by_name)) == (34, 40, 8)
@@ -54,11 +40,11 @@ def test_the_command_coverage(tmp_path: Path) -> None:
     capital = by_name["capital"]
     assert (capital["calls"], capital["ran"], capital["total"]) == (3, 13, 13)
     assert {"offset": 0xF6, "text": "i32.lt_u", "count": 2} in capital["instructions"]
-    result = run("coverage", BUGGY, "shout", "--json", "--html", str(page))
+    result = run_process("coverage", BUGGY, "shout", "--json", "--html", str(page))
     assert result.returncode == 2
-    result = run("coverage", BUGGY, "nothing")
+    result = run_process("coverage", BUGGY, "nothing")
     assert result.returncode == 4
-    result = run("coverage", str(WAT / "trap_division.wasm"), "0", "x")
+    result = run_process("coverage", str(WAT / "trap_division.wasm"), "0", "x")
     assert result.returncode == 0
     assert "integer divide by zero" in result.stderr
     assert "i32.div_s" in result.stdout
