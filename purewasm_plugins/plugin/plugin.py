@@ -281,9 +281,7 @@ class WasmPlugin:
             PluginClosedError: the plugin is closed, or was closed while the call ran or waited.
             ValueError, TypeError: the timeout is no number of seconds.
         """
-        found = self._by_name.get(tool) if isinstance(tool, str) else None
-        if found is None:
-            found = find_tool(self.tools, tool)
+        found = self.find_tool(tool)
         operation = Operation(self._limits.timeout if timeout is None else self._shortened(timeout))
         text = input if isinstance(input, str) else self._checked_input(found, input)
         if cancellation is not None:
