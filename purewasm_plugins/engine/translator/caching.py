@@ -11,8 +11,7 @@ import marshal
 from types import CodeType
 
 from purewasm_plugins.cache.protocol import CodeCache
-from purewasm_plugins.engine.translator.lines import Effort
-from purewasm_plugins.engine.translator.source import Compiled, compiled
+from purewasm_plugins.engine.translator.translation import Compiled, Effort
 from purewasm_plugins.wasm import ValidModule
 
 __all__ = ["ModuleCode"]
@@ -45,7 +44,7 @@ class ModuleCode:
         name = f"translator, metered {metered}, audited {audited}"
         code: ModuleCode = module.kept.setdefault(name, cls(module, metered, audited))
         if cache is not None and (code.cached is None or code.cached.cache is not cache):
-            # Imported here: it takes milliseconds, and most programs use no cache.
+            # Imported here: most programs use no cache.
             from purewasm_plugins.cache.keys import code_key
 
             key = code_key(module.module.data, FORMAT, metered, audited)
@@ -75,6 +74,9 @@ class ModuleCode:
         if cached is not None:
             function = cached.get(index)
         if function is None:
+            # Imported here: all that translates takes longer than a first call with a cache.
+            from purewasm_plugins.engine.translator.source import compiled
+
             function = compiled(
                 self._module, index, metered=self.metered, audited=self.audited, effort=effort
             )

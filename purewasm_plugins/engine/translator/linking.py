@@ -19,10 +19,10 @@ from typing import Any
 from purewasm_plugins.cache.protocol import CodeCache
 from purewasm_plugins.engine.translator.backtraces import TRAPPING, Backtraces
 from purewasm_plugins.engine.translator.caching import ModuleCode
-from purewasm_plugins.engine.translator.lines import Effort
 from purewasm_plugins.engine.translator.metering import LARGEST_SLICE, SlicedBudget
 from purewasm_plugins.engine.translator.namespace import namespace
 from purewasm_plugins.engine.translator.stack import height
+from purewasm_plugins.engine.translator.translation import Effort
 from purewasm_plugins.errors import OutOfMemory, Trap, TrapReason, WasmError
 from purewasm_plugins.runtime.instance import Function, Global, Instance, discarded
 from purewasm_plugins.runtime.limits import Budget
