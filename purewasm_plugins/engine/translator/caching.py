@@ -58,6 +58,8 @@ class ModuleCode:
         self.metered = metered
         self.audited = audited
         self._functions: dict[int, Compiled] = {}
+        #: The code of functions that instances gave back, by the function's index.
+        self._spare: dict[int, CodeType] = {}
         self.cached: _Cached | None = None
 
     def get(self, index: int, effort: Effort) -> CodeType:
@@ -67,8 +69,9 @@ class ModuleCode:
         if function is not None:
             if cached is not None:
                 cached.add(index, function)
-            # An instance has its own copy: CPython caches in the code what is in the namespace.
-            return function.code.replace()
+            # An instance has its own copy: CPython caches in the code what is in the namespace. A
+            # copy that another instance has used is faster from its first call on.
+            return self._spare.pop(index, None) or function.code.replace()
         if cached is not None:
             function = cached.get(index)
         if function is None:
@@ -79,6 +82,10 @@ class ModuleCode:
                 cached.add(index, function)
         self._functions[index] = function
         return function.code
+
+    def give_back(self, codes: dict[int, CodeType]) -> None:
+        """Take the code of functions from an instance that does not run again, for the next one."""
+        self._spare |= codes
 
     def positions(self, index: int) -> bytes:
         """Return the positions of what may trap in a function that has been called."""
