@@ -17,13 +17,10 @@ from purewasm_plugins.engine.translator.expressions import (
 )
 from purewasm_plugins.engine.translator.lines import Lines
 from purewasm_plugins.engine.translator.operands import Operands
+from purewasm_plugins.engine.translator.translation import MEMORY_END
 from purewasm_plugins.wasm.types import ValType
 
-__all__ = ["MEMORY_END", "Locals"]
-
-#: Facts about locals rely on memories that end here at the latest: all pointers into them are small
-#: ints of CPython, and so are nearly all of their sums.
-MEMORY_END = 1 << 30
+__all__ = ["Locals"]
 
 #: The text of the default value of each type (section 4.2.1).
 DEFAULTS: dict[ValType, str] = {
