@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from benchmarks import peers
@@ -42,14 +42,21 @@ def large_plugin() -> Path:
     return min(large, key=lambda path: path.stat().st_size)
 
 
-def process(script: str, *arguments: object) -> str:
+def process(
+    script: str,
+    *arguments: object,
+    input: str = "",
+    environment: Mapping[str, str] | None = None,
+) -> str:
     """Run a script of `processes/`, and return its output."""
     command = [sys.executable, str(PROCESSES / script), *map(str, arguments)]
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    whole = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), **(environment or {})}
     # Compile changed files once, not in each process.
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+    whole.pop("PYTHONDONTWRITEBYTECODE", None)
+    done = subprocess.run(
+        command, env=whole, input=input, check=True, capture_output=True, text=True
+    )
     return done.stdout.strip()
 
 

@@ -303,12 +303,17 @@ class WasmPlugin:
             return self._attempt(found, data, operation)
         except _FAILURES as error:
             failure = self._worded_failure(found.name, error, operation)
-            raise failure from failure.__cause__
         finally:
             if self._caller == get_ident():
                 self._leave(operation)
                 self._caller = self._operation = None
             self._release()
+        # Here, and not kept in this frame: a cycle of exceptions and frames would be freed, with
+        # the discarded instance, only by Python's next garbage collection.
+        try:
+            raise failure from failure.__cause__
+        finally:
+            del failure
 
     def close(self) -> None:
         """Give up the plugin's instance and its memory. Any thread may call it, and more than once.
@@ -316,8 +321,8 @@ class WasmPlugin:
         A call that runs in another thread ends within milliseconds, a host function of its own
         aside, and `close` waits for that; calls that wait end, too. Each raises
         `PluginClosedError`, and so does every later call. A host function of the plugin may close
-        it: its call then ends like the others. Memory of less than 1 MiB is freed by Python's next
-        garbage collection.
+        it: its call then ends like the others. The memory is freed with the last reference to it;
+        a function that was taken from `instance` raises `WasmError` from now on.
 
         `with WasmPlugin.load(path) as plugin:` closes it at the end of the block.
         """

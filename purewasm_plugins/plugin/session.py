@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gc
+
+# `weakref` takes a millisecond, and this is what it hands out.
+from _weakref import ref
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -249,21 +252,28 @@ class _Announcing:
 
 
 class _Discarded:
-    """The count of discarded instances that Python may not have collected yet."""
+    """The discarded instances that have not been freed yet."""
 
     def __init__(self) -> None:
-        #: Bytes of their memories.
-        self._bytes = 0
+        self._instances: list[ref[Instance]] = []
 
     def add(self, instance: Instance) -> None:
-        """Count an instance that must not be used again."""
-        self._bytes += sum(len(memory.raw) for memory in instance.memories)
+        """Discard an instance: it must not be used again."""
+        instance.discard()
+        self._instances.append(ref(instance))
 
     def collect(self, after: int) -> None:
-        """Have Python collect them if their memories have at least `after` bytes."""
-        if self._bytes >= after:
+        """Have Python collect them if their memories have at least `after` bytes.
+
+        An instance of the translator is freed without that, once no exception has its frames.
+        """
+        alive = [found for found in self._instances if found() is not None]
+        self._instances = alive
+        instances = [instance for found in alive if (instance := found()) is not None]
+        if sum(len(memory.raw) for one in instances for memory in one.memories) >= after:
+            del instances
             gc.collect()
-            self._bytes = 0
+            self._instances = []
 
 
 DISCARDED = _Discarded()

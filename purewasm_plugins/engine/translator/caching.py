@@ -11,8 +11,7 @@ import marshal
 from types import CodeType
 
 from purewasm_plugins.cache.protocol import CodeCache
-from purewasm_plugins.engine.translator.lines import Effort
-from purewasm_plugins.engine.translator.source import Compiled, compiled
+from purewasm_plugins.engine.translator.translation import Compiled, Effort
 from purewasm_plugins.wasm import ValidModule
 
 __all__ = ["ModuleCode"]
@@ -45,7 +44,7 @@ class ModuleCode:
         name = f"translator, metered {metered}, audited {audited}"
         code: ModuleCode = module.kept.setdefault(name, cls(module, metered, audited))
         if cache is not None and (code.cached is None or code.cached.cache is not cache):
-            # Imported here: it takes milliseconds, and most programs use no cache.
+            # Imported here: most programs use no cache.
             from purewasm_plugins.cache.keys import code_key
 
             key = code_key(module.module.data, FORMAT, metered, audited)
@@ -58,6 +57,8 @@ class ModuleCode:
         self.metered = metered
         self.audited = audited
         self._functions: dict[int, Compiled] = {}
+        #: The code of functions that instances gave back, by the function's index.
+        self._spare: dict[int, CodeType] = {}
         self.cached: _Cached | None = None
 
     def get(self, index: int, effort: Effort) -> CodeType:
@@ -67,11 +68,15 @@ class ModuleCode:
         if function is not None:
             if cached is not None:
                 cached.add(index, function)
-            # An instance has its own copy: CPython caches in the code what is in the namespace.
-            return function.code.replace()
+            # An instance has its own copy: CPython caches in the code what is in the namespace. A
+            # copy that another instance has used is faster from its first call on.
+            return self._spare.pop(index, None) or function.code.replace()
         if cached is not None:
             function = cached.get(index)
         if function is None:
+            # Imported here: all that translates takes longer than a first call with a cache.
+            from purewasm_plugins.engine.translator.source import compiled
+
             function = compiled(
                 self._module, index, metered=self.metered, audited=self.audited, effort=effort
             )
@@ -79,6 +84,10 @@ class ModuleCode:
                 cached.add(index, function)
         self._functions[index] = function
         return function.code
+
+    def give_back(self, codes: dict[int, CodeType]) -> None:
+        """Take the code of functions from an instance that does not run again, for the next one."""
+        self._spare |= codes
 
     def positions(self, index: int) -> bytes:
         """Return the positions of what may trap in a function that has been called."""

@@ -30,8 +30,9 @@ from purewasm_plugins.engine.translator.expressions import (
     opaque,
     spelled,
 )
-from purewasm_plugins.engine.translator.lines import ANY_EFFORT, Effort, Line, TooDeep
+from purewasm_plugins.engine.translator.lines import Line, TooDeep
 from purewasm_plugins.engine.translator.numerics import NUMERIC, Row
+from purewasm_plugins.engine.translator.translation import ANY_EFFORT, Effort
 from purewasm_plugins.engine.translator.writer import Naming, Writer
 from purewasm_plugins.runtime.values import f32_from_bits, f64_from_bits
 from purewasm_plugins.wasm.binary.instructions import Instruction, instructions

@@ -13,18 +13,18 @@ import sys
 from collections.abc import Callable, Sequence
 from operator import length_hint
 from time import monotonic
-from types import FunctionType
+from types import CodeType, FunctionType
 from typing import Any
 
 from purewasm_plugins.cache.protocol import CodeCache
 from purewasm_plugins.engine.translator.backtraces import TRAPPING, Backtraces
 from purewasm_plugins.engine.translator.caching import ModuleCode
-from purewasm_plugins.engine.translator.lines import Effort
 from purewasm_plugins.engine.translator.metering import LARGEST_SLICE, SlicedBudget
 from purewasm_plugins.engine.translator.namespace import namespace
 from purewasm_plugins.engine.translator.stack import height
+from purewasm_plugins.engine.translator.translation import Effort
 from purewasm_plugins.errors import OutOfMemory, Trap, TrapReason, WasmError
-from purewasm_plugins.runtime.instance import Function, Global, Instance
+from purewasm_plugins.runtime.instance import Function, Global, Instance, discarded
 from purewasm_plugins.runtime.limits import Budget
 from purewasm_plugins.wasm.opcodes import OPCODES
 from purewasm_plugins.wasm.types import FuncType, GlobalType
@@ -145,12 +145,14 @@ class _Linked:
         self.namespace = space = namespace()
         self._code = code
         self._translated: dict[int, Entry] = {}
+        self._codes: dict[int, CodeType] = {}
         self._backtraces = Backtraces(instance, space, code)
         #: The height of Python's stack at the last entry, by the number of active entries.
         self._heights = [0] * Budget.NESTING
         progress = instance.budget.progress
         self._budget = instance.budget = SlicedBudget(instance.limits)
         self._budget.progress = progress
+        instance.unlink = self._unlink
         self._effort = Effort(
             instance.limits.translated_characters,
             functools.partial(self._budget.check_limits, 0),
@@ -191,6 +193,19 @@ class _Linked:
         if instance.tables:
             for index, type in enumerate(module.types):
                 space[f"signature{index}"] = _Signature(self, type)
+
+    def _unlink(self) -> None:
+        """Take the functions out of the namespace: they and the namespace refer to each other."""
+        space = self.namespace
+        for index in range(len(self.instance.functions)):
+            space[f"f{index}"] = discarded
+        for index in range(len(self.instance.module.module.types)):
+            space.pop(f"signature{index}", None)
+        self._translated.clear()
+        self._code.give_back(self._codes)
+        self._codes = {}
+        # Its traceback refers to the frames of the call that it ended.
+        self._budget.pending_trap = None
 
     # Functions of the namespace
 
@@ -233,7 +248,7 @@ class _Linked:
     def _translate(self, index: int) -> Entry:
         """Translate a function, and bind its name in the namespace to it."""
         space = self.namespace
-        code = self._code.get(index, self._effort)
+        code = self._codes[index] = self._code.get(index, self._effort)
         for name in code.co_names:
             if name not in space and name in _vector_names():
                 # Imported here: it takes milliseconds, and few plugins use vectors.
@@ -348,7 +363,12 @@ class _Linked:
                 finally:
                     if budget.held:
                         budget.release()
-            raise caught from None
+            try:
+                raise caught from None
+            finally:
+                # The exception has this frame: they would be freed, with the instance, only by
+                # Python's next garbage collection.
+                del caught
 
         return entry
 
@@ -374,7 +394,10 @@ class _Linked:
             if budget.slice is not slice:
                 # Its size was measured for the stack of the call that is over.
                 dropped += budget.slice
-        raise caught from None
+        try:
+            raise caught from None
+        finally:
+            del caught
 
     def _recover(self) -> None:
         """Forget the trap that ended the last call."""

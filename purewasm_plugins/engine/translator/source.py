@@ -8,22 +8,21 @@ from __future__ import annotations
 
 import re
 from array import array
-from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from time import monotonic
 from types import CodeType
 
 from purewasm_plugins.engine.translator.expressions import CLOSE, MIDDLE, OPEN
 from purewasm_plugins.engine.translator.function import function_lines
-from purewasm_plugins.engine.translator.lines import ANY_EFFORT, Effort, Line
+from purewasm_plugins.engine.translator.lines import Line
+from purewasm_plugins.engine.translator.translation import ANY_EFFORT, Compiled, Effort
 from purewasm_plugins.engine.translator.writer import Naming, Writer
 from purewasm_plugins.errors import WasmError
-from purewasm_plugins.support.records import Record
 from purewasm_plugins.wasm import ValidModule
 from purewasm_plugins.wasm.module import Module
 from purewasm_plugins.wasm.symbols.names import Names, read_names
 
-__all__ = ["FILE_NAME", "Compiled", "compiled", "offset_at", "translate"]
+__all__ = ["FILE_NAME", "compiled", "translate"]
 
 #: The name of the file in the code objects of generated functions.
 FILE_NAME = "<wasm function {}>"
@@ -46,18 +45,6 @@ def _audited(lines: list[Line]) -> Iterator[Line]:
 def source_of(lines: Iterable[Line]) -> str:
     """Return the source text of some lines."""
     return "\n".join([_indented(line) for line in lines]) + "\n"
-
-
-class Compiled(Record):
-    """A translated function.
-
-    Attributes:
-        code: of the Python function.
-        positions: where the instructions that may trap stand in its source; see `offset_at`.
-    """
-
-    code: CodeType
-    positions: bytes
 
 
 def compiled(
@@ -135,29 +122,6 @@ def _unmarked(lines: Iterable[Line], positions: array[int]) -> Iterator[str]:
             text = first + "".join(parts[1::2])
         yield " " * line.indent + text
     yield ""
-
-
-def offset_at(positions: bytes, line: int, columns: tuple[int, int] | None) -> int | None:
-    """Return the offset of the innermost instruction that may trap at a place of the source.
-
-    Args:
-        positions: those of the function.
-        line: from 1 on.
-        columns: where the place begins and ends, if that is known.
-    """
-    table = array("I", positions)
-    first = bisect_left(range(len(table) // 4), line, key=lambda row: table[4 * row])
-    found: int | None = None
-    # Inner ones end first.
-    for row in range(first, len(table) // 4):
-        number, start, end, offset = table[4 * row : 4 * row + 4]
-        if number != line:
-            break
-        if columns is not None and start <= columns[0] and columns[1] <= end:
-            return offset
-        if found is None:
-            found = offset
-    return found
 
 
 class _ReadableNaming(Naming):

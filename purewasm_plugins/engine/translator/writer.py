@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from purewasm_plugins.engine.translator.lines import ANY_EFFORT, Effort, Lines
+from purewasm_plugins.engine.translator.lines import Lines
 from purewasm_plugins.engine.translator.locals import Locals
 from purewasm_plugins.engine.translator.operands import Operands
+from purewasm_plugins.engine.translator.translation import ANY_EFFORT, Effort
 from purewasm_plugins.wasm.module import Module
 from purewasm_plugins.wasm.types import ValType
 

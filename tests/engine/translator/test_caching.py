@@ -14,7 +14,7 @@ import pytest
 from purewasm_plugins import Trap, instantiate
 from purewasm_plugins.cache.directory import DirectoryCache
 from purewasm_plugins.cache.keys import code_key
-from purewasm_plugins.engine.translator import Translator, caching, source
+from purewasm_plugins.engine.translator import Translator, caching, source, translation
 from purewasm_plugins.wasm import Module, load
 
 Wat = Callable[[str], bytes]
@@ -34,7 +34,7 @@ def test_functions_are_translated_once(
     cache = DirectoryCache(tmp_path / "cache")
     assert call(wat(MODULE), cache, "a") == 1
     assert call(wat(MODULE), cache, "b") == 2
-    monkeypatch.setattr(caching, "compiled", None)
+    monkeypatch.setattr(source, "compiled", None)
     assert call(wat(MODULE), cache, "a") == 1
     assert call(wat(MODULE), cache, "b") == 2
 
@@ -71,11 +71,12 @@ def test_a_module_translates_a_function_once(wat: Wat, monkeypatch: pytest.Monke
     """However often it is called in its first call, and however many instances there are."""
     translated: list[int] = []
 
-    def compiled(module: Module, index: int, **options: Any) -> source.Compiled:
+    def compiled(module: Module, index: int, **options: Any) -> translation.Compiled:
         translated.append(index)
-        return source.compiled(module, index, **options)
+        return original(module, index, **options)
 
-    monkeypatch.setattr(caching, "compiled", compiled)
+    original = source.compiled
+    monkeypatch.setattr(source, "compiled", compiled)
     module = load(wat(NESTED))
     for _ in range(3):
         instance = instantiate(module)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from purewasm_plugins.engine import translator
-from purewasm_plugins.engine.translator import translate
+from purewasm_plugins.engine.translator.source import translate
 from purewasm_plugins.wasm import load
 from tests.conftest import assemble
 
