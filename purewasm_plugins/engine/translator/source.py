@@ -90,7 +90,7 @@ def compiled(
         effort=effort,
     )
     positions = array("I")
-    source = source_of(_unmarked(_audited(lines) if audited else lines, positions))
+    source = "\n".join(_unmarked(_audited(lines) if audited else lines, positions))
     del lines
     effort.check_limits(2 * (monotonic() - began))
     outer = compile(source, FILE_NAME.format(index), "exec", dont_inherit=True, optimize=0)
@@ -100,23 +100,36 @@ def compiled(
     raise WasmError(f"function {index} was translated to no function")
 
 
-def _unmarked(lines: Iterable[Line], positions: array[int]) -> Iterator[Line]:
-    """Yield the lines without marks; for each mark, append line, columns and offset."""
+def _unmarked(lines: Iterable[Line], positions: array[int]) -> Iterator[str]:
+    """Yield the texts of the lines without marks; for each mark, append line, columns and offset.
+
+    A level of indentation is one space here: CPython's compiler takes 4 % less time than for four.
+    """
     for number, line in enumerate(lines, 1):
         text = line.text or ""
-        if CLOSE in text:
+        marks = text.count(CLOSE)
+        if marks == 1:
+            # As below, without a regular expression.
+            first, _, marked = text.partition(OPEN)
+            offset, _, rest = marked.partition(MIDDLE)
+            inner, _, last = rest.partition(CLOSE)
+            column = line.indent + len(first)
+            positions.extend((number, column, column + len(inner), int(offset)))
+            text = first + inner + last
+        elif marks:
             # The texts between marks, each after its mark's offset, or after None if it closes.
-            first, *rest = _MARKS.split(text)
-            column = 4 * line.indent + len(first)
+            first, *parts = _MARKS.split(text)
+            column = line.indent + len(first)
             open_: list[tuple[int, int]] = []
-            for offset, part in zip(rest[::2], rest[1::2], strict=True):
-                if offset is None:
+            for mark, part in zip(parts[::2], parts[1::2], strict=True):
+                if mark is None:
                     positions.extend((number, open_[-1][0], column, open_.pop()[1]))
                 else:
-                    open_.append((column, int(offset)))
+                    open_.append((column, int(mark)))
                 column += len(part)
-            line.text = first + "".join(rest[1::2])
-        yield line
+            text = first + "".join(parts[1::2])
+        yield " " * line.indent + text
+    yield ""
 
 
 class _ReadableNaming(Naming):
