@@ -37,9 +37,6 @@ from purewasm_plugins.wasm.validation.control import Block
 
 __all__ = ["NAMES", "AuditedWriter", "FalseClaim"]
 
-#: What is written as an assignment.
-_ASSIGNS = {"i32.store8", "i64.store8", "table.set"}
-
 _VARIABLE = re.compile(r"\b[ls][0-9]+\b")
 
 
@@ -163,7 +160,8 @@ class _AuditedLines(Lines):
         marked = super().trace(text)
         mnemonic = self.opcode.mnemonic
         # Neither a statement nor the left side of one can stand in a call.
-        if text in ("budget", "unreachable()") or mnemonic in _ASSIGNS:
+        assigned = text.endswith("]") and ("store" in mnemonic or mnemonic == "table.set")
+        if text in ("budget", "unreachable()") or assigned:
             return marked
         return self.in_order(_effects(mnemonic), marked)
 

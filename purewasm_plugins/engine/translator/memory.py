@@ -161,11 +161,11 @@ def _load(mnemonic: str) -> Handler:
     else:
         function, low, high = f"load_u{bits}", 0, (1 << bits) - 1
 
-    shift, view = _VIEWS.get(mnemonic, (64, ""))
+    shift, view = _VIEWS.get(mnemonic, (0, ""))
 
     def handler(writer: Writer, immediates: tuple[Any, ...]) -> None:
         origin = writer.operands.stack[-1].origin
-        index = _index(writer, immediates[1], shift)
+        index = _index(writer, immediates[1], shift) if view else None
         if index is not None:
             _push_item(writer, view, index, low, high)
             _note(writer, origin, immediates[1], size)
