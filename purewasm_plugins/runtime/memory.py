@@ -122,6 +122,9 @@ class _Items:
     def __setitem__(self, index: int, value: Any) -> None:
         self._pack(self._raw, index * self._size, value)
 
+    def release(self) -> None:
+        """Do nothing: these items keep no memory from being resized."""
+
 
 class Memory:
     """A linear memory (core specification, 4.2.8), little-endian, in pages of 64 KiB.
@@ -562,8 +565,7 @@ class Memory:
             self._bind(items)
             self._views = {**items}
             for view in views.values():
-                if isinstance(view, memoryview):
-                    view.release()
+                view.release()
 
     def _make_views(self) -> None:
         """Make the views of `raw` anew, where there can be any."""
