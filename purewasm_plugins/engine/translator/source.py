@@ -6,9 +6,7 @@ which instruction, for `backtraces`. `translate` returns a readable text.
 
 from __future__ import annotations
 
-import re
 from array import array
-from collections.abc import Iterable, Iterator
 from time import monotonic
 from types import CodeType
 
@@ -18,6 +16,7 @@ from purewasm_plugins.engine.translator.lines import Line
 from purewasm_plugins.engine.translator.translation import ANY_EFFORT, Compiled, Effort
 from purewasm_plugins.engine.translator.writer import Naming, Writer
 from purewasm_plugins.errors import WasmError
+from purewasm_plugins.support.typed import Iterable, Iterator
 from purewasm_plugins.wasm import ValidModule
 from purewasm_plugins.wasm.module import Module
 from purewasm_plugins.wasm.symbols.names import Names, read_names
@@ -26,8 +25,6 @@ __all__ = ["FILE_NAME", "compiled", "translate"]
 
 #: The name of the file in the code objects of generated functions.
 FILE_NAME = "<wasm function {}>"
-
-_MARKS = re.compile(f"{OPEN}([0-9]+){MIDDLE}|{CLOSE}")
 
 
 def _indented(line: Line) -> str:
@@ -97,17 +94,20 @@ def _unmarked(lines: Iterable[Line], positions: array[int]) -> Iterator[Line]:
     for number, line in enumerate(lines, 1):
         text = line.text or ""
         if CLOSE in text:
-            # The texts between marks, each after its mark's offset, or after None if it closes.
-            first, *rest = _MARKS.split(text)
-            column = 4 * line.indent + len(first)
+            plain = ""
             open_: list[tuple[int, int]] = []
-            for offset, part in zip(rest[::2], rest[1::2], strict=True):
-                if offset is None:
-                    positions.extend((number, open_[-1][0], column, open_.pop()[1]))
-                else:
-                    open_.append((column, int(offset)))
-                column += len(part)
-            line.text = first + "".join(rest[1::2])
+            for part in text.split(OPEN):
+                # Where a mark opens, its offset comes first; marks that close may follow.
+                offset, opened, rest = part.rpartition(MIDDLE)
+                if opened:
+                    open_.append((4 * line.indent + len(plain), int(offset)))
+                first, *closed = rest.split(CLOSE)
+                plain += first
+                for after in closed:
+                    start, inside = open_.pop()
+                    positions.extend((number, start, 4 * line.indent + len(plain), inside))
+                    plain += after
+            line.text = plain
         yield line
 
 
@@ -130,6 +130,9 @@ class _ReadableNaming(Naming):
 
 def _readable(plain: str, name: str | None) -> str:
     """Return a Python name: the one with the index, and letters and digits of the other."""
+    # Imported here: only listings have readable names.
+    import re
+
     word = re.sub(r"[^0-9A-Za-z]+", "_", name or "").strip("_")[:60]
     return f"{plain}_{word}" if word else plain
 
