@@ -49,6 +49,7 @@ def compiled(
     index: int,
     *,
     metered: bool = True,
+    bounded: bool = True,
     audited: bool = False,
     effort: Effort = ANY_EFFORT,
 ) -> Compiled:
@@ -58,6 +59,7 @@ def compiled(
         module: a valid module.
         index: of a function that it defines, imported ones counted.
         metered: whether it uses fuel.
+        bounded: whether its memory ends at `MEMORY_END` at the latest.
         audited: whether it checks the translator's claims; see `audit`.
         effort: what it may take. CPython's compiler cannot be interrupted: it is only started if
             twice the time remains that translating took.
@@ -76,10 +78,16 @@ def compiled(
         # The checks make it several times as long.
         effort = Effort(check_limits=effort.check_limits)
     lines = function_lines(
-        module, index, located=True, metered=metered, writer_class=writer_class, effort=effort
+        module,
+        index,
+        located=True,
+        metered=metered,
+        bounded=bounded,
+        writer_class=writer_class,
+        effort=effort,
     )
     positions = array("I")
-    source = source_of(_unmarked(_audited(lines) if audited else lines, positions))
+    source = "\n".join(_unmarked(_audited(lines) if audited else lines, positions))
     del lines
     effort.check_limits(2 * (monotonic() - began))
     outer = compile(source, FILE_NAME.format(index), "exec", dont_inherit=True, optimize=0)
@@ -89,26 +97,39 @@ def compiled(
     raise WasmError(f"function {index} was translated to no function")
 
 
-def _unmarked(lines: Iterable[Line], positions: array[int]) -> Iterator[Line]:
-    """Yield the lines without marks; for each mark, append line, columns and offset."""
+def _unmarked(lines: Iterable[Line], positions: array[int]) -> Iterator[str]:
+    """Yield the texts of the lines without marks; for each mark, append line, columns and offset.
+
+    A level of indentation is one space here: CPython's compiler takes 4 % less time than for four.
+    """
     for number, line in enumerate(lines, 1):
         text = line.text or ""
-        if CLOSE in text:
-            plain = ""
+        marks = text.count(CLOSE)
+        if marks == 1:
+            # As below, and faster.
+            first, _, marked = text.partition(OPEN)
+            offset, _, rest = marked.partition(MIDDLE)
+            inner, _, last = rest.partition(CLOSE)
+            column = line.indent + len(first)
+            positions.extend((number, column, column + len(inner), int(offset)))
+            text = first + inner + last
+        elif marks:
+            plain = " " * line.indent
             open_: list[tuple[int, int]] = []
             for part in text.split(OPEN):
                 # Where a mark opens, its offset comes first; marks that close may follow.
                 offset, opened, rest = part.rpartition(MIDDLE)
                 if opened:
-                    open_.append((4 * line.indent + len(plain), int(offset)))
+                    open_.append((len(plain), int(offset)))
                 first, *closed = rest.split(CLOSE)
                 plain += first
                 for after in closed:
                     start, inside = open_.pop()
-                    positions.extend((number, start, 4 * line.indent + len(plain), inside))
+                    positions.extend((number, start, len(plain), inside))
                     plain += after
-            line.text = plain
-        yield line
+            text = plain[line.indent :]
+        yield " " * line.indent + text
+    yield ""
 
 
 class _ReadableNaming(Naming):
