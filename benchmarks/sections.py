@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from benchmarks import call_speed, debugging, guest_speed, kernel_speed, loading, plugin_speed
+from benchmarks import (
+    byte_loop_speed,
+    call_speed,
+    debugging,
+    guest_speed,
+    kernel_speed,
+    loading,
+    plugin_speed,
+)
 from benchmarks.measure import Effort
 from benchmarks.report import Table
 
@@ -13,6 +21,7 @@ SECTIONS: dict[str, Callable[[Effort], Iterator[Table]]] = {
     "rival": kernel_speed.rival,
     "guests": guest_speed.guests,
     "host-calls": call_speed.host_calls,
+    "byte-loops": byte_loop_speed.byte_loops,
     "metering": kernel_speed.metering,
     "new-process": plugin_speed.new_process,
     "calls": plugin_speed.calls,
