@@ -8,10 +8,12 @@ from benchmarks import (
     byte_loop_speed,
     call_speed,
     debugging,
+    frame_speed,
     guest_speed,
     kernel_speed,
     loading,
     plugin_speed,
+    trap_speed,
 )
 from benchmarks.measure import Effort
 from benchmarks.report import Table
@@ -24,6 +26,9 @@ SECTIONS: dict[str, Callable[[Effort], Iterator[Table]]] = {
     "byte-loops": byte_loop_speed.byte_loops,
     "metering": kernel_speed.metering,
     "new-process": plugin_speed.new_process,
+    "second-process": plugin_speed.second_process,
+    "after-trap": trap_speed.after_trap,
+    "frames": frame_speed.frames,
     "calls": plugin_speed.calls,
     "loading": loading.loading,
     "first-call": plugin_speed.first_call,
