@@ -22,9 +22,10 @@ from typing import Any
 
 from purewasm_plugins.engine.translator.control import Bounds
 from purewasm_plugins.engine.translator.expressions import CALLS, READS, TRAPS, Expression
-from purewasm_plugins.engine.translator.lines import Effort, Lines
+from purewasm_plugins.engine.translator.lines import Lines
 from purewasm_plugins.engine.translator.locals import Locals
 from purewasm_plugins.engine.translator.operands import COME_FIRST, Operands
+from purewasm_plugins.engine.translator.translation import Effort
 from purewasm_plugins.engine.translator.writer import Writer
 from purewasm_plugins.runtime.instance import Function
 from purewasm_plugins.wasm import ValidModule
@@ -187,6 +188,7 @@ class _AuditedOperands(Operands):
             operand.inverse,
         )
         checked.step = operand.step
+        checked.origin = operand.origin
         return checked
 
     def push(self, operand: Expression) -> None:

@@ -6,13 +6,12 @@ Every line is written here, and only this module changes the indentation.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from purewasm_plugins.engine.translator.expressions import traced
-from purewasm_plugins.errors import ResourceLimitError
-from purewasm_plugins.support.records import Record
+from purewasm_plugins.engine.translator.translation import ANY_EFFORT, Effort
 
-__all__ = ["ANY_EFFORT", "Effort", "Line", "Lines", "TooDeep"]
+__all__ = ["Line", "Lines", "TooDeep"]
 
 #: The deepest indentation of a statement that contains instructions. CPython allows 100 levels:
 #: the rest is for statements of one line, such as the `break` of a branch.
@@ -22,34 +21,6 @@ MOST_INDENTED = 90
 class TooDeep(Exception):
     """The function nests deeper than CPython allows."""
 
-
-def _no_limits(seconds: float) -> None:
-    pass
-
-
-class Effort(Record):
-    """The limits on translating one function.
-
-    Attributes:
-        characters: of Python, without indentation; None for any number.
-        check_limits: called every few hundred instructions with the seconds until its next call;
-            it raises what ends the translation.
-    """
-
-    characters: int | None = None
-    check_limits: Callable[[float], None] = _no_limits
-
-    def check_characters(self, characters: int) -> None:
-        """Refuse to write so many characters.
-
-        Raises:
-            ResourceLimitError: they are too many.
-        """
-        if self.characters is not None and characters > self.characters:
-            raise ResourceLimitError("translated_characters", characters, self.characters)
-
-
-ANY_EFFORT = Effort()
 
 _NO_CHECKS: list[str] = []
 

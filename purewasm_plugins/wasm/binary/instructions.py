@@ -271,6 +271,14 @@ def instructions(data: bytes, span: Span) -> Iterator[Instruction]:
             elif position < end and data[position] < plain:
                 immediates = (data[position],)
                 position += 1
+            elif (
+                read is _memarg
+                and position + 1 < end
+                and data[position] < 32
+                and data[position + 1] < 0x80
+            ):
+                immediates = (data[position], data[position + 1])
+                position += 2
             else:
                 immediates, position = read(data, position)
         if position > end:
