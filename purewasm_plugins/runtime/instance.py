@@ -7,7 +7,6 @@ An engine adds only the code of the functions that a module defines.
 
 from __future__ import annotations
 
-from functools import partial
 from types import FunctionType, MethodType
 
 from purewasm_plugins.errors import (
@@ -106,6 +105,9 @@ class Function(FunctionReference):
         """Return what an instance imports: this function, or one with the instance's `Caller`."""
         if self.host is None or not self.takes_caller:
             return self
+        # Imported here, as a plugin without host functions does not need it.
+        from functools import partial
+
         function = Function(self.type, self.host, name=self.name)
         function.entry = _host_entry(self.type, partial(self.host, Caller(instance)))
         return function
@@ -433,6 +435,8 @@ def python_function(host: Callable[..., Any]) -> tuple[FunctionType, int] | None
         The function, and how many of its first parameters the callable gives it: `self`, and those
         of a `partial`. None for a class, and for a callable that is not written in Python.
     """
+    from functools import partial
+
     function: Any = host
     bound = 0
     while not isinstance(function, FunctionType):
