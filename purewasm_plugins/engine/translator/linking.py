@@ -17,6 +17,7 @@ from types import CodeType, FunctionType
 from typing import Any
 
 from purewasm_plugins.cache.protocol import CodeCache
+from purewasm_plugins.engine.translator import byte_operations
 from purewasm_plugins.engine.translator.backtraces import TRAPPING, Backtraces
 from purewasm_plugins.engine.translator.caching import ModuleCode
 from purewasm_plugins.engine.translator.metering import LARGEST_SLICE, SlicedBudget
@@ -164,6 +165,7 @@ class _Linked:
         module = instance.module.module
         space["budget"] = self._budget.iterator
         space["spend"] = self._budget.spend
+        space["grant"] = self._budget.grant
         for index, function in enumerate(instance.functions[: module.imported_functions]):
             space[f"f{index}"] = self.foreign(function)
         for index in range(module.imported_functions, len(instance.functions)):
@@ -250,7 +252,11 @@ class _Linked:
         space = self.namespace
         code = self._codes[index] = self._code.get(index, self._effort)
         for name in code.co_names:
-            if name not in space and name in _vector_names():
+            if name in space:
+                continue
+            if name in byte_operations.FUNCTIONS:
+                space[name] = byte_operations.FUNCTIONS[name]
+            elif name in _vector_names():
                 # Imported here: it takes milliseconds, and few plugins use vectors.
                 from purewasm_plugins.engine.translator import simd
 

@@ -82,8 +82,16 @@ class Locals:
 
     def get(self, index: int) -> None:
         """Translate `local.get`."""
+        self._operands.push(self.expression(index))
+
+    def expression(self, index: int) -> Expression:
+        """Return the present value of a local."""
         self._used[index] = 1
-        self._operands.push(self._known[index])
+        return self._known[index]
+
+    def mask(self, index: int) -> str:
+        """Return the text that makes a sum of integers a value of a local's."""
+        return "" if index in self._signed else f" & {HIGHEST[self.types[index]]:#x}"
 
     def set(self, index: int) -> None:
         """Translate `local.set`.
