@@ -200,6 +200,7 @@ class _AuditedOperands(Operands):
             operand.inverse,
         )
         checked.step = operand.step
+        checked.origin = operand.origin
         return checked
 
     def push(self, operand: Expression) -> None:

@@ -222,6 +222,7 @@ class Blocks:
         construct = opened.construct
         self._spill_results(opened)
         opened.live = self._lines.live
+        self._locals.leave(opened.entered)
         self._locals.forget(construct.assigned)
         if construct.region is not None and construct.else_index is not None:
             if self._lines.live:
@@ -269,6 +270,7 @@ class Blocks:
             return
         self._spill_results(opened)
         falls = self._lines.live
+        self._locals.leave(opened.entered)
         counters = self._counters.pop(construct, None)
         if counters is not None:
             self._locals.end_counters(counters)
@@ -339,6 +341,7 @@ class Blocks:
         opened = Open(construct, type, height, loop, self._lines.indent)
         self._open.append(opened)
         self._branches.opened[construct] = opened
+        opened.entered = self._locals.enter()
         if construct.style is not Style.INLINE and construct.kind != "function":
             self._locals.constructs += 1
         return opened

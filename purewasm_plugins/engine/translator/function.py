@@ -54,6 +54,7 @@ def function_lines(
     naming: Naming | None = None,
     located: bool = False,
     metered: bool = True,
+    bounded: bool = True,
     writer_class: type[Writer] = Writer,
     effort: Effort = ANY_EFFORT,
 ) -> list[Line]:
@@ -65,6 +66,7 @@ def function_lines(
         naming: what things are called.
         located: whether to mark the text of what may trap with the offset of its instruction.
         metered: whether it uses fuel.
+        bounded: whether its memory ends at `MEMORY_END` at the latest.
         writer_class: the class that writes it; that of audited functions is another.
         effort: what it may take.
 
@@ -84,6 +86,7 @@ def function_lines(
             naming or Naming(),
             located=located,
             metered=metered,
+            bounded=bounded,
             effort=effort,
         )
         return _lines(writer, body, flattened)

@@ -23,12 +23,12 @@ from purewasm_plugins.engine.translator.caching import ModuleCode
 from purewasm_plugins.engine.translator.metering import LARGEST_SLICE, SlicedBudget
 from purewasm_plugins.engine.translator.namespace import namespace
 from purewasm_plugins.engine.translator.stack import height
-from purewasm_plugins.engine.translator.translation import Effort
+from purewasm_plugins.engine.translator.translation import MEMORY_END, Effort
 from purewasm_plugins.errors import OutOfMemory, Trap, TrapReason, WasmError
 from purewasm_plugins.runtime.instance import Function, Global, Instance, discarded
 from purewasm_plugins.runtime.limits import Budget
 from purewasm_plugins.wasm.opcodes import OPCODES
-from purewasm_plugins.wasm.types import FuncType, GlobalType
+from purewasm_plugins.wasm.types import PAGE_SIZE, FuncType, GlobalType
 
 __all__ = ["Translator"]
 
@@ -92,7 +92,9 @@ class Translator:
 
     def link(self, instance: Instance) -> Sequence[Entry]:
         """Return the entry of each function that the instance's module defines; see `Engine`."""
-        code = ModuleCode.of(instance.module, self._metered, self.audited, self._cache)
+        # A host's region counts towards the same limit.
+        bounded = all(memory.page_limit * PAGE_SIZE <= MEMORY_END for memory in instance.memories)
+        code = ModuleCode.of(instance.module, self._metered, bounded, self.audited, self._cache)
         return _Linked(instance, code).entries()
 
 

@@ -52,6 +52,7 @@ def compiled(
     index: int,
     *,
     metered: bool = True,
+    bounded: bool = True,
     audited: bool = False,
     effort: Effort = ANY_EFFORT,
 ) -> Compiled:
@@ -61,6 +62,7 @@ def compiled(
         module: a valid module.
         index: of a function that it defines, imported ones counted.
         metered: whether it uses fuel.
+        bounded: whether its memory ends at `MEMORY_END` at the latest.
         audited: whether it checks the translator's claims; see `audit`.
         effort: what it may take. CPython's compiler cannot be interrupted: it is only started if
             twice the time remains that translating took.
@@ -79,7 +81,13 @@ def compiled(
         # The checks make it several times as long.
         effort = Effort(check_limits=effort.check_limits)
     lines = function_lines(
-        module, index, located=True, metered=metered, writer_class=writer_class, effort=effort
+        module,
+        index,
+        located=True,
+        metered=metered,
+        bounded=bounded,
+        writer_class=writer_class,
+        effort=effort,
     )
     positions = array("I")
     source = "\n".join(_unmarked(_audited(lines) if audited else lines, positions))
