@@ -207,6 +207,8 @@ class Locals:
 
     def forget(self, assigned: int) -> None:
         """Forget the bounds of locals, by their bits: they may have been set on the way here."""
+        if self._implied:
+            self._implied = [fact for fact in self._implied if not local_bit(fact[0]) & assigned]
         for index in self.narrowed(assigned):
             self._widen(index)
         self._narrowed_bits &= ~assigned
