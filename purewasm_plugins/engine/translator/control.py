@@ -20,10 +20,9 @@ from __future__ import annotations
 
 import enum
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
 
 from purewasm_plugins.support.records import Record
+from purewasm_plugins.support.typed import Any, Callable, Iterable, Iterator
 from purewasm_plugins.wasm.binary.instructions import Instruction
 
 __all__ = ["Bounds", "Construct", "Region", "Style", "analyse", "local_bit", "loop_bounds"]

@@ -6,10 +6,10 @@ Every line is written here, and only this module changes the indentation.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
 
 from purewasm_plugins.engine.translator.expressions import traced
 from purewasm_plugins.engine.translator.translation import ANY_EFFORT, Effort
+from purewasm_plugins.support.typed import Iterable
 
 __all__ = ["Line", "Lines", "TooDeep"]
 

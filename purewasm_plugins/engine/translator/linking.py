@@ -10,11 +10,9 @@ from __future__ import annotations
 import functools
 import gc
 import sys
-from collections.abc import Callable, Sequence
 from operator import length_hint
 from time import monotonic
 from types import CodeType, FunctionType
-from typing import Any
 
 from purewasm_plugins.cache.protocol import CodeCache
 from purewasm_plugins.engine.translator import byte_operations
@@ -27,6 +25,7 @@ from purewasm_plugins.engine.translator.translation import MEMORY_END, Effort
 from purewasm_plugins.errors import OutOfMemory, Trap, TrapReason, WasmError
 from purewasm_plugins.runtime.instance import Function, Global, Instance, discarded
 from purewasm_plugins.runtime.limits import Budget
+from purewasm_plugins.support.typed import Any, Callable, Sequence
 from purewasm_plugins.wasm.opcodes import OPCODES
 from purewasm_plugins.wasm.types import PAGE_SIZE, FuncType, GlobalType
 

@@ -8,8 +8,6 @@ from the end: it is an unsigned int plus an offset.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from typing import Any
 
 from purewasm_plugins.engine.translator.expressions import (
     ADD,
@@ -26,6 +24,7 @@ from purewasm_plugins.engine.translator.expressions import (
     unsigned,
 )
 from purewasm_plugins.engine.translator.writer import Writer
+from purewasm_plugins.support.typed import Any, Callable
 from purewasm_plugins.wasm.opcodes import BY_MNEMONIC, OPCODES, Immediates, Opcode
 from purewasm_plugins.wasm.types import ValType
 

@@ -14,16 +14,15 @@ fields that belong together are changed by statements that call nothing.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from itertools import chain, islice, repeat
 from operator import length_hint
 from time import monotonic
-from typing import NoReturn
 
 from purewasm_plugins.engine.translator.stack import DEEPEST, PYTHON_STACK
 from purewasm_plugins.errors import Trap, TrapReason
 from purewasm_plugins.runtime.instance import HostException
 from purewasm_plugins.runtime.limits import Budget, ResourceLimits
+from purewasm_plugins.support.typed import Iterator, NoReturn
 
 __all__ = ["SlicedBudget"]
 

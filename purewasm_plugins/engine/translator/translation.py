@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable
 from types import CodeType
 
 from purewasm_plugins.errors import ResourceLimitError
 from purewasm_plugins.support.records import Record
+from purewasm_plugins.support.typed import Callable
 
 __all__ = ["ANY_EFFORT", "MEMORY_END", "Compiled", "Effort", "offset_at"]
 
