@@ -1,9 +1,9 @@
 """What the standard library has in modules that are slow to import, such as `enum`.
 
-The imports of `enum`, `functools` and `collections` take a tenth of the time from a new process to a plugin's first answer. Type checkers
-see the originals, and what is here behaves as those do, as far as it goes: there are no flags,
-aliases and `auto` in enumerations, no member is an instance of `enum.Enum`, and `cache` is for
-functions of one argument, `once` for those without.
+The imports of `enum`, `functools` and `collections` take a tenth of the time from a new process to
+a plugin's first answer. Type checkers see the originals, and what is here behaves as those do, as
+far as it goes: enumerations have no flags, aliases and `auto`, and no member is an instance of
+`enum.Enum`; `cache` is for functions of one argument, and `once` for those without.
 """
 
 from __future__ import annotations

@@ -121,6 +121,23 @@ class Lines:
         self.write_all(body or ["pass"])
         self.indent -= 1
 
+    def write_skip(self, test: str, done: str, values: dict[str, str], many: int) -> None:
+        """Write what does iterations of a loop at once, before the loop; see `skips`.
+
+        Args:
+            test: whether it is worth a try.
+            done: does iterations, and says how many.
+            values: of the variables after so many iterations.
+            many: after fewer iterations there is no second try, which would take longer.
+        """
+        self.open(f"while {test}:")
+        self.write_compound(f"if not (count := {done}):", ["break"])
+        for name, value in values.items():
+            self.write(f"{name} = {value}")
+        if many:
+            self.write_compound(f"if count < {many}:", ["break"])
+        self.close()
+
     def cut(self, start: int) -> list[Line]:
         """Take the lines from an index on out of the function."""
         taken = self.written[start:]

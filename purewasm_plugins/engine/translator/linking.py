@@ -14,6 +14,7 @@ from time import monotonic
 from types import CodeType, FunctionType
 
 from purewasm_plugins.cache.protocol import CodeCache
+from purewasm_plugins.engine.translator import byte_operations
 from purewasm_plugins.engine.translator.backtraces import TRAPPING, Backtraces
 from purewasm_plugins.engine.translator.caching import ModuleCode
 from purewasm_plugins.engine.translator.metering import LARGEST_SLICE, SlicedBudget
@@ -166,6 +167,7 @@ class _Linked:
         module = instance.module.module
         space["budget"] = self._budget.iterator
         space["spend"] = self._budget.spend
+        space["grant"] = self._budget.grant
         for index, function in enumerate(instance.functions[: module.imported_functions]):
             space[f"f{index}"] = self.foreign(function)
         for index in range(module.imported_functions, len(instance.functions)):
@@ -256,6 +258,8 @@ class _Linked:
                 continue
             if name == "rounded":
                 space[name] = array_of_f32()
+            elif name in byte_operations.FUNCTIONS:
+                space[name] = byte_operations.FUNCTIONS[name]
             elif name in _vector_names():
                 # Imported here: it takes milliseconds, and few plugins use vectors.
                 from purewasm_plugins.engine.translator import simd

@@ -88,10 +88,18 @@ class Locals:
 
     def get(self, index: int) -> None:
         """Translate `local.get`."""
+        self._operands.push(self.expression(index))
+
+    def expression(self, index: int) -> Expression:
+        """Return the present value of a local."""
         self._used[index] = 1
         if self._implied:
             self._learn()
-        self._operands.push(self._known[index])
+        return self._known[index]
+
+    def mask(self, index: int) -> str:
+        """Return the text that makes a sum of integers a value of a local's."""
+        return "" if index in self._signed else f" & {HIGHEST[self.types[index]]:#x}"
 
     def set(self, index: int) -> None:
         """Translate `local.set`.
@@ -199,6 +207,8 @@ class Locals:
 
     def forget(self, assigned: int) -> None:
         """Forget the bounds of locals, by their bits: they may have been set on the way here."""
+        if self._implied:
+            self._implied = [fact for fact in self._implied if not local_bit(fact[0]) & assigned]
         for index in self.narrowed(assigned):
             self._widen(index)
         self._narrowed_bits &= ~assigned

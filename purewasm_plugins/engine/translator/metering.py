@@ -29,6 +29,9 @@ __all__ = ["SlicedBudget"]
 #: Units in the largest slice: more would save nothing that can be measured.
 LARGEST_SLICE = 512
 
+#: Units that may be granted without a look at the clock: some microseconds.
+FEW_UNITS = 2048
+
 #: Seconds that a slice should take, at most and at least.
 LONGEST, SHORTEST = 0.002, 0.0005
 
@@ -137,6 +140,42 @@ class SlicedBudget(Budget):
         if missing:
             self.check_limits(missing)
             self.given += missing
+
+    def grant(self, wanted: int) -> int:
+        """Give units to iterations of a loop that are done at once, beside those of slices.
+
+        The caller bounds `wanted`, so that the work of so many iterations takes no longer than a
+        slice. Where a limit has been reached nothing is given: the next unit raises its trap.
+
+        Args:
+            wanted: how many iterations there are.
+
+        Returns:
+            For how many of them there is fuel; none if `wanted` is below zero.
+        """
+        if self.dropped:
+            self.settle()
+            if self.cancelled:
+                return 0
+        if wanted > FEW_UNITS:
+            # Fewer take no longer than some of a slice, and at least one of these follows them.
+            now = monotonic()
+            deadline = self.deadline
+            if deadline is not None and now >= deadline:
+                self.recheck_limits()
+                return 0
+            if self.progress is not None and now - self.checked > LONGEST:
+                self.checked = now
+                self.report()
+        fuel = self.limits.fuel
+        if fuel is not None:
+            left = fuel - self.given + self.start
+            if left < wanted:
+                wanted = left
+        if wanted <= 0:
+            return 0
+        self.given += wanted
+        return wanted
 
     def reserve(self) -> None:
         """Make Python's stack large enough for the calls of the active entry.
