@@ -113,16 +113,17 @@ else:
             for key in values:
                 del namespace[key]
             made = super().__new__(cls, name, bases, namespace)
-            members = {}
+            members, by_value = {}, {}
             for key, value in values.items():
                 member = int.__new__(made, value) if int in made.__mro__ else object.__new__(made)
-                member._name_, member._value_ = key, value
-                members[key] = member
+                object.__setattr__(member, "_name_", key)
+                object.__setattr__(member, "_value_", value)
+                members[key] = by_value[value] = member
                 type.__setattr__(made, key, member)
-            type.__setattr__(made, "_members_", members)
-            type.__setattr__(made, "_by_value_", {m._value_: m for m in members.values()})
-            if len(made._by_value_) != len(members):
+            if len(by_value) != len(members):
                 raise ValueError(f"two members of {name} have the same value")
+            type.__setattr__(made, "_members_", members)
+            type.__setattr__(made, "_by_value_", by_value)
             return made
 
         def __call__(cls, value):
