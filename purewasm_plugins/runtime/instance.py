@@ -14,28 +14,17 @@ from typing import Any, NoReturn, TypeVar, overload
 
 from purewasm_plugins.errors import (
     ExportKindError,
-    Trap,
     UnknownExportError,
     WasmError,
     escape_controls,
 )
+from purewasm_plugins.runtime.glue import lazy_entry, python_glue
 from purewasm_plugins.runtime.limits import Budget, ResourceLimits
 from purewasm_plugins.runtime.memory import Memory
 from purewasm_plugins.runtime.table import Table
 from purewasm_plugins.runtime.values import DEFAULT, FROM_RAW, FunctionReference, to_raw
 from purewasm_plugins.wasm import ValidModule
 from purewasm_plugins.wasm.types import FuncType, GlobalType
-
-
-class HostException(BaseException):
-    """The carrier of what a host function raised, through an engine that takes it for no trap.
-
-    It never leaves the package: `Function.__call__` raises `exception` itself.
-    """
-
-    def __init__(self, exception: Exception) -> None:
-        super().__init__(exception)
-        self.exception = exception
 
 
 class Function(FunctionReference):
@@ -52,12 +41,18 @@ class Function(FunctionReference):
         instance: the instance whose module defines it; None for a host function.
         index: its index in that module; None for a host function.
         host: the Python callable of a host function, else None.
+        raw: whether a host function gets raw values.
         takes_caller: whether the callable takes a `Caller`.
-        entry: the same function on raw values (see `values`), for engines and other instances.
-            It returns None, one value, or a tuple, and raises `Trap` or `HostException`.
+        caller: the `Caller` that it gets; None before an instance has imported it.
+        entry: the same function on raw values (see `values`), for engines, other instances, and raw
+            host functions that call back. It returns None, one value, or a tuple, and raises `Trap`
+            or `HostException`.
     """
 
-    __slots__ = ("entry", "host", "index", "instance", "name", "takes_caller", "type")
+    __slots__ = (
+        *("_call", "caller", "entry", "host", "index", "instance", "name", "raw", "takes_caller"),
+        "type",
+    )
 
     def __init__(
         self,
@@ -65,6 +60,7 @@ class Function(FunctionReference):
         host: Callable[..., Any] | None = None,
         *,
         name: str | None = None,
+        raw: bool = False,
     ) -> None:
         """Give a Python callable a WebAssembly type.
 
@@ -75,17 +71,22 @@ class Function(FunctionReference):
                 as `Caller`, it gets that before the values, and can be called only by an instance
                 that imports it.
             name: for messages.
+            raw: whether `host` gets raw values, as the engines hold them: see "Raw host functions"
+                in `HOST_FUNCTIONS.md`.
         """
         self.type = type
         self.name = name
         self.instance: Instance | None = None
         self.index: int | None = None
         self.host = host
+        self.raw = raw
+        self.caller: Caller | None = None
         self.takes_caller = False
         self.entry: Callable[..., Any] = _not_linked
+        self._call = _first_call
         if host is not None:
             self.takes_caller = takes_caller(host)
-            self.entry = _host_entry(type, _not_imported if self.takes_caller else host)
+            self.entry = lazy_entry(type, _not_imported if self.takes_caller else host, None, raw)
 
     @classmethod
     def defined(cls, type: FuncType, instance: Instance, index: int, name: str | None) -> Function:
@@ -99,8 +100,9 @@ class Function(FunctionReference):
         """Return what an instance imports: this function, or one with the instance's `Caller`."""
         if self.host is None or not self.takes_caller:
             return self
-        function = Function(self.type, self.host, name=self.name)
-        function.entry = _host_entry(self.type, partial(self.host, Caller(instance)))
+        function = Function(self.type, self.host, name=self.name, raw=self.raw)
+        function.caller = Caller(instance)
+        function.entry = lazy_entry(self.type, self.host, function.caller, self.raw)
         return function
 
     def __call__(self, *arguments: Any) -> Any:
@@ -118,31 +120,30 @@ class Function(FunctionReference):
             Trap: execution was aborted.
             OutOfMemory: Python had no room for what execution took.
         """
-        type = self.type
-        if len(arguments) != len(type.params):
-            raise TypeError(
-                f"{self} takes {len(type.params)} arguments, and {len(arguments)} were given"
-            )
-        raw = [to_raw(*pair) for pair in zip(type.params, arguments, strict=True)]
-        try:
-            result = self.entry(*raw)
-        except HostException as carrier:
-            raise carrier.exception from None
-        if len(type.results) == 1:
-            return FROM_RAW[type.results[0]](result)
-        if not type.results:
-            return None
-        return tuple(FROM_RAW[t](value) for t, value in zip(type.results, result, strict=True))
+        return self._call(self, arguments)
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         """Pickle a host function, whose callable must pickle itself."""
         if self.host is None:
             raise TypeError(f"{self} cannot be pickled: it belongs to an instance")
-        return Function, (self.type, self.host), (None, {"name": self.name})
+        return _host_function, (self.type, self.host, self.name, self.raw)
 
     def __repr__(self) -> str:
         name = self.name if self.name is not None else self.index
         return escape_controls(f"<Function {name}: {self.type}>")
+
+
+def _host_function(
+    type: FuncType, host: Callable[..., Any], name: str | None, raw: bool
+) -> Function:
+    """Return a host function that was pickled."""
+    return Function(type, host, name=name, raw=raw)
+
+
+def _first_call(function: Function, arguments: tuple[Any, ...]) -> Any:
+    """Call a function from Python, and remember the glue of its type."""
+    function._call = python_glue(function.type)
+    return function._call(function, arguments)
 
 
 def _not_linked(*arguments: Any) -> NoReturn:
@@ -156,28 +157,6 @@ def discarded(*arguments: Any) -> NoReturn:
 
 def _not_imported(*arguments: Any) -> NoReturn:
     raise WasmError("the host function takes a Caller, and no instance has imported it")
-
-
-def _host_entry(type: FuncType, host: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a Python callable as a function on raw values."""
-    from_raw = tuple(FROM_RAW[param] for param in type.params)
-    results = type.results
-
-    def entry(*arguments: Any) -> Any:
-        try:
-            value = host(*[convert(raw) for convert, raw in zip(from_raw, arguments, strict=True)])
-            if len(results) == 1:
-                return to_raw(results[0], value)
-            values = () if value is None else value
-            if not isinstance(values, (tuple, list)) or len(values) != len(results):
-                raise TypeError(f"the host function must return {len(results)} values: {value!r}")
-            return tuple(to_raw(*pair) for pair in zip(results, values, strict=True)) or None
-        except Trap:
-            raise
-        except Exception as exception:
-            raise HostException(exception) from None
-
-    return entry
 
 
 class Global:
