@@ -55,11 +55,15 @@ class HostException(BaseException):
 
 
 @lru_cache(_KEPT)
-def python_glue(type: FuncType) -> Callable[..., Any]:
+def python_glue(type: FuncType, raw: bool) -> Callable[..., Any]:
     """Return what calls a function from Python.
 
+    Args:
+        type: the function's.
+        raw: whether it returns raw values. An argument may be a raw value always.
+
     Returns:
-        A function of a `Function` of that type, and of a tuple of border values for it.
+        A function of a `Function` of that type, and of a tuple of values for it.
     """
     params, results = _names(type.params), _names(type.results, "r")
     unpack = ["if arguments:", "    raise wrong_count(function, arguments)"]
@@ -76,7 +80,7 @@ def python_glue(type: FuncType) -> Callable[..., Any]:
         f"    {', '.join(results) or 'none'} = function.entry({', '.join(params)})",
         "except HostException as carrier:",
         "    raise carrier.exception from None",
-        f"return {', '.join(map(_to_border, results, type.results))}",
+        f"return {', '.join(map(_unsigned if raw else _to_border, results, type.results))}",
     ]
     return _compiled(["def call(function, arguments):", *_indented(unpack + body + call)])
 

@@ -44,13 +44,24 @@ class Function(FunctionReference):
         raw: whether a host function gets raw values.
         takes_caller: whether the callable takes a `Caller`.
         caller: the `Caller` that it gets; None before an instance has imported it.
-        entry: the same function on raw values (see `values`), for engines, other instances, and raw
-            host functions that call back. It returns None, one value, or a tuple, and raises `Trap`
-            or `HostException`.
+        entry: the same function on raw values (see `values`), for engines and other instances.
+            It returns None, one value, or a tuple, and raises `Trap` or `HostException`. A bool may
+            stand for an int.
     """
 
     __slots__ = (
-        *("_call", "caller", "entry", "host", "index", "instance", "name", "raw", "takes_caller"),
+        *(
+            "_call",
+            "_call_raw",
+            "caller",
+            "entry",
+            "host",
+            "index",
+            "instance",
+            "name",
+            "raw",
+            "takes_caller",
+        ),
         "type",
     )
 
@@ -84,6 +95,7 @@ class Function(FunctionReference):
         self.takes_caller = False
         self.entry: Callable[..., Any] = _not_linked
         self._call = _first_call
+        self._call_raw = _first_raw_call
         if host is not None:
             self.takes_caller = takes_caller(host)
             self.entry = lazy_entry(type, _not_imported if self.takes_caller else host, None, raw)
@@ -122,6 +134,27 @@ class Function(FunctionReference):
         """
         return self._call(self, arguments)
 
+    def call_raw(self, *arguments: Any) -> Any:
+        """Call the function on raw values: what `__call__` does, but i32 and i64 are unsigned.
+
+        It is how a raw host function calls back with what it was given.
+
+            >>> from purewasm_plugins import example, instantiate
+            >>> exports = instantiate(example("echo").read_bytes()).exports
+            >>> exports.function("plugin_tools_count").call_raw()
+            1
+
+        Args:
+            arguments: one value for each parameter; border values are taken as well.
+
+        Returns:
+            None, the raw result, or a tuple of the raw results.
+
+        Raises:
+            As `__call__`.
+        """
+        return self._call_raw(self, arguments)
+
     def __reduce__(self) -> str | tuple[Any, ...]:
         """Pickle a host function, whose callable must pickle itself."""
         if self.host is None:
@@ -133,6 +166,32 @@ class Function(FunctionReference):
         return escape_controls(f"<Function {name}: {self.type}>")
 
 
+class RawFunction:
+    """A Python callable on raw values, for `imports`: the module declares its type.
+
+    It can be used as a decorator. `Function(type, function, raw=True)` is the same with a type.
+
+        >>> from purewasm_plugins import RawFunction
+        >>> @RawFunction
+        ... def is_high(pointer: int) -> int:
+        ...     return pointer >= 0x80000000
+        >>> imports = {"env": {"is_high": is_high}}
+
+    Hazards:
+        What is returned is checked as that of any host function: no result can harm the engine. See
+        "Raw host functions" in `HOST_FUNCTIONS.md`.
+
+    Attributes:
+        function: the callable; it gets a `Caller` first where its first parameter says so.
+    """
+
+    __slots__ = ("function",)
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        """Take the callable."""
+        self.function = function
+
+
 def _host_function(
     type: FuncType, host: Callable[..., Any], name: str | None, raw: bool
 ) -> Function:
@@ -142,8 +201,14 @@ def _host_function(
 
 def _first_call(function: Function, arguments: tuple[Any, ...]) -> Any:
     """Call a function from Python, and remember the glue of its type."""
-    function._call = python_glue(function.type)
+    function._call = python_glue(function.type, False)
     return function._call(function, arguments)
+
+
+def _first_raw_call(function: Function, arguments: tuple[Any, ...]) -> Any:
+    """Do the same for raw values."""
+    function._call_raw = python_glue(function.type, True)
+    return function._call_raw(function, arguments)
 
 
 def _not_linked(*arguments: Any) -> NoReturn:

@@ -27,7 +27,7 @@ from purewasm_plugins.errors import OutOfMemory, Trap, TrapReason, WasmError
 from purewasm_plugins.runtime.glue import entry_glue, host_glue
 from purewasm_plugins.runtime.instance import Function, Global, Instance, discarded
 from purewasm_plugins.wasm.opcodes import OPCODES
-from purewasm_plugins.wasm.types import FuncType, GlobalType, ValType
+from purewasm_plugins.wasm.types import FuncType, GlobalType
 
 __all__ = ["Translator"]
 
@@ -335,12 +335,12 @@ class _Linked:
         """Return an entry for each function that the module defines."""
         first = self.instance.module.module.imported_functions
         return [
-            self._entry(f"f{index}", function.type)
+            self._entry(f"f{index}")
             for index, function in enumerate(self.instance.functions)
             if index >= first
         ]
 
-    def _entry(self, name: str, type: FuncType) -> Entry:
+    def _entry(self, name: str) -> Entry:
         """Return what calls a function of the namespace from outside."""
         space = self.namespace
         budget = self._budget
@@ -353,10 +353,6 @@ class _Linked:
         # A function that is not metered takes no slices, and so would never reserve stack.
         shallow = _SHALLOW if metered else 0
         get_limit, get_frame, stack = sys.getrecursionlimit, sys._getframe, PYTHON_STACK
-        # The result of a comparison is a bool.
-        integers = tuple(result in (ValType.I32, ValType.I64) for result in type.results)
-        integer = integers == (True,)
-        several = len(integers) > 1
 
         def entry(*arguments: Any) -> Any:
             nesting = budget.nesting
@@ -444,10 +440,6 @@ class _Linked:
                     # The exception has this frame: they would be freed, with the instance, only by
                     # Python's next garbage collection.
                     del caught
-            if integer:
-                return +result
-            if several:
-                return tuple([+v if i else v for i, v in zip(integers, result, strict=True)])
             return result
 
         budget.entry_code = entry.__code__
