@@ -9,6 +9,7 @@ from pathlib import Path
 COLOURS = {
     "pywasm": "#555555",
     "ppci": "#7a6ff0",
+    "pwasm": "#8a9a3b",
     "translator": "#d1495b",
     "hand-written": "#2e7d6b",
     "wasm3": "#e0a030",

@@ -5,8 +5,6 @@ The names below are the public interface; the README shows them at work.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from purewasm_plugins.engine import Engine, instantiate
 from purewasm_plugins.errors import (
     AbiVersionError,
@@ -69,6 +67,7 @@ from purewasm_plugins.runtime.instance import (
 from purewasm_plugins.runtime.limits import ResourceLimits
 from purewasm_plugins.runtime.memory import GrowRefusal, Memory
 from purewasm_plugins.runtime.table import Table
+from purewasm_plugins.support.typed import TYPE_CHECKING
 from purewasm_plugins.support.version import VERSION
 from purewasm_plugins.tools import (
     CancellableTool,

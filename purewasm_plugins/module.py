@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping
 from functools import cached_property
 
 from purewasm_plugins.cache.protocol import CodeCache
@@ -19,6 +18,7 @@ from purewasm_plugins.runtime.imports import Imports
 from purewasm_plugins.runtime.instance import Instance
 from purewasm_plugins.runtime.limits import ResourceLimits
 from purewasm_plugins.support.records import Record
+from purewasm_plugins.support.typed import Mapping
 from purewasm_plugins.wasm import ValidModule, decode, load
 from purewasm_plugins.wasm.limits import MAX_MODULE_SIZE
 from purewasm_plugins.wasm.types import ExternType
@@ -177,7 +177,7 @@ def _valid_module(data: bytes, cache: CodeCache | None = None) -> ValidModule:
     try:
         if cache is None:
             return load(data)
-        # Imported here: it takes milliseconds, and most programs use no cache.
+        # Imported here: most programs use no cache.
         from purewasm_plugins.cache.keys import validity_key
 
         key = validity_key(data)
@@ -193,16 +193,19 @@ def _valid_module(data: bytes, cache: CodeCache | None = None) -> ValidModule:
 def directory_cache(directory: str | os.PathLike[str] | None) -> CodeCache | None:
     """Return the cache in a directory; for None in the one that PUREWASM_CACHE names, if any.
 
+    An empty name is no cache.
+
     Raises:
-        PluginError: the directory cannot be used.
+        PluginError: the directory cannot be used, or PUREWASM_CACHE_SIZE is no size.
     """
     chosen = directory if directory is not None else os.environ.get(CACHE_VARIABLE)
     if not chosen:
         return None
-    # Imported here: what makes files is a twentieth of the time to a plugin's first answer.
+    # Imported here: most programs use no cache.
     from purewasm_plugins.cache.directory import DirectoryCache
+    from purewasm_plugins.cache.location import bound
 
-    return DirectoryCache(chosen)
+    return DirectoryCache(chosen, bound())
 
 
 def read_module(path: str | os.PathLike[str], kind: str = "plugin") -> bytes:

@@ -16,6 +16,9 @@ from typing import Any, NoReturn
 import pytest
 from hypothesis import HealthCheck, settings
 
+# The command keeps translated code in the user's own directory; tests leave that alone.
+os.environ["PUREWASM_CACHE"] = ""
+
 from purewasm_plugins import Instance, ResourceLimits, WasmPlugin, instantiate
 from purewasm_plugins.engine.translator import Translator
 

@@ -93,7 +93,7 @@ def function(valid: ValidModule, index: int) -> Answer:
             answer["cut"] = True
             break
     # Imported here: the translator takes as long to import as the rest of the package.
-    from purewasm_plugins.engine.translator import translate
+    from purewasm_plugins.engine.translator.source import translate
 
     try:
         python = translate(valid, index, offsets=True, names=True)

@@ -1,15 +1,16 @@
 """The keys of what a cache keeps: this module makes every one of them.
 
-A key covers everything that its content depends on, so no entry is ever out of date. This module is
-imported where a cache is used: `hashlib` takes milliseconds, and most programs use no cache.
+A key covers everything that its content depends on, so no entry is ever out of date.
 """
 
 from __future__ import annotations
 
-import hashlib
 import sys
-from importlib.util import MAGIC_NUMBER
 
+# `importlib.util` hands it out, and takes milliseconds.
+from _frozen_importlib_external import MAGIC_NUMBER
+
+from purewasm_plugins.cache.digests import digest
 from purewasm_plugins.support.version import VERSION
 
 __all__ = ["code_key", "validity_key"]
@@ -36,7 +37,5 @@ def validity_key(module: bytes) -> str:
 
 
 def _key(kind: str, module: bytes, *options: object) -> str:
-    digest = hashlib.sha256(module)
     # What follows the module begins with its length: no module and options run into each other.
-    digest.update(repr((len(module), kind, VERSION, *options)).encode())
-    return digest.hexdigest()
+    return digest(module, repr((len(module), kind, VERSION, *options)).encode()).hex()

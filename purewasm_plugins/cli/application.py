@@ -30,6 +30,7 @@ _COMMANDS = {
     "coverage": "coverage",
     "examples": "examples",
     "playground": "playground",
+    "cache": "cache",
 }
 
 _NAME = "purewasm"

@@ -14,12 +14,11 @@ from purewasm_plugins.cli.exits import Exit, Failure, advice
 from purewasm_plugins.cli.loading import load_module
 from purewasm_plugins.cli.options import limit_options
 from purewasm_plugins.cli.output import print_json, progress, visible
-from purewasm_plugins.engine import instantiate
 from purewasm_plugins.errors import ExportKindError, LinkError, Trap, WasmError
+from purewasm_plugins.module import Module
 from purewasm_plugins.runtime.instance import Instance
 from purewasm_plugins.runtime.limits import ResourceLimits
 from purewasm_plugins.support.suggestions import listed
-from purewasm_plugins.wasm import ValidModule
 from purewasm_plugins.wasm.types import FuncType, ValType
 
 
@@ -31,7 +30,7 @@ from purewasm_plugins.wasm.types import FuncType, ValType
 @click.argument("file", metavar="FILE", shell_complete=complete_plugin)
 @click.argument("export", metavar="EXPORT", shell_complete=complete_export)
 @click.argument("arguments", metavar="[ARGUMENT]...", nargs=-1, type=click.UNPROCESSED)
-@limit_options()
+@limit_options(cached=True)
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 @click.option("--backtrace", is_flag=True, help="Show the WebAssembly backtrace of a trap.")
 def call(
@@ -40,6 +39,7 @@ def call(
     arguments: tuple[str, ...],
     limits: ResourceLimits,
     engine: str | None,
+    cache_dir: str,
     as_json: bool,
     backtrace: bool,
 ) -> None:
@@ -55,7 +55,7 @@ def call(
       purewasm call module.wasm add 2 -3
       purewasm call echo plugin_tools_count --json
     """
-    module = load_module(file)
+    module = load_module(file, cache_dir)
     try:
         with progress(f"calling {export}"):
             function = _instance(module, limits, engine, file).exports.function(export)
@@ -151,18 +151,16 @@ _PARSERS: dict[ValType, Any] = {
 }
 
 
-def _instance(
-    module: ValidModule, limits: ResourceLimits, engine: str | None, path: str
-) -> Instance:
+def _instance(module: Module, limits: ResourceLimits, engine: str | None, path: str) -> Instance:
     """Return an instance of a module that needs no imports.
 
     Raises:
         Failure: the module needs some, or cannot be instantiated.
     """
     try:
-        return instantiate(module, engine=engine, limits=limits)
+        return module.instantiate(engine=engine, limits=limits)
     except LinkError as error:
-        needed = [f"{entry.module}.{entry.name}" for entry in module.module.imports]
+        needed = [f"{entry.module}.{entry.name}" for entry in module.imports]
         message = (
             f"{path}: the module needs imports, and this command gives none: {listed(needed)};"
             " 'instantiate' takes them in Python"

@@ -13,6 +13,7 @@ from purewasm_plugins.cli.exits import Exit, Failure
 from purewasm_plugins.cli.loading import expanded, read_file
 from purewasm_plugins.cli.options import limit_options, plugins_argument
 from purewasm_plugins.cli.output import console, print_error, print_json, progress, show, visible
+from purewasm_plugins.plugin import PluginOptions
 from purewasm_plugins.plugin.conformance import CALL_TIMEOUT, Check, Status
 from purewasm_plugins.plugin.conformance import check as conformance
 from purewasm_plugins.runtime.limits import ResourceLimits
@@ -31,10 +32,14 @@ _WIDE = 80
 
 @click.command(short_help="Check that files keep the plugin ABI.")
 @plugins_argument
-@limit_options(timeout=CALL_TIMEOUT)
+@limit_options(timeout=CALL_TIMEOUT, cached=True)
 @click.option("--json", "as_json", is_flag=True, help="Print the checks of each file as JSON.")
 def check(
-    plugins: tuple[str, ...], limits: ResourceLimits, engine: str | None, as_json: bool
+    plugins: tuple[str, ...],
+    limits: ResourceLimits,
+    engine: str | None,
+    cache_dir: str,
+    as_json: bool,
 ) -> int:
     """Check that files keep the plugin ABI v1, and say how to fix what does not.
 
@@ -53,7 +58,8 @@ def check(
     out = console()
     for path in paths:
         try:
-            checks = conformance(read_file(path), engine=engine, limits=limits)
+            options = PluginOptions(engine, limits, cache_dir=cache_dir)
+            checks = conformance(read_file(path), options)
         except Failure as failure:
             print_error(failure.message)
             status = Exit.PLUGIN

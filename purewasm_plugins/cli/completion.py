@@ -16,7 +16,7 @@ from click.shell_completion import CompletionItem
 
 from purewasm_plugins.engine.instantiate import ENGINES
 from purewasm_plugins.errors import PluginError
-from purewasm_plugins.wasm import ValidModule
+from purewasm_plugins.module import Module
 
 #: Seconds that a plugin may take for its loading.
 _TIMEOUT = 2.0
@@ -68,7 +68,6 @@ def complete_tool(
 ) -> list[CompletionItem]:
     """Offer the names of the plugin's tools, with their descriptions."""
     from purewasm_plugins.cli.output import visible
-    from purewasm_plugins.module import Module
     from purewasm_plugins.plugin import WasmPlugin
     from purewasm_plugins.runtime.limits import ResourceLimits
 
@@ -76,7 +75,7 @@ def complete_tool(
     if module is None:
         return []
     try:
-        plugin = WasmPlugin(Module(module), limits=ResourceLimits(timeout=_TIMEOUT))
+        plugin = WasmPlugin(module, limits=ResourceLimits(timeout=_TIMEOUT))
     except PluginError:
         return []
     described = {tool.name: visible(tool.description, 60) for tool in plugin.tools}
@@ -113,14 +112,15 @@ def _plugin(context: click.Context) -> str:
     return named or next((word for word in context.args if not word.startswith("-")), "")
 
 
-def _module(context: click.Context) -> ValidModule | None:
+def _module(context: click.Context) -> Module | None:
     """Return the module that the command line names, or None where there is no valid one."""
+    from purewasm_plugins.cli.caching import usable_directory
     from purewasm_plugins.cli.exits import Failure
     from purewasm_plugins.cli.loading import read_file
     from purewasm_plugins.plugin.loading import compile_plugin
 
     try:
-        return compile_plugin(read_file(_plugin(context))).valid
+        return compile_plugin(read_file(_plugin(context)), usable_directory(None, quiet=True))
     except (Failure, PluginError):
         return None
 
@@ -129,9 +129,10 @@ def _functions(context: click.Context, *, exported: bool = False) -> Iterator[st
     from purewasm_plugins.wasm import ExternKind
     from purewasm_plugins.wasm.symbols.names import read_names
 
-    valid = _module(context)
-    if valid is None:
+    module = _module(context)
+    if module is None:
         return
+    valid = module.valid
     if not exported:
         yield from read_names(valid.module).functions.values()
     for entry in valid.module.exports:

@@ -27,7 +27,7 @@ from purewasm_plugins.wasm.text.printer import MAX_INDENTATION
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON.")
 @click.option("--all", "everything", is_flag=True, help="List functions that never ran, too.")
-@limit_options(engine=False)
+@limit_options(engine=False, cached=True)
 def coverage(
     plugin: str,
     tool: str,
@@ -36,6 +36,7 @@ def coverage(
     as_json: bool,
     everything: bool,
     limits: ResourceLimits,
+    cache_dir: str,
 ) -> None:
     """Run a tool on each INPUT and show how often each instruction ran.
 
@@ -52,7 +53,7 @@ def coverage(
         counting = CoverageEngine()
     except WasmError as error:
         raise Failure(str(error), Exit.PLUGIN) from error
-    loaded = load_plugin(plugin, limits, counting)
+    loaded = load_plugin(plugin, limits, counting, cache_dir)
     counting.reset()
     for text in inputs or ("",):
         try:

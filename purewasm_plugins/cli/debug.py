@@ -48,7 +48,7 @@ _PROMPT = "(debug) "
     metavar="MIB",
     help="Memory that the way back may take.",
 )
-@limit_options(engine=False)
+@limit_options(engine=False, cached=True)
 def debug(
     plugin: str,
     tool: str,
@@ -57,6 +57,7 @@ def debug(
     commands: Any,
     history: int,
     limits: ResourceLimits,
+    cache_dir: str,
 ) -> None:
     """Step through a tool's call, forwards and backwards, and see the machine.
 
@@ -70,7 +71,7 @@ def debug(
       purewasm debug plugin.wasm shout "hello"
       echo "c" | purewasm debug plugin.wasm shout "hello"
     """
-    loaded = load_plugin(plugin, limits)
+    loaded = load_plugin(plugin, limits, cache_dir=cache_dir)
     text = tool_input(input, input_file)
     session = open_session(loaded, tool, text, history * 1024 * 1024)
     title = f"{os.path.basename(plugin)}  {tool}({visible(text, 40)!r})"

@@ -16,14 +16,16 @@ from purewasm_plugins.module import Module
 from purewasm_plugins.plugin import WasmPlugin
 from purewasm_plugins.plugin.summary import module_summary, plugin_summary
 from purewasm_plugins.runtime.limits import ResourceLimits
-from purewasm_plugins.wasm import PAGE_SIZE, ValidModule
+from purewasm_plugins.wasm import PAGE_SIZE
 
 
 @click.command(short_help="Show the contents of a file.")
 @plugin_argument
-@limit_options()
+@limit_options(cached=True)
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
-def inspect(plugin: str, limits: ResourceLimits, engine: str | None, as_json: bool) -> None:
+def inspect(
+    plugin: str, limits: ResourceLimits, engine: str | None, cache_dir: str, as_json: bool
+) -> None:
     """Show the contents of a file: the plugin and its tools, exports, imports, memory, sections.
 
     The file may be any valid module. Where it is no plugin, or cannot be loaded as one, the reason
@@ -35,18 +37,19 @@ def inspect(plugin: str, limits: ResourceLimits, engine: str | None, as_json: bo
       purewasm inspect c_json
       purewasm inspect module.wasm --json
     """
-    module = load_module(plugin)
-    report = {"file": plugin, **_plugin(module, limits, engine), **module_summary(module.module)}
+    module = load_module(plugin, cache_dir)
+    contents = module_summary(module.valid.module)
+    report = {"file": plugin, **_plugin(module, limits, engine), **contents}
     if as_json:
         print_json(report)
     else:
         _print(report)
 
 
-def _plugin(module: ValidModule, limits: ResourceLimits, engine: str | None) -> dict[str, Any]:
+def _plugin(module: Module, limits: ResourceLimits, engine: str | None) -> dict[str, Any]:
     try:
         with progress("loading the plugin"):
-            plugin = WasmPlugin(Module(module), engine=engine, limits=limits)
+            plugin = WasmPlugin(module, engine=engine, limits=limits)
     except PluginError as error:
         return {"plugin": None, "error": str(error)}
     except MemoryError:

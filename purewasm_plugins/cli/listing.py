@@ -37,7 +37,7 @@ def disassemble(plugin: str, function: str | None, offsets: bool) -> None:
     Example:
       purewasm disassemble shout_c --function plugin_tool_execute
     """
-    module = load_module(plugin).module
+    module = load_module(plugin).valid.module
     index = None if function is None else _function_index(module, function, plugin)
     print_code(printer.disassemble(module, index, offsets=offsets), "wat")
 
@@ -54,7 +54,7 @@ def translate(plugin: str, function: str | None, offsets: bool) -> None:
     Example:
       purewasm translate shout_c --function plugin_tool_execute
     """
-    module = load_module(plugin)
+    module = load_module(plugin).valid
     decoded = module.module
     first, count = decoded.imported_functions, len(decoded.functions)
     chosen: Iterable[int] = range(first, first + count)
@@ -65,7 +65,7 @@ def translate(plugin: str, function: str | None, offsets: bool) -> None:
 
 def _translated(module: ValidModule, functions: Iterable[int], offsets: bool) -> Iterator[str]:
     # Imported here: no other command of this module needs it, and it takes the longest.
-    from purewasm_plugins.engine.translator import translate
+    from purewasm_plugins.engine.translator.source import translate
 
     for number, index in enumerate(functions):
         if number:

@@ -9,11 +9,10 @@ from purewasm_plugins.cli.exits import NO_ROOM, Exit, Failure, advice
 from purewasm_plugins.cli.output import print_error, progress
 from purewasm_plugins.engine import Engine
 from purewasm_plugins.errors import PluginError
-from purewasm_plugins.module import directory_cache, read_module
+from purewasm_plugins.module import Module, read_module
 from purewasm_plugins.plugin import PluginTool, WasmPlugin
 from purewasm_plugins.plugin.loading import compile_plugin
 from purewasm_plugins.runtime.limits import ResourceLimits
-from purewasm_plugins.wasm import ValidModule
 
 
 def files_in(folder: str) -> list[str]:
@@ -87,8 +86,12 @@ def _example_or(path: str) -> str | os.PathLike[str]:
     raise Failure(f"there is no file and no example plugin '{path}'; {hint}", Exit.PLUGIN)
 
 
-def load_module(path: str) -> ValidModule:
+def load_module(path: str, cache_dir: str | None = None) -> Module:
     """Return the module in a file, whether it is a plugin or not.
+
+    Args:
+        path: the file.
+        cache_dir: as for `Module.compile`.
 
     Raises:
         Failure: it cannot be read, or is no valid module.
@@ -96,7 +99,7 @@ def load_module(path: str) -> ValidModule:
     data = read_file(path)
     try:
         with progress(f"loading {os.path.basename(path)}"):
-            return compile_plugin(data).valid
+            return compile_plugin(data, cache_dir)
     except PluginError as error:
         raise Failure(f"{path}: {error}", Exit.PLUGIN) from error
     except MemoryError:
@@ -124,12 +127,8 @@ def load_plugin(
     """Return the plugin in a file.
 
     Raises:
-        Failure: it cannot be loaded, or the cache directory cannot be used.
+        Failure: it cannot be loaded.
     """
-    try:
-        directory_cache(cache_dir)
-    except PluginError as error:
-        raise Failure(str(error), Exit.USAGE) from error
     data = read_file(path)
     try:
         with progress(f"loading {os.path.basename(path)}"):

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from purewasm_plugins.cli.caching import NO_CACHE, usable_directory
 from purewasm_plugins.cli.completion import (
     complete_engine,
     complete_file,
@@ -123,13 +124,28 @@ def function_option(help: str) -> Callable[[_Command], _Command]:
     )
 
 
-_cache_option = click.option(
+cache_dir_option = click.option(
     "--cache-dir",
     metavar="DIR",
-    envvar="PUREWASM_CACHE",
-    show_envvar=True,
-    help="Keep translated code in a directory: the next run starts sooner.",
+    help="Where translated code is kept, in place of PUREWASM_CACHE and of the user's own cache.",
 )
+
+_no_cache_option = click.option(
+    "--no-cache", is_flag=True, help="Neither read nor keep translated code."
+)
+
+
+def _cache_options(command: _Command) -> _Command:
+    """Add the options of the cache; the command gets `cache_dir`, which is `NO_CACHE` for none."""
+
+    @cache_dir_option
+    @_no_cache_option
+    @functools.wraps(command)
+    def with_cache(*args: Any, cache_dir: str | None, no_cache: bool, **kwargs: Any) -> Any:
+        directory = usable_directory(NO_CACHE if no_cache else cache_dir)
+        return command(*args, cache_dir=directory, **kwargs)
+
+    return with_cache
 
 
 def limit_options(
@@ -140,7 +156,7 @@ def limit_options(
     Args:
         timeout: the default timeout; None for that of `ResourceLimits`.
         engine: whether there is an option for the engine; the command gets `engine`, a name.
-        cached: whether there is an option for a cache; the command gets `cache_dir`.
+        cached: whether translated code is kept; the command gets `cache_dir`.
     """
     timeout = _DEFAULTS.timeout if timeout is None else timeout
 
@@ -181,6 +197,6 @@ def limit_options(
             return command(*args, limits=limits, **kwargs)
 
         with_engine = _engine_option(with_limits) if engine else with_limits
-        return _cache_option(with_engine) if cached else with_engine
+        return _cache_options(with_engine) if cached else with_engine
 
     return decorate

@@ -38,7 +38,7 @@ def run(
     input_file: str | None,
     limits: ResourceLimits,
     engine: str | None,
-    cache_dir: str | None,
+    cache_dir: str,
     as_json: bool,
     raw: bool,
     backtrace: bool,

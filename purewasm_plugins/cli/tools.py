@@ -32,7 +32,7 @@ def tools(
     as_json: bool,
     limits: ResourceLimits,
     engine: str | None,
-    cache_dir: str | None,
+    cache_dir: str,
 ) -> int:
     """List the tools of plugins: name, description, and schema of the arguments.
 

@@ -42,7 +42,7 @@ _NO_HISTORY = 1
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on each line.")
 @function_option("Only the instructions of this function.")
 @click.option("--limit", type=click.IntRange(0), metavar="N", help="No more than N lines.")
-@limit_options(engine=False)
+@limit_options(engine=False, cached=True)
 def trace(
     plugin: str,
     tool: str,
@@ -53,6 +53,7 @@ def trace(
     function: str | None,
     limit: int | None,
     limits: ResourceLimits,
+    cache_dir: str,
 ) -> None:
     """Run a tool and print what it does.
 
@@ -67,7 +68,7 @@ def trace(
     """
     if only_calls and function is not None:
         raise click.UsageError("--function is for instructions, and --calls leaves them out.")
-    loaded = load_plugin(plugin, limits)
+    loaded = load_plugin(plugin, limits, cache_dir=cache_dir)
     session = open_session(loaded, tool, tool_input(input, input_file), _NO_HISTORY)
     try:
         if only_calls:

@@ -7,8 +7,6 @@ the functions. Everything is checked before anything is allocated.
 from __future__ import annotations
 
 import gc
-from collections.abc import Mapping
-from typing import Any
 
 from purewasm_plugins.cache.protocol import CodeCache
 from purewasm_plugins.engine.protocol import Engine
@@ -26,6 +24,7 @@ from purewasm_plugins.runtime.limits import ResourceLimits
 from purewasm_plugins.runtime.memory import Memory
 from purewasm_plugins.runtime.table import Table
 from purewasm_plugins.runtime.values import f32_from_bits, f64_from_bits
+from purewasm_plugins.support.typed import Any, Mapping
 from purewasm_plugins.wasm import Module, ValidModule, load, validate
 from purewasm_plugins.wasm.binary.instructions import instructions
 from purewasm_plugins.wasm.module import Export, Import, Span

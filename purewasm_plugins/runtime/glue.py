@@ -22,13 +22,12 @@ Generated functions hold the result of a comparison as a bool: `+` makes it an i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from functools import lru_cache
 from time import monotonic
-from typing import Any
 
 from purewasm_plugins.errors import Trap
 from purewasm_plugins.runtime.values import TO_RAW
+from purewasm_plugins.support.typed import Any, Callable, Sequence
 from purewasm_plugins.wasm.types import FuncType, ValType
 
 __all__ = ["HostException", "entry_glue", "host_glue", "lazy_entry", "python_glue"]

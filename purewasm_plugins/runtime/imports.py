@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from purewasm_plugins.runtime.instance import Caller
+from purewasm_plugins.support.typed import Any, Mapping
 
 __all__ = ["Caller", "Imports"]
 

@@ -7,10 +7,8 @@ An engine adds only the code of the functions that a module defines.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from types import FunctionType, MethodType
-from typing import Any, NoReturn, TypeVar, overload
 
 from purewasm_plugins.errors import (
     ExportKindError,
@@ -23,6 +21,15 @@ from purewasm_plugins.runtime.limits import Budget, ResourceLimits
 from purewasm_plugins.runtime.memory import Memory
 from purewasm_plugins.runtime.table import Table
 from purewasm_plugins.runtime.values import DEFAULT, FROM_RAW, FunctionReference, to_raw
+from purewasm_plugins.support.typed import (
+    TYPE_CHECKING,
+    Any,
+    Callable,
+    Iterator,
+    Mapping,
+    NoReturn,
+    TypeVar,
+)
 from purewasm_plugins.wasm import ValidModule
 from purewasm_plugins.wasm.types import FuncType, GlobalType
 
@@ -266,7 +273,6 @@ class Global:
 Extern = Function | Memory | Table | Global
 
 _Kind = TypeVar("_Kind", Function, Memory, Table, Global)
-_Default = TypeVar("_Default")
 
 
 class Exports(Mapping[str, Extern]):
@@ -324,14 +330,12 @@ class Exports(Mapping[str, Extern]):
     def __contains__(self, name: object) -> bool:
         return name in self._entries
 
-    @overload
-    def get(self, name: str, default: None = None, /) -> Extern | None: ...
-    @overload
-    def get(self, name: str, default: Extern | _Default, /) -> Extern | _Default: ...
-    def get(self, name: str, default: Any = None, /) -> Any:
-        """Return the export of that name, or `default`."""
-        # `Mapping.get` would make an `UnknownExportError` for each optional export.
-        return self._entries.get(name, default)
+    if not TYPE_CHECKING:
+
+        def get(self, name, default=None, /):
+            """Return the export of that name, or `default`."""
+            # `Mapping.get` would make an `UnknownExportError` for each optional export.
+            return self._entries.get(name, default)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)

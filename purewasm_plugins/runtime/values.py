@@ -16,9 +16,8 @@ that does not fit instead of wrapping it.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
-from typing import Any
 
+from purewasm_plugins.support.typed import Any, Callable
 from purewasm_plugins.wasm.types import ValType
 
 _F32 = struct.Struct("<f")

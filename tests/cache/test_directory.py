@@ -11,9 +11,11 @@ import pytest
 from purewasm_plugins import PluginError
 from purewasm_plugins.cache.directory import DirectoryCache
 
+KEY, OTHER = "1" * 64, "2" * 64
+
 
 def test_the_directory_is_its_owners(tmp_path: Path) -> None:
-    made = DirectoryCache(tmp_path / "new" / "cache").directory
+    made = Path(DirectoryCache(tmp_path / "new" / "cache").directory)
     assert made.stat().st_mode & 0o777 == 0o700
     made.chmod(0o770)
     with pytest.raises(PluginError, match="writable by others"):
@@ -50,15 +52,15 @@ def test_an_odd_entry_is_none(tmp_path: Path, kind: str) -> None:
         pytest.skip("root can read it")
     tmp_path.chmod(0o700)
     cache = DirectoryCache(tmp_path)
-    cache.put("key", b"content")
-    assert cache.get("key") == b"content"
+    cache.put(KEY, b"content")
+    assert cache.get(KEY) == b"content"
     (entry,) = tmp_path.iterdir()
     entry.rename(entry.with_name("kept"))
     odd_entries()[kind](entry)
-    assert cache.get("key") is None
+    assert cache.get(KEY) is None
     if kind != "directory":
-        cache.put("key", b"new")
-        assert cache.get("key") == b"new"
+        cache.put(KEY, b"new")
+        assert cache.get(KEY) == b"new"
 
 
 @pytest.mark.skipif(not hasattr(os, "getuid"), reason="there are no owners here")
@@ -67,18 +69,18 @@ def test_the_parents_are_looked_at_each_time(tmp_path: Path) -> None:
     parent.mkdir(mode=0o700)
     cache = DirectoryCache(parent / "cache")
     for directory, mode in ((parent, 0o770), (parent, 0o707), (parent / "cache", 0o770)):
-        cache.put("key", b"content")
-        assert cache.get("key") == b"content"
+        cache.put(KEY, b"content")
+        assert cache.get(KEY) == b"content"
         directory.chmod(mode)
-        assert cache.get("key") is None
-        cache.put("other", b"content")
+        assert cache.get(KEY) is None
+        cache.put(OTHER, b"content")
         with pytest.raises(PluginError, match="writable by others"):
             DirectoryCache(parent / "cache")
         directory.chmod(0o700)
-        assert cache.get("other") is None
+        assert cache.get(OTHER) is None
     # As /tmp is.
     parent.chmod(0o1777)
-    assert cache.get("key") == b"content"
+    assert cache.get(KEY) == b"content"
 
 
 @pytest.mark.skipif(not hasattr(os, "getuid"), reason="there are no owners here")

@@ -6,6 +6,5 @@ and `branches` write them. `source` compiles the text, and `linking` calls the r
 """
 
 from purewasm_plugins.engine.translator.linking import Translator
-from purewasm_plugins.engine.translator.source import translate
 
-__all__ = ["Translator", "translate"]
+__all__ = ["Translator"]

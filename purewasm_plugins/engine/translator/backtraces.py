@@ -1,7 +1,7 @@
 """From a Python exception in generated code to a `Trap` with the WebAssembly backtrace.
 
 The traceback has the code object, the line and the columns of each active function. The function's
-table of positions has the instruction of those columns; see `source.offset_at`. The reason of the
+table of positions has the instruction of those columns; see `offset_at`. The reason of the
 trap follows from the exception's type and from the instruction (section 4.4).
 """
 
@@ -10,13 +10,13 @@ from __future__ import annotations
 import struct
 from itertools import islice
 from types import CodeType, TracebackType
-from typing import Any
 
 from purewasm_plugins.engine.translator.caching import ModuleCode
-from purewasm_plugins.engine.translator.source import offset_at
+from purewasm_plugins.engine.translator.translation import offset_at
 from purewasm_plugins.errors import OutOfMemory, StackFrame, Trap, TrapReason
 from purewasm_plugins.runtime.backtrace import stack_frame
 from purewasm_plugins.runtime.instance import Instance
+from purewasm_plugins.support.typed import Any
 from purewasm_plugins.wasm.binary.instructions import read_opcode
 
 __all__ = ["Backtraces"]

@@ -6,13 +6,12 @@ Every line is written here, and only this module changes the indentation.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
 
 from purewasm_plugins.engine.translator.expressions import traced
-from purewasm_plugins.errors import ResourceLimitError
-from purewasm_plugins.support.records import Record
+from purewasm_plugins.engine.translator.translation import ANY_EFFORT, Effort
+from purewasm_plugins.support.typed import Iterable
 
-__all__ = ["ANY_EFFORT", "Effort", "Line", "Lines", "TooDeep"]
+__all__ = ["Line", "Lines", "TooDeep"]
 
 #: The deepest indentation of a statement that contains instructions. CPython allows 100 levels:
 #: the rest is for statements of one line, such as the `break` of a branch.
@@ -22,34 +21,6 @@ MOST_INDENTED = 90
 class TooDeep(Exception):
     """The function nests deeper than CPython allows."""
 
-
-def _no_limits(seconds: float) -> None:
-    pass
-
-
-class Effort(Record):
-    """The limits on translating one function.
-
-    Attributes:
-        characters: of Python, without indentation; None for any number.
-        check_limits: called every few hundred instructions with the seconds until its next call;
-            it raises what ends the translation.
-    """
-
-    characters: int | None = None
-    check_limits: Callable[[float], None] = _no_limits
-
-    def check_characters(self, characters: int) -> None:
-        """Refuse to write so many characters.
-
-        Raises:
-            ResourceLimitError: they are too many.
-        """
-        if self.characters is not None and characters > self.characters:
-            raise ResourceLimitError("translated_characters", characters, self.characters)
-
-
-ANY_EFFORT = Effort()
 
 _NO_CHECKS: list[str] = []
 
@@ -149,6 +120,23 @@ class Lines:
         self.indent += 1
         self.write_all(body or ["pass"])
         self.indent -= 1
+
+    def write_skip(self, test: str, done: str, values: dict[str, str], many: int) -> None:
+        """Write what does iterations of a loop at once, before the loop; see `skips`.
+
+        Args:
+            test: whether it is worth a try.
+            done: does iterations, and says how many.
+            values: of the variables after so many iterations.
+            many: after fewer iterations there is no second try, which would take longer.
+        """
+        self.open(f"while {test}:")
+        self.write_compound(f"if not (count := {done}):", ["break"])
+        for name, value in values.items():
+            self.write(f"{name} = {value}")
+        if many:
+            self.write_compound(f"if count < {many}:", ["break"])
+        self.close()
 
     def cut(self, start: int) -> list[Line]:
         """Take the lines from an index on out of the function."""

@@ -10,24 +10,24 @@ from __future__ import annotations
 import functools
 import gc
 import sys
-from collections.abc import Callable, Sequence
 from operator import length_hint
 from time import monotonic
 from types import CodeType, FunctionType
-from typing import Any
 
 from purewasm_plugins.cache.protocol import CodeCache
+from purewasm_plugins.engine.translator import byte_operations
 from purewasm_plugins.engine.translator.backtraces import TRAPPING, Backtraces
 from purewasm_plugins.engine.translator.caching import ModuleCode
-from purewasm_plugins.engine.translator.lines import Effort
 from purewasm_plugins.engine.translator.metering import LARGEST_SLICE, SlicedBudget
 from purewasm_plugins.engine.translator.namespace import namespace
 from purewasm_plugins.engine.translator.stack import PYTHON_STACK, height
+from purewasm_plugins.engine.translator.translation import MEMORY_END, Effort
 from purewasm_plugins.errors import OutOfMemory, Trap, TrapReason, WasmError
 from purewasm_plugins.runtime.glue import entry_glue, host_glue
 from purewasm_plugins.runtime.instance import Function, Global, Instance, discarded
+from purewasm_plugins.support.typed import Any, Callable, Sequence
 from purewasm_plugins.wasm.opcodes import OPCODES
-from purewasm_plugins.wasm.types import FuncType, GlobalType
+from purewasm_plugins.wasm.types import PAGE_SIZE, FuncType, GlobalType
 
 __all__ = ["Translator"]
 
@@ -118,7 +118,9 @@ class Translator:
 
     def link(self, instance: Instance) -> Sequence[Entry]:
         """Return the entry of each function that the instance's module defines; see `Engine`."""
-        code = ModuleCode.of(instance.module, self._metered, self.audited, self._cache)
+        # A host's region counts towards the same limit.
+        bounded = all(memory.page_limit * PAGE_SIZE <= MEMORY_END for memory in instance.memories)
+        code = ModuleCode.of(instance.module, self._metered, bounded, self.audited, self._cache)
         return _Linked(instance, code).entries()
 
 
@@ -193,6 +195,7 @@ class _Linked:
         module = instance.module.module
         space["budget"] = self._budget.iterator
         space["spend"] = self._budget.spend
+        space["grant"] = self._budget.grant
         for index, function in enumerate(instance.functions):
             make = _stubs(len(function.type.params))
             imported = index < module.imported_functions
@@ -287,7 +290,11 @@ class _Linked:
         space = self.namespace
         code = self._codes[index] = self._code.get(index, self._effort)
         for name in code.co_names:
-            if name not in space and name in _vector_names():
+            if name in space:
+                continue
+            if name in byte_operations.FUNCTIONS:
+                space[name] = byte_operations.FUNCTIONS[name]
+            elif name in _vector_names():
                 # Imported here: it takes milliseconds, and few plugins use vectors.
                 from purewasm_plugins.engine.translator import simd
 

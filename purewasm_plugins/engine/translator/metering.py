@@ -14,22 +14,24 @@ fields that belong together are changed by statements that call nothing.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from itertools import chain, islice, repeat
 from operator import length_hint
 from time import monotonic
 from types import CodeType
-from typing import NoReturn
 
 from purewasm_plugins.engine.translator.stack import DEEPEST, PYTHON_STACK, height
 from purewasm_plugins.errors import Trap, TrapReason
 from purewasm_plugins.runtime.glue import HostException
 from purewasm_plugins.runtime.limits import Budget, ResourceLimits
+from purewasm_plugins.support.typed import Iterator, NoReturn
 
 __all__ = ["SlicedBudget"]
 
 #: Units in the largest slice: more would save nothing that can be measured.
 LARGEST_SLICE = 512
+
+#: Units that may be granted without a look at the clock: some microseconds.
+FEW_UNITS = 2048
 
 #: Seconds that a slice should take, at most and at least.
 LONGEST, SHORTEST = 0.002, 0.0005
@@ -146,6 +148,42 @@ class SlicedBudget(Budget):
         if missing:
             self.check_limits(missing)
             self.given += missing
+
+    def grant(self, wanted: int) -> int:
+        """Give units to iterations of a loop that are done at once, beside those of slices.
+
+        The caller bounds `wanted`, so that the work of so many iterations takes no longer than a
+        slice. Where a limit has been reached nothing is given: the next unit raises its trap.
+
+        Args:
+            wanted: how many iterations there are.
+
+        Returns:
+            For how many of them there is fuel; none if `wanted` is below zero.
+        """
+        if self.dropped:
+            self.settle()
+            if self.cancelled:
+                return 0
+        if wanted > FEW_UNITS:
+            # Fewer take no longer than some of a slice, and at least one of these follows them.
+            now = monotonic()
+            deadline = self.deadline
+            if deadline is not None and now >= deadline:
+                self.recheck_limits()
+                return 0
+            if self.progress is not None and now - self.checked > LONGEST:
+                self.checked = now
+                self.report()
+        fuel = self.limits.fuel
+        if fuel is not None:
+            left = fuel - self.given + self.start
+            if left < wanted:
+                wanted = left
+        if wanted <= 0:
+            return 0
+        self.given += wanted
+        return wanted
 
     def reserve(self) -> None:
         """Make Python's stack large enough for the calls of the active entry.

@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import sys
 from _thread import RLock, get_ident
-from typing import Protocol
+
+from purewasm_plugins.support.typed import Protocol
 
 __all__ = ["DEEPEST", "PYTHON_STACK", "height"]
 

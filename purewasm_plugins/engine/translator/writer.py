@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from purewasm_plugins.engine.translator.lines import ANY_EFFORT, Effort, Lines
+from purewasm_plugins.engine.translator.lines import Lines
 from purewasm_plugins.engine.translator.locals import Locals
 from purewasm_plugins.engine.translator.operands import Operands
+from purewasm_plugins.engine.translator.translation import ANY_EFFORT, Effort
 from purewasm_plugins.wasm.module import Module
 from purewasm_plugins.wasm.types import ValType
 
@@ -36,6 +37,7 @@ class Writer:
         type: its type.
         naming: what variables and functions are called.
         metered: whether it uses fuel.
+        bounded: whether its memory ends at `MEMORY_END` at the latest.
         effort: what writing it may take.
         lines: its source.
         operands: its operand stack.
@@ -51,6 +53,7 @@ class Writer:
         *,
         located: bool = False,
         metered: bool = True,
+        bounded: bool = True,
         effort: Effort = ANY_EFFORT,
     ) -> None:
         """Begin a function.
@@ -61,6 +64,7 @@ class Writer:
             naming: what variables and functions are called.
             located: whether to mark the text of what may trap with the offset of its instruction.
             metered: whether the function uses fuel.
+            bounded: whether its memory ends at `MEMORY_END` at the latest.
             effort: what writing it may take.
         """
         code = module.functions[index - module.imported_functions]
@@ -69,6 +73,7 @@ class Writer:
         self.type = module.types[code.type_index]
         self.naming = naming
         self.metered = metered
+        self.bounded = bounded
         self.effort = effort
         self.assigned_globals: set[int] = set()
         types = list(self.type.params)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from purewasm_plugins.engine import Engine
+from purewasm_plugins.engine.instantiate import engine_named
 from purewasm_plugins.errors import CompileError
 from purewasm_plugins.plugin.conformance import fixes
 from purewasm_plugins.plugin.conformance.declarations import (
@@ -42,7 +43,7 @@ def check(
 
     Args:
         data: the bytes.
-        options, engine, imports: as for `WasmPlugin.load_from_bytes`; no cache is used.
+        options, engine, imports: as for `WasmPlugin.load_from_bytes`.
         limits: the limits of each call; None for those of `options`, or else the default limits
             with a timeout of `CALL_TIMEOUT` seconds. With a timeout, the check ends soon after
             `running.TIME_BOX` seconds.
@@ -53,10 +54,11 @@ def check(
     """
     options = PluginOptions.merged(options, engine, limits, imports)
     try:
-        valid = compile_plugin(data).valid
+        module = compile_plugin(data, options.cache_dir)
     except CompileError as error:
         yield Check("module", Status.FAIL, error.details, fixes.of_module(error.details))
         return
+    valid = module.valid
     yield Check("module", Status.PASS, f"{len(data)} bytes, valid")
     exports = export_checks(valid.module)
     yield from exports.values()
@@ -66,4 +68,5 @@ def check(
     if linkable.passed:
         usable = frozenset(name for name, found in exports.items() if found.passed)
         limits = options.limits or ResourceLimits(timeout=CALL_TIMEOUT)
-        yield from Running(valid, usable, options.engine, limits, options.imports).checks()
+        engine = engine_named(options.engine, module.cache)
+        yield from Running(valid, usable, engine, limits, options.imports).checks()

@@ -14,7 +14,7 @@ import pytest
 from purewasm_plugins import Trap, instantiate
 from purewasm_plugins.cache.directory import DirectoryCache
 from purewasm_plugins.cache.keys import code_key
-from purewasm_plugins.engine.translator import Translator, caching, source
+from purewasm_plugins.engine.translator import Translator, caching, source, translation
 from purewasm_plugins.wasm import Module, load
 
 Wat = Callable[[str], bytes]
@@ -34,7 +34,7 @@ def test_functions_are_translated_once(
     cache = DirectoryCache(tmp_path / "cache")
     assert call(wat(MODULE), cache, "a") == 1
     assert call(wat(MODULE), cache, "b") == 2
-    monkeypatch.setattr(caching, "compiled", None)
+    monkeypatch.setattr(source, "compiled", None)
     assert call(wat(MODULE), cache, "a") == 1
     assert call(wat(MODULE), cache, "b") == 2
 
@@ -56,7 +56,7 @@ def test_an_entry_of_something_else(tmp_path: Path, wat: Wat, content: bytes) ->
     tmp_path.chmod(0o700)
     cache = DirectoryCache(tmp_path)
     for wrong in (content, marshal.dumps({0: content})):
-        cache.put(code_key(wat(MODULE), caching.FORMAT, True, Translator.audited), wrong)
+        cache.put(code_key(wat(MODULE), caching.FORMAT, True, True, Translator.audited), wrong)
         assert call(wat(MODULE), cache, "a") == 1
 
 
@@ -71,11 +71,12 @@ def test_a_module_translates_a_function_once(wat: Wat, monkeypatch: pytest.Monke
     """However often it is called in its first call, and however many instances there are."""
     translated: list[int] = []
 
-    def compiled(module: Module, index: int, **options: Any) -> source.Compiled:
+    def compiled(module: Module, index: int, **options: Any) -> translation.Compiled:
         translated.append(index)
-        return source.compiled(module, index, **options)
+        return original(module, index, **options)
 
-    monkeypatch.setattr(caching, "compiled", compiled)
+    original = source.compiled
+    monkeypatch.setattr(source, "compiled", compiled)
     module = load(wat(NESTED))
     for _ in range(3):
         instance = instantiate(module)
@@ -94,7 +95,7 @@ def test_a_module_translates_a_function_once(wat: Wat, monkeypatch: pytest.Monke
 def test_the_code_lives_as_long_as_its_module(wat: Wat) -> None:
     module = load(wat(NESTED))
     assert instantiate(module).exports.function("a")() == 3
-    code = weakref.ref(caching.ModuleCode.of(module, True, Translator.audited, None))
+    code = weakref.ref(caching.ModuleCode.of(module, True, True, Translator.audited, None))
     assert code() is not None
     del module
     gc.collect()

@@ -9,7 +9,7 @@ import pytest
 import wasmtime
 
 from purewasm_plugins import instantiate
-from purewasm_plugins.engine.translator import translate
+from purewasm_plugins.engine.translator.source import translate
 from purewasm_plugins.wasm import load
 
 Wat = Callable[[str], bytes]

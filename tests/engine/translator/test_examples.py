@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from purewasm_plugins.engine import translator
-from purewasm_plugins.engine.translator import translate
+from purewasm_plugins.engine.translator.source import translate
 from purewasm_plugins.wasm import load
 from tests.conftest import assemble
 
@@ -33,10 +33,12 @@ SHOWN = {
     "Branches.return_",
     "Dispatch",
     "Locals.begin_counters",
+    "Locals.note_access",
     "Locals.set",
     "Loops.leave",
     "Operands.spill",
     "Style",
+    "_address",
     "_classify",
     "_find_switches",
     "_numeric",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from purewasm_plugins.engine.translator import translate
+from purewasm_plugins.engine.translator.source import translate
 from purewasm_plugins.errors import WasmError
 from purewasm_plugins.wasm import load
 

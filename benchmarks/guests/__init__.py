@@ -1,0 +1,1 @@
+"""MicroPython and QuickJS, as they come with pwasm: on pwasm, and on this package."""
