@@ -3,18 +3,19 @@
 The imports of `enum`, `functools` and `collections` take a tenth of the time from a new process to
 a plugin's first answer. Type checkers see the originals, and what is here behaves as those do, as
 far as it goes: enumerations have no flags, aliases and `auto`, and no member is an instance of
-`enum.Enum`; `cache` is for functions of one argument, and `once` for those without.
+`enum.Enum`; `cache` is for functions of one argument, `once` for those without, and `lru_cache`
+drops all results at a time.
 """
 
 from __future__ import annotations
 
 from purewasm_plugins.support.typed import TYPE_CHECKING
 
-__all__ = ["Enum", "IntEnum", "NamedTuple", "cache", "cached_property", "once"]
+__all__ = ["Enum", "IntEnum", "NamedTuple", "cache", "cached_property", "lru_cache", "once"]
 
 if TYPE_CHECKING:
     from enum import Enum, IntEnum
-    from functools import cache, cached_property
+    from functools import cache, cached_property, lru_cache
     from typing import NamedTuple
 
     once = cache
@@ -34,6 +35,25 @@ else:
     def cache(function):
         """Return a function that computes each result once, as `functools.cache` does."""
         return _Results(function).__getitem__
+
+    def lru_cache(maxsize):
+        """Return a decorator that keeps so many results; all are dropped where there are more."""
+
+        def decorate(function):
+            results = {}
+
+            def cached(*arguments):
+                found = results.get(arguments, results)
+                if found is not results:
+                    return found
+                if len(results) >= maxsize:
+                    results.clear()
+                result = results[arguments] = function(*arguments)
+                return result
+
+            return cached
+
+        return decorate
 
     def once(function):
         """Return a function that computes its result at its first call."""

@@ -181,6 +181,20 @@ def test_cached_functions() -> None:
     assert calls == [2, 3, 5]
 
 
+def test_bounded_caches() -> None:
+    calls: list[tuple[int, int]] = []
+
+    @light.lru_cache(2)
+    def add(a: int, b: int) -> int:
+        calls.append((a, b))
+        return a + b
+
+    assert [add(1, 2), add(1, 2), add(2, 2), add(1, 2), add(3, 3)] == [3, 3, 4, 3, 6]
+    assert calls == [(1, 2), (2, 2), (3, 3)]
+    assert add(1, 2) == 3
+    assert calls == [(1, 2), (2, 2), (3, 3), (1, 2)]
+
+
 @pytest.mark.parametrize("decorator", [light.cached_property, functools.cached_property])
 def test_cached_properties(decorator: Any) -> None:
     class Thing:

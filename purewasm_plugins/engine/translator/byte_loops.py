@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from purewasm_plugins.engine.translator.control import Analysis, Construct
 from purewasm_plugins.engine.translator.numerics import NUMERIC
+from purewasm_plugins.support.light import NamedTuple
 from purewasm_plugins.support.records import Record
 from purewasm_plugins.support.typed import Iterator, Sequence
 from purewasm_plugins.wasm.binary.instructions import Instruction
@@ -30,10 +31,10 @@ class _Unsupported(Exception):
     """An iteration does what cannot be done for many at once."""
 
 
-# Values
+# Values. Tuples: records take ten times as long to make, and there are many for each loop.
 
 
-class Linear(Record):
+class Linear(NamedTuple):
     """A constant plus multiples of locals, modulo 2 ** `bits`.
 
     Attributes:
@@ -55,10 +56,12 @@ class Linear(Record):
 
     def narrow(self) -> Linear:
         """Return the low 32 bits."""
+        if self.bits == 32:
+            return self
         return _linear(32, self.constant, dict(self.terms))
 
 
-class Load(Record):
+class Load(NamedTuple):
     """A value that is loaded from memory.
 
     Attributes:
@@ -74,7 +77,7 @@ class Load(Record):
     offset: int
 
 
-class Operation(Record):
+class Operation(NamedTuple):
     """Any other value: the result of an instruction that does not trap."""
 
     mnemonic: str
@@ -86,6 +89,8 @@ Value = Linear | Load | Operation
 
 def _linear(bits: int, constant: int, factors: dict[int, int]) -> Linear:
     half = 1 << bits - 1
+    if not factors:
+        return Linear(bits, (constant + half) % (2 * half) - half)
     wrapped = {local: (f + half) % (2 * half) - half for local, f in factors.items()}
     terms = tuple(sorted((local, factor) for local, factor in wrapped.items() if factor))
     return Linear(bits, (constant + half) % (2 * half) - half, terms)
@@ -104,7 +109,7 @@ def _locals_of(value: Value) -> Iterator[int]:
                 yield from _locals_of(operand)
 
 
-class _Store(Record):
+class _Store(NamedTuple):
     """A store: the bytes that it writes, where, and how many loads came before it."""
 
     size: int
@@ -339,8 +344,6 @@ def _execute(instruction: Instruction, path: _Path) -> None:
     """
     stack = path.stack
     mnemonic = instruction.opcode.mnemonic
-    shape, _, operation = mnemonic.partition(".")
-    bits = 64 if shape == "i64" else 32
     match mnemonic:
         case "local.get":
             local = instruction.immediates[0]
@@ -353,7 +356,7 @@ def _execute(instruction: Instruction, path: _Path) -> None:
                 stack.pop()
             return
         case "i32.const" | "i64.const":
-            stack.append(_linear(bits, instruction.immediates[0], {}))
+            stack.append(Linear(int(mnemonic[1:3]), instruction.immediates[0]))
             return
         case "drop":
             stack.pop()
@@ -373,20 +376,20 @@ def _execute(instruction: Instruction, path: _Path) -> None:
         raise _Unsupported
     operands = tuple(stack[-row.operands :])
     del stack[-row.operands :]
+    shape, _, operation = mnemonic.partition(".")
     stack.append(_arithmetic(shape, operation, operands) or Operation(mnemonic, operands))
 
 
 def _arithmetic(shape: str, operation: str, operands: tuple[Value, ...]) -> Linear | None:
     """Return the result of arithmetic on linear operands, if it is linear."""
-    if shape not in ("i32", "i64") or not all(isinstance(o, Linear) for o in operands):
+    first, second = operands[0], operands[-1]
+    if operation not in _LINEAR or not (isinstance(first, Linear) and isinstance(second, Linear)):
         return None
-    bits = 64 if shape == "i64" else 32
-    first, *rest = (operand for operand in operands if isinstance(operand, Linear))
     if operation == "wrap_i64":
         return first.narrow()
-    if len(rest) != 1:
+    if shape not in ("i32", "i64"):
         return None
-    (second,) = rest
+    bits = 64 if shape == "i64" else 32
     if bits == 32:
         first, second = first.narrow(), second.narrow()
     zero = Linear(bits, 0)
@@ -403,6 +406,8 @@ def _arithmetic(shape: str, operation: str, operands: tuple[Value, ...]) -> Line
             return zero.plus(first, 1 << second.constant % bits)
     return None
 
+
+_LINEAR = {"add", "sub", "mul", "shl", "wrap_i64"}
 
 _FLOATS_AND_VECTORS = ("f32", "f64", "v128")
 
