@@ -392,7 +392,7 @@ class Instance:
         for function in self.functions:
             # An imported function that takes a `Caller` is a copy for this instance.
             if function.instance is self or function.takes_caller:
-                function.instance = None
+                function.instance = function.caller = None
                 function.entry = discarded
         unlink, self.unlink = self.unlink, None
         if unlink is not None:
