@@ -17,7 +17,7 @@ from purewasm_plugins.wasm import ValidModule
 __all__ = ["ModuleCode"]
 
 #: To be increased with every change of the generated code between two versions of the package.
-FORMAT = 2
+FORMAT = 3
 
 
 class ModuleCode:
