@@ -61,6 +61,7 @@ CONSUMERS = [opcode for opcode in _FIXED if opcode.results == ()]
 _STATEMENTS = (
     *("set", "set", "set", "global", "consume", "consume", "drop", "block", "loop", "if"),
     *("br_if", "br_if", "br", "br_table", "return", "table", "grow", "call", "nop"),
+    *("pointer", "pointer"),
 )
 _EXPRESSIONS = (
     *("simple", "simple", "table", "table", "table", "table", "select", "tee", "block"),
@@ -161,6 +162,9 @@ class Body:
                 self._value(I32)
                 self._emit("br_table", labels, label)
                 return False
+            case "pointer" if self._pointers():
+                self._pointer()
+                self._emit("local.set", random.choice(self._pointers()))
             case "table":
                 self._table_statement()
             case "grow":
@@ -302,6 +306,37 @@ class Body:
             self._code += encode("i32.const", bound)
             self._emit("i32.rem_u")
 
+    def _pointers(self) -> list[int]:
+        """Return the locals that may hold addresses."""
+        return [at for at, local in enumerate(self._usable) if local is I32]
+
+    def _pointer(self) -> None:
+        """Leave an i32 as compilers compute addresses: most are small, and often aligned."""
+        random = self._random
+        pointers = self._pointers()
+        kind = random.choice(("small", "local", "local", "step", "step", "array", "array", "mask"))
+        if kind == "small" or not pointers:
+            self._code += encode("i32.const", random.choice((0, 4, 8, 63, 64, 65532, 65536, -4)))
+            return
+        self._emit("local.get", random.choice(pointers))
+        if kind == "step":
+            self._code += encode("i32.const", random.choice((1, 2, 4, 8, 16, 12, -4, -8, -1)))
+            self._emit(random.choice(("i32.add", "i32.sub")))
+        elif kind == "array":
+            if random.random() < 0.5:
+                self._code += encode("i32.const", random.choice((3, 7, 63, -1)))
+                self._emit("i32.and")
+            self._code += encode("i32.const", random.choice((1, 2, 2, 3, 4)))
+            self._emit("i32.shl")
+            self._code += encode("i32.const", random.choice((0, 16, 64, 65528, 2, -16)))
+            self._emit("i32.add")
+            if random.random() < 0.3:
+                self._emit("local.get", random.choice(pointers))
+                self._emit(random.choice(("i32.add", "i32.sub")))
+        elif kind == "mask":
+            self._code += encode("i32.const", random.choice((-2, -4, -8, -16, 252, 65528)))
+            self._emit("i32.and")
+
     def _value(self, type_: ValType, depth: int = 3) -> None:
         """Leave one value of a type."""
         random = self._random
@@ -411,7 +446,9 @@ class Body:
         for at, param in enumerate(opcode.params or ()):
             address = opcode.alignment or opcode.immediates is Immediates.MEMARG
             bulk = opcode.code >> 8 == 0xFC and opcode.code & 0xFF >= 8
-            if (bulk or (address and at == 0)) and random.random() < 0.95:
+            if address and at == 0 and "table" not in opcode.mnemonic and random.random() < 0.5:
+                self._pointer()
+            elif (bulk or (address and at == 0)) and random.random() < 0.95:
                 self._small(4 if "table" in opcode.mnemonic else 200)
             else:
                 self._value(param, depth - 1)
@@ -444,7 +481,7 @@ class Body:
         random = self._random
         match opcode.immediates:
             case Immediates.MEMARG | Immediates.MEMARG_LANE:
-                offset = random.choice((0, 0, 0, 1, 8, 200, 65528))
+                offset = random.choice((0, 0, 0, 1, 4, 8, 200, 65528))
                 lane = (random.randrange(opcode.lanes),) if opcode.lanes else ()
                 return (random.randint(0, opcode.alignment), offset, *lane)
             case Immediates.LANE:

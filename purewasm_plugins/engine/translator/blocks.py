@@ -17,6 +17,7 @@ from purewasm_plugins.engine.translator.control import (
 from purewasm_plugins.engine.translator.dispatch import Dispatch
 from purewasm_plugins.engine.translator.expressions import CALLS, Expression
 from purewasm_plugins.engine.translator.loops import Loop
+from purewasm_plugins.engine.translator.skips import write_skip
 from purewasm_plugins.engine.translator.writer import Writer
 from purewasm_plugins.wasm.types import FuncType, ValType
 
@@ -31,6 +32,7 @@ class Blocks:
     """The constructs of one function, which are written as Python statements."""
 
     def __init__(self, writer: Writer, analysis: Analysis, branches: Branches) -> None:
+        self._writer = writer
         self._types = writer.module.types
         self._type = writer.type
         self._metered = writer.metered
@@ -163,6 +165,8 @@ class Blocks:
         self._locals.forget(construct.assigned)
         if bounds:
             self._counters[construct] = self._locals.begin_counters(bounds)
+        if construct.region is None:
+            write_skip(self._writer, self._analysis, construct)
         loop = None
         if construct.region is not None:
             self._begin_part(construct.region, construct.start)
@@ -218,6 +222,7 @@ class Blocks:
         construct = opened.construct
         self._spill_results(opened)
         opened.live = self._lines.live
+        self._locals.leave(opened.entered)
         self._locals.forget(construct.assigned)
         if construct.region is not None and construct.else_index is not None:
             if self._lines.live:
@@ -265,6 +270,7 @@ class Blocks:
             return
         self._spill_results(opened)
         falls = self._lines.live
+        self._locals.leave(opened.entered)
         counters = self._counters.pop(construct, None)
         if counters is not None:
             self._locals.end_counters(counters)
@@ -335,6 +341,7 @@ class Blocks:
         opened = Open(construct, type, height, loop, self._lines.indent)
         self._open.append(opened)
         self._branches.opened[construct] = opened
+        opened.entered = self._locals.enter()
         if construct.style is not Style.INLINE and construct.kind != "function":
             self._locals.constructs += 1
         return opened

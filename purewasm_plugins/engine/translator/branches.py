@@ -38,9 +38,10 @@ class Open:
         indent: the levels of indentation where it was entered.
         saved: the parameters that the `else` starts with.
         live: whether execution can leave the first arm of an `if` at its end.
+        entered: what ends the facts about locals that are found in it; see `Locals.leave`.
     """
 
-    __slots__ = ("construct", "height", "indent", "live", "loop", "saved", "type")
+    __slots__ = ("construct", "entered", "height", "indent", "live", "loop", "saved", "type")
 
     def __init__(
         self, construct: Construct, type: FuncType, height: int, loop: Loop | None, indent: int
@@ -52,6 +53,7 @@ class Open:
         self.indent = indent
         self.saved: list[Expression] = []
         self.live = False
+        self.entered = 0
 
 
 class Branches:

@@ -25,36 +25,44 @@ class ModuleCode:
 
     Attributes:
         metered: whether they use fuel.
+        bounded: whether their memory ends at `MEMORY_END` at the latest.
         audited: whether they check the translator's claims.
         cached: the functions that a cache has, if there is a cache.
     """
 
     @classmethod
     def of(
-        cls, module: ValidModule, metered: bool, audited: bool, cache: CodeCache | None
+        cls,
+        module: ValidModule,
+        metered: bool,
+        bounded: bool,
+        audited: bool,
+        cache: CodeCache | None,
     ) -> ModuleCode:
         """Return the code of a module, which all of its instances share.
 
         Args:
             module: the module.
             metered: whether its functions use fuel.
+            bounded: whether their memory ends at `MEMORY_END` at the latest.
             audited: whether they check the translator's claims; see `audit`.
             cache: what keeps the code beyond the process.
         """
-        name = f"translator, metered {metered}, audited {audited}"
-        code: ModuleCode = module.kept.setdefault(name, cls(module, metered, audited))
+        name = f"translator, metered {metered}, bounded {bounded}, audited {audited}"
+        code: ModuleCode = module.kept.setdefault(name, cls(module, metered, bounded, audited))
         if cache is not None and (code.cached is None or code.cached.cache is not cache):
             # Imported here: most programs use no cache.
             from purewasm_plugins.cache.keys import code_key
 
-            key = code_key(module.module.data, FORMAT, metered, audited)
+            key = code_key(module.module.data, FORMAT, metered, bounded, audited)
             code.cached = _Cached(cache, key)
         return code
 
-    def __init__(self, module: ValidModule, metered: bool, audited: bool) -> None:
+    def __init__(self, module: ValidModule, metered: bool, bounded: bool, audited: bool) -> None:
         # Not the valid module, which has this object: a cycle would be freed late.
         self._module = module.module
         self.metered = metered
+        self.bounded = bounded
         self.audited = audited
         self._functions: dict[int, Compiled] = {}
         #: The code of functions that instances gave back, by the function's index.
@@ -78,7 +86,12 @@ class ModuleCode:
             from purewasm_plugins.engine.translator.source import compiled
 
             function = compiled(
-                self._module, index, metered=self.metered, audited=self.audited, effort=effort
+                self._module,
+                index,
+                metered=self.metered,
+                bounded=self.bounded,
+                audited=self.audited,
+                effort=effort,
             )
             if cached is not None:
                 cached.add(index, function)

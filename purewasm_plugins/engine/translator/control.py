@@ -20,10 +20,9 @@ from __future__ import annotations
 
 import enum
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
 
 from purewasm_plugins.support.records import Record
+from purewasm_plugins.support.typed import Any, Callable, Iterable, Iterator
 from purewasm_plugins.wasm.binary.instructions import Instruction
 
 __all__ = ["Bounds", "Construct", "Region", "Style", "analyse", "local_bit", "loop_bounds"]
@@ -265,7 +264,8 @@ def _read(analysis: Analysis, instructions: Iterable[Instruction]) -> list[_Bran
     # How many constructs are open in code that cannot be reached.
     skipped = 0
     for instruction in instructions:
-        mnemonic = instruction.opcode.mnemonic
+        _, opcode, immediates = instruction
+        mnemonic = opcode.mnemonic
         if not live:
             if mnemonic in ("block", "loop", "if"):
                 skipped += 1
@@ -278,13 +278,18 @@ def _read(analysis: Analysis, instructions: Iterable[Instruction]) -> list[_Bran
         elif mnemonic not in _NOTED:
             keep(instruction)
             continue
+        if mnemonic in ("local.set", "local.tee"):
+            local = immediates[0]
+            current.assigned |= 1 << local % LOCAL_BITS
+            sets = analysis.sets.get(local)
+            if sets is None:
+                sets = analysis.sets[local] = []
+            sets.append((len(kept), current))
+            keep(instruction)
+            continue
         match mnemonic:
-            case "local.set" | "local.tee":
-                local = instruction.immediates[0]
-                current.assigned |= local_bit(local)
-                analysis.sets.setdefault(local, []).append((len(kept), current))
             case "block" | "loop" | "if":
-                construct = Construct(mnemonic, instruction.immediates[0], current, len(kept))
+                construct = Construct(mnemonic, immediates[0], current, len(kept))
                 constructs[len(kept)] = construct
                 if current.start == len(kept) - 1:
                     current.first = construct
@@ -306,12 +311,12 @@ def _read(analysis: Analysis, instructions: Iterable[Instruction]) -> list[_Bran
                     current.assigned |= inner.assigned
                     current.leaves = min(current.leaves, inner.leaves)
             case "br" | "br_if":
-                target = open_[~instruction.immediates[0]]
+                target = open_[~immediates[0]]
                 target.branches += 1
                 branches.append((current, target, mnemonic, len(kept)))
                 live = mnemonic == "br_if"
             case "br_table":
-                labels, default = instruction.immediates
+                labels, default = immediates
                 for label in dict.fromkeys((*labels, default)):
                     target = open_[~label]
                     target.branches += 1

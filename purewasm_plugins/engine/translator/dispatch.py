@@ -7,11 +7,10 @@ begins the loop again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from purewasm_plugins.engine.translator.control import Region, Target
 from purewasm_plugins.engine.translator.lines import Line, Lines
 from purewasm_plugins.engine.translator.loops import Loops
+from purewasm_plugins.support.typed import Callable
 
 __all__ = ["Dispatch"]
 

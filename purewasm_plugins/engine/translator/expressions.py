@@ -80,8 +80,11 @@ class Expression:
         effects: `TRAPS`, `READS` and `CALLS`, as far as they hold.
         reads: which variables it reads, a bit for each.
         size: how many nodes it has.
-        step: of a variable plus or minus a small constant: the width of its type, and the condition
-            under which the sum needs no mask. It compares small ints, as CPython does that fastest.
+        step: of a variable plus or minus a small constant: the width of its type, the variable, the
+            constant, and the condition under which the sum needs no mask. It compares small ints,
+            as CPython does that fastest.
+        origin: of a local plus or minus constants, modulo the width of its type: the local, and the
+            sum of the constants.
         inverse: the text of its logical negation, at the precedence of a comparison, if there is
             one shorter than `not`.
     """
@@ -91,6 +94,7 @@ class Expression:
         "high",
         "inverse",
         "low",
+        "origin",
         "precedence",
         "reads",
         "size",
@@ -117,7 +121,8 @@ class Expression:
         self.reads = reads
         self.size = size
         self.inverse = inverse
-        self.step: tuple[int, str] | None = None
+        self.step: tuple[int, str, int, str] | None = None
+        self.origin: tuple[int, int] | None = None
 
     @property
     def value(self) -> int | None:
@@ -210,7 +215,7 @@ def unsigned(operand: Expression, bits: int) -> Expression:
     if operand.size == 0:
         return constant(operand.low & mask)
     text = operand.text if operand.precedence >= AND else f"({operand.text})"
-    return Expression(
+    masked = Expression(
         f"{text} & {mask:#x}",
         AND,
         0,
@@ -219,6 +224,8 @@ def unsigned(operand: Expression, bits: int) -> Expression:
         operand.reads,
         operand.size + 1,
     )
+    masked.origin = operand.origin
+    return masked
 
 
 def signed(operand: Expression, bits: int) -> Expression:

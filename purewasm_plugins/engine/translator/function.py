@@ -7,9 +7,7 @@ module for variables, calls and constants.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
-from typing import Any
+from itertools import chain, islice
 
 from purewasm_plugins.engine.translator import memory
 from purewasm_plugins.engine.translator.blocks import Blocks
@@ -35,6 +33,7 @@ from purewasm_plugins.engine.translator.numerics import NUMERIC, Row
 from purewasm_plugins.engine.translator.translation import ANY_EFFORT, Effort
 from purewasm_plugins.engine.translator.writer import Naming, Writer
 from purewasm_plugins.runtime.values import f32_from_bits, f64_from_bits
+from purewasm_plugins.support.typed import Any, Callable, Iterable, Iterator
 from purewasm_plugins.wasm.binary.instructions import Instruction, instructions
 from purewasm_plugins.wasm.module import Module
 from purewasm_plugins.wasm.types import FuncType
@@ -54,6 +53,7 @@ def function_lines(
     naming: Naming | None = None,
     located: bool = False,
     metered: bool = True,
+    bounded: bool = True,
     writer_class: type[Writer] = Writer,
     effort: Effort = ANY_EFFORT,
 ) -> list[Line]:
@@ -65,6 +65,7 @@ def function_lines(
         naming: what things are called.
         located: whether to mark the text of what may trap with the offset of its instruction.
         metered: whether it uses fuel.
+        bounded: whether its memory ends at `MEMORY_END` at the latest.
         writer_class: the class that writes it; that of audited functions is another.
         effort: what it may take.
 
@@ -84,6 +85,7 @@ def function_lines(
             naming or Naming(),
             located=located,
             metered=metered,
+            bounded=bounded,
             effort=effort,
         )
         return _lines(writer, body, flattened)
@@ -130,11 +132,14 @@ def _lines(writer: Writer, body: list[Instruction], flattened: bool) -> list[Lin
 
 
 def _watched(body: Iterable[Instruction], effort: Effort) -> Iterator[Instruction]:
-    """Yield the instructions, and check the limits every few hundred of them."""
-    remaining = iter(body)
+    """Return an iterator over the instructions that checks the limits every few hundred of them."""
+    return chain.from_iterable(_slices(iter(body), effort))
+
+
+def _slices(remaining: Iterator[Instruction], effort: Effort) -> Iterator[list[Instruction]]:
     while some := list(islice(remaining, _PERIOD)):
         effort.check_limits(0.0)
-        yield from some
+        yield some
 
 
 def _translate(writer: Writer, blocks: Blocks, branches: Branches, body: list[Instruction]) -> None:
@@ -163,40 +168,36 @@ def _translate(writer: Writer, blocks: Blocks, branches: Branches, body: list[In
     """
     lines = writer.lines
     get_local = writer.locals.get
+    handlers = HANDLERS.get
+    rows = NUMERIC.get
     for index, (offset, opcode, immediates) in enumerate(_watched(body, writer.effort)):
         lines.offset = offset
         mnemonic = opcode.mnemonic
         # In the order of their frequency in compiled code: every fourth is the first.
         if mnemonic == "local.get":
             get_local(immediates[0])
-            continue
-        handler = HANDLERS.get(mnemonic)
-        if handler is not None:
+        elif (handler := handlers(mnemonic)) is not None:
             handler(writer, immediates)
-            continue
-        row = NUMERIC.get(mnemonic)
-        if row is not None:
+        elif (row := rows(mnemonic)) is not None:
             _numeric(writer, row)
-            continue
-        match mnemonic:
-            case "end":
-                blocks.end()
-            case "block" | "loop" | "if":
-                blocks.begin_construct(index)
-            case "else":
-                blocks.begin_else()
-            case "br":
-                branches.branch(index)
-            case "br_if":
-                branches.branch_if(index)
-            case "br_table":
-                branches.branch_table(index)
-            case "return":
-                branches.return_()
-            case "unreachable":
-                branches.unreachable()
-            case _:
-                memory.vector_handlers()[mnemonic](writer, immediates)
+        elif mnemonic == "br_if":
+            branches.branch_if(index)
+        elif mnemonic == "end":
+            blocks.end()
+        elif mnemonic in ("block", "loop", "if"):
+            blocks.begin_construct(index)
+        elif mnemonic == "br":
+            branches.branch(index)
+        elif mnemonic == "else":
+            blocks.begin_else()
+        elif mnemonic == "br_table":
+            branches.branch_table(index)
+        elif mnemonic == "return":
+            branches.return_()
+        elif mnemonic == "unreachable":
+            branches.unreachable()
+        else:
+            memory.vector_handlers()[mnemonic](writer, immediates)
 
 
 def _numeric(writer: Writer, row: Row) -> None:

@@ -10,12 +10,14 @@ from purewasm_plugins.engine.translator.control import Bounds, local_bit
 from purewasm_plugins.engine.translator.expressions import (
     ATOM,
     HIGHEST,
+    TRAPS,
     Expression,
     integer_bits,
     unsigned,
 )
 from purewasm_plugins.engine.translator.lines import Lines
 from purewasm_plugins.engine.translator.operands import Operands
+from purewasm_plugins.engine.translator.translation import MEMORY_END
 from purewasm_plugins.wasm.types import ValType
 
 __all__ = ["Locals"]
@@ -64,7 +66,7 @@ class Locals:
         self._operands = operands
         #: Each local with the bounds of its type, or of the counter that it is.
         self._plain = [
-            Expression(name, ATOM, 0, HIGHEST.get(type, 0), 0, local_bit(index))
+            _variable(name, 0, HIGHEST.get(type, 0), index)
             for index, (name, type) in enumerate(zip(names, types, strict=True))
         ]
         #: What a `local.get` pushes: with the bounds of the value that was set last.
@@ -72,6 +74,10 @@ class Locals:
         #: The locals whose bounds are closer than those of their types, by their bits.
         self._narrowed: dict[int, set[int]] = {}
         self._narrowed_bits = 0
+        #: The bounds of locals that accesses imply which may not have been evaluated yet.
+        self._implied: list[tuple[int, int, int]] = []
+        #: Locals whose bounds an access has made closer, with what was known before.
+        self._learned: list[tuple[int, Expression]] = []
         #: Counters that are kept as signed ints while their loop runs.
         self._signed: set[int] = set()
         self._used = bytearray(len(types))
@@ -82,8 +88,18 @@ class Locals:
 
     def get(self, index: int) -> None:
         """Translate `local.get`."""
+        self._operands.push(self.expression(index))
+
+    def expression(self, index: int) -> Expression:
+        """Return the present value of a local."""
         self._used[index] = 1
-        self._operands.push(self._known[index])
+        if self._implied:
+            self._learn()
+        return self._known[index]
+
+    def mask(self, index: int) -> str:
+        """Return the text that makes a sum of integers a value of a local's."""
+        return "" if index in self._signed else f" & {HIGHEST[self.types[index]]:#x}"
 
     def set(self, index: int) -> None:
         """Translate `local.set`.
@@ -123,6 +139,8 @@ class Locals:
                     break
                 return
         """
+        if self._implied:
+            self._implied = [fact for fact in self._implied if fact[0] != index]
         if not self._used[index]:
             self._used[index] = 1
             if not self.constructs:
@@ -135,7 +153,7 @@ class Locals:
             operand = unsigned(operand, bits)
             if self.loops and step is not None and step[0] == bits and operand.text != bare:
                 # A counter seldom leaves the small ints, where comparing is cheaper than masking.
-                operand.text = f"{bare} if {step[1]} else {operand.text}"
+                operand.text = f"{bare} if {step[3]} else {operand.text}"
         bit = local_bit(index)
         name = self.names[index]
         text = operand.text
@@ -156,7 +174,7 @@ class Locals:
         """Note the bounds of a local's new value."""
         plain = self._plain[index]
         if low > plain.low or high < plain.high:
-            self._known[index] = Expression(plain.text, ATOM, low, high, 0, plain.reads)
+            self._known[index] = _variable(plain.text, low, high, index)
             bit = local_bit(index)
             self._narrowed_bits |= bit
             self._narrowed.setdefault(bit, set()).add(index)
@@ -189,13 +207,91 @@ class Locals:
 
     def forget(self, assigned: int) -> None:
         """Forget the bounds of locals, by their bits: they may have been set on the way here."""
+        if self._implied:
+            self._implied = [fact for fact in self._implied if not local_bit(fact[0]) & assigned]
         for index in self.narrowed(assigned):
             self._widen(index)
         self._narrowed_bits &= ~assigned
 
     def forget_all(self) -> None:
         """Forget the bounds of all locals."""
+        self._implied.clear()
         self.forget(-1)
+
+    # Accesses
+
+    def note_access(self, address: Expression, offset: int, size: int) -> None:
+        """Note the bounds of a local that an access to memory implies: it traps if they are wrong.
+
+        An address is below `MEMORY_END`. So a local that is the address needs no mask after it, nor
+        does its sum with a constant. After an access at a local minus a constant the local is not
+        less than that. This holds until the local is set, and until the end of the construct.
+
+        Example::
+
+            (module (memory 1)
+              (func (param i32) (result i32)
+                (i32.store offset=4 (local.get 0) (i32.const 7))
+                (i32.add (i32.load (local.get 0))
+                  (i32.load (i32.add (local.get 0) (i32.const 12))))))
+
+            def f0(l0):
+                for _ in budget: break
+                store_u32(memory, l0 + 4, 7)
+                s0, = load_u32(memory, l0)
+                s1, = load_u32(memory, l0 + 12)
+                return s0 + s1 & 0xffffffff
+
+        Args:
+            address: the operand of the instruction.
+            offset: that is added to it.
+            size: bytes that are accessed.
+        """
+        if address.origin is None:
+            return
+        index, distance = address.origin
+        if self.types[index] is not ValType.I32 or index in self._signed:
+            return
+        distance = (distance + 0x80000000 & 0xFFFFFFFF) - 0x80000000
+        top = MEMORY_END - size - offset
+        if top < 0 or (distance > 0 and self._known[index].high + distance > 0xFFFFFFFF):
+            return
+        self._implied.append((index, -distance, top - distance))
+
+    def _learn(self) -> None:
+        """Take the bounds that accesses imply for known, if all of these have been evaluated."""
+        for operand in self._operands.stack:
+            if operand.effects & TRAPS:
+                return
+        for index, low, high in self._implied:
+            known = self._known[index]
+            low, high = max(low, known.low), min(high, known.high)
+            if low <= high and (low > known.low or high < known.high):
+                self._learned.append((index, known))
+                self._narrow(index, low, high)
+        self._implied.clear()
+
+    def enter(self) -> int:
+        """Begin a construct; return what `leave` needs."""
+        if self._implied:
+            self._learn()
+        return len(self._learned)
+
+    def leave(self, entered: int) -> None:
+        """End a construct, or the first arm of an `if`.
+
+        Its accesses may not have been executed.
+
+        Args:
+            entered: what `enter` returned.
+        """
+        self._implied.clear()
+        while len(self._learned) > entered:
+            index, known = self._learned.pop()
+            if known is self._plain[index]:
+                self._widen(index)
+            else:
+                self._narrow(index, known.low, known.high)
 
     # Counters of loops
 
@@ -236,9 +332,7 @@ class Locals:
             if bound.least < 0:
                 self._signed.add(index)
                 self._write_start(index, bound.low)
-            self._plain[index] = Expression(
-                plain.text, ATOM, bound.least, bound.most, 0, plain.reads
-            )
+            self._plain[index] = _variable(plain.text, bound.least, bound.most, index)
             self._narrow(index, bound.low, bound.high)
         return before
 
@@ -271,3 +365,10 @@ class Locals:
             for default, names in groups.items()
             for start in range(0, len(names), 32)
         ]
+
+
+def _variable(name: str, low: int, high: int, index: int) -> Expression:
+    """Make the expression of a local with the bounds of its value."""
+    variable = Expression(name, ATOM, low, high, 0, local_bit(index))
+    variable.origin = index, 0
+    return variable

@@ -8,14 +8,13 @@ from the end: it is an unsigned int plus an offset.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from typing import Any
 
 from purewasm_plugins.engine.translator.expressions import (
     ADD,
     ATOM,
     CALLS,
     READS,
+    TERNARY,
     TRAPS,
     Expression,
     binary,
@@ -25,6 +24,7 @@ from purewasm_plugins.engine.translator.expressions import (
     unsigned,
 )
 from purewasm_plugins.engine.translator.writer import Writer
+from purewasm_plugins.support.typed import Any, Callable
 from purewasm_plugins.wasm.opcodes import BY_MNEMONIC, OPCODES, Immediates, Opcode
 from purewasm_plugins.wasm.types import ValType
 
@@ -45,13 +45,58 @@ _STORES = ("i32.store", "i64.store", "f64.store", "i32.store16", "i64.store16", 
 
 
 def _address(writer: Writer, offset: int) -> Expression:
-    """Pop an address, and return the effective one: with the offset added (section 4.4.7)."""
+    """Pop an address, and return the effective one: with the offset added (section 4.4.7).
+
+    In a loop, the sum of a variable and a constant is masked only past the small ints.
+
+    Example::
+
+        (module (memory 1)
+          (func (param i32 i32)
+            (loop $again
+              (i32.store8 (i32.add (local.get 0) (local.get 1)) (i32.const 7))
+              (i32.store16 offset=2 (i32.sub (local.get 0) (i32.const 6)) (i32.const 0))
+              (br_if $again (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))))
+
+        def f0(l0, l1):
+            for _ in budget: break
+            for _ in budget:
+                memory[l0 + l1 & 0xffffffff] = 7
+                store_u16(memory, l0 - 4 if l0 >= 6 else (l0 - 6 & 0xffffffff) + 2, 0)
+                l0 = l0 - 1
+                if l0:
+                    continue
+                break
+            return
+    """
+    bare = writer.operands.stack[-1]
+    wraps = bare.low < 0 or bare.high > 0xFFFFFFFF
+    step = bare.step if wraps and writer.locals.loops else None
     base = writer.operands.pop_unsigned()
     if base.size == 0:
         return constant(base.low + offset)
-    if not offset:
+    if step is not None and step[0] == 32:
+        # A sum seldom leaves the small ints, where comparing is cheaper than masking.
+        _, variable, amount, small = step
+        sign, distance = ("-", -amount - offset) if amount + offset < 0 else ("+", amount + offset)
+        near = f"{variable} {sign} {distance}" if distance else variable
+        masked = f"({base.text}) + {offset}" if offset else base.text
+        text = f"{near} if {small} else {masked}"
+        address = Expression(
+            text, TERNARY, offset, base.high + offset, base.effects, base.reads, base.size + 2
+        )
+    elif offset:
+        address = binary(base, "+", constant(offset), ADD, base.low + offset, base.high + offset)
+    else:
         return base
-    return binary(base, "+", constant(offset), ADD, base.low + offset, base.high + offset)
+    address.origin = base.origin
+    return address
+
+
+def _note(writer: Writer, address: Expression, offset: int, size: int) -> None:
+    """Note what an access implies about the local that its address is made of."""
+    if address.origin is not None and writer.bounded:
+        writer.locals.note_access(address, offset, size)
 
 
 def _write_access(writer: Writer, text: str) -> None:
@@ -60,7 +105,8 @@ def _write_access(writer: Writer, text: str) -> None:
 
 
 def _load(mnemonic: str) -> Handler:
-    bits = 8 * BY_MNEMONIC[mnemonic].access_size
+    size = BY_MNEMONIC[mnemonic].access_size
+    bits = 8 * size
     if mnemonic.startswith("f"):
         function, low, high = f"load_f{bits}", 0, 0
     elif mnemonic.endswith("_s"):
@@ -73,6 +119,7 @@ def _load(mnemonic: str) -> Handler:
         # Unpacked by assignment: a subscript would take a third longer.
         text = writer.lines.trace(f"{function}(memory, {address.text})")
         writer.operands.assign_slot(text, low, high, comma=True, effects=_HEAP)
+        _note(writer, address, immediates[1], size)
 
     return handler
 
@@ -83,6 +130,7 @@ def _load8(writer: Writer, immediates: tuple[Any, ...]) -> None:
     writer.operands.push(
         Expression(text, ATOM, 0, 255, address.effects | _HEAP, address.reads, address.size + 1)
     )
+    _note(writer, address, immediates[1], 1)
 
 
 def _load8_signed(writer: Writer, immediates: tuple[Any, ...]) -> None:
@@ -104,10 +152,12 @@ def _load_f32(writer: Writer, immediates: tuple[Any, ...]) -> None:
         f"x if (x := {text}) == x else load_f32_nan(memory, {address.text})",
         effects=_HEAP,
     )
+    _note(writer, address, immediates[1], 4)
 
 
 def _store(mnemonic: str) -> Handler:
-    bits = 8 * BY_MNEMONIC[mnemonic].access_size
+    size = BY_MNEMONIC[mnemonic].access_size
+    bits = 8 * size
     is_float = mnemonic.startswith("f")
     function = f"store_{'f' if is_float else 'u'}{bits}"
 
@@ -115,20 +165,23 @@ def _store(mnemonic: str) -> Handler:
         value = writer.operands.pop() if is_float else writer.operands.pop_unsigned(bits)
         address = _address(writer, immediates[1])
         _write_access(writer, f"{function}(memory, {address.text}, {value.text})")
+        _note(writer, address, immediates[1], size)
 
     return handler
 
 
-def _assign(writer: Writer, value: Expression, container: str, offset: int) -> None:
-    """Write the assignment of an item: Python evaluates the value before the index, an operand."""
-    writer.operands.spill_topmost(1, value.effects)
-    index = _address(writer, offset)
+def _assign(writer: Writer, value: Expression, container: str, index: Expression) -> None:
+    """Write the assignment of an item: Python evaluates the value before the index."""
     target = writer.lines.trace(f"{container}[{index.text}]")
     writer.operands.write_effect(f"{target} = {value.text}")
 
 
 def _store8(writer: Writer, immediates: tuple[Any, ...]) -> None:
-    _assign(writer, writer.operands.pop_unsigned(8), "memory", immediates[1])
+    value = writer.operands.pop_unsigned(8)
+    writer.operands.spill_topmost(1, value.effects)
+    address = _address(writer, immediates[1])
+    _assign(writer, value, "memory", address)
+    _note(writer, address, immediates[1], 1)
 
 
 def _store_f32(writer: Writer, immediates: tuple[Any, ...]) -> None:
@@ -139,6 +192,7 @@ def _store_f32(writer: Writer, immediates: tuple[Any, ...]) -> None:
     plain = f"store_f32(memory, {address.text}, {value.text})"
     nan = f"store_f32_nan(memory, {address.text}, {value.text})"
     _write_access(writer, f"{plain} if {value.text} == {value.text} else {nan}")
+    _note(writer, address, immediates[1], 4)
 
 
 def _memory_size(writer: Writer, immediates: tuple[Any, ...]) -> None:
@@ -209,7 +263,9 @@ def _table_get(writer: Writer, immediates: tuple[Any, ...]) -> None:
 
 
 def _table_set(writer: Writer, immediates: tuple[Any, ...]) -> None:
-    _assign(writer, writer.operands.pop(), f"elements{immediates[0]}", 0)
+    value = writer.operands.pop()
+    writer.operands.spill_topmost(1, value.effects)
+    _assign(writer, value, f"elements{immediates[0]}", writer.operands.pop_unsigned())
 
 
 def _table_size(writer: Writer, immediates: tuple[Any, ...]) -> None:
@@ -289,6 +345,7 @@ def _vector_load(opcode: Opcode) -> Handler:
             read = call(name, read, *rest, *lane)
         writer.operands.push(read)
         writer.operands.spill(len(writer.operands.stack) - 1)
+        _note(writer, address, immediates[1], opcode.access_size)
 
     return handler
 
@@ -304,6 +361,7 @@ def _vector_store(opcode: Opcode) -> Handler:
         if opcode.mnemonic != "v128.store":
             text = f"{name}({text}, {immediates[2]})"
         _write_access(writer, f"{function}(memory, {address.text}, {text})")
+        _note(writer, address, immediates[1], opcode.access_size)
 
     return handler
 

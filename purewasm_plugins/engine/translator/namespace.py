@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Callable, Sequence
 from struct import Struct
-from typing import Any, NoReturn
 
 from purewasm_plugins.errors import Trap, TrapReason
 from purewasm_plugins.runtime.limits import Spend
 from purewasm_plugins.runtime.memory import Memory
 from purewasm_plugins.runtime.table import Table
 from purewasm_plugins.runtime.values import f32_from_bits, f32_to_bits, f64_from_bits, f64_to_bits
+from purewasm_plugins.support.typed import Any, Callable, NoReturn, Sequence
 
 __all__ = ["EXPORTED", "namespace"]
 

@@ -7,9 +7,6 @@ add an instruction, add its row here and its test.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
-
 from purewasm_plugins.engine.translator.expressions import (
     ADD,
     AND,
@@ -34,6 +31,7 @@ from purewasm_plugins.engine.translator.expressions import (
     unsigned,
     wide_enough,
 )
+from purewasm_plugins.support.typed import Callable, NamedTuple
 
 __all__ = ["NUMERIC", "Row"]
 
@@ -91,10 +89,12 @@ def _add(bits: int) -> Binary:
                 return a
             operator, b = ("+", constant(value)) if value > 0 else ("-", constant(-value))
             result = binary(a, operator, b, ADD, a.low + value, a.high + value)
-            plain = a.size == 1 and not a.effects and a.low == 0 and a.high <= _mask(bits)
+            if a.origin is not None:
+                result.origin = a.origin[0], a.origin[1] + value
+            plain = a.size == 1 and not a.effects and a.low >= 0 and a.high <= _mask(bits)
             if plain and -_SMALL_STEP < value < _SMALL_STEP:
                 least = f"< {_SMALL - _SMALL_STEP:#x}" if value > 0 else f">= {-value}"
-                result.step = bits, f"{a.text} {least}"
+                result.step = bits, a.text, value, f"{a.text} {least}"
             return result
         b = wide_enough(b, bits)
         return binary(a, "+", b, ADD, a.low + b.low, a.high + b.high)

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable
 from types import CodeType
 
 from purewasm_plugins.errors import ResourceLimitError
 from purewasm_plugins.support.records import Record
+from purewasm_plugins.support.typed import Callable
 
-__all__ = ["ANY_EFFORT", "Compiled", "Effort", "offset_at"]
+__all__ = ["ANY_EFFORT", "MEMORY_END", "Compiled", "Effort", "offset_at"]
+
+#: Facts about locals that accesses imply rely on a memory that ends here at the latest: a pointer
+#: into it is a small int of CPython, and so is nearly each of its sums. Another memory has masks.
+MEMORY_END = 1 << 30
 
 
 def _no_limits(seconds: float) -> None:

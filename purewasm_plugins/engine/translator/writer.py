@@ -37,6 +37,7 @@ class Writer:
         type: its type.
         naming: what variables and functions are called.
         metered: whether it uses fuel.
+        bounded: whether its memory ends at `MEMORY_END` at the latest.
         effort: what writing it may take.
         lines: its source.
         operands: its operand stack.
@@ -52,6 +53,7 @@ class Writer:
         *,
         located: bool = False,
         metered: bool = True,
+        bounded: bool = True,
         effort: Effort = ANY_EFFORT,
     ) -> None:
         """Begin a function.
@@ -62,6 +64,7 @@ class Writer:
             naming: what variables and functions are called.
             located: whether to mark the text of what may trap with the offset of its instruction.
             metered: whether the function uses fuel.
+            bounded: whether its memory ends at `MEMORY_END` at the latest.
             effort: what writing it may take.
         """
         code = module.functions[index - module.imported_functions]
@@ -70,6 +73,7 @@ class Writer:
         self.type = module.types[code.type_index]
         self.naming = naming
         self.metered = metered
+        self.bounded = bounded
         self.effort = effort
         self.assigned_globals: set[int] = set()
         types = list(self.type.params)

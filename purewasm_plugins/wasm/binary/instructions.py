@@ -7,10 +7,8 @@ the nesting of blocks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
-
 from purewasm_plugins.errors import DecodeError
+from purewasm_plugins.support.typed import Any, Callable, Iterator, NamedTuple
 from purewasm_plugins.wasm.binary.primitives import (
     read_block_type,
     read_byte,
@@ -271,6 +269,14 @@ def instructions(data: bytes, span: Span) -> Iterator[Instruction]:
             elif position < end and data[position] < plain:
                 immediates = (data[position],)
                 position += 1
+            elif (
+                read is _memarg
+                and position + 1 < end
+                and data[position] < 32
+                and data[position + 1] < 0x80
+            ):
+                immediates = (data[position], data[position + 1])
+                position += 2
             else:
                 immediates, position = read(data, position)
         if position > end:

@@ -56,7 +56,7 @@ def test_an_entry_of_something_else(tmp_path: Path, wat: Wat, content: bytes) ->
     tmp_path.chmod(0o700)
     cache = DirectoryCache(tmp_path)
     for wrong in (content, marshal.dumps({0: content})):
-        cache.put(code_key(wat(MODULE), caching.FORMAT, True, Translator.audited), wrong)
+        cache.put(code_key(wat(MODULE), caching.FORMAT, True, True, Translator.audited), wrong)
         assert call(wat(MODULE), cache, "a") == 1
 
 
@@ -95,7 +95,7 @@ def test_a_module_translates_a_function_once(wat: Wat, monkeypatch: pytest.Monke
 def test_the_code_lives_as_long_as_its_module(wat: Wat) -> None:
     module = load(wat(NESTED))
     assert instantiate(module).exports.function("a")() == 3
-    code = weakref.ref(caching.ModuleCode.of(module, True, Translator.audited, None))
+    code = weakref.ref(caching.ModuleCode.of(module, True, True, Translator.audited, None))
     assert code() is not None
     del module
     gc.collect()
