@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from benchmarks import call_speed, debugging, guest_speed, kernel_speed, loading, plugin_speed
+from benchmarks import (
+    byte_loop_speed,
+    call_speed,
+    debugging,
+    frame_speed,
+    guest_speed,
+    kernel_speed,
+    loading,
+    plugin_speed,
+    trap_speed,
+)
 from benchmarks.measure import Effort
 from benchmarks.report import Table
 
@@ -13,8 +23,12 @@ SECTIONS: dict[str, Callable[[Effort], Iterator[Table]]] = {
     "rival": kernel_speed.rival,
     "guests": guest_speed.guests,
     "host-calls": call_speed.host_calls,
+    "byte-loops": byte_loop_speed.byte_loops,
     "metering": kernel_speed.metering,
     "new-process": plugin_speed.new_process,
+    "second-process": plugin_speed.second_process,
+    "after-trap": trap_speed.after_trap,
+    "frames": frame_speed.frames,
     "calls": plugin_speed.calls,
     "loading": loading.loading,
     "first-call": plugin_speed.first_call,

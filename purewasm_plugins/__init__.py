@@ -5,8 +5,6 @@ The names below are the public interface; the README shows them at work.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from purewasm_plugins.engine import Engine, instantiate
 from purewasm_plugins.errors import (
     AbiVersionError,
@@ -58,10 +56,18 @@ from purewasm_plugins.plugin import (
 )
 from purewasm_plugins.plugin.host_functions import host_function
 from purewasm_plugins.runtime.imports import Imports
-from purewasm_plugins.runtime.instance import Caller, Exports, Function, Global, Instance
+from purewasm_plugins.runtime.instance import (
+    Caller,
+    Exports,
+    Function,
+    Global,
+    Instance,
+    RawFunction,
+)
 from purewasm_plugins.runtime.limits import ResourceLimits
 from purewasm_plugins.runtime.memory import GrowRefusal, Memory
 from purewasm_plugins.runtime.table import Table
+from purewasm_plugins.support.typed import TYPE_CHECKING
 from purewasm_plugins.support.version import VERSION
 from purewasm_plugins.tools import (
     CancellableTool,
@@ -152,6 +158,7 @@ __all__ = [
     "PluginOptions",
     "PluginTool",
     "PureWasmError",
+    "RawFunction",
     "RegistrationReport",
     "ResourceLimitError",
     "ResourceLimits",

@@ -59,6 +59,22 @@ def test_what_importing_brings_along() -> None:
     assert not native
 
 
+def test_an_answer_imports_nothing_slow() -> None:
+    """Each of these takes as long as a tenth of the package, or more."""
+    code = """if True:
+        import sys
+        sys.path.insert(0, ".")
+        from purewasm_plugins import WasmPlugin
+        plugin = WasmPlugin.load("fixtures/wat/echo.wasm")
+        assert plugin.execute_tool(0, "x") == "x"
+        print(*sys.modules)
+    """
+    loaded = {*run_python("-I", "-S", "-c", code).split()}
+    slow = {"typing", "re", "contextlib", "enum", "functools", "collections", "array", "operator"}
+    slow |= {"threading", "dataclasses", "inspect", "json", "warnings", "pathlib", "hashlib"}
+    assert not loaded & slow
+
+
 def test_importing_brings_no_engine() -> None:
     loaded = json.loads(run_python("-c", IMPORT))
     engines = (

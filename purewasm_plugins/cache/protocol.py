@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from purewasm_plugins.support.typed import Protocol
 
 
 class CodeCache(Protocol):
@@ -14,8 +14,6 @@ class CodeCache(Protocol):
 
     def get(self, key: str) -> bytes | None:
         """Return what was put under the key, whole and unchanged; None if there is nothing."""
-        ...
 
     def put(self, key: str, content: bytes) -> None:
         """Keep the content under the key, in place of what was there. A failure is no error."""
-        ...

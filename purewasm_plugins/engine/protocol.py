@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
-
 from purewasm_plugins.runtime.instance import Instance
+from purewasm_plugins.support.typed import Any, Callable, Protocol, Sequence
 
 
 class Engine(Protocol):
@@ -31,4 +29,3 @@ class Engine(Protocol):
             For each function that the module defines, in order, the callable that becomes its
             `Function.entry`.
         """
-        ...

@@ -7,10 +7,7 @@ string, and a result lies in memory that the plugin's own allocator gives.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from functools import update_wrapper
 from types import NoneType
-from typing import Any, Generic, ParamSpec, TypeVar
 
 from purewasm_plugins.errors import InvalidString, StringError
 from purewasm_plugins.plugin.strings import plugin_allocator
@@ -21,6 +18,7 @@ from purewasm_plugins.runtime.instance import (
     takes_caller,
 )
 from purewasm_plugins.runtime.memory import encode_string
+from purewasm_plugins.support.typed import Any, Callable, Generic, ParamSpec, TypeVar
 from purewasm_plugins.wasm.types import FuncType, ValType
 
 __all__ = ["HostFunction", "host_function"]
@@ -50,6 +48,9 @@ class HostFunction(Function, Generic[_Parameters, _Result]):
 
     def __init__(self, function: Callable[_Parameters, _Result]) -> None:
         """Make an import of a function; see `host_function`."""
+        # Imported here, as most programs have no host functions.
+        from functools import update_wrapper
+
         type = _type(function)
         name = getattr(function, "__name__", "")
         super().__init__(type, _Call(function, name, bool(type.results)), name=name)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
 
 from purewasm_plugins.engine import Engine
 from purewasm_plugins.errors import (
@@ -19,6 +17,7 @@ from purewasm_plugins.plugin.plugin import WasmPlugin
 from purewasm_plugins.runtime.imports import Imports
 from purewasm_plugins.runtime.limits import ResourceLimits
 from purewasm_plugins.support.records import Record
+from purewasm_plugins.support.typed import TYPE_CHECKING, Any, Iterator, Mapping
 from purewasm_plugins.tools import ToolRegistry
 
 if TYPE_CHECKING:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 
 from purewasm_plugins.engine import Engine
 from purewasm_plugins.engine.instantiate import ENGINES
@@ -11,6 +10,7 @@ from purewasm_plugins.errors import InvalidOptionError, UnknownEngineError
 from purewasm_plugins.runtime.imports import Imports
 from purewasm_plugins.runtime.limits import ResourceLimits
 from purewasm_plugins.support.records import Record
+from purewasm_plugins.support.typed import Mapping
 
 __all__ = ["PluginOptions"]
 

@@ -13,8 +13,6 @@ import time
 
 # `threading` takes a fortieth of the time to a first answer, and this is what it hands out.
 from _thread import RLock, get_ident
-from collections.abc import Callable, Mapping
-from typing import Any, NoReturn
 
 from purewasm_plugins.engine import Engine
 from purewasm_plugins.errors import (
@@ -35,10 +33,12 @@ from purewasm_plugins.plugin.options import PluginOptions
 from purewasm_plugins.plugin.session import DISCARDED, CallAborted, Session, open_session
 from purewasm_plugins.plugin.strings import LEAST_RESERVE
 from purewasm_plugins.plugin.tools import PluginTool, RegisteredTool, find_tool, tool_input
+from purewasm_plugins.runtime.glue import HostException
 from purewasm_plugins.runtime.imports import Imports
-from purewasm_plugins.runtime.instance import HostException, Instance
+from purewasm_plugins.runtime.instance import Instance
 from purewasm_plugins.runtime.limits import Operation, ResourceLimits
 from purewasm_plugins.runtime.memory import GrowRefusal, encode_string
+from purewasm_plugins.support.typed import Any, Callable, Mapping, NoReturn
 from purewasm_plugins.tools import Cancellation, ToolRegistry
 from purewasm_plugins.tools.registry import schema_validator
 

@@ -6,8 +6,6 @@ import gc
 
 # `weakref` takes a millisecond, and this is what it hands out.
 from _weakref import ref
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from purewasm_plugins.engine import Engine, instantiate
 from purewasm_plugins.engine.instantiate import engine_named
@@ -29,6 +27,7 @@ from purewasm_plugins.plugin.strings import OwnStrings, input_place, read_string
 from purewasm_plugins.plugin.tools import PluginTool
 from purewasm_plugins.runtime.instance import Function, Instance
 from purewasm_plugins.runtime.memory import GrowRefusal, Memory
+from purewasm_plugins.support.typed import Any, Callable, Mapping, Sequence
 
 __all__ = ["DISCARDED", "CallAborted", "Session", "open_session"]
 

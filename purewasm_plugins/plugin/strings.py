@@ -10,14 +10,13 @@ reasons, under "Where inputs go".
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Protocol
 
 from purewasm_plugins.errors import InvalidString, ResourceLimitError, StringError
 from purewasm_plugins.plugin import abi
 from purewasm_plugins.runtime.host_region import HostRegion
 from purewasm_plugins.runtime.instance import Function, Instance
 from purewasm_plugins.runtime.memory import Memory
+from purewasm_plugins.support.typed import Callable, Protocol
 from purewasm_plugins.wasm.module import Module
 from purewasm_plugins.wasm.types import PAGE_SIZE, FuncType, ValType
 
@@ -84,15 +83,12 @@ class InputPlace(Protocol):
             ResourceLimitError: it does not fit under the limit of memory.
             Trap: the plugin's own allocator trapped.
         """
-        ...
 
     def release(self) -> None:
         """Give up the inputs' memory: the call has ended and its output was read."""
-        ...
 
     def abandon(self) -> None:
         """Forget the inputs: the call was cut short, and no code of the instance may run again."""
-        ...
 
 
 #: Pages of an arena's reserve, unless more were seen to be needed: 4 MiB.

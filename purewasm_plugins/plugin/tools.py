@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
-
 from purewasm_plugins.errors import PluginError, ToolExecutionError
 from purewasm_plugins.support.records import Record
+from purewasm_plugins.support.typed import Any, Mapping, Protocol, Sequence
 from purewasm_plugins.tools import Cancellation, ToolDefinition, ToolResult
 
 __all__ = ["PluginTool", "RegisteredTool", "find_tool", "tool_input"]
@@ -99,7 +97,6 @@ class RunsTools(Protocol):
         self, tool: int | str, input: str, *, cancellation: Cancellation | None = None
     ) -> str:
         """Run a tool, as `WasmPlugin.execute_tool` does."""
-        ...
 
 
 class RegisteredTool:

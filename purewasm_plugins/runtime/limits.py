@@ -8,7 +8,6 @@ two instructions.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
 from time import monotonic
 
 from purewasm_plugins.errors import (
@@ -20,6 +19,7 @@ from purewasm_plugins.errors import (
     TrapReason,
 )
 from purewasm_plugins.support.records import Record
+from purewasm_plugins.support.typed import Callable, Iterator
 
 
 class ResourceLimits(Record):

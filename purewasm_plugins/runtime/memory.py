@@ -7,13 +7,9 @@ behind those of the module.
 
 from __future__ import annotations
 
-import enum
 import sys
 from _weakref import ref
-from collections.abc import Iterator
-from contextlib import contextmanager
 from struct import Struct
-from typing import Any, Protocol
 
 from purewasm_plugins.errors import (
     InvalidString,
@@ -31,6 +27,8 @@ from purewasm_plugins.runtime.values import (
     f64_to_bits,
     to_raw,
 )
+from purewasm_plugins.support.light import Enum
+from purewasm_plugins.support.typed import Any, Protocol
 from purewasm_plugins.wasm.types import PAGE_SIZE, MemoryType, ValType
 
 #: Pages in the largest memory that 32-bit addresses reach.
@@ -48,7 +46,7 @@ STRING_LIMIT = 16 * 1024 * 1024
 VIEWS = {"memory16": "H", "memory32": "I", "memory64": "Q", "memory_f64": "d"}
 
 
-class GrowRefusal(enum.Enum):
+class GrowRefusal(Enum):
     """The reason of a refused `memory.grow` that the module's maximum would have allowed."""
 
     #: `ResourceLimits.memory_pages`, or the room that the machine has.
@@ -77,20 +75,48 @@ def encode_string(text: str) -> bytes:
     return data + b"\0"
 
 
-@contextmanager
-def room_for(limit: str, requested: int) -> Iterator[None]:
+class room_for:  # noqa: N801
     """Word what Python raises where an allocation in the block fails.
 
-    Args:
-        limit, requested: the fields of the `ResourceLimitError`.
+    A class, as `contextlib` takes a tenth of the time to import this package.
 
     Raises:
         ResourceLimitError: the machine has no room.
     """
-    try:
-        yield
-    except NO_ROOM:
-        raise ResourceLimitError(limit, requested, None) from None
+
+    def __init__(self, limit: str, requested: int) -> None:
+        """Take the fields of the `ResourceLimitError`."""
+        self._limit = limit
+        self._requested = requested
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, type: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, NO_ROOM):
+            raise ResourceLimitError(self._limit, self._requested, None) from None
+
+
+class MemoryView:
+    """The context manager of a view of a memory; see `Memory.view`."""
+
+    def __init__(self, raw: bytearray, start: int, end: int) -> None:
+        """Take the memory's bytes, and where the view begins and ends."""
+        self._raw = raw
+        self._range = slice(start, end)
+
+    def __enter__(self) -> memoryview:
+        with memoryview(self._raw) as whole:
+            self._view = whole[self._range]
+        return self._view
+
+    def __exit__(self, type: object, error: object, traceback: object) -> None:
+        try:
+            self._view.release()
+        except BufferError:
+            # An exception of the block is more important than this one.
+            if error is None:
+                raise MemoryInUse from None
 
 
 class ViewHolder(Protocol):
@@ -231,8 +257,7 @@ class Memory:
         start, end = self._range(offset, len(data))
         self.raw[start:end] = data
 
-    @contextmanager
-    def view(self, offset: int = 0, size: int | None = None) -> Iterator[memoryview]:
+    def view(self, offset: int = 0, size: int | None = None) -> MemoryView:
         """Look at bytes of the memory, and change them, without a copy; use it in a `with`.
 
         The memory cannot grow until the end of the block, so a function of the module that grows
@@ -253,19 +278,7 @@ class Memory:
             end = self.extent(start) or end
         else:
             start, end = self._range(offset, size)
-        with memoryview(self.raw) as whole:
-            view = whole[start:end]
-        completed = False
-        try:
-            yield view
-            completed = True
-        finally:
-            try:
-                view.release()
-            except BufferError:
-                # An exception of the block is more important than this one.
-                if completed:
-                    raise MemoryInUse from None
+        return MemoryView(self.raw, start, end)
 
     def find(self, byte: int, start: int = 0) -> int:
         """Find the first byte of that value at `start` or after it.

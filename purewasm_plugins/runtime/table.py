@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 from purewasm_plugins.errors import ResourceLimitError, Trap, TrapReason
 from purewasm_plugins.runtime.limits import ELEMENTS_PER_UNIT, ResourceLimits, Spend, pieces
 from purewasm_plugins.runtime.memory import NO_ROOM, room_for
 from purewasm_plugins.runtime.values import to_raw
+from purewasm_plugins.support.typed import Any, Sequence
 from purewasm_plugins.wasm.types import TableType
 
 

@@ -16,9 +16,8 @@ that does not fit instead of wrapping it.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
-from typing import Any
 
+from purewasm_plugins.support.typed import Any, Callable
 from purewasm_plugins.wasm.types import ValType
 
 _F32 = struct.Struct("<f")
@@ -78,7 +77,8 @@ def _integer(bits: int) -> Callable[[Any], int]:
             raise TypeError(f"expected an int for i{bits}, got {type(value).__name__}")
         if not low <= value < high:
             raise ValueError(f"{value} does not fit in i{bits}")
-        return value & high - 1
+        # Of a subclass, such as `IntFlag`, an int, too.
+        return int.__and__(value, high - 1)
 
     return to_raw
 

@@ -8,8 +8,9 @@ All records share their methods. They can be pickled, and `replace`, `fields` an
 
 from __future__ import annotations
 
-from operator import attrgetter
-from typing import Any, ClassVar, NoReturn, dataclass_transform
+from _operator import attrgetter
+
+from purewasm_plugins.support.typed import Any, ClassVar, NoReturn, dataclass_transform
 
 __all__ = ["Record"]
 

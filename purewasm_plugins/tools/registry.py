@@ -5,17 +5,24 @@ It does not depend on WebAssembly. A tool's JSON Schema validates arguments befo
 
 from __future__ import annotations
 
-import enum
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Protocol, runtime_checkable
 
 from purewasm_plugins.errors import DuplicateToolError, InvalidArgumentsError, ToolNotFoundError
+from purewasm_plugins.support.light import Enum
 from purewasm_plugins.support.records import Record
+from purewasm_plugins.support.typed import (
+    Any,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Protocol,
+    runtime_checkable,
+)
 
 
-class ToolCategory(enum.Enum):
+class ToolCategory(Enum):
     """The kind of thing that a tool touches, for an agent's policy."""
 
     GENERAL = "general"
@@ -156,11 +163,9 @@ class ToolImpl(Protocol):
     @property
     def definition(self) -> ToolDefinition:
         """The description for the agent."""
-        ...
 
     def execute(self, arguments: Mapping[str, Any]) -> ToolResult:
         """Run the tool on arguments that fit its schema."""
-        ...
 
 
 @runtime_checkable
@@ -171,7 +176,6 @@ class CancellableTool(ToolImpl, Protocol):
         self, arguments: Mapping[str, Any], cancellation: Cancellation | None
     ) -> ToolResult:
         """Run the tool as `execute` does, and end soon after the cancellation is requested."""
-        ...
 
 
 class ToolRegistry:

@@ -172,6 +172,13 @@ def pretty(text: str, *, sort_keys: bool = False) -> str:
     return json.dumps(json.loads(text), ensure_ascii=False, indent=2, sort_keys=sort_keys)
 
 
+def lines_of_fields(text: str) -> str:
+    """An array for each line, split at commas: quotes mean nothing."""
+    rows = text.removesuffix("\n").split("\n") if text else []
+    escaped = (row.replace("\\", "\\\\").replace('"', '\\"') for row in rows)
+    return "[" + ",".join('["' + row.replace(",", '","') + '"]' for row in escaped) + "]"
+
+
 def count_words(text: str) -> str:
     words = Counter("".join(c if c.isalnum() else " " for c in text).lower().split())
     ordered = sorted(words.items(), key=lambda item: (-item[1], item[0]))
@@ -214,6 +221,7 @@ TOOLS: dict[str, dict[str, tuple[Make, Oracle | None]]] = {
         "csv_to_json": (make_csv, csv_to_json),
         "sort_lines": (make_lines, sort_lines),
     },
+    "c_libc_csv/csv.wasm": {"csv_to_json": (make_csv, lines_of_fields)},
     "zig_text/text.wasm": {
         "levenshtein": (make_pair, lambda text: edits(**json.loads(text))),
         "sort_lines": (make_sort_arguments, sort_lines_with_options),

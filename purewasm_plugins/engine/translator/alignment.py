@@ -9,10 +9,10 @@ of their sets shows less.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable
 
 from purewasm_plugins.engine.translator.control import Analysis, Construct
 from purewasm_plugins.engine.translator.expressions import trailing_zeros
+from purewasm_plugins.support.typed import Callable
 from purewasm_plugins.wasm.binary.instructions import Instruction
 
 __all__ = ["kept_zeros"]

@@ -155,6 +155,18 @@ class _AuditedLines(Lines):
             self.write_all(self.counters)
             self.counters = []
 
+    def write_skip(self, test: str, done: str, values: dict[str, str], many: int) -> None:
+        """Write what foretells iterations of a loop, which runs all of them."""
+        name = f"foretold{len(self.written)}"
+        self.write(f"{name} = None")
+        super().open(f"if {test}:")
+        self.write(f"{name} = Foretold(memory)")
+        done = done.replace("memory, grant", f"{name}.memory, grant")
+        self.write(f"count = {done.replace('grant', f'{name}.grant')}")
+        self.write(f"{name}.expect(count, {', '.join(values.values())})")
+        self.close()
+        self.counters.append(f"{name} and {name}.turn(memory, {', '.join(values)})")
+
     def trace(self, text: str) -> str:
         """Mark the text of what may trap; that it does so in order is checked."""
         marked = super().trace(text)
@@ -448,5 +460,39 @@ class _Order:
         return value
 
 
+class _Foretold:
+    """The state after iterations of a loop, as it would be if they were skipped.
+
+    Attributes:
+        memory: a copy, in which they are done.
+    """
+
+    def __init__(self, memory: bytearray) -> None:
+        self.memory = memory[:]
+        self._left = 0
+        self._values: tuple[Any, ...] = ()
+
+    def grant(self, wanted: int) -> int:
+        """Pay for all iterations."""
+        return max(wanted, 0)
+
+    def expect(self, count: int, *values: Any) -> None:
+        """Expect these values of variables after `count` iterations."""
+        self._left = count or -1
+        self._values = values
+
+    def turn(self, memory: bytearray, *values: Any) -> None:
+        """Begin an iteration.
+
+        Raises:
+            FalseClaim: after the iterations that would have been skipped, the state is another.
+        """
+        if not self._left and (values != self._values or memory != self.memory):
+            raise FalseClaim(
+                f"iterations lead to {values}, not to {self._values}, or to other bytes"
+            )
+        self._left -= 1
+
+
 #: What the source of audited functions calls its audits.
-NAMES = {"audit": _audit, "Order": _Order}
+NAMES = {"audit": _audit, "Order": _Order, "Foretold": _Foretold}

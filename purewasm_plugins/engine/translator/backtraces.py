@@ -10,13 +10,13 @@ from __future__ import annotations
 import struct
 from itertools import islice
 from types import CodeType, TracebackType
-from typing import Any
 
 from purewasm_plugins.engine.translator.caching import ModuleCode
 from purewasm_plugins.engine.translator.translation import offset_at
 from purewasm_plugins.errors import OutOfMemory, StackFrame, Trap, TrapReason
 from purewasm_plugins.runtime.backtrace import stack_frame
 from purewasm_plugins.runtime.instance import Instance
+from purewasm_plugins.support.typed import Any
 from purewasm_plugins.wasm.binary.instructions import read_opcode
 
 __all__ = ["Backtraces"]

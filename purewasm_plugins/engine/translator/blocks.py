@@ -17,6 +17,7 @@ from purewasm_plugins.engine.translator.control import (
 from purewasm_plugins.engine.translator.dispatch import Dispatch
 from purewasm_plugins.engine.translator.expressions import CALLS, Expression
 from purewasm_plugins.engine.translator.loops import Loop
+from purewasm_plugins.engine.translator.skips import write_skip
 from purewasm_plugins.engine.translator.writer import Writer
 from purewasm_plugins.wasm.types import FuncType, ValType
 
@@ -31,6 +32,7 @@ class Blocks:
     """The constructs of one function, which are written as Python statements."""
 
     def __init__(self, writer: Writer, analysis: Analysis, branches: Branches) -> None:
+        self._writer = writer
         self._types = writer.module.types
         self._type = writer.type
         self._metered = writer.metered
@@ -167,6 +169,8 @@ class Blocks:
             self._locals.forget(construct.assigned)
         if bounds:
             self._counters[construct] = self._locals.begin_counters(bounds)
+        if construct.region is None:
+            write_skip(self._writer, self._analysis, construct)
         loop = None
         if construct.region is not None:
             self._begin_part(construct.region, construct.start)

@@ -7,9 +7,7 @@ module for variables, calls and constants.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
-from typing import Any
 
 from purewasm_plugins.engine.translator import memory
 from purewasm_plugins.engine.translator.blocks import Blocks
@@ -35,6 +33,7 @@ from purewasm_plugins.engine.translator.numerics import NUMERIC, Row
 from purewasm_plugins.engine.translator.translation import ANY_EFFORT, Effort
 from purewasm_plugins.engine.translator.writer import Naming, Writer
 from purewasm_plugins.runtime.values import f32_from_bits, f64_from_bits
+from purewasm_plugins.support.typed import Any, Callable, Iterable, Iterator
 from purewasm_plugins.wasm.binary.instructions import Instruction, instructions
 from purewasm_plugins.wasm.module import Module
 from purewasm_plugins.wasm.types import FuncType

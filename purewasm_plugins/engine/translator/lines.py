@@ -6,10 +6,10 @@ Every line is written here, and only this module changes the indentation.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
 
 from purewasm_plugins.engine.translator.expressions import traced
 from purewasm_plugins.engine.translator.translation import ANY_EFFORT, Effort
+from purewasm_plugins.support.typed import Iterable
 
 __all__ = ["Line", "Lines", "TooDeep"]
 
@@ -120,6 +120,23 @@ class Lines:
         self.indent += 1
         self.write_all(body or ["pass"])
         self.indent -= 1
+
+    def write_skip(self, test: str, done: str, values: dict[str, str], many: int) -> None:
+        """Write what does iterations of a loop at once, before the loop; see `skips`.
+
+        Args:
+            test: whether it is worth a try.
+            done: does iterations, and says how many.
+            values: of the variables after so many iterations.
+            many: after fewer iterations there is no second try, which would take longer.
+        """
+        self.open(f"while {test}:")
+        self.write_compound(f"if not (count := {done}):", ["break"])
+        for name, value in values.items():
+            self.write(f"{name} = {value}")
+        if many:
+            self.write_compound(f"if count < {many}:", ["break"])
+        self.close()
 
     def cut(self, start: int) -> list[Line]:
         """Take the lines from an index on out of the function."""

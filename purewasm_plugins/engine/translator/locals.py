@@ -6,8 +6,6 @@ A local is a Python variable. Where the bounds of its value are closer than thos
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from purewasm_plugins.engine.translator.alignment import kept_zeros
 from purewasm_plugins.engine.translator.control import Analysis, Bounds, Construct, local_bit
 from purewasm_plugins.engine.translator.expressions import (
@@ -21,6 +19,7 @@ from purewasm_plugins.engine.translator.expressions import (
 from purewasm_plugins.engine.translator.lines import Lines
 from purewasm_plugins.engine.translator.operands import Operands
 from purewasm_plugins.engine.translator.translation import MEMORY_END
+from purewasm_plugins.support.typed import Callable
 from purewasm_plugins.wasm.types import ValType
 
 __all__ = ["Locals"]
@@ -91,10 +90,18 @@ class Locals:
 
     def get(self, index: int) -> None:
         """Translate `local.get`."""
+        self._operands.push(self.expression(index))
+
+    def expression(self, index: int) -> Expression:
+        """Return the present value of a local."""
         self._used[index] = 1
         if self._implied:
             self._learn()
-        self._operands.push(self._known[index])
+        return self._known[index]
+
+    def mask(self, index: int) -> str:
+        """Return the text that makes a sum of integers a value of a local's."""
+        return "" if index in self._signed else f" & {HIGHEST[self.types[index]]:#x}"
 
     def set(self, index: int) -> None:
         """Translate `local.set`.
@@ -202,6 +209,8 @@ class Locals:
 
     def forget(self, assigned: int) -> None:
         """Forget the bounds of locals, by their bits: they may have been set on the way here."""
+        if self._implied:
+            self._implied = [fact for fact in self._implied if not local_bit(fact[0]) & assigned]
         for index in self.narrowed(assigned):
             self._widen(index)
         self._narrowed_bits &= ~assigned

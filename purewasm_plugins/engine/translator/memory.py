@@ -9,11 +9,6 @@ place of 38. Without proof, a check would cost what that saves.
 
 from __future__ import annotations
 
-import functools
-import re
-from collections.abc import Callable
-from typing import Any
-
 from purewasm_plugins.engine.translator.expressions import (
     ADD,
     ATOM,
@@ -31,6 +26,8 @@ from purewasm_plugins.engine.translator.expressions import (
     unsigned,
 )
 from purewasm_plugins.engine.translator.writer import Writer
+from purewasm_plugins.support.light import once
+from purewasm_plugins.support.typed import Any, Callable
 from purewasm_plugins.wasm.opcodes import BY_MNEMONIC, OPCODES, Immediates, Opcode
 from purewasm_plugins.wasm.types import ValType
 
@@ -109,8 +106,19 @@ _VIEWS = {
     **dict.fromkeys(("f64.load", "f64.store"), (3, "memory_f64")),
 }
 
-#: A call of anything but what checks claims.
-_CALL = re.compile(r"\b(?!audit\(|at\()\w+\(")
+#: The characters of the names in generated code.
+_NAME_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
+#: What an audited function calls to check its claims; it resizes no memory.
+_CHECKS = {"", "audit", "at"}
+
+
+def _calls(text: str) -> bool:
+    """Return whether an expression calls anything but what checks claims."""
+    for part in text.split("(")[:-1]:
+        name = part[len(part.rstrip(_NAME_CHARACTERS)) :]
+        if name not in _CHECKS:
+            return True
+    return False
 
 
 def _index(writer: Writer, offset: int, shift: int) -> Expression | None:
@@ -134,7 +142,7 @@ def _index(writer: Writer, offset: int, shift: int) -> Expression | None:
             return memory32[10]
     """
     operand = writer.operands.stack[-1]
-    if operand.zeros < shift or trailing_zeros(offset) < shift or _CALL.search(operand.text):
+    if operand.zeros < shift or trailing_zeros(offset) < shift or _calls(operand.text):
         return None
     base = writer.operands.pop_unsigned()
     return quotient(base, shift, offset)
@@ -444,7 +452,7 @@ def _vector_constant(writer: Writer, immediates: tuple[Any, ...]) -> None:
     writer.operands.push(Expression(repr(immediates[0])))
 
 
-@functools.cache
+@once
 def vector_handlers() -> dict[str, Handler]:
     """Make the handlers of vector instructions, when a function first has such an instruction."""
     handlers: dict[str, Handler] = {}

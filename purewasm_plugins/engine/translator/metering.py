@@ -14,21 +14,24 @@ fields that belong together are changed by statements that call nothing.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from _operator import length_hint
 from itertools import chain, islice, repeat
-from operator import length_hint
 from time import monotonic
-from typing import NoReturn
+from types import CodeType
 
-from purewasm_plugins.engine.translator.stack import DEEPEST, PYTHON_STACK
+from purewasm_plugins.engine.translator.stack import DEEPEST, PYTHON_STACK, height
 from purewasm_plugins.errors import Trap, TrapReason
-from purewasm_plugins.runtime.instance import HostException
+from purewasm_plugins.runtime.glue import HostException
 from purewasm_plugins.runtime.limits import Budget, ResourceLimits
+from purewasm_plugins.support.typed import Iterator, NoReturn
 
 __all__ = ["SlicedBudget"]
 
 #: Units in the largest slice: more would save nothing that can be measured.
 LARGEST_SLICE = 512
+
+#: Units that may be granted without a look at the clock: some microseconds.
+FEW_UNITS = 2048
 
 #: Seconds that a slice should take, at most and at least.
 LONGEST, SHORTEST = 0.002, 0.0005
@@ -60,6 +63,10 @@ class SlicedBudget(Budget):
         call_depth: functions that may be active at once, in one entry.
         floor: frames on Python's stack that are no active function's: those below, and those of
             helpers in between.
+        measured: whether `floor` has those below. To count them takes longer than a short call: a
+            call back is begun without, and it is done for the first slice that the call needs.
+        heights: the height of Python's stack at the last entry, by the number of active entries.
+        entry_code: the code of the entries, to find the frame of the active one.
         slots: variables and operands that the frames of large active functions have room for.
         thread: the one that the running call belongs to.
         reserved: whether Python's stack has been made large enough for the active entry. Before
@@ -88,6 +95,9 @@ class SlicedBudget(Budget):
         #: How many functions are active, as far as was measured.
         self._active = 1
         self.floor = 0
+        self.measured = True
+        self.heights = [0] * self.NESTING
+        self.entry_code: CodeType | None = None
         self.slots = 0
         self.thread = 0
         self.reserved = False
@@ -139,6 +149,42 @@ class SlicedBudget(Budget):
             self.check_limits(missing)
             self.given += missing
 
+    def grant(self, wanted: int) -> int:
+        """Give units to iterations of a loop that are done at once, beside those of slices.
+
+        The caller bounds `wanted`, so that the work of so many iterations takes no longer than a
+        slice. Where a limit has been reached nothing is given: the next unit raises its trap.
+
+        Args:
+            wanted: how many iterations there are.
+
+        Returns:
+            For how many of them there is fuel; none if `wanted` is below zero.
+        """
+        if self.dropped:
+            self.settle()
+            if self.cancelled:
+                return 0
+        if wanted > FEW_UNITS:
+            # Fewer take no longer than some of a slice, and at least one of these follows them.
+            now = monotonic()
+            deadline = self.deadline
+            if deadline is not None and now >= deadline:
+                self.recheck_limits()
+                return 0
+            if self.progress is not None and now - self.checked > LONGEST:
+                self.checked = now
+                self.report()
+        fuel = self.limits.fuel
+        if fuel is not None:
+            left = fuel - self.given + self.start
+            if left < wanted:
+                wanted = left
+        if wanted <= 0:
+            return 0
+        self.given += wanted
+        return wanted
+
     def reserve(self) -> None:
         """Make Python's stack large enough for the calls of the active entry.
 
@@ -170,6 +216,8 @@ class SlicedBudget(Budget):
         right in a loop. Else an estimate is made that is not too low: to look that far down the
         stack takes a few nanoseconds for each frame.
         """
+        if not self.measured:
+            self._measure_floor()
         self.reserve()
         depth, active = self.call_depth, self._active
         try:
@@ -184,6 +232,20 @@ class SlicedBudget(Budget):
             return depth - active + 2
         self._active = active
         return depth - active + 1
+
+    def _measure_floor(self) -> None:
+        """Count the frames below the active entry, and have stack reserved above them."""
+        frame, above = sys._getframe(), 0
+        while frame.f_code is not self.entry_code and frame.f_back is not None:
+            frame = frame.f_back
+            above += 1
+        # Three of them are this method's, its caller's, and that of what makes the slice.
+        self._active = max(above - 3 - self.floor, 1)
+        level = self.nesting - 1
+        self.heights[level] = below = height(self.heights[level], above)
+        self.floor += below
+        self.measured = True
+        self.reserved = False
 
 
 class _Between(map):  # type: ignore[type-arg]

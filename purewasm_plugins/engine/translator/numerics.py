@@ -7,9 +7,6 @@ add an instruction, add its row here and its test.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
-
 from purewasm_plugins.engine.translator.expressions import (
     ADD,
     AND,
@@ -34,6 +31,8 @@ from purewasm_plugins.engine.translator.expressions import (
     unsigned,
     wide_enough,
 )
+from purewasm_plugins.support.light import NamedTuple
+from purewasm_plugins.support.typed import Callable
 
 __all__ = ["NUMERIC", "Row"]
 

@@ -6,13 +6,12 @@ functions, a process is done before that would have been.
 
 from __future__ import annotations
 
-from array import array
 from bisect import bisect_left
-from collections.abc import Callable
 from types import CodeType
 
 from purewasm_plugins.errors import ResourceLimitError
 from purewasm_plugins.support.records import Record
+from purewasm_plugins.support.typed import Callable
 
 __all__ = ["ANY_EFFORT", "MEMORY_END", "Compiled", "Effort", "offset_at"]
 
@@ -70,6 +69,9 @@ def offset_at(positions: bytes, line: int, columns: tuple[int, int] | None) -> i
         line: from 1 on.
         columns: where the place begins and ends, if that is known.
     """
+    # Imported here, as it imports `collections`, and only a trap needs it.
+    from array import array
+
     table = array("I", positions)
     first = bisect_left(range(len(table) // 4), line, key=lambda row: table[4 * row])
     found: int | None = None

@@ -7,10 +7,9 @@ the nesting of blocks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
-
 from purewasm_plugins.errors import DecodeError
+from purewasm_plugins.support.light import NamedTuple
+from purewasm_plugins.support.typed import Any, Callable, Iterator
 from purewasm_plugins.wasm.binary.primitives import (
     read_block_type,
     read_byte,

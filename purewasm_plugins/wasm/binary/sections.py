@@ -10,12 +10,11 @@ specification's test suite.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import chain, repeat
-from typing import TypeVar
 
 from purewasm_plugins.errors import DecodeError, OutOfMemory
 from purewasm_plugins.support.records import Record
+from purewasm_plugins.support.typed import Callable, TypeVar
 from purewasm_plugins.wasm import limits
 from purewasm_plugins.wasm.binary.instructions import read_immediates, read_opcode
 from purewasm_plugins.wasm.binary.primitives import (

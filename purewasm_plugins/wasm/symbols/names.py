@@ -6,11 +6,9 @@ ignored, and a note says so.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
-
 from purewasm_plugins.errors import DecodeError
 from purewasm_plugins.support.records import Record
+from purewasm_plugins.support.typed import Any, Callable, Mapping, TypeVar
 from purewasm_plugins.wasm.binary.primitives import read_byte, read_name, read_unsigned
 from purewasm_plugins.wasm.limits import MAX_NAMES
 from purewasm_plugins.wasm.module import Module

@@ -15,10 +15,10 @@ from __future__ import annotations
 import sys
 from bisect import bisect_right
 from itertools import accumulate
-from typing import Any
 
 from purewasm_plugins.errors import DecodeError, ValidationError, WasmError
 from purewasm_plugins.support.records import Record
+from purewasm_plugins.support.typed import Any
 from purewasm_plugins.wasm.binary.instructions import read_immediates, read_opcode
 from purewasm_plugins.wasm.binary.primitives import read_signed, read_unsigned
 from purewasm_plugins.wasm.limits import (

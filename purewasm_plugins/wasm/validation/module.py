@@ -7,12 +7,10 @@ instructions use exists, so engines do not check them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import cached_property
-from typing import Any
-
 from purewasm_plugins.errors import OutOfMemory, ValidationError
+from purewasm_plugins.support.light import cached_property
 from purewasm_plugins.support.records import Record
+from purewasm_plugins.support.typed import Any, Iterator
 from purewasm_plugins.wasm import limits
 from purewasm_plugins.wasm.binary.instructions import instructions
 from purewasm_plugins.wasm.binary.sections import decode

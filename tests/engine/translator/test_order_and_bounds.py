@@ -215,3 +215,16 @@ def test_state_is_read_after_the_operands(body: str, wat: Wat, engine: str) -> N
     cell = instance.exports["g"]
     assert isinstance(cell, Global)
     assert cell.value == left
+
+
+def test_an_access_before_a_loop(wat: Wat, engine: str) -> None:
+    """It says nothing of a local that the loop sets."""
+    data = wat(
+        """(module (memory 1) (func (export "f") (param i32 i32) (result i32)
+          (i32.store8 (local.get 0) (i32.const 1))
+          (loop $again
+            (local.set 0 (i32.add (local.get 0) (i32.const 0x40000000)))
+            (br_if $again (local.tee 1 (i32.sub (local.get 1) (i32.const 1)))))
+          (local.get 0)))"""
+    )
+    assert instantiate(data, engine=engine).exports.function("f")(8, 5) == 0x40000008
