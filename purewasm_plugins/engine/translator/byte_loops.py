@@ -9,12 +9,11 @@ iterations at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
-
 from purewasm_plugins.engine.translator.control import Analysis, Construct
 from purewasm_plugins.engine.translator.numerics import NUMERIC
+from purewasm_plugins.support.light import NamedTuple
 from purewasm_plugins.support.records import Record
+from purewasm_plugins.support.typed import Iterator, Sequence
 from purewasm_plugins.wasm.binary.instructions import Instruction
 from purewasm_plugins.wasm.opcodes import Immediates
 from purewasm_plugins.wasm.types import ValType
