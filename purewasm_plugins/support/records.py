@@ -8,7 +8,7 @@ All records share their methods. They can be pickled, and `replace`, `fields` an
 
 from __future__ import annotations
 
-from operator import attrgetter
+from _operator import attrgetter
 
 from purewasm_plugins.support.typed import Any, ClassVar, NoReturn, dataclass_transform
 
