@@ -14,7 +14,6 @@ __all__ = [
     "TYPE_CHECKING",
     "Any",
     "Callable",
-    "ClassVar",
     "Generic",
     "Iterable",
     "Iterator",
@@ -35,7 +34,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import (
         Any,
-        ClassVar,
         Generic,
         NoReturn,
         ParamSpec,
@@ -51,12 +49,6 @@ else:
 
     class NoReturn:
         """No result, as `typing.NoReturn`."""
-
-    class ClassVar:
-        """An attribute of a class, as `typing.ClassVar`."""
-
-        def __class_getitem__(cls, type):
-            return type
 
     class Generic:
         """The base of generic classes, as `typing.Generic`."""

@@ -96,17 +96,13 @@ def _linear(bits: int, constant: int, factors: dict[int, int]) -> Linear:
     return Linear(bits, (constant + half) % (2 * half) - half, terms)
 
 
-def _locals_of(value: Value) -> Iterator[int]:
-    """Yield the locals that a value depends on."""
-    match value:
-        case Linear():
-            for local, _ in value.terms:
-                yield local
-        case Load():
-            yield from _locals_of(value.address)
-        case Operation():
-            for operand in value.operands:
-                yield from _locals_of(operand)
+def _depends(value: Value, locals: set[int]) -> bool:
+    """Return whether a value depends on one of some locals."""
+    if isinstance(value, Linear):
+        return any(local in locals for local, _ in value.terms)
+    if isinstance(value, Load):
+        return _depends(value.address, locals)
+    return any(_depends(operand, locals) for operand in value.operands)
 
 
 class _Store(NamedTuple):
@@ -313,9 +309,9 @@ class _Paths:
                     )
                 case "br_if":
                     condition = stack.pop()
-                    yield from self._branch(index, path.fork(condition, True))
-                    path = path.fork(condition, False)
-                    stack = path.stack
+                    if self._stays(index):
+                        yield from self._branch(index, path.fork(condition, True))
+                    path.conditions.append((condition, False))
                 case "br":
                     yield from self._branch(index, path)
                     return
@@ -326,6 +322,11 @@ class _Paths:
                 case _:
                     _execute(instruction, path)
             index += 1
+
+    def _stays(self, index: int) -> bool:
+        """Return whether a branch stays in the loop."""
+        target, exits = self._analysis.targets[index][0]
+        return target in self._heights if exits else target is self._loop
 
     def _branch(self, index: int, path: _Path) -> Iterator[_Path]:
         target, exits = self._analysis.targets[index][0]
@@ -505,12 +506,14 @@ def _recognised(path: _Path) -> ByteLoop | None:
 
 def _independent(path: _Path, growth: _Growth) -> bool:
     """Return whether an iteration reads nothing that another one has set, but for its steps."""
+    if not growth.others:
+        return True
     values: list[Value] = [condition for condition, _ in path.conditions]
     values += path.loads
     for store in path.stores:
         values += (store.address, store.value)
     values += path.locals.values()
-    return all(local not in growth.others for value in values for local in _locals_of(value))
+    return not any(_depends(value, growth.others) for value in values)
 
 
 _OPPOSITE = {
