@@ -9,14 +9,12 @@ iterations at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-
 from purewasm_plugins.engine.translator.control import Analysis, Construct
 from purewasm_plugins.engine.translator.numerics import NUMERIC
 from purewasm_plugins.support.records import Record
+from purewasm_plugins.support.typed import Iterator, Sequence
 from purewasm_plugins.wasm.binary.instructions import Instruction
-from purewasm_plugins.wasm.opcodes import Immediates
-from purewasm_plugins.wasm.types import ValType
+from purewasm_plugins.wasm.opcodes import BY_MNEMONIC, Immediates
 
 __all__ = ["ByteLoop", "Copy", "Counter", "Equal", "Fill", "Linear", "Span", "Until", "byte_loop"]
 
@@ -34,8 +32,10 @@ class _Unsupported(Exception):
 # Values
 
 
-class Linear(Record):
+class Linear:
     """A constant plus multiples of locals, modulo 2 ** `bits`.
+
+    Values are no records: a hundred are made for a loop.
 
     Attributes:
         bits: 32 or 64.
@@ -43,23 +43,51 @@ class Linear(Record):
         terms: pairs of a local and its factor, in the order of the locals.
     """
 
-    bits: int
-    constant: int
-    terms: tuple[tuple[int, int], ...] = ()
+    __slots__ = ("bits", "constant", "terms")
+    __match_args__ = __slots__
+
+    def __init__(self, bits: int, constant: int, terms: _Terms = ()) -> None:
+        self.bits = bits
+        self.constant = constant
+        self.terms = terms
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Linear)
+            and self.constant == other.constant
+            and self.terms == other.terms
+            and self.bits == other.bits
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.constant, self.terms))
 
     def plus(self, other: Linear, factor: int = 1) -> Linear:
         """Return the sum with a multiple of another."""
+        constant = self.constant + factor * other.constant
+        if not other.terms:
+            half = 1 << self.bits - 1
+            return Linear(self.bits, (constant + half) % (2 * half) - half, self.terms)
         factors = dict(self.terms)
         for local, times in other.terms:
             factors[local] = factors.get(local, 0) + factor * times
-        return _linear(self.bits, self.constant + factor * other.constant, factors)
+        return _linear(self.bits, constant, factors)
 
     def narrow(self) -> Linear:
         """Return the low 32 bits."""
+        if self.bits == 32:
+            return self
+        if -_HALF <= self.constant < _HALF and all(-_HALF <= f < _HALF for _, f in self.terms):
+            return Linear(32, self.constant, self.terms)
         return _linear(32, self.constant, dict(self.terms))
 
 
-class Load(Record):
+_Terms = tuple[tuple[int, int], ...]
+
+_HALF = 1 << 31
+
+
+class Load:
     """A value that is loaded from memory.
 
     Attributes:
@@ -69,17 +97,36 @@ class Load(Record):
         offset: that of the instruction.
     """
 
-    mnemonic: str
-    size: int
-    address: Linear
-    offset: int
+    __slots__ = ("address", "mnemonic", "offset", "size")
+    __match_args__ = ("mnemonic",)
+
+    def __init__(self, mnemonic: str, size: int, address: Linear, offset: int) -> None:
+        self.mnemonic = mnemonic
+        self.size = size
+        self.address = address
+        self.offset = offset
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Load)
+            and self.mnemonic == other.mnemonic
+            and self.address == other.address
+            and self.offset == other.offset
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.address, self.offset))
 
 
-class Operation(Record):
+class Operation:
     """Any other value: the result of an instruction that does not trap."""
 
-    mnemonic: str
-    operands: tuple[Value, ...]
+    __slots__ = ("mnemonic", "operands")
+    __match_args__ = __slots__
+
+    def __init__(self, mnemonic: str, operands: tuple[Value, ...]) -> None:
+        self.mnemonic = mnemonic
+        self.operands = operands
 
 
 Value = Linear | Load | Operation
@@ -92,27 +139,26 @@ def _linear(bits: int, constant: int, factors: dict[int, int]) -> Linear:
     return Linear(bits, (constant + half) % (2 * half) - half, terms)
 
 
-def _locals_of(value: Value) -> Iterator[int]:
-    """Yield the locals that a value depends on."""
-    match value:
-        case Linear():
-            for local, _ in value.terms:
-                yield local
-        case Load():
-            yield from _locals_of(value.address)
-        case Operation():
-            for operand in value.operands:
-                yield from _locals_of(operand)
+def _depends(value: Value, locals: set[int]) -> bool:
+    """Return whether a value depends on one of some locals."""
+    if isinstance(value, Load):
+        value = value.address
+    if isinstance(value, Linear):
+        return any(local in locals for local, _ in value.terms)
+    return any(_depends(operand, locals) for operand in value.operands)
 
 
-class _Store(Record):
+class _Store:
     """A store: the bytes that it writes, where, and how many loads came before it."""
 
-    size: int
-    address: Linear
-    offset: int
-    value: Value
-    loads: int
+    __slots__ = ("address", "loads", "offset", "size", "value")
+
+    def __init__(self, size: int, address: Linear, offset: int, value: Value, loads: int) -> None:
+        self.size = size
+        self.address = address
+        self.offset = offset
+        self.value = value
+        self.loads = loads
 
 
 class _Path:
@@ -177,10 +223,17 @@ class Span(Record):
 
 
 class Until(Record):
-    """The condition that none of some bytes has the value `stop`, modulo 2 ** 32."""
+    """The condition that none of some bytes has a value.
+
+    Attributes:
+        span: the bytes.
+        stop: the value, modulo 2 ** 32.
+        repeated: whether the value is a byte of `stop`, if all four are the same.
+    """
 
     span: Span
     stop: Linear
+    repeated: bool
 
 
 class Equal(Record):
@@ -236,13 +289,19 @@ class ByteLoop(Record):
 
 def byte_loop(analysis: Analysis, loop: Construct) -> ByteLoop | None:
     """Recognise a loop, or return None."""
-    body = analysis.instructions[loop.start + 1 : loop.end]
     # A type by its index may have parameters: operands that every iteration passes on.
-    if isinstance(loop.type, int) and not isinstance(loop.type, ValType):
+    if loop.end - loop.start > _LONGEST or loop.type.__class__ is int:
         return None
-    if len(body) > _LONGEST or not any(_touches_memory(instruction) for instruction in body):
-        return None
-    if any(instruction.opcode.mnemonic in _NEVER for instruction in body):
+    memory = False
+    for index in range(loop.start + 1, loop.end):
+        mnemonic = analysis.instructions[index].opcode.mnemonic
+        if mnemonic in _ACCESSES:
+            memory = True
+        elif mnemonic not in _BRANCHES and mnemonic not in _OTHERS:
+            row = NUMERIC.get(mnemonic)
+            if row is None or row.traps:
+                return None
+    if not memory:
         return None
     try:
         for path in _Paths(analysis, loop).all():
@@ -254,11 +313,17 @@ def byte_loop(analysis: Analysis, loop: Construct) -> ByteLoop | None:
     return None
 
 
-_NEVER = {"loop", "call", "call_indirect", "memory.grow", "global.set"}
+#: The loads and stores of one value, with the bytes that they access.
+_ACCESSES = {
+    mnemonic: opcode.access_size
+    for mnemonic, opcode in BY_MNEMONIC.items()
+    if opcode.immediates is Immediates.MEMARG
+    and (mnemonic[0] != "v" or mnemonic in ("v128.load", "v128.store"))
+}
 
+_BRANCHES = {"block", "if", "else", "end", "br", "br_if", "br_table", "return", "unreachable"}
 
-def _touches_memory(instruction: Instruction) -> bool:
-    return instruction.opcode.immediates is Immediates.MEMARG
+_OTHERS = {"local.get", "local.set", "local.tee", "i32.const", "i64.const", "drop", "nop", "select"}
 
 
 # Symbolic execution
@@ -297,18 +362,20 @@ class _Paths:
                     condition = stack.pop() if mnemonic == "if" else None
                     self._heights[construct] = len(stack)
                     if condition is not None:
+                        if not _is_test(condition):
+                            raise _Unsupported
                         otherwise = construct.else_index
                         to = construct.end if otherwise is None else otherwise
                         yield from self._walk(to + 1, path.fork(condition, False))
                         path = path.fork(condition, True)
                         stack = path.stack
                 case "else":
-                    # The first arm of the innermost `if` is over.
-                    index = min(
-                        c.end for c in self._heights if c.else_index is not None and c.end > index
-                    )
+                    # The first arm is over.
+                    index = next(c.end for c in self._heights if c.else_index == index)
                 case "br_if":
                     condition = stack.pop()
+                    if not _is_test(condition):
+                        raise _Unsupported
                     yield from self._branch(index, path.fork(condition, True))
                     path = path.fork(condition, False)
                     stack = path.stack
@@ -336,104 +403,88 @@ def _execute(instruction: Instruction, path: _Path) -> None:
     """Execute an instruction that does not branch.
 
     Raises:
-        _Unsupported: it may trap, or has another effect than a load, a store or an assignment.
+        _Unsupported: the address of an access is not linear, or a value that is stored is not one
+            that could be copied or repeated.
     """
     stack = path.stack
     mnemonic = instruction.opcode.mnemonic
-    shape, _, operation = mnemonic.partition(".")
-    bits = 64 if shape == "i64" else 32
     match mnemonic:
         case "local.get":
             local = instruction.immediates[0]
             # An i64, too: only its low 32 bits are used, unless an instruction of i64 reads it.
-            stack.append(path.locals.get(local, Linear(64, 0, ((local, 1),))))
-            return
-        case "local.set" | "local.tee":
+            stack.append(path.locals.get(local) or Linear(64, 0, ((local, 1),)))
+        case "local.set":
+            path.locals[instruction.immediates[0]] = stack.pop()
+        case "local.tee":
             path.locals[instruction.immediates[0]] = stack[-1]
-            if mnemonic == "local.set":
-                stack.pop()
-            return
-        case "i32.const" | "i64.const":
-            stack.append(_linear(bits, instruction.immediates[0], {}))
-            return
+        case "i32.const":
+            stack.append(Linear(32, instruction.immediates[0]))
+        case "i64.const":
+            stack.append(Linear(64, instruction.immediates[0]))
         case "drop":
             stack.pop()
-            return
         case "nop":
-            return
-        case "select":
-            operands = tuple(stack[-3:])
-            del stack[-3:]
-            stack.append(Operation(mnemonic, operands))
-            return
-    if _touches_memory(instruction):
-        _access(instruction, path)
-        return
-    row = NUMERIC.get(mnemonic)
-    if row is None or row.traps:
-        raise _Unsupported
-    operands = tuple(stack[-row.operands :])
-    del stack[-row.operands :]
-    stack.append(_arithmetic(shape, operation, operands) or Operation(mnemonic, operands))
+            pass
+        case _:
+            size = _ACCESSES.get(mnemonic)
+            if size is not None:
+                _access(instruction, size, path)
+                return
+            count = 3 if mnemonic == "select" else NUMERIC[mnemonic].operands
+            operands = tuple(stack[-count:])
+            del stack[-count:]
+            stack.append(_arithmetic(mnemonic, operands) or Operation(mnemonic, operands))
 
 
-def _arithmetic(shape: str, operation: str, operands: tuple[Value, ...]) -> Linear | None:
+def _arithmetic(mnemonic: str, operands: tuple[Value, ...]) -> Linear | None:
     """Return the result of arithmetic on linear operands, if it is linear."""
-    if shape not in ("i32", "i64") or not all(isinstance(o, Linear) for o in operands):
+    if mnemonic not in _LINEAR:
         return None
-    bits = 64 if shape == "i64" else 32
-    first, *rest = (operand for operand in operands if isinstance(operand, Linear))
-    if operation == "wrap_i64":
-        return first.narrow()
-    if len(rest) != 1:
+    first, second = operands[0], operands[-1]
+    if not isinstance(first, Linear) or not isinstance(second, Linear):
         return None
-    (second,) = rest
-    if bits == 32:
-        first, second = first.narrow(), second.narrow()
-    zero = Linear(bits, 0)
-    match operation:
+    bits = 64
+    if mnemonic[1] == "3":
+        bits, first, second = 32, first.narrow(), second.narrow()
+    match mnemonic[4:]:
+        case "wrap_i64":
+            return first
         case "add":
             return first.plus(second)
         case "sub":
             return first.plus(second, -1)
         case "mul" if not second.terms:
-            return zero.plus(first, second.constant)
+            return Linear(bits, 0).plus(first, second.constant)
         case "mul" if not first.terms:
-            return zero.plus(second, first.constant)
+            return Linear(bits, 0).plus(second, first.constant)
         case "shl" if not second.terms:
-            return zero.plus(first, 1 << second.constant % bits)
+            return Linear(bits, 0).plus(first, 1 << second.constant % bits)
     return None
 
 
-_FLOATS_AND_VECTORS = ("f32", "f64", "v128")
+_LINEAR = {f"{type}.{name}" for type in ("i32", "i64") for name in ("add", "sub", "mul", "shl")}
+_LINEAR.add("i32.wrap_i64")
 
 
-def _access(instruction: Instruction, path: _Path) -> None:
-    """Execute a load or a store.
-
-    Raises:
-        _Unsupported: it is one of a lane, or its address is not linear.
-    """
+def _access(instruction: Instruction, size: int, path: _Path) -> None:
+    """Execute a load or a store; see `_execute`."""
     stack = path.stack
-    opcode = instruction.opcode
-    shape, _, operation = opcode.mnemonic.partition(".")
-    if shape == "v128" and operation not in ("load", "store"):
-        raise _Unsupported
-    value = stack.pop() if operation.startswith("store") else None
+    mnemonic = instruction.opcode.mnemonic
+    offset = instruction.immediates[1]
+    value = stack.pop() if "store" in mnemonic else None
     address = stack.pop()
     if not isinstance(address, Linear):
         raise _Unsupported
     address = address.narrow()
-    offset = instruction.immediates[1]
-    size = opcode.access_size
     if value is None:
-        load = Load(opcode.mnemonic, size, address, offset)
+        load = Load(mnemonic, size, address, offset)
         path.loads.append(load)
         stack.append(load)
-    else:
-        if isinstance(value, Linear) and shape in _FLOATS_AND_VECTORS:
-            raise _Unsupported
-        path.stores.append(_Store(size, address, offset, value, len(path.loads)))
+        return
+    value = _bytes_of(value)
+    if isinstance(value, Operation) or (isinstance(value, Linear) and mnemonic[0] != "i"):
+        raise _Unsupported
+    path.stores.append(_Store(size, address, offset, value, len(path.loads)))
 
 
 # Recognition
@@ -462,10 +513,6 @@ class _Growth:
         grown = sum(factor * self.steps.get(local, 0) for local, factor in value.terms)
         return _linear(value.bits, grown, {}).constant
 
-    def is_constant(self, value: Value) -> bool:
-        """Return whether a value is linear and the same in each iteration."""
-        return isinstance(value, Linear) and not self.of(value)
-
 
 def _recognised(path: _Path) -> ByteLoop | None:
     """Return what a loop does that goes on by one path, or None if it is nothing simple."""
@@ -491,7 +538,7 @@ def _recognised(path: _Path) -> ByteLoop | None:
         return None
     if store is not None:
         # What is tested is what is copied: nothing is known of stores to other loads.
-        copied = {_bytes_of(s.value) for s in path.stores}
+        copied = {s.value for s in path.stores}
         if not scans.loads <= copied:
             return None
     elif not scans.loads >= set(path.loads):
@@ -506,7 +553,7 @@ def _independent(path: _Path, growth: _Growth) -> bool:
     for store in path.stores:
         values += (store.address, store.value)
     values += path.locals.values()
-    return all(local not in growth.others for value in values for local in _locals_of(value))
+    return not any(_depends(value, growth.others) for value in values)
 
 
 _OPPOSITE = {
@@ -519,6 +566,17 @@ _OPPOSITE = {
 }
 
 _SWAPPED = {"gt": "lt", "ge": "le"}
+
+
+def _is_test(condition: Value) -> bool:
+    """Return whether a condition may be one of a counter, or of bytes."""
+    for holds in (True, False):
+        relation, left, right = _comparison(condition, holds)
+        if not isinstance(left, Operation) and not isinstance(right, Operation):
+            return True
+        if _words(relation, left, right):
+            return True
+    return False
 
 
 def _comparison(condition: Value, holds: bool) -> tuple[str, Value, Value]:
@@ -535,11 +593,11 @@ def _comparison(condition: Value, holds: bool) -> tuple[str, Value, Value]:
     right: Value = Linear(32, 0)
     if isinstance(condition, Operation):
         shape, _, operation = condition.mnemonic.partition(".")
-        bits = 64 if shape == "i64" else 32
         if operation == "eqz":
-            relation, left, right = "eq", condition.operands[0], Linear(64, 0)
-        elif operation in _OPPOSITE and bits == (64 if shape == "i64" else 32):
+            relation, left, right, bits = "eq", condition.operands[0], Linear(64, 0), 64
+        elif operation in _OPPOSITE and shape in ("i32", "i64"):
             relation, (left, right) = operation, condition.operands
+            bits = 64 if shape == "i64" else 32
     if not holds:
         relation = _OPPOSITE[relation]
     if bits == 32:
@@ -574,6 +632,79 @@ def _bytes_of(value: Value) -> Value:
     return value
 
 
+# Words are tested for a zero byte by arithmetic; with `xor` first, for another byte.
+
+_HIGH_BITS = -0x7F7F7F80
+
+
+def _words(relation: str, left: Value, right: Value) -> list[tuple[Load, Linear]]:
+    """Return the words that are tested for a byte, each with four such bytes; [] if it is no test.
+
+    Their bits `~x & x - 0x01010101 & 0x80808080` are zero where no byte of x is. A compiler may
+    write `(0x01010100 - x | x) & 0x80808080 == 0x80808080` for it.
+    """
+    if relation != "eq" or not isinstance(left, Operation) or not isinstance(right, Linear):
+        return []
+    factors = _flat("i32.and", left)
+    if Linear(32, _HIGH_BITS) not in factors:
+        return []
+    factors.remove(Linear(32, _HIGH_BITS))
+    if right == Linear(32, _HIGH_BITS):
+        return _word("i32.sub", _flat("i32.or", factors[0])) if len(factors) == 1 else []
+    if right != Linear(32, 0):
+        return []
+    if len(factors) == 2:
+        return _word("i32.xor", factors)
+    found = []
+    for part in _flat("i32.or", factors[0]):
+        word = _word("i32.xor", _flat("i32.and", part))
+        if not word:
+            return []
+        found += word
+    return found
+
+
+def _flat(mnemonic: str, value: Value) -> list[Value]:
+    """Return the operands of an operation, and in place of one that is the same, its operands."""
+    if isinstance(value, Operation) and value.mnemonic == mnemonic:
+        return [inner for operand in value.operands for inner in _flat(mnemonic, operand)]
+    return [value]
+
+
+def _word(mnemonic: str, values: list[Value]) -> list[tuple[Load, Linear]]:
+    """Return the word in the two parts of a test, if they are that."""
+    if len(values) != 2:
+        return []
+    for one, other in (values, reversed(values)):
+        match mnemonic, one, other:
+            case "i32.sub", Operation("i32.sub", (Linear(_, 0x01010100, ()), word)), same:
+                pass
+            case (
+                "i32.xor",
+                Operation("i32.xor", (word, Linear(_, -1, ()))),
+                Operation("i32.add", (same, Linear(_, -0x01010101, ()))),
+            ):
+                pass
+            case (
+                "i32.xor",
+                Operation("i32.xor", (word, Linear(_, -1, ()))),
+                Operation("i32.sub", (same, Linear(_, 0x01010101, ()))),
+            ):
+                pass
+            case _:
+                continue
+        if word is not same and word != same:
+            continue
+        match word:
+            case Load("i32.load") as load:
+                return [(load, Linear(32, 0))]
+            case Operation("i32.xor", (Load("i32.load") as load, Linear() as byte)):
+                return [(load, byte.narrow())]
+            case Operation("i32.xor", (Linear() as byte, Load("i32.load") as load)):
+                return [(load, byte.narrow())]
+    return []
+
+
 class _Scans:
     """The conditions of an iteration on bytes that it reads.
 
@@ -584,8 +715,8 @@ class _Scans:
     def __init__(self, growth: _Growth) -> None:
         self.loads: set[Load] = set()
         self._growth = growth
-        #: The loads that must not have a value, by the value.
-        self._untils: dict[Linear, list[Load]] = {}
+        #: The loads that must not have a value, by the value, and whether that are four bytes.
+        self._untils: dict[tuple[Linear, bool], list[Load]] = {}
         #: The loads that must be equal to others, and these, by the distance between them.
         self._equals: dict[Linear, tuple[list[Load], list[Load]]] = {}
 
@@ -593,8 +724,14 @@ class _Scans:
         """Add a condition, or return False if it is nothing simple."""
         if isinstance(right, Load) and not isinstance(left, Load):
             left, right = right, left
-        if not isinstance(left, Load):
-            return False
+        words = _words(relation, left, right)
+        for load, stop in words:
+            if self._growth.of(stop):
+                return False
+            self.loads.add(load)
+            self._untils.setdefault((stop, bool(stop.terms or stop.constant)), []).append(load)
+        if words or not isinstance(left, Load):
+            return bool(words)
         self.loads.add(left)
         if isinstance(right, Load):
             if relation != "eq" or left.mnemonic != right.mnemonic or left.offset != right.offset:
@@ -608,17 +745,17 @@ class _Scans:
             return False
         if not isinstance(right, Linear) or self._growth.of(right):
             return False
-        self._untils.setdefault(right.narrow(), []).append(left)
+        self._untils.setdefault((right.narrow(), False), []).append(left)
         return True
 
     def joined(self) -> tuple[Until | Equal, ...] | None:
         """Return the conditions, those on neighbours as one; None if there are gaps."""
         found: list[Until | Equal] = []
-        for stop, loads in self._untils.items():
+        for (stop, repeated), loads in self._untils.items():
             span = _joined(loads, self._growth)
             if span is None:
                 return None
-            found.append(Until(span, stop))
+            found.append(Until(span, stop, repeated))
         for pair in self._equals.values():
             left, right = (_joined(loads, self._growth) for loads in pair)
             if left is None or right is None or left.step != right.step or left.step < 0:
@@ -654,7 +791,7 @@ def _stored(path: _Path, growth: _Growth) -> Fill | Copy | None:
     written = _joined(path.stores, growth)
     if written is None:
         return None
-    values = [_bytes_of(store.value) for store in path.stores]
+    values = [store.value for store in path.stores]
     sizes = {store.size for store in path.stores}
     if all(isinstance(value, Load) for value in values):
         return _copy(path, [value for value in values if isinstance(value, Load)], written, growth)
