@@ -6,13 +6,24 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
 import pytest
 import wasmtime
 
-from purewasm_plugins import Instance, ResourceLimits, Trap, instantiate
+from purewasm_plugins import (
+    Cancelled,
+    DeadlineExceeded,
+    Instance,
+    OutOfFuel,
+    ResourceLimits,
+    Trap,
+    instantiate,
+)
 from purewasm_plugins.engine.translator import blocks
 from purewasm_plugins.wasm import ValidModule, load
 from tests.differential.comparison import compare
@@ -61,3 +72,85 @@ def test_as_other_engines(start: int) -> None:
         difference, calls = compare(bytes(wasmtime.wat2wasm(random_byte_loops(Random(seed)))))
         assert difference is None, seed
         assert calls > 8
+
+
+Wat = Callable[[str], bytes]
+
+#: It fills from 0 on, and so do all calls of `again`, without end.
+FILL = """(module (memory (export "memory") 20)
+  (func $fill (export "fill") (param $n i32) (local $at i32)
+    (loop $next
+      (i32.store8 (local.get $at) (i32.const 7))
+      (local.set $at (i32.add (local.get $at) (i32.const 1)))
+      (br_if $next (i32.ne (local.get $at) (local.get $n)))))
+  (func (export "again") (param $n i32)
+    (loop $next (call $fill (local.get $n)) (br $next))))"""
+
+
+@pytest.mark.parametrize("fuel", [0, 1, 2, 3, 17, 18, 500, 4999, 5000, 5001, 5002, 200_000])
+def test_fuel_is_exact(fuel: int, wat: Wat) -> None:
+    """As many bytes are filled as there are units, one aside for the function."""
+    instance = _instance(load(wat(FILL)), "translator", fuel)
+    wanted = 100_000 if fuel > 100_000 else 5000
+    for _ in range(2):
+        try:
+            instance.exports.function("fill")(wanted)
+        except OutOfFuel:
+            assert fuel < wanted + 1
+        assert instance.fuel_used == min(fuel, wanted + 1)
+        assert instance.exports.memory().raw.count(7) == min(max(fuel - 1, 0), wanted)
+
+
+def test_the_deadline_is_kept(wat: Wat) -> None:
+    limits = ResourceLimits(timeout=0.1)
+    instance = instantiate(wat(FILL), engine="translator", limits=limits)
+    begin = time.monotonic()
+    with pytest.raises(DeadlineExceeded):
+        instance.exports.function("again")(20 << 16)
+    assert 0.1 <= time.monotonic() - begin < 5
+
+
+def test_a_thread_cancels(wat: Wat) -> None:
+    instance = instantiate(wat(FILL), engine="translator")
+    timer = threading.Timer(0.1, instance.budget.cancel)
+    timer.start()
+    begin = time.monotonic()
+    with pytest.raises(Cancelled):
+        instance.exports.function("again")(20 << 16)
+    assert time.monotonic() - begin < 5
+    timer.join()
+
+
+def test_progress_is_reported(wat: Wat) -> None:
+    """While one loop is done at once, and with the units that it has used so far."""
+    instance = instantiate(wat(FILL), engine="translator", limits=ResourceLimits(timeout=1.0))
+    reports: list[int] = []
+    instance.budget.progress = reports.append
+    with pytest.raises(DeadlineExceeded):
+        instance.exports.function("again")(20 << 16)
+    assert len(reports) > 20
+    assert reports == sorted(reports)
+    assert reports[-1] <= instance.fuel_used
+
+
+@pytest.mark.parametrize("threads", [3])
+def test_threads_that_recheck_limits(threads: int, wat: Wat) -> None:
+    """They drop what is left of slices; not a unit is lost or counted twice."""
+    instance = instantiate(wat(FILL), engine="translator", limits=ResourceLimits(timeout=None))
+    over = threading.Event()
+
+    def recheck() -> None:
+        while not over.is_set():
+            instance.budget.recheck_limits()
+
+    others = [threading.Thread(target=recheck) for _ in range(threads)]
+    for other in others:
+        other.start()
+    try:
+        for wanted in [20, 100, 3000, 70_000] * 20:
+            instance.exports.function("fill")(wanted)
+            assert instance.fuel_used == wanted + 1
+    finally:
+        over.set()
+        for other in others:
+            other.join()
