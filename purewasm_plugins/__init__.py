@@ -56,7 +56,14 @@ from purewasm_plugins.plugin import (
 )
 from purewasm_plugins.plugin.host_functions import host_function
 from purewasm_plugins.runtime.imports import Imports
-from purewasm_plugins.runtime.instance import Caller, Exports, Function, Global, Instance
+from purewasm_plugins.runtime.instance import (
+    Caller,
+    Exports,
+    Function,
+    Global,
+    Instance,
+    RawFunction,
+)
 from purewasm_plugins.runtime.limits import ResourceLimits
 from purewasm_plugins.runtime.memory import GrowRefusal, Memory
 from purewasm_plugins.runtime.table import Table
@@ -151,6 +158,7 @@ __all__ = [
     "PluginOptions",
     "PluginTool",
     "PureWasmError",
+    "RawFunction",
     "RegistrationReport",
     "ResourceLimitError",
     "ResourceLimits",

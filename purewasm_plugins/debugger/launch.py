@@ -13,7 +13,8 @@ from purewasm_plugins.engine.stepping import machine_of
 from purewasm_plugins.errors import StringError, ToolExecutionError, WasmError
 from purewasm_plugins.plugin import WasmPlugin
 from purewasm_plugins.plugin.strings import input_place
-from purewasm_plugins.runtime.instance import Extern, Function, HostException, Instance
+from purewasm_plugins.runtime.glue import HostException
+from purewasm_plugins.runtime.instance import Extern, Function, Instance
 from purewasm_plugins.runtime.memory import Memory, encode_string
 from purewasm_plugins.runtime.values import to_raw
 from purewasm_plugins.wasm import GlobalType, MemoryType, TableType

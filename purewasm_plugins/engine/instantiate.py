@@ -12,7 +12,14 @@ from purewasm_plugins.cache.protocol import CodeCache
 from purewasm_plugins.engine.protocol import Engine
 from purewasm_plugins.errors import LinkError, OutOfMemory, UnknownEngineError, WasmError
 from purewasm_plugins.runtime.imports import Imports
-from purewasm_plugins.runtime.instance import Exports, Extern, Function, Global, Instance
+from purewasm_plugins.runtime.instance import (
+    Exports,
+    Extern,
+    Function,
+    Global,
+    Instance,
+    RawFunction,
+)
 from purewasm_plugins.runtime.limits import ResourceLimits
 from purewasm_plugins.runtime.memory import Memory
 from purewasm_plugins.runtime.table import Table
@@ -73,9 +80,10 @@ def instantiate(
 
     Args:
         data_or_module: the bytes of a `.wasm` file, or what `load` made of them.
-        imports: `{module: {name: value}}`, a value being a Python callable, a `Function`, a
-            `Memory`, a `Table` or a `Global`. A callable gets the type that the module declares,
-            and the instance as a `Caller` where its first parameter is annotated so.
+        imports: `{module: {name: value}}`, a value being a Python callable, a `RawFunction`, a
+            `Function`, a `Memory`, a `Table` or a `Global`. A callable gets the type that the
+            module declares, and the instance as a `Caller` where its first parameter is annotated
+            so.
         engine: the name of an engine, or an engine; None for the default.
         limits: what the instance may use; None for the defaults of `ResourceLimits`.
 
@@ -180,8 +188,12 @@ def _match_import(module: Module, entry: Import, imports: Imports) -> Extern:
         given = imports[entry.module][entry.name]
     except KeyError:
         raise LinkError(entry.module, entry.name, available=_given(imports)) from None
-    if isinstance(wanted, FuncType) and callable(given) and not isinstance(given, Function):
-        given = Function(wanted, given, name=f"{entry.module}.{entry.name}")
+    if isinstance(wanted, FuncType) and not isinstance(given, Function):
+        name = f"{entry.module}.{entry.name}"
+        if isinstance(given, RawFunction):
+            given = Function(wanted, given.function, name=name, raw=True)
+        elif callable(given):
+            given = Function(wanted, given, name=name)
     matches, found = _matches(wanted, given)
     if not matches:
         details = f"incompatible import type: expected {wanted}, got {found}"

@@ -33,8 +33,9 @@ from purewasm_plugins.plugin.options import PluginOptions
 from purewasm_plugins.plugin.session import DISCARDED, CallAborted, Session, open_session
 from purewasm_plugins.plugin.strings import LEAST_RESERVE
 from purewasm_plugins.plugin.tools import PluginTool, RegisteredTool, find_tool, tool_input
+from purewasm_plugins.runtime.glue import HostException
 from purewasm_plugins.runtime.imports import Imports
-from purewasm_plugins.runtime.instance import HostException, Instance
+from purewasm_plugins.runtime.instance import Instance
 from purewasm_plugins.runtime.limits import Operation, ResourceLimits
 from purewasm_plugins.runtime.memory import GrowRefusal, encode_string
 from purewasm_plugins.support.typed import Any, Callable, Mapping, NoReturn

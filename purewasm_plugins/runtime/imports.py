@@ -7,6 +7,6 @@ from purewasm_plugins.support.typed import Any, Mapping
 
 __all__ = ["Caller", "Imports"]
 
-#: Module name to import name to what is imported: a Python callable, a `Function`, a `Memory`, a
-#: `Table` or a `Global`.
+#: Module name to import name to what is imported: a Python callable, a `RawFunction`, a `Function`,
+#: a `Memory`, a `Table` or a `Global`.
 Imports = Mapping[str, Mapping[str, Any]]

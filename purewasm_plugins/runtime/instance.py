@@ -12,11 +12,11 @@ from types import FunctionType, MethodType
 
 from purewasm_plugins.errors import (
     ExportKindError,
-    Trap,
     UnknownExportError,
     WasmError,
     escape_controls,
 )
+from purewasm_plugins.runtime.glue import lazy_entry, python_glue
 from purewasm_plugins.runtime.limits import Budget, ResourceLimits
 from purewasm_plugins.runtime.memory import Memory
 from purewasm_plugins.runtime.table import Table
@@ -34,17 +34,6 @@ from purewasm_plugins.wasm import ValidModule
 from purewasm_plugins.wasm.types import FuncType, GlobalType
 
 
-class HostException(BaseException):
-    """The carrier of what a host function raised, through an engine that takes it for no trap.
-
-    It never leaves the package: `Function.__call__` raises `exception` itself.
-    """
-
-    def __init__(self, exception: Exception) -> None:
-        super().__init__(exception)
-        self.exception = exception
-
-
 class Function(FunctionReference):
     """A function: one that a module defines, or a Python callable with a WebAssembly type.
 
@@ -59,12 +48,29 @@ class Function(FunctionReference):
         instance: the instance whose module defines it; None for a host function.
         index: its index in that module; None for a host function.
         host: the Python callable of a host function, else None.
+        raw: whether a host function gets raw values.
         takes_caller: whether the callable takes a `Caller`.
+        caller: the `Caller` that it gets; None before an instance has imported it.
         entry: the same function on raw values (see `values`), for engines and other instances.
-            It returns None, one value, or a tuple, and raises `Trap` or `HostException`.
+            It returns None, one value, or a tuple, and raises `Trap` or `HostException`. A bool may
+            stand for an int.
     """
 
-    __slots__ = ("entry", "host", "index", "instance", "name", "takes_caller", "type")
+    __slots__ = (
+        *(
+            "_call",
+            "_call_raw",
+            "caller",
+            "entry",
+            "host",
+            "index",
+            "instance",
+            "name",
+            "raw",
+            "takes_caller",
+        ),
+        "type",
+    )
 
     def __init__(
         self,
@@ -72,6 +78,7 @@ class Function(FunctionReference):
         host: Callable[..., Any] | None = None,
         *,
         name: str | None = None,
+        raw: bool = False,
     ) -> None:
         """Give a Python callable a WebAssembly type.
 
@@ -82,17 +89,23 @@ class Function(FunctionReference):
                 as `Caller`, it gets that before the values, and can be called only by an instance
                 that imports it.
             name: for messages.
+            raw: whether `host` gets raw values, as the engines hold them: see "Raw host functions"
+                in `HOST_FUNCTIONS.md`.
         """
         self.type = type
         self.name = name
         self.instance: Instance | None = None
         self.index: int | None = None
         self.host = host
+        self.raw = raw
+        self.caller: Caller | None = None
         self.takes_caller = False
         self.entry: Callable[..., Any] = _not_linked
+        self._call = _first_call
+        self._call_raw = _first_raw_call
         if host is not None:
             self.takes_caller = takes_caller(host)
-            self.entry = _host_entry(type, _not_imported if self.takes_caller else host)
+            self.entry = lazy_entry(type, _not_imported if self.takes_caller else host, None, raw)
 
     @classmethod
     def defined(cls, type: FuncType, instance: Instance, index: int, name: str | None) -> Function:
@@ -106,8 +119,9 @@ class Function(FunctionReference):
         """Return what an instance imports: this function, or one with the instance's `Caller`."""
         if self.host is None or not self.takes_caller:
             return self
-        function = Function(self.type, self.host, name=self.name)
-        function.entry = _host_entry(self.type, partial(self.host, Caller(instance)))
+        function = Function(self.type, self.host, name=self.name, raw=self.raw)
+        function.caller = Caller(instance)
+        function.entry = lazy_entry(self.type, self.host, function.caller, self.raw)
         return function
 
     def __call__(self, *arguments: Any) -> Any:
@@ -125,31 +139,83 @@ class Function(FunctionReference):
             Trap: execution was aborted.
             OutOfMemory: Python had no room for what execution took.
         """
-        type = self.type
-        if len(arguments) != len(type.params):
-            raise TypeError(
-                f"{self} takes {len(type.params)} arguments, and {len(arguments)} were given"
-            )
-        raw = [to_raw(*pair) for pair in zip(type.params, arguments, strict=True)]
-        try:
-            result = self.entry(*raw)
-        except HostException as carrier:
-            raise carrier.exception from None
-        if len(type.results) == 1:
-            return FROM_RAW[type.results[0]](result)
-        if not type.results:
-            return None
-        return tuple(FROM_RAW[t](value) for t, value in zip(type.results, result, strict=True))
+        return self._call(self, arguments)
+
+    def call_raw(self, *arguments: Any) -> Any:
+        """Call the function on raw values: what `__call__` does, but i32 and i64 are unsigned.
+
+        It is how a raw host function calls back with what it was given.
+
+            >>> from purewasm_plugins import example, instantiate
+            >>> exports = instantiate(example("echo").read_bytes()).exports
+            >>> exports.function("plugin_tools_count").call_raw()
+            1
+
+        Args:
+            arguments: one value for each parameter; border values are taken as well.
+
+        Returns:
+            None, the raw result, or a tuple of the raw results.
+
+        Raises:
+            As `__call__`.
+        """
+        return self._call_raw(self, arguments)
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         """Pickle a host function, whose callable must pickle itself."""
         if self.host is None:
             raise TypeError(f"{self} cannot be pickled: it belongs to an instance")
-        return Function, (self.type, self.host), (None, {"name": self.name})
+        return _host_function, (self.type, self.host, self.name, self.raw)
 
     def __repr__(self) -> str:
         name = self.name if self.name is not None else self.index
         return escape_controls(f"<Function {name}: {self.type}>")
+
+
+class RawFunction:
+    """A Python callable on raw values, for `imports`: the module declares its type.
+
+    It can be used as a decorator. `Function(type, function, raw=True)` is the same with a type.
+
+        >>> from purewasm_plugins import RawFunction
+        >>> @RawFunction
+        ... def is_high(pointer: int) -> int:
+        ...     return pointer >= 0x80000000
+        >>> imports = {"env": {"is_high": is_high}}
+
+    Hazards:
+        What is returned is checked as that of any host function: no result can harm the engine. See
+        "Raw host functions" in `HOST_FUNCTIONS.md`.
+
+    Attributes:
+        function: the callable; it gets a `Caller` first where its first parameter says so.
+    """
+
+    __slots__ = ("function",)
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        """Take the callable."""
+        self.function = function
+
+
+def _host_function(
+    type: FuncType, host: Callable[..., Any], name: str | None, raw: bool
+) -> Function:
+    """Return a host function that was pickled."""
+    return Function(type, host, name=name, raw=raw)
+
+
+def _first_call(function: Function, arguments: tuple[Any, ...]) -> Any:
+    """Call a function from Python, and remember the glue of its type."""
+    function._call = python_glue(function.type, False)
+    return function._call(function, arguments)
+
+
+def _first_raw_call(function: Function, arguments: tuple[Any, ...]) -> Any:
+    """Do the same for raw values."""
+    function._call_raw = python_glue(function.type, True)
+    return function._call_raw(function, arguments)
 
 
 def _not_linked(*arguments: Any) -> NoReturn:
@@ -163,28 +229,6 @@ def discarded(*arguments: Any) -> NoReturn:
 
 def _not_imported(*arguments: Any) -> NoReturn:
     raise WasmError("the host function takes a Caller, and no instance has imported it")
-
-
-def _host_entry(type: FuncType, host: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a Python callable as a function on raw values."""
-    from_raw = tuple(FROM_RAW[param] for param in type.params)
-    results = type.results
-
-    def entry(*arguments: Any) -> Any:
-        try:
-            value = host(*[convert(raw) for convert, raw in zip(from_raw, arguments, strict=True)])
-            if len(results) == 1:
-                return to_raw(results[0], value)
-            values = () if value is None else value
-            if not isinstance(values, (tuple, list)) or len(values) != len(results):
-                raise TypeError(f"the host function must return {len(results)} values: {value!r}")
-            return tuple(to_raw(*pair) for pair in zip(results, values, strict=True)) or None
-        except Trap:
-            raise
-        except Exception as exception:
-            raise HostException(exception) from None
-
-    return entry
 
 
 class Global:

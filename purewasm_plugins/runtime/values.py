@@ -77,7 +77,8 @@ def _integer(bits: int) -> Callable[[Any], int]:
             raise TypeError(f"expected an int for i{bits}, got {type(value).__name__}")
         if not low <= value < high:
             raise ValueError(f"{value} does not fit in i{bits}")
-        return value & high - 1
+        # Of a subclass, such as `IntFlag`, an int, too.
+        return int.__and__(value, high - 1)
 
     return to_raw
 

@@ -10,10 +10,8 @@ import pytest
 
 from benchmarks import byte_loop_speed, call_speed, guest_speed, kernel_speed, peers, trap_speed
 from benchmarks.measure import Effort
-from benchmarks.plugin_speed import large_plugin
 from benchmarks.report import Table
-from benchmarks.sample_inputs import sample_input
-from purewasm_plugins import ToolExecutionError, WasmPlugin
+from purewasm_plugins import WasmPlugin, example
 from tests.conftest import need
 
 LEAST = Effort(1, 0.0)
@@ -55,12 +53,12 @@ def test_loops_over_bytes(make: Callable[[], Callable[[str], str]]) -> None:
     assert rows == [line.split(",") for line in text.splitlines()]
 
 
-def test_a_call_traps_before_the_next_one_is_measured() -> None:
-    plugin = WasmPlugin.load(large_plugin(), limits=trap_speed.LIMITS)
-    tool, text = sample_input(plugin)
-    with pytest.raises(ToolExecutionError, match="fuel"):
-        plugin.execute_tool(tool, trap_speed.TOO_LONG * text)
-    assert plugin.execute_tool(tool, text)
+def test_a_trap_takes_the_instance_away() -> None:
+    plugin = WasmPlugin.load(example("stateful"))
+    (tool,) = plugin.tools
+    assert [plugin.execute_tool(tool.index, "") for _ in range(2)] == ["1", "2"]
+    trap_speed.trap(plugin, tool, "")
+    assert plugin.execute_tool(tool.index, "") == "1"
 
 
 @pytest.mark.parametrize("section", [kernel_speed.rival, guest_speed.guests, call_speed.host_calls])

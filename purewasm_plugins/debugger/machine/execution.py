@@ -20,7 +20,7 @@ from purewasm_plugins.debugger.machine.snapshot import Snapshot, restore, take
 from purewasm_plugins.debugger.machine.watcher import Found, Mode, Target, Watcher
 from purewasm_plugins.engine.stepping import Paused, SteppableMachine
 from purewasm_plugins.errors import Trap
-from purewasm_plugins.runtime.instance import HostException
+from purewasm_plugins.runtime.glue import HostException
 from purewasm_plugins.wasm import Instruction
 
 #: Steps before the place that a move goes back to, where one more checkpoint is kept.

@@ -13,7 +13,7 @@ from purewasm_plugins.debugger.machine.history import History, RecordedResult
 from purewasm_plugins.debugger.machine.snapshot import PAGE
 from purewasm_plugins.engine.stepping import SteppableMachine
 from purewasm_plugins.errors import Trap
-from purewasm_plugins.runtime.instance import HostException
+from purewasm_plugins.runtime.glue import HostException
 
 
 class Recorder:

@@ -462,22 +462,18 @@ def _find_switches(order: list[Construct]) -> None:
 
         def f0(l0):
             for _ in budget: break
-            pc0 = 0
+            pc0 = (1, 2, 3,)[l0] if l0 < 3 else 4
             while True:
-                if pc0 < 1:
-                    pc0 = (1, 2, 3,)[l0] if l0 < 3 else 4
-                    continue
-                else:
-                    if pc0 < 3:
-                        if pc0 < 2:
-                            return 10
-                        else:
-                            return 11
+                if pc0 < 3:
+                    if pc0 < 2:
+                        return 10
                     else:
-                        if pc0 < 4:
-                            return 12
-                        else:
-                            break
+                        return 11
+                else:
+                    if pc0 < 4:
+                        return 12
+                    else:
+                        break
             return 13
     """
     for construct in order:

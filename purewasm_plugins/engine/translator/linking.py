@@ -20,11 +20,11 @@ from purewasm_plugins.engine.translator.backtraces import TRAPPING, Backtraces
 from purewasm_plugins.engine.translator.caching import ModuleCode
 from purewasm_plugins.engine.translator.metering import LARGEST_SLICE, SlicedBudget
 from purewasm_plugins.engine.translator.namespace import namespace
-from purewasm_plugins.engine.translator.stack import height
+from purewasm_plugins.engine.translator.stack import PYTHON_STACK, height
 from purewasm_plugins.engine.translator.translation import MEMORY_END, Effort
 from purewasm_plugins.errors import OutOfMemory, Trap, TrapReason, WasmError
+from purewasm_plugins.runtime.glue import entry_glue, host_glue
 from purewasm_plugins.runtime.instance import Function, Global, Instance, discarded
-from purewasm_plugins.runtime.limits import Budget
 from purewasm_plugins.support.typed import Any, Callable, Sequence
 from purewasm_plugins.wasm.opcodes import OPCODES
 from purewasm_plugins.wasm.types import PAGE_SIZE, FuncType, GlobalType
@@ -44,11 +44,38 @@ _LIMIT = 1000
 #: another iterator.
 _NO_ROOM = OutOfMemory()
 
+#: Every fourth call back, by these bits of the number of active entries, measures the height of
+#: Python's stack when it begins, and reserves more: the frames of host functions add up.
+_LIGHT = 3
+
+#: References of one type after which a host function's glue is made for each indirect call.
+_KEPT_REFERENCES = 10_000
+
 #: Limits on the variables and operands in the frames of active functions: each takes some forty
 #: bytes with its value. Functions with more than the first number are counted, and may have the
 #: second together. With 1000 other functions, a plugin's frames take 50 MB.
 _MANY_SLOTS = 256
 _MOST_SLOTS = 1_000_000
+
+
+#: What a call out of the instance does around the glue of its signature.
+_BEFORE_CALL = """\
+if not budget.reserved:
+    budget.reserve()
+"""
+
+#: The function may have suppressed the trap of a call back, or have taken long.
+_AFTER_CALL = """\
+deadline, operation = budget.deadline, budget.operation
+if (
+    budget.pending_trap is not None
+    or budget.cancel_requested
+    or (operation is not None and operation.cancelled)
+    or (deadline is not None and monotonic() >= deadline)
+):
+    budget.check()
+    budget.check_limits()
+"""
 
 
 @functools.cache
@@ -136,7 +163,11 @@ class _Signature(dict[Function | None, Entry]):
             if self._linked.is_translated(reference.index):
                 self[reference] = callee
             return callee
-        return self._linked.foreign(reference)
+        function = self._linked.foreign(reference)
+        # What is made of a host function never changes. The host may make any number of them.
+        if reference.host is not None and len(self) < _KEPT_REFERENCES:
+            self[reference] = function
+        return function
 
 
 class _Linked:
@@ -149,8 +180,6 @@ class _Linked:
         self._translated: dict[int, Entry] = {}
         self._codes: dict[int, CodeType] = {}
         self._backtraces = Backtraces(instance, space, code)
-        #: The height of Python's stack at the last entry, by the number of active entries.
-        self._heights = [0] * Budget.NESTING
         progress = instance.budget.progress
         self._budget = instance.budget = SlicedBudget(instance.limits)
         self._budget.progress = progress
@@ -167,11 +196,11 @@ class _Linked:
         space["budget"] = self._budget.iterator
         space["spend"] = self._budget.spend
         space["grant"] = self._budget.grant
-        for index, function in enumerate(instance.functions[: module.imported_functions]):
-            space[f"f{index}"] = self.foreign(function)
-        for index in range(module.imported_functions, len(instance.functions)):
-            make = _stubs(len(instance.functions[index].type.params))
-            space[f"f{index}"] = make(self._begin_first_call, self._end_first_call, index)
+        for index, function in enumerate(instance.functions):
+            make = _stubs(len(function.type.params))
+            imported = index < module.imported_functions
+            begin = self._begin_first_import if imported else self._begin_first_call
+            space[f"f{index}"] = make(begin, self._end_first_call, index)
         if instance.memories:
             space["linear_memory"] = instance.memories[0]
             space["memory"] = instance.memories[0].raw
@@ -240,6 +269,14 @@ class _Linked:
         budget.floor += 1
         return function
 
+    def _begin_first_import(self, index: int) -> Entry:
+        """Make the glue of an imported function, and prepare the budget for the stub's frame."""
+        self._budget.reserve()
+        function = self.foreign(self.instance.functions[index])
+        self.namespace[f"f{index}"] = function
+        self._budget.floor += 1
+        return function
+
     def _end_first_call(self, result: Any) -> Any:
         """Return the result of a first call: the stub's frame is gone.
 
@@ -290,104 +327,142 @@ class _Linked:
 
     def foreign(self, function: Function) -> Entry:
         """Return what generated code calls for a function of another instance, or of the host."""
-        entry = function.entry
-        budget = self._budget
-
-        def call(*arguments: Any) -> Any:
-            budget.reserve()
-            result = entry(*arguments)
-            # It may have suppressed the trap of a call back, or have taken long.
-            deadline = budget.deadline
-            if (
-                budget.pending_trap is not None
-                or budget.cancelled
-                or (deadline is not None and monotonic() >= deadline)
-            ):
-                budget.check()
-                budget.check_limits()
-            return result
-
-        return call
+        type = function.type
+        caller = function.caller
+        own = not function.takes_caller or (caller and caller.instance is self.instance)
+        if function.host is None or not own:
+            make = entry_glue(len(type.params), _BEFORE_CALL, _AFTER_CALL)
+            return make(function.entry, None, self._budget)
+        make = host_glue(type, function.takes_caller, function.raw, _BEFORE_CALL, _AFTER_CALL)
+        return make(function.host, caller, self._budget)
 
     # Entries
 
     def entries(self) -> list[Entry]:
         """Return an entry for each function that the module defines."""
         first = self.instance.module.module.imported_functions
-        names = [f"f{index}" for index in range(first, len(self.instance.functions))]
-        return [self._entry(name) for name in names]
+        return [
+            self._entry(f"f{index}")
+            for index, function in enumerate(self.instance.functions)
+            if index >= first
+        ]
 
     def _entry(self, name: str) -> Entry:
         """Return what calls a function of the namespace from outside."""
         space = self.namespace
         budget = self._budget
+        heights, dropped = budget.heights, budget.dropped
         limits = self.instance.limits
         timeout = limits.timeout
         short = limits.fuel is not None and limits.fuel < LARGEST_SLICE
         cached = self._code.cached
-        heights = self._heights
+        metered = self._code.metered
         # A function that is not metered takes no slices, and so would never reserve stack.
-        shallow = _SHALLOW if self._code.metered else 0
-        get_limit = sys.getrecursionlimit
+        shallow = _SHALLOW if metered else 0
+        get_limit, get_frame, stack = sys.getrecursionlimit, sys._getframe, PYTHON_STACK
 
         def entry(*arguments: Any) -> Any:
-            if budget.nesting:
-                return self._nested(name, arguments)
-            try:
-                budget.nesting = 1
-                if budget.pending_trap is not None:
-                    self._recover()
-                budget.cancel_requested = False
-                heights[0] = budget.floor = bottom = height(heights[0])
-                if bottom > shallow or get_limit() < _LIMIT:
-                    budget.reserve()
-                if budget.dropped:
-                    budget.settle()
-                # What `Budget.enter` does, inline: its cost is added to every call from outside.
-                budget.checked = now = monotonic()
-                operation = budget.operation
-                if operation is not None:
-                    budget.deadline = operation.deadline
-                else:
-                    budget.deadline = None if timeout is None else now + timeout
-                budget.start = budget.given - length_hint(budget.slice)
-                if short:
-                    budget.recheck_limits()
-                return space[name](*arguments)
-            except BaseException as exception:
-                budget.slots = 0
-                if exception.__class__ is MemoryError:
-                    budget.pending_trap = _NO_ROOM
-                caught = self._rescued(exception)
-            finally:
-                budget.nesting = 0
-                if budget.held:
-                    budget.reserved = False
-                    budget.room = 0
+            nesting = budget.nesting
+            caught = None
+            if not nesting:
                 try:
-                    if cached is not None and cached.added:
-                        cached.flush()
+                    budget.nesting = 1
+                    if budget.pending_trap is not None:
+                        self._recover()
+                    budget.cancel_requested = False
+                    bottom = heights[0]
+                    try:
+                        if not bottom or get_frame(bottom - 1).f_back is not None:
+                            bottom = height(bottom)
+                    except ValueError:
+                        bottom = height(bottom)
+                    heights[0] = budget.floor = bottom
+                    budget.measured = True
+                    if bottom > shallow or get_limit() < _LIMIT:
+                        budget.reserve()
+                    if dropped:
+                        budget.settle()
+                    # What `Budget.enter` does, inline: its cost is added to every call.
+                    budget.checked = now = monotonic()
+                    operation = budget.operation
+                    if operation is not None:
+                        budget.deadline = operation.deadline
+                    else:
+                        budget.deadline = None if timeout is None else now + timeout
+                    budget.start = budget.given - length_hint(budget.slice)
+                    if short:
+                        budget.recheck_limits()
+                    result = space[name](*arguments)
+                except BaseException as exception:
+                    budget.slots = 0
+                    if exception.__class__ is MemoryError:
+                        budget.pending_trap = _NO_ROOM
+                    caught = self._rescued(exception)
                 finally:
+                    budget.nesting = 0
                     if budget.held:
-                        budget.release()
-            try:
-                raise caught from None
-            finally:
-                # The exception has this frame: they would be freed, with the instance, only by
-                # Python's next garbage collection.
-                del caught
+                        budget.reserved = False
+                        budget.room = 0
+                    try:
+                        if cached is not None and cached.added:
+                            cached.flush()
+                    finally:
+                        if budget.held:
+                            budget.release()
+            elif (
+                nesting & _LIGHT
+                and budget.reserved
+                and not stack.crowded
+                and budget.pending_trap is None
+                and metered
+            ):
+                slice, measured = budget.slice, budget.measured
+                floor, slots = budget.floor, budget.slots
+                try:
+                    budget.nesting = nesting + 1
+                    budget.measured = False
+                    budget.floor = 0
+                    result = space[name](*arguments)
+                except BaseException as exception:
+                    if exception.__class__ is MemoryError:
+                        budget.pending_trap = _NO_ROOM
+                    caught = self._rescued(exception)
+                finally:
+                    # Nothing is called here, so that no signal's handler runs in between.
+                    budget.nesting = nesting
+                    budget.measured = measured
+                    budget.floor, budget.slots = floor, slots
+                    budget.reserved = True
+                    if budget.slice is not slice:
+                        # Its size was measured for the stack of the call that is over.
+                        budget.room = 0
+                        rest = dropped
+                        rest += budget.slice
+            else:
+                result = self._nested(name, arguments)
+            if caught is not None:
+                try:
+                    raise caught from None
+                finally:
+                    # The exception has this frame: they would be freed, with the instance, only by
+                    # Python's next garbage collection.
+                    del caught
+            return result
 
+        budget.entry_code = entry.__code__
         return entry
 
     def _nested(self, name: str, arguments: tuple[Any, ...]) -> Any:
         """Call a function while another call of the same instance is active."""
-        budget, heights = self._budget, self._heights
+        budget = self._budget
+        heights = budget.heights
         slice, dropped, nesting = budget.slice, budget.dropped, budget.nesting
-        outside = nesting, budget.floor, budget.slots, budget.reserved
+        outside = nesting, budget.floor, budget.slots, budget.reserved, budget.measured
         try:
             budget.enter()
             budget.reserved = False
             heights[nesting] = budget.floor = height(heights[nesting])
+            budget.measured = True
             budget.reserve()
             return self.namespace[name](*arguments)
         except BaseException as exception:
@@ -396,7 +471,7 @@ class _Linked:
             caught = self._rescued(exception)
         finally:
             # Nothing is called here, so that no signal's handler runs in between.
-            budget.nesting, budget.floor, budget.slots, budget.reserved = outside
+            budget.nesting, budget.floor, budget.slots, budget.reserved, budget.measured = outside
             budget.room = 0
             if budget.slice is not slice:
                 # Its size was measured for the stack of the call that is over.

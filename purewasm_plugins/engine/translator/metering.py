@@ -17,10 +17,11 @@ import sys
 from itertools import chain, islice, repeat
 from operator import length_hint
 from time import monotonic
+from types import CodeType
 
-from purewasm_plugins.engine.translator.stack import DEEPEST, PYTHON_STACK
+from purewasm_plugins.engine.translator.stack import DEEPEST, PYTHON_STACK, height
 from purewasm_plugins.errors import Trap, TrapReason
-from purewasm_plugins.runtime.instance import HostException
+from purewasm_plugins.runtime.glue import HostException
 from purewasm_plugins.runtime.limits import Budget, ResourceLimits
 from purewasm_plugins.support.typed import Iterator, NoReturn
 
@@ -62,6 +63,10 @@ class SlicedBudget(Budget):
         call_depth: functions that may be active at once, in one entry.
         floor: frames on Python's stack that are no active function's: those below, and those of
             helpers in between.
+        measured: whether `floor` has those below. To count them takes longer than a short call: a
+            call back is begun without, and it is done for the first slice that the call needs.
+        heights: the height of Python's stack at the last entry, by the number of active entries.
+        entry_code: the code of the entries, to find the frame of the active one.
         slots: variables and operands that the frames of large active functions have room for.
         thread: the one that the running call belongs to.
         reserved: whether Python's stack has been made large enough for the active entry. Before
@@ -90,6 +95,9 @@ class SlicedBudget(Budget):
         #: How many functions are active, as far as was measured.
         self._active = 1
         self.floor = 0
+        self.measured = True
+        self.heights = [0] * self.NESTING
+        self.entry_code: CodeType | None = None
         self.slots = 0
         self.thread = 0
         self.reserved = False
@@ -208,6 +216,8 @@ class SlicedBudget(Budget):
         right in a loop. Else an estimate is made that is not too low: to look that far down the
         stack takes a few nanoseconds for each frame.
         """
+        if not self.measured:
+            self._measure_floor()
         self.reserve()
         depth, active = self.call_depth, self._active
         try:
@@ -222,6 +232,20 @@ class SlicedBudget(Budget):
             return depth - active + 2
         self._active = active
         return depth - active + 1
+
+    def _measure_floor(self) -> None:
+        """Count the frames below the active entry, and have stack reserved above them."""
+        frame, above = sys._getframe(), 0
+        while frame.f_code is not self.entry_code and frame.f_back is not None:
+            frame = frame.f_back
+            above += 1
+        # Three of them are this method's, its caller's, and that of what makes the slice.
+        self._active = max(above - 3 - self.floor, 1)
+        level = self.nesting - 1
+        self.heights[level] = below = height(self.heights[level], above)
+        self.floor += below
+        self.measured = True
+        self.reserved = False
 
 
 class _Between(map):  # type: ignore[type-arg]

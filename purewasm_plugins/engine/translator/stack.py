@@ -28,6 +28,10 @@ _HOST_FRAMES = 1000
 #: takes two kilobytes of the stack of C before Python 3.12; a thread has 256 kilobytes at least.
 _MOST_ENTRIES = 100
 
+#: Instances with a running call up to which only every fourth entry is counted, which takes as long
+#: as three short calls.
+_FEW_HOLDERS = 4
+
 
 class Holder(Protocol):
     """A call into an instance that reserves Python's stack.
@@ -42,9 +46,13 @@ class Holder(Protocol):
 
 
 class _PythonStack:
-    """The recursion limit, and the calls of all threads that have it raised."""
+    """The recursion limit, and the calls of all threads that have it raised.
 
-    __slots__ = ("_holders", "_lock", "_raised", "_usual")
+    Attributes:
+        crowded: whether so many calls have it raised that each entry has to be counted.
+    """
+
+    __slots__ = ("_holders", "_lock", "_raised", "_usual", "crowded")
 
     def __init__(self) -> None:
         # A signal's handler may call a plugin while its thread holds the lock.
@@ -52,6 +60,7 @@ class _PythonStack:
         self._holders: set[Holder] = set()
         self._usual = 0
         self._raised = 0
+        self.crowded = False
 
     def reserve(self, holder: Holder, height: int, calls: int) -> None:
         """Reserve stack for a call, until `release`.
@@ -81,6 +90,7 @@ class _PythonStack:
                 sys.setrecursionlimit(self._usual)
                 limit = self._raised = self._usual
             holders.add(holder)
+            self.crowded = len(holders) > _FEW_HOLDERS
             # Frames below may have been called through C, which counts before Python 3.12, too: the
             # usual limit is added for those. A function's first call takes two frames.
             needed = self._usual + height + 2 * calls + _HOST_FRAMES
@@ -95,6 +105,7 @@ class _PythonStack:
         """End the reservation of a call."""
         with self._lock:
             self._holders.discard(holder)
+            self.crowded = len(self._holders) > _FEW_HOLDERS
             if self._active() or sys.getrecursionlimit() != self._raised:
                 return
             try:
@@ -124,20 +135,24 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=PYTHON_STACK.forked)
 
 
-def height(guess: int) -> int:
-    """Return the number of frames on the stack, the caller's included.
+def height(guess: int, above: int = 0) -> int:
+    """Return the number of frames on the stack, up to and with the caller's or one below it.
 
     Args:
-        guess: what it was in the same place; if it still is, that is fast to find.
+        guess: what it was in the same place; if it is near, that is fast to find.
+        above: the number of frames, the caller's included, that lie above the last one to count.
     """
-    try:
-        if sys._getframe(guess).f_back is None:
-            return guess
-    except ValueError:
-        pass
-    frame = sys._getframe(1)
-    count = 1
+    above += 1
+    # A probe takes as long as to walk over some ten frames.
+    while guess > 0:
+        try:
+            frame = sys._getframe(guess + above - 1)
+            break
+        except ValueError:
+            guess -= 1 + guess // 8
+    else:
+        frame, guess = sys._getframe(above), 1
     while frame.f_back is not None:
         frame = frame.f_back
-        count += 1
-    return count
+        guess += 1
+    return guess
