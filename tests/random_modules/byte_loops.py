@@ -63,7 +63,7 @@ def random_byte_loops(random: Random, functions: int = 4, calls: int = 4) -> str
             bodies.append(
                 f'(func (export "c{index}{call}") (result {_RESULTS}) (call $f{index} {given}))'
             )
-    data = "".join(random.choice(("ab", "a" * 40, "b\\00", "c" * 7)) for _ in range(200))
+    data = "".join(random.choice(("ab", "a" * 40, "b\\00", "c" * 7, "dcba")) for _ in range(200))
     return f"""(module (memory (export "memory") 1 2)
   (data (i32.const 0) "{data}") (data (i32.const 65000) "{data[:500].replace(chr(92), "")}")
   {" ".join(bodies)})"""
