@@ -290,9 +290,9 @@ class _Paths:
                     condition = stack.pop()
                     if not self._is_test(condition):
                         raise _Unsupported
-                    yield from self._branch(index, path.fork(condition, True))
-                    path = path.fork(condition, False)
-                    stack = path.stack
+                    if self._stays(index):
+                        yield from self._branch(index, path.fork(condition, True))
+                    path.conditions.append((condition, False))
                 case "br":
                     yield from self._branch(index, path)
                     return
@@ -303,6 +303,11 @@ class _Paths:
                 case _:
                     _execute(instruction, path)
             index += 1
+
+    def _stays(self, index: int) -> bool:
+        """Return whether a branch stays in the loop."""
+        target, exits = self._analysis.targets[index][0]
+        return target in self._heights if exits else target is self._loop
 
     def _branch(self, index: int, path: Path) -> Iterator[Path]:
         target, exits = self._analysis.targets[index][0]
