@@ -169,6 +169,19 @@ DEFEATS = {
         (br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 1))))""",
         (0, 0, 60, 0, 0),
     ),
+    "a counter in the else of an if": (
+        """(local.set $x (i32.load8_u (local.get $p)))
+        (if (i32.ne (local.get $x) (i32.const 122))
+          (then (local.set $y (i32.const 1)))
+          (else
+            (if (local.get $n)
+              (then (local.set $z (i32.const 5)))
+              (else (local.set $z (i32.const 6))))
+            (local.set $i (i32.add (local.get $i) (i32.const 1)))))
+        (local.set $p (i32.add (local.get $p) (i32.const 1)))
+        (br_if $again (local.get $x))""",
+        (0, 0, 1, 0, 0),
+    ),
 }
 
 
