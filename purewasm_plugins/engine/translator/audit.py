@@ -202,6 +202,7 @@ class _AuditedOperands(Operands):
         checked.origin = operand.origin
         checked.zeros = operand.zeros
         checked.terms = operand.terms
+        checked.implies = operand.implies
         return checked
 
     def push(self, operand: Expression) -> None:

@@ -189,8 +189,10 @@ class Blocks:
         """Begin the first arm of an `if`; in a DISPATCH statement, branch to the `else` instead."""
         construct = opened.construct
         opened.saved = self._operands.stack[opened.height :]
+        opened.decision = decision
         if construct.region is None:
             self._lines.open(f"if {when(decision, True)}:")
+            self._locals.note_condition(decision, True)
             return
         values: list[str] = []
         label = construct.else_index
@@ -237,6 +239,8 @@ class Blocks:
         else:
             self._lines.close()
             self._lines.open("else:")
+            if opened.decision is not None:
+                self._locals.note_condition(opened.decision, False)
         del self._operands.stack[opened.height :]
         for operand in opened.saved:
             self._operands.push(operand)

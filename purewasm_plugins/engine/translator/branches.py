@@ -37,11 +37,22 @@ class Open:
         loop: the Python loop that branches to it leave or begin again, if it has one.
         indent: the levels of indentation where it was entered.
         saved: the parameters that the `else` starts with.
+        decision: the condition of an `if`.
         live: whether execution can leave the first arm of an `if` at its end.
         entered: what ends the facts about locals that are found in it; see `Locals.leave`.
     """
 
-    __slots__ = ("construct", "entered", "height", "indent", "live", "loop", "saved", "type")
+    __slots__ = (
+        "construct",
+        "decision",
+        "entered",
+        "height",
+        "indent",
+        "live",
+        "loop",
+        "saved",
+        "type",
+    )
 
     def __init__(
         self, construct: Construct, type: FuncType, height: int, loop: Loop | None, indent: int
@@ -52,6 +63,7 @@ class Open:
         self.loop = loop
         self.indent = indent
         self.saved: list[Expression] = []
+        self.decision: Expression | None = None
         self.live = False
         self.entered = 0
 
@@ -73,6 +85,7 @@ class Branches:
         self._results = writer.type.results
         self._lines = writer.lines
         self._operands = writer.operands
+        self._locals = writer.locals
 
     def return_(self) -> None:
         """Translate `return`, and the end of the body.
@@ -189,9 +202,10 @@ class Branches:
         construct = target[0]
         if construct.style is Style.NEST and construct.region is None:
             lines.open(f"if {when(decision, False)}:")
-            return
-        body = self._branch_lines(target, height, types)
-        lines.write_compound(f"if {when(decision, True)}:", body)
+        else:
+            body = self._branch_lines(target, height, types)
+            lines.write_compound(f"if {when(decision, True)}:", body)
+        self._locals.note_condition(decision, False)
 
     def branch_table(self, index: int) -> None:
         """Translate `br_table`, to a binary decision or to a tuple of values of `pc`.

@@ -37,7 +37,9 @@ __all__ = [
     "compared",
     "condition",
     "constant",
+    "implied",
     "integer_bits",
+    "local_of",
     "negated",
     "opaque",
     "quotient",
@@ -72,6 +74,10 @@ READS = 2
 CALLS = 4
 
 
+#: The least and the greatest integer that a value may be.
+Interval = tuple[int, int]
+
+
 class Expression:
     """A Python expression that evaluates to a value.
 
@@ -92,11 +98,14 @@ class Expression:
             and the right operand; see `quotient`.
         inverse: the text of its logical negation, at the precedence of a comparison, if there is
             one shorter than `not`.
+        implies: of a comparison of a local with a constant: the local, its bounds where the
+            comparison holds, and its bounds where it does not.
     """
 
     __slots__ = (
         "effects",
         "high",
+        "implies",
         "inverse",
         "low",
         "origin",
@@ -132,6 +141,7 @@ class Expression:
         self.origin: tuple[int, int] | None = None
         self.zeros = 0
         self.terms: tuple[Expression, str, Expression] | None = None
+        self.implies: tuple[int, Interval, Interval] | None = None
 
     @property
     def value(self) -> int | None:
@@ -264,7 +274,7 @@ def compared(a: Expression, operator: str, b: Expression, inverse: str) -> Expre
     """Make a comparison of integers, which is also the number 0 or 1."""
     left = a.text if a.precedence > COMPARISON else f"({a.text})"
     right = b.text if b.precedence > COMPARISON else f"({b.text})"
-    return Expression(
+    result = Expression(
         f"{left} {operator} {right}",
         COMPARISON,
         0,
@@ -274,6 +284,51 @@ def compared(a: Expression, operator: str, b: Expression, inverse: str) -> Expre
         a.size + b.size + 1,
         f"{left} {inverse} {right}",
     )
+    local = local_of(a)
+    if local is not None and b.size == 0:
+        result.implies = local, *_intervals(a, operator, b.low)
+    return result
+
+
+def implied(operand: Expression, holds: bool) -> tuple[int, Interval] | None:
+    """Return a local and the bounds that a condition implies, or None.
+
+    Args:
+        operand: the condition.
+        holds: whether it is not zero.
+    """
+    if operand.implies is not None:
+        local, positive, negative = operand.implies
+        return local, positive if holds else negative
+    variable = local_of(operand)
+    if variable is None:
+        return None
+    return variable, (1, operand.high) if holds else (0, 0)
+
+
+def local_of(operand: Expression) -> int | None:
+    """Return the local whose value an operand is, or None."""
+    if operand.size == 1 and operand.origin is not None and not operand.origin[1]:
+        return operand.origin[0]
+    return None
+
+
+def _intervals(a: Expression, operator: str, value: int) -> tuple[Interval, Interval]:
+    """Return the bounds of an operand where a comparison with a number holds, and elsewhere."""
+    below, above = (a.low, value - 1), (value + 1, a.high)
+    match operator:
+        case "<":
+            return below, (value, a.high)
+        case "<=":
+            return (a.low, value), above
+        case ">":
+            return above, (a.low, value)
+        case ">=":
+            return (value, a.high), below
+        case "==":
+            return (value, value), (a.low, a.high)
+        case _:
+            return (a.low, a.high), (value, value)
 
 
 def call(
@@ -374,9 +429,13 @@ def negated(operand: Expression, bits: int = 32) -> Expression:
         inverse = None
         if operand.precedence >= COMPARISON and operand.low >= 0 and operand.high <= 1:
             inverse = operand.text
-    return Expression(
+    result = Expression(
         text, precedence, 0, 1, operand.effects, operand.reads, operand.size + 1, inverse
     )
+    positive, negative = implied(operand, True), implied(operand, False)
+    if positive is not None and negative is not None:
+        result.implies = positive[0], negative[1], positive[1]
+    return result
 
 
 #: Around the text of what may trap, where positions are wanted: see `backtraces`.

@@ -13,6 +13,7 @@ from purewasm_plugins.engine.translator.expressions import (
     HIGHEST,
     TRAPS,
     Expression,
+    implied,
     integer_bits,
     unsigned,
 )
@@ -258,18 +259,50 @@ class Locals:
             return
         self._implied.append((index, -distance, top - distance))
 
+    def note_condition(self, decision: Expression, holds: bool) -> None:
+        """Note the bounds of a local that a condition implies, until the end of the construct.
+
+        Example::
+
+            (func (param i32) (result i32)
+              (if (result i32) (i32.ge_u (local.get 0) (i32.const 2))
+                (then (i32.sub (local.get 0) (i32.const 1)))
+                (else (i32.add (local.get 0) (i32.const 1)))))
+
+            def f0(l0):
+                for _ in budget: break
+                if l0 >= 2:
+                    s0 = l0 - 1
+                else:
+                    s0 = l0 + 1
+                return s0
+
+        Args:
+            decision: the condition, which has been evaluated.
+            holds: whether it was not zero.
+        """
+        fact = implied(decision, holds)
+        if fact is None or fact[0] in self._signed:
+            return
+        index, (low, high) = fact
+        self._learn_bounds(index, low, high)
+
     def _learn(self) -> None:
         """Take the bounds that accesses imply for known, if all of these have been evaluated."""
         for operand in self._operands.stack:
             if operand.effects & TRAPS:
                 return
         for index, low, high in self._implied:
-            known = self._known[index]
-            low, high = max(low, known.low), min(high, known.high)
-            if low <= high and (low > known.low or high < known.high):
-                self._learned.append((index, known))
-                self._narrow(index, low, high, known.zeros)
+            self._learn_bounds(index, low, high)
         self._implied.clear()
+
+    def _learn_bounds(self, index: int, low: int, high: int) -> None:
+        """Note closer bounds of a local, until the end of the construct."""
+        known = self._known[index]
+        low, high = max(low, known.low), min(high, known.high)
+        if low <= high and (low > known.low or high < known.high):
+            self._learned.append((index, known))
+            self._narrow(index, low, high, known.zeros)
 
     def enter(self) -> int:
         """Begin a construct; return what `leave` needs."""

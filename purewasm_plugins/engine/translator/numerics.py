@@ -24,6 +24,7 @@ from purewasm_plugins.engine.translator.expressions import (
     call,
     compared,
     constant,
+    local_of,
     negated,
     opaque,
     signed,
@@ -347,7 +348,13 @@ def _compare_signed(operator: str, inverse: str, bits: int) -> Binary:
         if less != outside:
             positive, negative = negative, positive
         precedence = NOT if positive.startswith("not ") else COMPARISON
-        return Expression(positive, precedence, 0, 1, a.effects, a.reads, a.size + 2, negative)
+        result = Expression(positive, precedence, 0, 1, a.effects, a.reads, a.size + 2, negative)
+        local = local_of(a)
+        if local is not None:
+            closer = (bound, top) if bound > 0 else (sign, (bound & _mask(bits)) - 1)
+            wider = a.low, a.high
+            result.implies = local, *((wider, closer) if less != outside else (closer, wider))
+        return result
 
     return build
 
