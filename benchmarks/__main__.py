@@ -19,6 +19,9 @@ def main() -> None:
     )
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables there")
+    parser.add_argument(
+        "--update", nargs="+", type=Path, default=[], metavar="FILE", help="renew the tables there"
+    )
     parser.add_argument("--svg", type=Path, metavar="FILE", help="draw the kernels there")
     options = parser.parse_args()
     if options.svg and options.only and "kernels" not in options.only:
@@ -36,6 +39,11 @@ def main() -> None:
         except (PluginError, WasmError) as error:
             print(f"{name}: {error}\n", file=sys.stderr)
             failed = True
+    if not options.only:
+        tables.append(report.all_goals(tables))
+        report.show(tables[-1])
+    for path in options.update:
+        path.write_text(report.updated(path.read_text("utf-8"), tables), encoding="utf-8")
     if options.markdown:
         options.markdown.write_text(report.markdown(tables), encoding="utf-8")
     if options.svg:

@@ -9,7 +9,7 @@ from typing import Any
 from benchmarks import peers
 from benchmarks.measure import Effort, Subject, Timings, interleaved
 from benchmarks.report import GOAL_COLUMNS, NOTHING, Goal, Table, duration, times
-from purewasm_plugins import instantiate
+from purewasm_plugins import RawFunction, instantiate
 
 COMMAND = "python -m benchmarks --only host-calls"
 MODULE = Path(__file__).parent / "calls.wasm"
@@ -69,6 +69,43 @@ def pwasm() -> Calls:
     }
 
 
+def purewasm_raw() -> Calls:
+    """Make the subjects of ours with raw host functions, and raw calls back."""
+
+    def back(x: int) -> object:
+        return next_(x)
+
+    host = {"out": RawFunction(_out), "back": RawFunction(back)}
+    exports = instantiate(MODULE.read_bytes(), {"host": host}).exports
+    next_ = exports.function("next").call_raw
+    return {
+        "call_out": exports.function("call_out"),
+        "call_back": exports.function("call_back"),
+        "next": _repeated(next_),
+    }
+
+
+def pwasm_raw() -> Calls:
+    """Make the subjects of pwasm with what its own trampolines use, which is not documented."""
+    runtime, types_ = peers.pwasm_module("pwasm.runtime"), peers.module_named("pwasm.types")
+    type_ = types_.FuncType(("i32",), ("i32",))
+
+    def back(x: int) -> Any:
+        return next_.entry(x)
+
+    host = {
+        "out": runtime.HostFunction(type_, _out, raw=True),
+        "back": runtime.HostFunction(type_, back, raw=True),
+    }
+    sandbox = peers.pwasm_sandbox(MODULE, {"host": host})
+    next_: Any = sandbox.exports["next"].func
+    return {
+        "call_out": peers.pwasm_call(sandbox, "call_out"),
+        "call_back": peers.pwasm_call(sandbox, "call_back"),
+        "next": _repeated(lambda x: next_.entry(x)),
+    }
+
+
 def wasmtime() -> Calls:
     """Make the subjects of wasmtime, without limits."""
     wasmtime = peers.module_named("wasmtime")
@@ -94,6 +131,8 @@ RIVAL = "pwasm"
 SUBJECTS: dict[str, Callable[[], Calls]] = {
     OURS: purewasm,
     RIVAL: pwasm,
+    f"{OURS}, raw": purewasm_raw,
+    f"{RIVAL}, raw": pwasm_raw,
     "wasmtime": wasmtime,
 }
 
@@ -123,6 +162,9 @@ def host_calls(effort: Effort) -> Iterator[Table]:
     goals = []
     for kind in ("call_out", "call_back"):
         measured = timings[kind]
-        ratio = measured.ratio(RIVAL, OURS) if RIVAL in measured else None
-        goals.append(Goal(f"{KINDS[kind]}, times as fast as pwasm", ratio, 1.2, at_least=True))
+        for form in ("", ", raw"):
+            rival = RIVAL + form
+            ratio = measured.ratio(rival, OURS + form) if rival in measured else None
+            what = f"{KINDS[kind]}{form}, times as fast as pwasm"
+            goals.append(Goal(what, ratio, 1.2, at_least=True))
     yield Table("Calls: goals", COMMAND, GOAL_COLUMNS, [goal.row() for goal in goals])

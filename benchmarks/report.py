@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -62,6 +63,10 @@ class Goal:
         return [self.what, measured, bound, verdict]
 
 
+#: What every command begins with, and the title of the table of all goals.
+COMMAND = "python -m benchmarks "
+ALL_GOALS = "What was aimed at"
+
 GOAL_COLUMNS = ("goal", "measured", "bound", "")
 
 
@@ -111,13 +116,46 @@ def markdown(tables: Iterable[Table]) -> str:
     """Return every table under its title, as Markdown."""
     parts = []
     for table in tables:
-        lines = [f"**{table.title}** (`{table.command}`)", ""]
-        lines.append("| " + " | ".join(table.columns) + " |")
-        lines.append("|---|" + "---:|" * (len(table.columns) - 1))
-        lines += ["| " + " | ".join(row) + " |" for row in table.rows]
+        lines = [f"**{table.title}** (`{table.command}`)", "", *_markdown_grid(table)]
         lines += ["", *(f"{note}  " for note in table.notes)] if table.notes else []
         parts.append("\n".join(lines))
     return "\n\n".join(parts) + "\n"
+
+
+def all_goals(tables: Iterable[Table]) -> Table:
+    """Return one table of all goals, with the end of the command that measures each."""
+    rows = [
+        [*row, f"`{table.command.removeprefix(COMMAND)}`"]
+        for table in tables
+        if table.columns == GOAL_COLUMNS
+        for row in table.rows
+    ]
+    return Table(ALL_GOALS, COMMAND.strip(), [*GOAL_COLUMNS, "command"], rows)
+
+
+def updated(document: str, tables: Iterable[Table]) -> str:
+    """Replace the tables of a document that were measured.
+
+    A table lies between `<!-- benchmarks: TITLE -->` and `<!-- end -->`.
+    """
+    by_title = {table.title: table for table in tables}
+
+    def replaced(match: re.Match[str]) -> str:
+        table = by_title.get(match[2])
+        if table is None:
+            return match[0]
+        return f"{match[1]}\n" + "\n".join(_markdown_grid(table)) + "\n\n<!-- end -->"
+
+    pattern = r"(<!-- benchmarks: (.*?) -->\n).*?<!-- end -->"
+    return re.sub(pattern, replaced, document, flags=re.DOTALL)
+
+
+def _markdown_grid(table: Table) -> list[str]:
+    return [
+        "| " + " | ".join(table.columns) + " |",
+        "|---|" + "---:|" * (len(table.columns) - 1),
+        *("| " + " | ".join(row) + " |" for row in table.rows),
+    ]
 
 
 def _show_with_rich(table: Table) -> None:

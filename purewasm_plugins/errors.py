@@ -42,8 +42,7 @@ attributes keep them unchanged.
 
 from __future__ import annotations
 
-import enum
-
+from purewasm_plugins.support.light import Enum
 from purewasm_plugins.support.records import Record
 
 __all__ = [
@@ -304,7 +303,7 @@ class ExportKindError(WasmError, TypeError):
         )
 
 
-class TrapReason(enum.Enum):
+class TrapReason(Enum):
     """The reason of a trap, in the wording of the specification's test suite where it has one."""
 
     UNREACHABLE = "unreachable"

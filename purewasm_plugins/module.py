@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import stat
-from functools import cached_property
 
 from purewasm_plugins.cache.protocol import CodeCache
 from purewasm_plugins.engine import Engine, instantiate
@@ -17,6 +16,7 @@ from purewasm_plugins.errors import OutOfMemory, PluginFileError
 from purewasm_plugins.runtime.imports import Imports
 from purewasm_plugins.runtime.instance import Instance
 from purewasm_plugins.runtime.limits import ResourceLimits
+from purewasm_plugins.support.light import cached_property
 from purewasm_plugins.support.records import Record
 from purewasm_plugins.support.typed import Mapping
 from purewasm_plugins.wasm import ValidModule, decode, load

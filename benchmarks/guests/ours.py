@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from purewasm_plugins import Function, Global, Memory, Module, ResourceLimits, Table
+from purewasm_plugins import Function, Global, Memory, Module, RawFunction, ResourceLimits, Table
 
 WASI = "wasi_snapshot_preview1"
 NOT_SUPPORTED = 52
@@ -65,7 +65,7 @@ class MicroPython(_Guest):
     def __init__(self, module: Module, limits: ResourceLimits | None = None) -> None:
         super().__init__()
         self._depth = 0
-        env: dict[str, Callable[..., Any]] = {
+        env: dict[str, object] = {
             "host_write": self._host_write,
             "host_call": lambda *_: 0,
             "host_take": lambda *_: None,
@@ -88,14 +88,15 @@ class MicroPython(_Guest):
     def _throw(self) -> None:
         raise LongJump
 
-    def _trampoline(self, result: int | None) -> Callable[..., Any]:
+    def _trampoline(self, result: int | None) -> RawFunction:
+        @RawFunction
         def invoke(index: int, *arguments: Any) -> Any:
             stack = self._stack_pointer.value
             self._depth += 1
             try:
                 if self._depth > MAX_DEPTH:
                     self._too_deep()
-                return self._table.get(index)(*arguments)
+                return self._table.get(index).call_raw(*arguments)
             except LongJump:
                 self._stack_pointer.value = stack
                 self._set_threw(1, 0)

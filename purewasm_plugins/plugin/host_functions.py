@@ -7,7 +7,6 @@ string, and a result lies in memory that the plugin's own allocator gives.
 from __future__ import annotations
 
 import sys
-from functools import update_wrapper
 from types import NoneType
 
 from purewasm_plugins.errors import InvalidString, StringError
@@ -49,6 +48,9 @@ class HostFunction(Function, Generic[_Parameters, _Result]):
 
     def __init__(self, function: Callable[_Parameters, _Result]) -> None:
         """Make an import of a function; see `host_function`."""
+        # Imported here, as most programs have no host functions.
+        from functools import update_wrapper
+
         type = _type(function)
         name = getattr(function, "__name__", "")
         super().__init__(type, _Call(function, name, bool(type.results)), name=name)

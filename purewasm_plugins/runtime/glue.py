@@ -22,11 +22,11 @@ Generated functions hold the result of a comparison as a bool: `+` makes it an i
 
 from __future__ import annotations
 
-from functools import lru_cache
 from time import monotonic
 
 from purewasm_plugins.errors import Trap
 from purewasm_plugins.runtime.values import TO_RAW
+from purewasm_plugins.support.light import lru_cache
 from purewasm_plugins.support.typed import Any, Callable, Sequence
 from purewasm_plugins.wasm.types import FuncType, ValType
 

@@ -7,7 +7,6 @@ An engine adds only the code of the functions that a module defines.
 
 from __future__ import annotations
 
-from functools import partial
 from types import FunctionType, MethodType
 
 from purewasm_plugins.errors import (
@@ -393,7 +392,7 @@ class Instance:
         for function in self.functions:
             # An imported function that takes a `Caller` is a copy for this instance.
             if function.instance is self or function.takes_caller:
-                function.instance = None
+                function.instance = function.caller = None
                 function.entry = discarded
         unlink, self.unlink = self.unlink, None
         if unlink is not None:
@@ -477,6 +476,8 @@ def python_function(host: Callable[..., Any]) -> tuple[FunctionType, int] | None
         The function, and how many of its first parameters the callable gives it: `self`, and those
         of a `partial`. None for a class, and for a callable that is not written in Python.
     """
+    from functools import partial
+
     function: Any = host
     bound = 0
     while not isinstance(function, FunctionType):

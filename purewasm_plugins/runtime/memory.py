@@ -7,8 +7,6 @@ behind those of the module.
 
 from __future__ import annotations
 
-import enum
-
 from purewasm_plugins.errors import (
     InvalidString,
     MemoryInUse,
@@ -25,6 +23,7 @@ from purewasm_plugins.runtime.values import (
     f64_to_bits,
     to_raw,
 )
+from purewasm_plugins.support.light import Enum
 from purewasm_plugins.wasm.types import PAGE_SIZE, MemoryType, ValType
 
 #: Pages in the largest memory that 32-bit addresses reach.
@@ -38,7 +37,7 @@ NO_ROOM = (MemoryError, OverflowError)
 STRING_LIMIT = 16 * 1024 * 1024
 
 
-class GrowRefusal(enum.Enum):
+class GrowRefusal(Enum):
     """The reason of a refused `memory.grow` that the module's maximum would have allowed."""
 
     #: `ResourceLimits.memory_pages`, or the room that the machine has.

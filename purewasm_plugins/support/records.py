@@ -8,9 +8,13 @@ All records share their methods. They can be pickled, and `replace`, `fields` an
 
 from __future__ import annotations
 
-from operator import attrgetter
+from _operator import attrgetter
 
-from purewasm_plugins.support.typed import Any, ClassVar, NoReturn, dataclass_transform
+from purewasm_plugins.support.typed import TYPE_CHECKING, Any, NoReturn, dataclass_transform
+
+if TYPE_CHECKING:
+    # Pyright knows it by the import of `typing` alone.
+    from typing import ClassVar
 
 __all__ = ["Record"]
 
@@ -86,8 +90,9 @@ class Record(metaclass=_RecordType):
     """
 
     __slots__ = ()
-    #: Type checkers then treat a record as a dataclass.
-    __dataclass_fields__: ClassVar[dict[str, Any]]
+    if TYPE_CHECKING:
+        #: Type checkers then treat a record as a dataclass.
+        __dataclass_fields__: ClassVar[dict[str, Any]]
 
     def __init__(self, *values: Any, **named: Any) -> None:
         cls = type(self)

@@ -7,19 +7,18 @@ of `typing`, and Python sees stand-ins, which `typing.get_type_hints` can evalua
 
 from __future__ import annotations
 
-from _collections_abc import Callable, Iterable, Iterator, Mapping, Sequence
+from _collections_abc import Callable, Iterable, Iterator, Mapping, MutableSequence, Sequence
 from abc import ABCMeta
 
 __all__ = [
     "TYPE_CHECKING",
     "Any",
     "Callable",
-    "ClassVar",
     "Generic",
     "Iterable",
     "Iterator",
     "Mapping",
-    "NamedTuple",
+    "MutableSequence",
     "NoReturn",
     "ParamSpec",
     "Protocol",
@@ -35,9 +34,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import (
         Any,
-        ClassVar,
         Generic,
-        NamedTuple,
         NoReturn,
         ParamSpec,
         Protocol,
@@ -52,12 +49,6 @@ else:
 
     class NoReturn:
         """No result, as `typing.NoReturn`."""
-
-    class ClassVar:
-        """An attribute of a class, as `typing.ClassVar`."""
-
-        def __class_getitem__(cls, type):
-            return type
 
     class Generic:
         """The base of generic classes, as `typing.Generic`."""
@@ -101,23 +92,3 @@ else:
     def dataclass_transform(**_):
         """Return a decorator that does nothing."""
         return lambda cls: cls
-
-    class _TupleType(type):
-        """The metaclass that makes a named tuple of a class body."""
-
-        def __new__(cls, name, bases, namespace):
-            if not bases:
-                return type.__new__(cls, name, bases, namespace)
-            from collections import namedtuple
-
-            fields = namespace.pop("__annotations__")
-            defaults = [namespace.pop(field) for field in fields if field in namespace]
-            base = namedtuple(name, fields, defaults=defaults, module=namespace["__module__"])
-            base.__annotations__ = fields
-            for attribute, value in namespace.items():
-                if attribute not in ("__module__", "__qualname__"):
-                    setattr(base, attribute, value)
-            return base
-
-    class NamedTuple(metaclass=_TupleType):
-        """The base of named tuples, as `typing.NamedTuple`."""

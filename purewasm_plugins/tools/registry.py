@@ -5,11 +5,11 @@ It does not depend on WebAssembly. A tool's JSON Schema validates arguments befo
 
 from __future__ import annotations
 
-import enum
 import sys
 import time
 
 from purewasm_plugins.errors import DuplicateToolError, InvalidArgumentsError, ToolNotFoundError
+from purewasm_plugins.support.light import Enum
 from purewasm_plugins.support.records import Record
 from purewasm_plugins.support.typed import (
     Any,
@@ -22,7 +22,7 @@ from purewasm_plugins.support.typed import (
 )
 
 
-class ToolCategory(enum.Enum):
+class ToolCategory(Enum):
     """The kind of thing that a tool touches, for an agent's policy."""
 
     GENERAL = "general"

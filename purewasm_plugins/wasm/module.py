@@ -6,10 +6,8 @@ position in one of them is the byte offset that errors and backtraces report.
 
 from __future__ import annotations
 
-from functools import cached_property
-
+from purewasm_plugins.support.light import NamedTuple, cached_property
 from purewasm_plugins.support.records import Record
-from purewasm_plugins.support.typed import NamedTuple
 from purewasm_plugins.wasm.types import (
     ExternKind,
     ExternType,

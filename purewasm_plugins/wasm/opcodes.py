@@ -6,15 +6,13 @@ facts in it.
 
 from __future__ import annotations
 
-import enum
-
+from purewasm_plugins.support.light import Enum
 from purewasm_plugins.wasm.types import ValType
 
 __all__ = ["BY_CODE", "BY_MNEMONIC", "OPCODES", "Immediates", "Opcode"]
 
 
-@enum.unique
-class Immediates(enum.Enum):
+class Immediates(Enum):
     """The immediates that follow an opcode; the values say to which tuple they are decoded.
 
     Indices, alignments and lanes are ints that the decoder does not check.

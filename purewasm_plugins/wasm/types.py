@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import enum
-
+from purewasm_plugins.support.light import IntEnum
 from purewasm_plugins.support.records import Record
 
 #: The bytes of a page of linear memory (section 4.2.8).
 PAGE_SIZE = 65536
 
 
-class ValType(enum.IntEnum):
+class ValType(IntEnum):
     """A value type. The numbers are the binary codes of section 5.3.1; `str()` is the text form."""
 
     I32 = 0x7F
@@ -30,7 +29,7 @@ class ValType(enum.IntEnum):
         return self in (ValType.FUNCREF, ValType.EXTERNREF)
 
 
-class ExternKind(enum.IntEnum):
+class ExternKind(IntEnum):
     """The kind of an import or export. The numbers are the binary codes of section 5.5.5."""
 
     FUNCTION = 0

@@ -5,7 +5,16 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.measure import Effort, Timings, interleaved
-from benchmarks.report import Goal, Table, duration, markdown, plain
+from benchmarks.report import (
+    GOAL_COLUMNS,
+    Goal,
+    Table,
+    all_goals,
+    duration,
+    markdown,
+    plain,
+    updated,
+)
 
 
 class Clock:
@@ -73,3 +82,26 @@ def test_a_table_says_what_gives_it() -> None:
         *("**Title** (`python -m benchmarks --only x`)", "", "| a | b |", "|---|---:|"),
         *("| one | 2 |", "", "Note.  "),
     ]
+
+
+def test_a_document_gets_the_tables_that_were_measured() -> None:
+    document = (
+        "Before.\n<!-- benchmarks: Speed -->\nold\n<!-- end -->\nBetween.\n"
+        "<!-- benchmarks: Size -->\nkept\n<!-- end -->\nAfter.\n"
+    )
+    table = Table("Speed", "python -m benchmarks --only x", ["a", "b"], [["one", "2"]], ["Note."])
+    assert updated(document, [table]).splitlines() == [
+        *("Before.", "<!-- benchmarks: Speed -->", "", "| a | b |", "|---|---:|", "| one | 2 |"),
+        *("", "<!-- end -->", "Between.", "<!-- benchmarks: Size -->", "kept", "<!-- end -->"),
+        "After.",
+    ]
+
+
+def test_all_goals_have_their_commands() -> None:
+    goals = [Goal("speed", 2.0, 1.0, at_least=True), Goal("time", None, 1.0)]
+    command = "python -m benchmarks --only x"
+    tables = [
+        Table("Speed", command, ["a", "b"], [["one", "2"]]),
+        Table("Goals", command, GOAL_COLUMNS, [goal.row() for goal in goals]),
+    ]
+    assert all_goals(tables).rows == [[*goal.row(), "`--only x`"] for goal in goals]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import pickle
 import typing
 from abc import ABC
 from collections.abc import Iterator
@@ -13,9 +12,7 @@ import pytest
 
 import purewasm_plugins
 from purewasm_plugins import CancellableTool, ToolDefinition, ToolImpl
-from purewasm_plugins.support.typed import NamedTuple, Protocol
-from purewasm_plugins.wasm import Span
-from purewasm_plugins.wasm.binary.instructions import Instruction
+from purewasm_plugins.support.typed import Protocol
 
 DEFINITION = ToolDefinition("echo", "Echoes", {"type": "object"})
 
@@ -85,29 +82,6 @@ def test_what_is_a_tool(tool: object, is_tool: bool, is_cancellable: bool) -> No
     assert isinstance(tool, CancellableTool) is is_cancellable
     assert not isinstance(tool, Inheriting) or is_tool
     assert not isinstance(Tool(), Inheriting)
-
-
-def test_named_tuples() -> None:
-    span = Span(1, 3)
-    start, end = span
-    assert (start, end, span.start, span.end) == (1, 3, 1, 3)
-    assert Span._fields == ("start", "end")
-    assert repr(span) == "Span(start=1, end=3)"
-    assert pickle.loads(pickle.dumps(span)) == span
-    assert type(pickle.loads(pickle.dumps(span))) is Span
-    assert Instruction.__doc__ is not None
-    assert Instruction.__doc__.startswith("An instruction")
-    assert Instruction.__match_args__ == ("offset", "opcode", "immediates")
-
-    class WithDefault(NamedTuple):
-        first: int
-        second: str = "b"
-
-        def both(self) -> str:
-            return f"{self.first}{self.second}"
-
-    assert WithDefault(1).both() == "1b"
-    assert WithDefault(1)._replace(second="c") == (1, "c")
 
 
 def test_a_protocol_of_a_user() -> None:

@@ -224,25 +224,21 @@ class Branches:
 
             def f0(l0):
                 for _ in budget: break
-                pc0 = 0
+                pc0 = (1, 2, 3, 4, 1,)[l0] if l0 < 5 else 1
                 while True:
-                    if pc0 < 1:
-                        pc0 = (1, 2, 3, 4, 1,)[l0] if l0 < 5 else 1
-                        continue
-                    else:
-                        if pc0 < 3:
-                            if pc0 < 2:
-                                pc0 = 2
-                                continue
-                            else:
-                                l0 = 1
-                                pc0 = 3
-                                continue
+                    if pc0 < 3:
+                        if pc0 < 2:
+                            pc0 = 2
+                            continue
                         else:
-                            if pc0 < 4:
-                                break
-                            else:
-                                break
+                            l0 = 1
+                            pc0 = 3
+                            continue
+                    else:
+                        if pc0 < 4:
+                            break
+                        else:
+                            break
                 return
         """
         operands = self._operands

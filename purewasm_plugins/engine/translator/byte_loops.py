@@ -9,11 +9,11 @@ iterations at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-
 from purewasm_plugins.engine.translator.control import Analysis, Construct
 from purewasm_plugins.engine.translator.numerics import NUMERIC
+from purewasm_plugins.support.light import NamedTuple
 from purewasm_plugins.support.records import Record
+from purewasm_plugins.support.typed import Iterator, Sequence
 from purewasm_plugins.wasm.binary.instructions import Instruction
 from purewasm_plugins.wasm.opcodes import Immediates
 from purewasm_plugins.wasm.types import ValType
@@ -31,10 +31,10 @@ class _Unsupported(Exception):
     """An iteration does what cannot be done for many at once."""
 
 
-# Values
+# Values. Tuples: records take ten times as long to make, and there are many for each loop.
 
 
-class Linear(Record):
+class Linear(NamedTuple):
     """A constant plus multiples of locals, modulo 2 ** `bits`.
 
     Attributes:
@@ -56,10 +56,12 @@ class Linear(Record):
 
     def narrow(self) -> Linear:
         """Return the low 32 bits."""
+        if self.bits == 32:
+            return self
         return _linear(32, self.constant, dict(self.terms))
 
 
-class Load(Record):
+class Load(NamedTuple):
     """A value that is loaded from memory.
 
     Attributes:
@@ -75,7 +77,7 @@ class Load(Record):
     offset: int
 
 
-class Operation(Record):
+class Operation(NamedTuple):
     """Any other value: the result of an instruction that does not trap."""
 
     mnemonic: str
@@ -87,25 +89,23 @@ Value = Linear | Load | Operation
 
 def _linear(bits: int, constant: int, factors: dict[int, int]) -> Linear:
     half = 1 << bits - 1
+    if not factors:
+        return Linear(bits, (constant + half) % (2 * half) - half)
     wrapped = {local: (f + half) % (2 * half) - half for local, f in factors.items()}
     terms = tuple(sorted((local, factor) for local, factor in wrapped.items() if factor))
     return Linear(bits, (constant + half) % (2 * half) - half, terms)
 
 
-def _locals_of(value: Value) -> Iterator[int]:
-    """Yield the locals that a value depends on."""
-    match value:
-        case Linear():
-            for local, _ in value.terms:
-                yield local
-        case Load():
-            yield from _locals_of(value.address)
-        case Operation():
-            for operand in value.operands:
-                yield from _locals_of(operand)
+def _depends(value: Value, locals: set[int]) -> bool:
+    """Return whether a value depends on one of some locals."""
+    if isinstance(value, Linear):
+        return any(local in locals for local, _ in value.terms)
+    if isinstance(value, Load):
+        return _depends(value.address, locals)
+    return any(_depends(operand, locals) for operand in value.operands)
 
 
-class _Store(Record):
+class _Store(NamedTuple):
     """A store: the bytes that it writes, where, and how many loads came before it."""
 
     size: int
@@ -309,9 +309,9 @@ class _Paths:
                     )
                 case "br_if":
                     condition = stack.pop()
-                    yield from self._branch(index, path.fork(condition, True))
-                    path = path.fork(condition, False)
-                    stack = path.stack
+                    if self._stays(index):
+                        yield from self._branch(index, path.fork(condition, True))
+                    path.conditions.append((condition, False))
                 case "br":
                     yield from self._branch(index, path)
                     return
@@ -322,6 +322,11 @@ class _Paths:
                 case _:
                     _execute(instruction, path)
             index += 1
+
+    def _stays(self, index: int) -> bool:
+        """Return whether a branch stays in the loop."""
+        target, exits = self._analysis.targets[index][0]
+        return target in self._heights if exits else target is self._loop
 
     def _branch(self, index: int, path: _Path) -> Iterator[_Path]:
         target, exits = self._analysis.targets[index][0]
@@ -340,8 +345,6 @@ def _execute(instruction: Instruction, path: _Path) -> None:
     """
     stack = path.stack
     mnemonic = instruction.opcode.mnemonic
-    shape, _, operation = mnemonic.partition(".")
-    bits = 64 if shape == "i64" else 32
     match mnemonic:
         case "local.get":
             local = instruction.immediates[0]
@@ -354,7 +357,7 @@ def _execute(instruction: Instruction, path: _Path) -> None:
                 stack.pop()
             return
         case "i32.const" | "i64.const":
-            stack.append(_linear(bits, instruction.immediates[0], {}))
+            stack.append(Linear(int(mnemonic[1:3]), instruction.immediates[0]))
             return
         case "drop":
             stack.pop()
@@ -374,20 +377,20 @@ def _execute(instruction: Instruction, path: _Path) -> None:
         raise _Unsupported
     operands = tuple(stack[-row.operands :])
     del stack[-row.operands :]
+    shape, _, operation = mnemonic.partition(".")
     stack.append(_arithmetic(shape, operation, operands) or Operation(mnemonic, operands))
 
 
 def _arithmetic(shape: str, operation: str, operands: tuple[Value, ...]) -> Linear | None:
     """Return the result of arithmetic on linear operands, if it is linear."""
-    if shape not in ("i32", "i64") or not all(isinstance(o, Linear) for o in operands):
+    first, second = operands[0], operands[-1]
+    if operation not in _LINEAR or not (isinstance(first, Linear) and isinstance(second, Linear)):
         return None
-    bits = 64 if shape == "i64" else 32
-    first, *rest = (operand for operand in operands if isinstance(operand, Linear))
     if operation == "wrap_i64":
         return first.narrow()
-    if len(rest) != 1:
+    if shape not in ("i32", "i64"):
         return None
-    (second,) = rest
+    bits = 64 if shape == "i64" else 32
     if bits == 32:
         first, second = first.narrow(), second.narrow()
     zero = Linear(bits, 0)
@@ -404,6 +407,8 @@ def _arithmetic(shape: str, operation: str, operands: tuple[Value, ...]) -> Line
             return zero.plus(first, 1 << second.constant % bits)
     return None
 
+
+_LINEAR = {"add", "sub", "mul", "shl", "wrap_i64"}
 
 _FLOATS_AND_VECTORS = ("f32", "f64", "v128")
 
@@ -501,12 +506,14 @@ def _recognised(path: _Path) -> ByteLoop | None:
 
 def _independent(path: _Path, growth: _Growth) -> bool:
     """Return whether an iteration reads nothing that another one has set, but for its steps."""
+    if not growth.others:
+        return True
     values: list[Value] = [condition for condition, _ in path.conditions]
     values += path.loads
     for store in path.stores:
         values += (store.address, store.value)
     values += path.locals.values()
-    return all(local not in growth.others for value in values for local in _locals_of(value))
+    return not any(_depends(value, growth.others) for value in values)
 
 
 _OPPOSITE = {

@@ -7,7 +7,7 @@ work of one call is bounded.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from purewasm_plugins.support.typed import Callable
 
 __all__ = ["FUNCTIONS", "WINDOW"]
 

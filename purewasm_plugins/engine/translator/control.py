@@ -18,9 +18,9 @@ innermost block. What nests less than that is written as above.
 
 from __future__ import annotations
 
-import enum
 from bisect import bisect_left
 
+from purewasm_plugins.support.light import Enum
 from purewasm_plugins.support.records import Record
 from purewasm_plugins.support.typed import Any, Callable, Iterable, Iterator
 from purewasm_plugins.wasm.binary.instructions import Instruction
@@ -45,7 +45,7 @@ _DISPATCH_FROM = 3
 _HEIGHT = 10
 
 
-class Style(enum.Enum):
+class Style(Enum):
     """The ways to write a construct.
 
     In turn an INLINE loop, a NEST, a ONCE inside an IF, and a LOOP.
@@ -86,12 +86,12 @@ class Style(enum.Enum):
     For DISPATCH, see `Dispatch`.
     """
 
-    INLINE = enum.auto()
-    NEST = enum.auto()
-    ONCE = enum.auto()
-    LOOP = enum.auto()
-    IF = enum.auto()
-    DISPATCH = enum.auto()
+    INLINE = "inline"
+    NEST = "nest"
+    ONCE = "once"
+    LOOP = "loop"
+    IF = "if"
+    DISPATCH = "dispatch"
 
 
 #: Where a branch leads: a construct, and whether it is left (True) or begun again.
@@ -462,22 +462,18 @@ def _find_switches(order: list[Construct]) -> None:
 
         def f0(l0):
             for _ in budget: break
-            pc0 = 0
+            pc0 = (1, 2, 3,)[l0] if l0 < 3 else 4
             while True:
-                if pc0 < 1:
-                    pc0 = (1, 2, 3,)[l0] if l0 < 3 else 4
-                    continue
-                else:
-                    if pc0 < 3:
-                        if pc0 < 2:
-                            return 10
-                        else:
-                            return 11
+                if pc0 < 3:
+                    if pc0 < 2:
+                        return 10
                     else:
-                        if pc0 < 4:
-                            return 12
-                        else:
-                            break
+                        return 11
+                else:
+                    if pc0 < 4:
+                        return 12
+                    else:
+                        break
             return 13
     """
     for construct in order:

@@ -41,14 +41,12 @@ class Dispatch:
                     if l0 == 7:
                         break
                     pc0 = 2
-                    continue
+                if pc0 < 2:
+                    l0 = 2
+                    break
                 else:
-                    if pc0 < 2:
-                        l0 = 2
-                        break
-                    else:
-                        l0 = 3
-                        break
+                    l0 = 3
+                    break
             return l0
 
     Attributes:
@@ -69,8 +67,12 @@ class Dispatch:
         self.variable = f"pc{number}"
         self._lines = lines
         self._loops = loops
+        #: The index of the line that selects the first part.
+        self._selection = len(lines.written)
         lines.write(f"{self.variable} = 0")
         self.loop = loops.begin("while True:")
+        #: How many branches of the first part concern the loop.
+        self._first_branches = 0
         #: The index of each part's first line.
         self._starts = [len(lines.written)]
 
@@ -100,6 +102,8 @@ class Dispatch:
         lines = self._lines
         if lines.live:
             lines.write_all(self.go_to(label))
+        if len(self._starts) == 1:
+            self._first_branches = self.loop.branches
         self._starts.append(len(lines.written))
         lines.live = True
 
@@ -117,8 +121,29 @@ class Dispatch:
         starts = [start - first for start in self._starts]
         code = lines.cut(first)
         parts = [code[start:end] for start, end in zip(starts, [*starts[1:], None], strict=True)]
-        self._decide(parts, 0, len(parts), 0)
+        last = parts[0][-1] if parts[0] else None
+        if last is not None and last.text == "continue" and last.indent == lines.indent:
+            self._continue_below(parts[0])
+            self._decide(parts, 1, len(parts), 0)
+        else:
+            self._decide(parts, 0, len(parts), 0)
         self._loops.end(self.loop)
+
+    def _continue_below(self, part: list[Line]) -> None:
+        """Write the first part, which nothing branches to, before the decision over the others.
+
+        If it branches only at its end, it stands before the loop.
+        """
+        lines = self._lines
+        part.pop()
+        if self._first_branches == 1:
+            for line in part:
+                line.indent -= 1
+            lines.written[self._selection : self._selection + 1] = part
+            return
+        lines.open(f"if {self.variable} < 1:")
+        lines.put_back(part, 1)
+        lines.close()
 
     def _decide(self, parts: list[list[Line]], low: int, high: int, depth: int) -> None:
         """Write the binary decision over the parts from number `low` up to `high`."""

@@ -7,10 +7,9 @@ begins the call's budget, and turns exceptions of generated code into traps.
 
 from __future__ import annotations
 
-import functools
 import gc
 import sys
-from operator import length_hint
+from _operator import length_hint
 from time import monotonic
 from types import CodeType, FunctionType
 
@@ -19,12 +18,13 @@ from purewasm_plugins.engine.translator import byte_operations
 from purewasm_plugins.engine.translator.backtraces import TRAPPING, Backtraces
 from purewasm_plugins.engine.translator.caching import ModuleCode
 from purewasm_plugins.engine.translator.metering import LARGEST_SLICE, SlicedBudget
-from purewasm_plugins.engine.translator.namespace import namespace
+from purewasm_plugins.engine.translator.namespace import array_of_f32, namespace
 from purewasm_plugins.engine.translator.stack import PYTHON_STACK, call_on_one_piece, height
 from purewasm_plugins.engine.translator.translation import MEMORY_END, Effort
 from purewasm_plugins.errors import OutOfMemory, Trap, TrapReason, WasmError
 from purewasm_plugins.runtime.glue import entry_glue, host_glue
 from purewasm_plugins.runtime.instance import Function, Global, Instance, discarded
+from purewasm_plugins.support.light import cache, once
 from purewasm_plugins.support.typed import Any, Callable, Sequence
 from purewasm_plugins.wasm.opcodes import OPCODES
 from purewasm_plugins.wasm.types import PAGE_SIZE, FuncType, GlobalType
@@ -82,14 +82,14 @@ if (
 """
 
 
-@functools.cache
+@once
 def _vector_names() -> dict[str, str]:
     """Return the names of the functions of vector instructions, each with its mnemonic."""
     mnemonics = [opcode.mnemonic for opcode in OPCODES if opcode.code >> 8 == 0xFD]
     return {mnemonic.replace(".", "_"): mnemonic for mnemonic in mnemonics}
 
 
-@functools.cache
+@cache
 def _stubs(params: int) -> Callable[..., Entry]:
     """Return what makes the stub of a function with a number of parameters.
 
@@ -188,9 +188,10 @@ class _Linked:
         self._budget = instance.budget = SlicedBudget(instance.limits)
         self._budget.progress = progress
         instance.unlink = self._unlink
+        budget = self._budget
         self._effort = Effort(
             instance.limits.translated_characters,
-            functools.partial(self._budget.check_limits, 0),
+            lambda seconds: budget.check_limits(0, seconds),
         )
         self._fill()
 
@@ -296,7 +297,9 @@ class _Linked:
         for name in code.co_names:
             if name in space:
                 continue
-            if name in byte_operations.FUNCTIONS:
+            if name == "rounded":
+                space[name] = array_of_f32()
+            elif name in byte_operations.FUNCTIONS:
                 space[name] = byte_operations.FUNCTIONS[name]
             elif name in _vector_names():
                 # Imported here: it takes milliseconds, and few plugins use vectors.

@@ -13,6 +13,10 @@ __all__ = ["Loop", "Loops"]
 #: The most loops that are open at once: CPython allows 20 blocks.
 MOST_LOOPS = 18
 
+#: So many tests of `br` after a loop stand in an `if`, but for the first one: where no branch has
+#: passed through it, one test is made in place of all.
+_GUARDED_TESTS = 4
+
 
 class Loop:
     """A Python loop that is open.
@@ -20,15 +24,19 @@ class Loop:
     Attributes:
         reserved: a line before it, for the `br = 0` that the tests after it may need.
         indent: levels of indentation of its header.
+        branches: how many branches leave it or begin it again.
         passing: branches that leave it for an outer loop: number -> (loop, action).
+        uses: how many branches leave it so, by number.
     """
 
-    __slots__ = ("indent", "passing", "reserved")
+    __slots__ = ("branches", "indent", "passing", "reserved", "uses")
 
     def __init__(self, reserved: Line) -> None:
         self.reserved = reserved
         self.indent = reserved.indent
+        self.branches = 0
         self.passing: dict[int, tuple[Loop, str]] = {}
+        self.uses: dict[int, int] = {}
 
 
 class Loops:
@@ -80,13 +88,16 @@ class Loops:
                     break
                 return
         """
+        loop.branches += 1
         if self._open[-1] is loop:
             return [action]
         number = self._numbers.setdefault((loop, action), len(self._numbers) + 1)
         for passed in reversed(self._open):
             if passed is loop:
                 break
+            passed.branches += 1
             passed.passing[number] = (loop, action)
+            passed.uses[number] = passed.uses.get(number, 0) + 1
         return [f"br = {number}", "break"]
 
     def end(self, loop: Loop) -> None:
@@ -97,7 +108,15 @@ class Loops:
         if not loop.passing:
             return
         loop.reserved.text = "br = 0"
-        for number, (target, action) in sorted(loop.passing.items()):
+        # In the order of their uses: after the loop around an interpreter's instructions, most
+        # branches begin it again.
+        numbers = sorted(loop.passing, key=lambda number: (-loop.uses[number], number))
+        for position, number in enumerate(numbers):
+            if position == 1 and len(numbers) >= _GUARDED_TESTS:
+                lines.open("if br:")
+            target, action = loop.passing[number]
             lines.write_compound(
                 f"if br == {number}:", [action if self._open[-1] is target else "break"]
             )
+        if len(numbers) >= _GUARDED_TESTS:
+            lines.close()

@@ -7,8 +7,6 @@ from the end: it is an unsigned int plus an offset.
 
 from __future__ import annotations
 
-import functools
-
 from purewasm_plugins.engine.translator.expressions import (
     ADD,
     ATOM,
@@ -24,6 +22,7 @@ from purewasm_plugins.engine.translator.expressions import (
     unsigned,
 )
 from purewasm_plugins.engine.translator.writer import Writer
+from purewasm_plugins.support.light import once
 from purewasm_plugins.support.typed import Any, Callable
 from purewasm_plugins.wasm.opcodes import BY_MNEMONIC, OPCODES, Immediates, Opcode
 from purewasm_plugins.wasm.types import ValType
@@ -370,7 +369,7 @@ def _vector_constant(writer: Writer, immediates: tuple[Any, ...]) -> None:
     writer.operands.push(Expression(repr(immediates[0])))
 
 
-@functools.cache
+@once
 def vector_handlers() -> dict[str, Handler]:
     """Make the handlers of vector instructions, when a function first has such an instruction."""
     handlers: dict[str, Handler] = {}

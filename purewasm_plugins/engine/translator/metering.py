@@ -14,8 +14,8 @@ fields that belong together are changed by statements that call nothing.
 from __future__ import annotations
 
 import sys
+from _operator import length_hint
 from itertools import chain, islice, repeat
-from operator import length_hint
 from time import monotonic
 from types import CodeType
 

@@ -8,7 +8,6 @@ what they raise into a trap of the instruction that called them.
 from __future__ import annotations
 
 import math
-from array import array
 from struct import Struct
 
 from purewasm_plugins.errors import Trap, TrapReason
@@ -16,7 +15,7 @@ from purewasm_plugins.runtime.limits import Spend
 from purewasm_plugins.runtime.memory import Memory
 from purewasm_plugins.runtime.table import Table
 from purewasm_plugins.runtime.values import f32_from_bits, f32_to_bits, f64_from_bits, f64_to_bits
-from purewasm_plugins.support.typed import Any, Callable, NoReturn, Sequence
+from purewasm_plugins.support.typed import Any, Callable, MutableSequence, NoReturn, Sequence
 
 __all__ = ["EXPORTED", "namespace"]
 
@@ -24,8 +23,9 @@ _U32 = 0xFFFFFFFF
 _U64 = 0xFFFFFFFFFFFFFFFF
 _QUIET = 1 << 51
 
-load_f32 = Struct("<f").unpack_from
-store_f32 = Struct("<f").pack_into
+_F32 = Struct("<f")
+load_f32 = _F32.unpack_from
+store_f32 = _F32.pack_into
 _load_u32 = Struct("<I").unpack_from
 _store_u32 = Struct("<I").pack_into
 
@@ -203,7 +203,7 @@ def f32_from_integer(value: int) -> float:
         # Of the last bits, only whether one of them is set matters.
         sticky = 1 if value & 0x7FF else 0
         wide = float((value >> 11 | sticky) << 11)
-    return array("f", (wide,))[0]
+    return float(_F32.unpack(_F32.pack(wide))[0])
 
 
 def not_an_integer(a: float) -> NoReturn:
@@ -355,6 +355,14 @@ EXPORTED: dict[str, Any] = {
 def namespace() -> dict[str, Any]:
     """Make a namespace for the functions of one instance.
 
-    `rounded` is an array of one f32: a float that is put there is rounded as a cast in C does it.
+    `linking` adds `rounded` where a function uses it; see `array_of_f32`.
     """
-    return {"__builtins__": {}, "rounded": array("f", (0.0,)), **EXPORTED}
+    return {"__builtins__": {}, **EXPORTED}
+
+
+def array_of_f32() -> MutableSequence[float]:
+    """Make an array of one f32: a float that is put there is rounded as a cast in C does it."""
+    # Imported here, as it imports `collections`, and few plugins use f32.
+    from array import array
+
+    return array("f", (0.0,))

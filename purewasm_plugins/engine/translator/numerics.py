@@ -31,7 +31,8 @@ from purewasm_plugins.engine.translator.expressions import (
     unsigned,
     wide_enough,
 )
-from purewasm_plugins.support.typed import Callable, NamedTuple
+from purewasm_plugins.support.light import NamedTuple
+from purewasm_plugins.support.typed import Callable
 
 __all__ = ["NUMERIC", "Row"]
 

@@ -6,7 +6,7 @@ which instruction, for `backtraces`. `translate` returns a readable text.
 
 from __future__ import annotations
 
-from array import array
+import struct
 from time import monotonic
 from types import CodeType
 
@@ -86,18 +86,18 @@ def compiled(
         writer_class=writer_class,
         effort=effort,
     )
-    positions = array("I")
+    positions: list[int] = []
     source = "\n".join(_unmarked(_audited(lines) if audited else lines, positions))
     del lines
     effort.check_limits(2 * (monotonic() - began))
     outer = compile(source, FILE_NAME.format(index), "exec", dont_inherit=True, optimize=0)
     for constant in outer.co_consts:
         if isinstance(constant, CodeType):
-            return Compiled(constant, positions.tobytes())
+            return Compiled(constant, struct.pack(f"{len(positions)}I", *positions))
     raise WasmError(f"function {index} was translated to no function")
 
 
-def _unmarked(lines: Iterable[Line], positions: array[int]) -> Iterator[str]:
+def _unmarked(lines: Iterable[Line], positions: list[int]) -> Iterator[str]:
     """Yield the texts of the lines without marks; for each mark, append line, columns and offset.
 
     A level of indentation is one space here: CPython's compiler takes 4 % less time than for four.

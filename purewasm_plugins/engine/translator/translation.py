@@ -6,7 +6,6 @@ functions, a process is done before that would have been.
 
 from __future__ import annotations
 
-from array import array
 from bisect import bisect_left
 from types import CodeType
 
@@ -70,6 +69,9 @@ def offset_at(positions: bytes, line: int, columns: tuple[int, int] | None) -> i
         line: from 1 on.
         columns: where the place begins and ends, if that is known.
     """
+    # Imported here, as it imports `collections`, and only a trap needs it.
+    from array import array
+
     table = array("I", positions)
     first = bisect_left(range(len(table) // 4), line, key=lambda row: table[4 * row])
     found: int | None = None

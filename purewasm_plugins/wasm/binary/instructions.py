@@ -8,7 +8,8 @@ the nesting of blocks.
 from __future__ import annotations
 
 from purewasm_plugins.errors import DecodeError
-from purewasm_plugins.support.typed import Any, Callable, Iterator, NamedTuple
+from purewasm_plugins.support.light import NamedTuple
+from purewasm_plugins.support.typed import Any, Callable, Iterator
 from purewasm_plugins.wasm.binary.primitives import (
     read_block_type,
     read_byte,

@@ -7,9 +7,8 @@ instructions use exists, so engines do not check them.
 
 from __future__ import annotations
 
-from functools import cached_property
-
 from purewasm_plugins.errors import OutOfMemory, ValidationError
+from purewasm_plugins.support.light import cached_property
 from purewasm_plugins.support.records import Record
 from purewasm_plugins.support.typed import Any, Iterator
 from purewasm_plugins.wasm import limits
