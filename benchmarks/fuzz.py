@@ -1,6 +1,6 @@
 """Fuzzes the loader and the engines for some time: `python -m benchmarks.fuzz`.
 
-The modules are mutants, and valid modules of our generator and of wasm-smith. A broken module must
+The modules are mutants, and valid modules of our generators and of wasm-smith. A broken module must
 end in a `DecodeError` or a `ValidationError` within a bounded time, and wasmtime must agree. A
 valid module must be equal to the module that its text gives, and each of its exports must have the
 same effects on every engine as on wasmtime: results, traps, memory, globals and tables. A module
@@ -31,6 +31,7 @@ from purewasm_plugins.engine.translator import Translator
 from purewasm_plugins.wasm import decode
 from purewasm_plugins.wasm.text.printer import disassemble
 from tests.differential.comparison import compare
+from tests.random_modules.byte_loops import random_byte_loops
 from tests.random_modules.modules import random_module
 from tests.random_modules.mutator import mutated
 from tests.wasm.essence import essence
@@ -54,7 +55,7 @@ STANDARD_ERROR = 2
 GROWTH = 512 << 20
 
 #: The functions that make modules, by name.
-SOURCES = ("broken", "generated", "smith")
+SOURCES = ("broken", "generated", "loops", "smith")
 
 
 class Wrong(Exception):
@@ -76,6 +77,11 @@ def generated(random: Random) -> bytes:
         size=random.choice((5, 40, 150)),
         canonical_nans=True,
     )
+
+
+def loops(random: Random) -> bytes:
+    """Make a valid module of loops over bytes."""
+    return bytes(wasmtime.wat2wasm(random_byte_loops(random)))
 
 
 def broken(random: Random) -> bytes:
@@ -179,7 +185,7 @@ def run(task: Task, report: Callable[[str], None] = print) -> tuple[Counter[str]
             following = number + task.step * len(task.sources)
             upcoming = following, smith.Smith(Random(f"{task.seed}/{following}"))
         else:
-            data = broken(random) if source == "broken" else generated(random)
+            data = {"broken": broken, "generated": generated, "loops": loops}[source](random)
         path = task.folder / f"fuzz-{task.seed}-{number}.wasm"
         number += task.step
         if data is None:

@@ -7,6 +7,10 @@ behind those of the module.
 
 from __future__ import annotations
 
+import sys
+from _weakref import ref
+from struct import Struct
+
 from purewasm_plugins.errors import (
     InvalidString,
     MemoryInUse,
@@ -24,6 +28,7 @@ from purewasm_plugins.runtime.values import (
     to_raw,
 )
 from purewasm_plugins.support.light import Enum
+from purewasm_plugins.support.typed import Any, Protocol
 from purewasm_plugins.wasm.types import PAGE_SIZE, MemoryType, ValType
 
 #: Pages in the largest memory that 32-bit addresses reach.
@@ -35,6 +40,10 @@ NO_ROOM = (MemoryError, OverflowError)
 
 #: Bytes that `Memory.read_string` reads at most, unless it is given another limit.
 STRING_LIMIT = 16 * 1024 * 1024
+
+
+#: The names of views in generated code, with the format of their items; see `Memory.share_view`.
+VIEWS = {"memory16": "H", "memory32": "I", "memory64": "Q", "memory_f64": "d"}
 
 
 class GrowRefusal(Enum):
@@ -110,6 +119,39 @@ class MemoryView:
                 raise MemoryInUse from None
 
 
+class ViewHolder(Protocol):
+    """A holder of names for the views of a memory; see `Memory.share_view`.
+
+    Attributes:
+        namespace: where the names are bound.
+    """
+
+    namespace: dict[str, Any]
+
+
+class _Items:
+    """The items of a view, without a view: where there can be none, and while a memory is resized.
+
+    An index past the end raises `struct.error`.
+    """
+
+    __slots__ = ("_pack", "_raw", "_size", "_unpack")
+
+    def __init__(self, raw: bytearray, format: str) -> None:
+        item = Struct("<" + format)
+        self._raw = raw
+        self._pack, self._size, self._unpack = item.pack_into, item.size, item.unpack_from
+
+    def __getitem__(self, index: int) -> Any:
+        return self._unpack(self._raw, index * self._size)[0]
+
+    def __setitem__(self, index: int, value: Any) -> None:
+        self._pack(self._raw, index * self._size, value)
+
+    def release(self) -> None:
+        """Do nothing: these items keep no memory from being resized."""
+
+
 class Memory:
     """A linear memory (core specification, 4.2.8), little-endian, in pages of 64 KiB.
 
@@ -140,7 +182,16 @@ class Memory:
             the machine had room for.
     """
 
-    __slots__ = ("_pages", "ceiling", "grow_refusal", "page_limit", "raw", "type")
+    __slots__ = (
+        "_holders",
+        "_pages",
+        "_views",
+        "ceiling",
+        "grow_refusal",
+        "page_limit",
+        "raw",
+        "type",
+    )
 
     def __init__(self, type: MemoryType, limits: ResourceLimits | None = None) -> None:
         """Allocate a memory of its minimal size.
@@ -162,6 +213,9 @@ class Memory:
         self.ceiling: int | None = None
         self.page_limit = MAX_PAGES if limits.memory_pages is None else limits.memory_pages
         self._pages = type.limits.minimum
+        #: The views that generated code uses, by name, and the instances that have it.
+        self._views: dict[str, memoryview | _Items] = {}
+        self._holders: list[ref[ViewHolder]] = []
 
     @property
     def pages(self) -> int:
@@ -453,7 +507,10 @@ class Memory:
             MemoryInUse: the host holds a view of the memory.
         """
         raw, before = self.raw, len(self.raw)
+        if pages * PAGE_SIZE <= before:
+            return True
         complete = False
+        self._release_views()
         try:
             try:
                 # In pieces: the zeros of all of them at once would take as much again.
@@ -467,6 +524,8 @@ class Memory:
                     del raw[before:]
         except BufferError:
             raise MemoryInUse from None
+        finally:
+            self._make_views()
         return complete
 
     def restore_size(self, length: int, pages: int) -> None:
@@ -479,12 +538,64 @@ class Memory:
         Raises:
             MemoryInUse: the host holds a view of the memory, and `raw` has another length.
         """
-        try:
-            del self.raw[length:]
-            self.raw.extend(bytes(length - len(self.raw)))
-        except BufferError:
-            raise MemoryInUse from None
+        if length != len(self.raw):
+            self._release_views()
+            try:
+                del self.raw[length:]
+                self.raw.extend(bytes(length - len(self.raw)))
+            except BufferError:
+                raise MemoryInUse from None
+            finally:
+                self._make_views()
         self._pages = pages
+
+    # Views for generated code
+
+    def share_view(self, name: str, holder: ViewHolder) -> None:
+        """Bind a name to a view of `raw` whose items are numbers; for engines only.
+
+        A view keeps `raw` from being resized. So each resizing binds the names of all holders to
+        `_Items`, which are slower and always right, then releases the views, and binds the names
+        to new ones at last. Whatever interrupts it, the names have what is right. Generated code
+        looks up a name, and evaluates an index that calls nothing: no view is released in between.
+
+        Args:
+            name: of `VIEWS`.
+            holder: in whose namespace the name is bound, as long as it exists.
+        """
+        self._holders = [*filter(_exists, self._holders)]
+        if all(reference() is not holder for reference in self._holders):
+            self._holders.append(ref(holder))
+        if name not in self._views:
+            self._views[name] = _Items(self.raw, VIEWS[name])
+            self._make_views()
+        holder.namespace.update(self._views)
+
+    def _release_views(self) -> None:
+        """Let nothing but a host's views keep `raw` from being resized."""
+        if self._views:
+            views, items = self._views, {n: _Items(self.raw, VIEWS[n]) for n in self._views}
+            self._bind(items)
+            self._views = {**items}
+            for view in views.values():
+                view.release()
+
+    def _make_views(self) -> None:
+        """Make the views of `raw` anew, where there can be any."""
+        if not self._views or not self.raw or sys.byteorder != "little":
+            return
+        try:
+            self._views = {n: memoryview(self.raw).cast(VIEWS[n]) for n in self._views}  # type: ignore[call-overload]
+        except MemoryError:
+            return
+        self._bind(self._views)
+
+    def _bind(self, views: dict[str, Any]) -> None:
+        """Bind the names of views in all namespaces."""
+        for reference in self._holders:
+            holder = reference()
+            if holder is not None:
+                holder.namespace.update(views)
 
     def fill(self, offset: int, value: int, size: int, spend: Spend | None = None) -> None:
         """Do what `memory.fill` does (4.4.7).
@@ -589,6 +700,10 @@ class Memory:
 
     def __repr__(self) -> str:
         return f"<Memory of {self._pages} pages>"
+
+
+def _exists(reference: ref[ViewHolder]) -> bool:
+    return reference() is not None
 
 
 def _bytes_of(data: memoryview) -> bytes:

@@ -63,7 +63,7 @@ def random_byte_loops(random: Random, functions: int = 4, calls: int = 4) -> str
             bodies.append(
                 f'(func (export "c{index}{call}") (result {_RESULTS}) (call $f{index} {given}))'
             )
-    data = "".join(random.choice(("ab", "a" * 40, "b\\00", "c" * 7)) for _ in range(200))
+    data = "".join(random.choice(("ab", "a" * 40, "b\\00", "c" * 7, "dcba")) for _ in range(200))
     return f"""(module (memory (export "memory") 1 2)
   (data (i32.const 0) "{data}") (data (i32.const 65000) "{data[:500].replace(chr(92), "")}")
   {" ".join(bodies)})"""
@@ -74,10 +74,13 @@ class _Loop:
 
     def __init__(self, random: Random) -> None:
         self._random = random
-        self._kind = random.choice(("until", "until", "equal", "fill", "copy", "copy until"))
+        kinds = ("until", "until", "equal", "fill", "copy", "copy until", "words", "copy words")
+        self._kind = random.choice(kinds)
         self._size = random.choice((1, 1, 1, 2, 4, 8))
         if "until" in self._kind and random.random() < 0.9:
             self._size = 1
+        if "words" in self._kind:
+            self._size = 4
         self._unrolled = random.choice((1, 1, 1, 2, 4))
         down = random.random() < 0.25
         size = self._size * self._unrolled
@@ -97,13 +100,18 @@ class _Loop:
         """Return the text of the function."""
         random = self._random
         self._access()
+        tests, self._tests = self._tests, []
         self._count()
         steps = self._steps()
-        tests = self._tests
+        body = self._accesses
+        if random.random() < 0.3:
+            body[:0] = self._tests
+        else:
+            tests += self._tests
         random.shuffle(tests)
-        body = [*self._accesses, *tests]
+        body += tests
         # The order of what an iteration does, but that loads come before what tests them.
-        place = random.choice((0, len(self._accesses), len(body)))
+        place = random.choice((0, len(body) - len(tests), len(body)))
         body[place:place] = steps
         if random.random() < 0.2:
             body.insert(random.randint(0, len(body)), self._other())
@@ -147,6 +155,10 @@ class _Loop:
         load, store = random.choice(_ACCESSES[self._size])
         if "until" in kind and random.random() < 0.8:
             self._size, (load, store) = 1, random.choice(_ACCESSES[1])
+        if "words" in kind:
+            load, store = _ACCESSES[4][0]
+        if "until" in kind and random.random() < 0.9:
+            load = load.replace("_s", "_u")
         places = list(range(self._unrolled))
         if random.random() < 0.15:
             random.shuffle(places)
@@ -166,6 +178,10 @@ class _Loop:
         for place in places:
             source, offset = self._address("q", place)
             loaded = f"({load} {offset} {source})"
+            if "words" in kind:
+                self._accesses.append(f"(local.set $x {loaded})")
+                loaded = "(local.get $x)"
+                self._accesses.append(self._word())
             if kind == "copy until" and integer:
                 self._accesses.append(f"(local.set $x {loaded})")
                 loaded = "(local.get $x)"
@@ -181,12 +197,44 @@ class _Loop:
                 address, offset = self._address("p", place)
                 shape = load[:3]
                 self._exit(shape, "eq", loaded, f"({load} {offset} {address})")
-            elif integer:
+            elif kind == "until" and integer:
                 if random.random() < 0.5:
                     self._accesses.append(f"(local.set $x {loaded})")
                     loaded = "(local.get $x)"
                 for _ in range(random.choice((1, 1, 1, 2))):
                     self._until(loaded)
+
+    def _word(self) -> str:
+        """Return a test that goes on where no byte of the local x is zero, or another one."""
+        random = self._random
+        word = random.choice(
+            (
+                "(local.get $x)",
+                "(local.get $x)",
+                "(local.tee $y (i32.xor (local.get $x) (i32.const 0x62626262)))",
+                "(local.tee $y (i32.xor (local.get $x) (i32.mul (local.get $c)"
+                " (i32.const 0x1010101))))",
+            )
+        )
+        again = "(local.get $y)" if "$y" in word else word
+        high = f"(i32.const {0x80808080 if random.random() < 0.95 else 0x8080})"
+        minus = random.choice(
+            (
+                f"(i32.sub {again} (i32.const 0x01010101))",
+                f"(i32.add {again} (i32.const -0x01010101))",
+                f"(i32.sub {again} (i32.const 0x01010102))",
+            )
+        )
+        if random.random() < 0.4:
+            test = f"(i32.or (i32.sub (i32.const 0x01010100) {word}) {again})"
+            return f"(br_if $out (i32.ne (i32.and {test} {high}) {high}))"
+        pair = [f"(i32.xor {word} (i32.const -1))", minus]
+        if again == word and random.random() < 0.5:
+            pair.reverse()
+        test = f"(i32.and (i32.and {' '.join(pair)}) {high})"
+        return random.choice(
+            (f"(br_if $out {test})", f"(block $next (br_if $next (i32.eqz {test})) (br $out))")
+        )
 
     def _until(self, loaded: str) -> None:
         random = self._random
@@ -201,7 +249,7 @@ class _Loop:
 
     def _count(self) -> None:
         random = self._random
-        if random.random() < (0.25 if self._tests else 0.05):
+        if random.random() < (0.05 if self._kind in ("fill", "copy") else 0.25):
             return
         down = random.random() < 0.5
         counter, step = random.choice((("n", -1 if down else 1), ("i", self._step)))

@@ -20,7 +20,7 @@ import struct
 from collections.abc import Iterable
 from typing import Any
 
-from purewasm_plugins.engine.translator.control import Bounds
+from purewasm_plugins.engine.translator.control import Analysis, Bounds, Construct
 from purewasm_plugins.engine.translator.expressions import CALLS, READS, TRAPS, Expression
 from purewasm_plugins.engine.translator.lines import Lines
 from purewasm_plugins.engine.translator.locals import Locals
@@ -36,9 +36,6 @@ from purewasm_plugins.wasm.types import ValType
 from purewasm_plugins.wasm.validation.control import Block
 
 __all__ = ["NAMES", "AuditedWriter", "FalseClaim"]
-
-#: What is written as an assignment.
-_ASSIGNS = {"i32.store8", "i64.store8", "table.set"}
 
 _VARIABLE = re.compile(r"\b[ls][0-9]+\b")
 
@@ -141,9 +138,10 @@ class _AuditedLines(Lines):
 
     # Claims
 
-    def claim(self, low: int, high: int, type: ValType | None, text: str) -> str:
+    def claim(self, low: int, high: int, type: ValType | None, text: str, zeros: int = 0) -> str:
         """Return the text of a value, which is checked."""
-        return f"audit({self.instruction!r}, {low}, {high}, {str(type)!r}, {text})"
+        aligned = f", {zeros}" if zeros else ""
+        return f"audit({self.instruction!r}, {low}, {high}, {str(type)!r}, {text}{aligned})"
 
     def in_order(self, effects: int, text: str) -> str:
         """Return the text of what has effects, which is checked to happen in order."""
@@ -174,7 +172,8 @@ class _AuditedLines(Lines):
         marked = super().trace(text)
         mnemonic = self.opcode.mnemonic
         # Neither a statement nor the left side of one can stand in a call.
-        if text in ("budget", "unreachable()") or mnemonic in _ASSIGNS:
+        assigned = text.endswith("]") and ("store" in mnemonic or mnemonic == "table.set")
+        if text in ("budget", "unreachable()") or assigned:
             return marked
         return self.in_order(_effects(mnemonic), marked)
 
@@ -188,7 +187,7 @@ class _AuditedOperands(Operands):
         """Return the operand with its claim."""
         if operand.size <= 1 and not operand.effects:
             return operand
-        text = self._lines.claim(operand.low, operand.high, type, operand.text)
+        text = self._lines.claim(operand.low, operand.high, type, operand.text, operand.zeros)
         checked = Expression(
             text,
             operand.precedence,
@@ -201,6 +200,8 @@ class _AuditedOperands(Operands):
         )
         checked.step = operand.step
         checked.origin = operand.origin
+        checked.zeros = operand.zeros
+        checked.terms = operand.terms
         return checked
 
     def push(self, operand: Expression) -> None:
@@ -264,7 +265,7 @@ class _AuditedOperands(Operands):
                 raise FalseClaim(f"{instruction}: the operand {operand!r} reads an older {name}")
         for line in reversed(self._lines.written):
             if line.text is not None and line.text.startswith((f"{name} =", f"{name}, =")):
-                line.checks = [self._lines.claim(held.low, held.high, type, "{}")]
+                line.checks = [self._lines.claim(held.low, held.high, type, "{}", held.zeros)]
                 return
         raise FalseClaim(f"{instruction}: {name} is nowhere assigned")
 
@@ -311,13 +312,28 @@ class _AuditedLocals(Locals):
 
     def begin_counters(self, bounds: list[Bounds]) -> list[tuple[Bounds, Expression]]:
         """Rely on the bounds of a loop's counters, and check them at each turn."""
-        self._lines.counters = [
+        self._lines.counters += [
             self._lines.claim(
                 bound.low, bound.high, self.types[bound.local], self.names[bound.local]
             )
             for bound in bounds
         ]
         return super().begin_counters(bounds)
+
+    def align_loop(self, analysis: Analysis, loop: Construct) -> list[tuple[int, Expression]]:
+        """Rely on the alignment of locals in a loop, and check it at each turn."""
+        replaced = super().align_loop(analysis, loop)
+        self._lines.counters = [
+            self._lines.claim(
+                0,
+                self._plain[index].high,
+                self.types[index],
+                self.names[index],
+                self._plain[index].zeros,
+            )
+            for index, _ in replaced
+        ]
+        return replaced
 
     def _write_start(self, index: int, start: int) -> None:
         """Write the start of a signed counter; it is checked at each turn of the loop."""
@@ -387,7 +403,7 @@ def _effects(mnemonic: str) -> int:
 # What the source calls.
 
 
-def _audit(name: str, low: int, high: int, type: str, value: Any) -> Any:
+def _audit(name: str, low: int, high: int, type: str, value: Any, zeros: int = 0) -> Any:
     """Return the value, if it is what its expression claims.
 
     Raises:
@@ -395,7 +411,7 @@ def _audit(name: str, low: int, high: int, type: str, value: Any) -> Any:
     """
     right = True
     if type in ("i32", "i64") or (low, high) != (0, 0):
-        right = isinstance(value, int) and low <= value <= high
+        right = isinstance(value, int) and low <= value <= high and not value & (1 << zeros) - 1
     elif type == "f64":
         right = value.__class__ is float
     elif type == "f32":
@@ -405,7 +421,8 @@ def _audit(name: str, low: int, high: int, type: str, value: Any) -> Any:
     elif type == "funcref":
         right = value is None or isinstance(value, Function)
     if not right:
-        raise FalseClaim(f"{name}: {value!r} is not {type} from {low} to {high}")
+        aligned = f", {zeros} zero bits" if zeros else ""
+        raise FalseClaim(f"{name}: {value!r} is not {type} from {low} to {high}{aligned}")
     return value
 
 

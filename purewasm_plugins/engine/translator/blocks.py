@@ -44,6 +44,8 @@ class Blocks:
         self._open: list[Open] = []
         #: What ends the counters of a loop.
         self._counters: dict[Construct, list[tuple[Bounds, Expression]]] = {}
+        #: What ends the alignment of locals in a loop.
+        self._aligned: dict[Construct, list[tuple[int, Expression]]] = {}
 
     # The function
 
@@ -162,7 +164,9 @@ class Blocks:
         if construct.region is None:
             known = self._locals.narrowed(construct.assigned)
             bounds = list(loop_bounds(self._analysis, construct, self._locals.bounds, known))
-        self._locals.forget(construct.assigned)
+            self._aligned[construct] = self._locals.align_loop(self._analysis, construct)
+        else:
+            self._locals.forget(construct.assigned)
         if bounds:
             self._counters[construct] = self._locals.begin_counters(bounds)
         if construct.region is None:
@@ -274,6 +278,7 @@ class Blocks:
         counters = self._counters.pop(construct, None)
         if counters is not None:
             self._locals.end_counters(counters)
+        self._locals.end_alignment(self._aligned.pop(construct, []))
         self._locals.forget(construct.assigned)
         if construct.region is not None:
             self._end_in_region(construct, construct.region)

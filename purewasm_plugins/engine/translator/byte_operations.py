@@ -22,7 +22,12 @@ Grant = Callable[[int], int]
 
 
 def count_until(memory: bytearray, address: int, step: int, count: int, stop: int) -> int:
-    """Count the iterations, of `count`, none of whose bytes has the value `stop`."""
+    """Count the iterations, of `count`, none of whose bytes has the value `stop`.
+
+    No byte has a value above 255; what is below zero is no known value.
+    """
+    if stop < 0:
+        return 0
     size = abs(step)
     length = min(count, WINDOW // size) * size
     if step < 0:
@@ -35,6 +40,11 @@ def count_until(memory: bytearray, address: int, step: int, count: int, stop: in
     end = min(address + length, len(memory))
     found = memory.find(stop, address, end) if stop < 256 else -1
     return ((found if found >= 0 else end) - address) // size
+
+
+def repeated_byte(word: int) -> int:
+    """Return the byte that a word of 32 bits repeats, or -1."""
+    return word & 0xFF if word == (word & 0xFF) * 0x01010101 else -1
 
 
 def count_equal(memory: bytearray, left: int, right: int, step: int, count: int) -> int:
@@ -142,6 +152,13 @@ FUNCTIONS = {
     "min": min,
     **{
         function.__name__: function
-        for function in (count_until, count_equal, pattern, fill_iterations, copy_iterations)
+        for function in (
+            count_until,
+            count_equal,
+            repeated_byte,
+            pattern,
+            fill_iterations,
+            copy_iterations,
+        )
     },
 }

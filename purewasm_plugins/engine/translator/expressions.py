@@ -40,9 +40,11 @@ __all__ = [
     "integer_bits",
     "negated",
     "opaque",
+    "quotient",
     "signed",
     "spelled",
     "traced",
+    "trailing_zeros",
     "unsigned",
     "wide_enough",
 ]
@@ -85,6 +87,9 @@ class Expression:
             as CPython does that fastest.
         origin: of a local plus or minus constants, modulo the width of its type: the local, and the
             sum of the constants.
+        zeros: how many of the value's lowest bits are zero, as far as that is known.
+        terms: of a sum, a difference, a product, a shift or a mask: the left operand, the operator,
+            and the right operand; see `quotient`.
         inverse: the text of its logical negation, at the precedence of a comparison, if there is
             one shorter than `not`.
     """
@@ -99,7 +104,9 @@ class Expression:
         "reads",
         "size",
         "step",
+        "terms",
         "text",
+        "zeros",
     )
 
     def __init__(
@@ -123,6 +130,8 @@ class Expression:
         self.inverse = inverse
         self.step: tuple[int, str, int, str] | None = None
         self.origin: tuple[int, int] | None = None
+        self.zeros = 0
+        self.terms: tuple[Expression, str, Expression] | None = None
 
     @property
     def value(self) -> int | None:
@@ -133,16 +142,24 @@ class Expression:
         return f"<Expression {self.text}: {self.low}..{self.high}>"
 
 
-_small = [Expression(str(value), ATOM, value, value, size=0) for value in range(1024)]
-
-
 def constant(value: int) -> Expression:
     """Make the expression of an integer; its `size` of 0 marks it as known."""
-    if 0 <= value < 1024:
+    if 0 <= value < 1024 and _small:
         return _small[value]
     precedence = ATOM if value >= 0 else UNARY
     text = str(value) if -65536 < value < 65536 else hex(value)
-    return Expression(text, precedence, value, value, size=0)
+    result = Expression(text, precedence, value, value, size=0)
+    result.zeros = trailing_zeros(value)
+    return result
+
+
+def trailing_zeros(value: int) -> int:
+    """Return how many of the lowest bits of an integer are zero; 64 of zero itself."""
+    return (value & -value).bit_length() - 1 if value else 64
+
+
+_small: list[Expression] = []
+_small = [constant(value) for value in range(1024)]
 
 
 def opaque(
@@ -178,6 +195,69 @@ def binary(
         a.reads | b.reads,
         a.size + b.size + 1,
     )
+
+
+def quotient(operand: Expression, shift: int, plus: int = 0) -> Expression:
+    """Make `operand + plus >> shift`, of two multiples of 1 << shift, with the fewest operations.
+
+    What a shift to the left or a product has multiplied is not multiplied, and the shift of a mask
+    masks the quotient.
+    """
+    if operand.size == 0:
+        return constant(operand.low + plus >> shift)
+    result = None
+    if operand.terms is not None:
+        a, operator, b = operand.terms
+        if operator in "+-" and a.zeros >= shift and b.zeros >= shift:
+            if b.size == 0:
+                return quotient(a, shift, plus + b.low if operator == "+" else plus - b.low)
+            if _divides(a, shift) or _divides(b, shift):
+                a, b = quotient(a, shift), quotient(b, shift)
+                low, high = (a.low + b.low, a.high + b.high)
+                if operator == "-":
+                    low, high = a.low - b.high, a.high - b.low
+                result = binary(a, operator, b, ADD, low, high)
+        elif operator == "&":
+            result, mask = quotient(a, shift), b.low >> shift
+            if result.low < 0 or result.high & ~mask or mask & mask + 1:
+                result = binary(result, "&", constant(mask), AND, 0, mask)
+        elif operator == "<<" and b.low >= shift:
+            count = b.low - shift
+            result = a
+            if count:
+                b = constant(count)
+                result = binary(a, "<<", b, SHIFT, a.low << count, a.high << count)
+        elif operator == "*" and b.zeros >= shift:
+            b = constant(b.low >> shift)
+            bounds = sorted((a.low * b.low, a.high * b.low))
+            result = a if b.low == 1 else binary(a, "*", b, MULTIPLY, *bounds)
+    if result is None:
+        low, high = operand.low >> shift, operand.high >> shift
+        result = binary(operand, ">>", constant(shift), SHIFT, low, high)
+    distance = plus >> shift
+    if distance:
+        sign = "+" if distance > 0 else "-"
+        low, high = result.low + distance, result.high + distance
+        result = binary(result, sign, constant(abs(distance)), ADD, low, high)
+    return result
+
+
+def _divides(operand: Expression, shift: int) -> bool:
+    """Return whether a quotient takes no more operations than the operand."""
+    if operand.size == 0:
+        return True
+    if operand.terms is None:
+        return False
+    a, operator, b = operand.terms
+    match operator:
+        case "<<":
+            return b.low >= shift
+        case "*":
+            return b.zeros >= shift
+        case "&":
+            return _divides(a, shift)
+        case _:
+            return _divides(a, shift) and _divides(b, shift)
 
 
 def compared(a: Expression, operator: str, b: Expression, inverse: str) -> Expression:
@@ -225,6 +305,8 @@ def unsigned(operand: Expression, bits: int) -> Expression:
         operand.size + 1,
     )
     masked.origin = operand.origin
+    masked.zeros = operand.zeros
+    masked.terms = operand, "&", constant(mask)
     return masked
 
 
@@ -237,7 +319,7 @@ def signed(operand: Expression, bits: int) -> Expression:
     if operand.size == 0:
         return constant(operand.low - 2 * sign if operand.low & sign else operand.low)
     text = operand.text if operand.precedence >= XOR else f"({operand.text})"
-    return Expression(
+    result = Expression(
         f"({text} ^ {sign:#x}) - {sign:#x}",
         ADD,
         -sign,
@@ -246,6 +328,9 @@ def signed(operand: Expression, bits: int) -> Expression:
         operand.reads,
         operand.size + 2,
     )
+    # The sign is the last bit but none of those that are known to be zero.
+    result.zeros = min(operand.zeros, bits - 1)
+    return result
 
 
 def integer_bits(type: ValType) -> int:

@@ -114,6 +114,8 @@ def _lines(writer: Writer, body: list[Instruction], flattened: bool) -> list[Lin
     """
     check_limits = writer.effort.check_limits
     analysis = analyse(_watched(body, writer.effort), flattened, lambda: check_limits(0.0))
+    if writer.module.memory_types:
+        writer.locals.align_body(analysis)
     branches = Branches(writer, analysis)
     blocks = Blocks(writer, analysis, branches)
     start = writer.lines.offset
@@ -414,6 +416,7 @@ def _select(writer: Writer, immediates: tuple[Any, ...]) -> None:
     result = opaque(text, first, second, decision, precedence=TERNARY)
     result.low = min(first.low, second.low)
     result.high = max(first.high, second.high)
+    result.zeros = min(first.zeros, second.zeros)
     writer.operands.push(result)
 
 

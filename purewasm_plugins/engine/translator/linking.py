@@ -24,6 +24,7 @@ from purewasm_plugins.engine.translator.translation import MEMORY_END, Effort
 from purewasm_plugins.errors import OutOfMemory, Trap, TrapReason, WasmError
 from purewasm_plugins.runtime.glue import entry_glue, host_glue
 from purewasm_plugins.runtime.instance import Function, Global, Instance, discarded
+from purewasm_plugins.runtime.memory import VIEWS
 from purewasm_plugins.support.light import cache, once
 from purewasm_plugins.support.typed import Any, Callable, Sequence
 from purewasm_plugins.wasm.opcodes import OPCODES
@@ -209,6 +210,9 @@ class _Linked:
         if instance.memories:
             space["linear_memory"] = instance.memories[0]
             space["memory"] = instance.memories[0].raw
+            # Made with the first function that has it. A new name would make all others slower for
+            # some time, as CPython caches where they are.
+            space.update(dict.fromkeys(VIEWS))
         for index, table in enumerate(instance.tables):
             space[f"table{index}"] = table
             space[f"elements{index}"] = table.elements
@@ -295,6 +299,8 @@ class _Linked:
         space = self.namespace
         code = self._codes[index] = self._code.get(index, self._effort)
         for name in code.co_names:
+            if name in VIEWS and space[name] is None:
+                self.instance.memories[0].share_view(name, self)
             if name in space:
                 continue
             if name == "rounded":

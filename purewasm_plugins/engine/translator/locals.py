@@ -6,7 +6,8 @@ A local is a Python variable. Where the bounds of its value are closer than thos
 
 from __future__ import annotations
 
-from purewasm_plugins.engine.translator.control import Bounds, local_bit
+from purewasm_plugins.engine.translator.alignment import kept_zeros
+from purewasm_plugins.engine.translator.control import Analysis, Bounds, Construct, local_bit
 from purewasm_plugins.engine.translator.expressions import (
     ATOM,
     HIGHEST,
@@ -18,6 +19,7 @@ from purewasm_plugins.engine.translator.expressions import (
 from purewasm_plugins.engine.translator.lines import Lines
 from purewasm_plugins.engine.translator.operands import Operands
 from purewasm_plugins.engine.translator.translation import MEMORY_END
+from purewasm_plugins.support.typed import Callable
 from purewasm_plugins.wasm.types import ValType
 
 __all__ = ["Locals"]
@@ -160,7 +162,7 @@ class Locals:
         if text != name and not (text == operands.last_spilled and operands.rename_last(name, bit)):
             operands.spill_conflicting(operand.effects, bit)
             self._lines.write(f"{name} = {text}")
-        self._narrow(index, operand.low, operand.high)
+        self._narrow(index, operand.low, operand.high, operand.zeros)
 
     def tee(self, index: int) -> None:
         """Translate `local.tee`."""
@@ -170,11 +172,11 @@ class Locals:
 
     # Bounds
 
-    def _narrow(self, index: int, low: int, high: int) -> None:
-        """Note the bounds of a local's new value."""
+    def _narrow(self, index: int, low: int, high: int, zeros: int) -> None:
+        """Note the bounds of a local's new value, and its lowest bits that are zero."""
         plain = self._plain[index]
-        if low > plain.low or high < plain.high:
-            self._known[index] = _variable(plain.text, low, high, index)
+        if low > plain.low or high < plain.high or zeros > plain.zeros:
+            self._known[index] = _variable(plain.text, low, high, index, max(zeros, plain.zeros))
             bit = local_bit(index)
             self._narrowed_bits |= bit
             self._narrowed.setdefault(bit, set()).add(index)
@@ -220,7 +222,7 @@ class Locals:
 
     # Accesses
 
-    def note_access(self, address: Expression, offset: int, size: int) -> None:
+    def note_access(self, origin: tuple[int, int], offset: int, size: int) -> None:
         """Note the bounds of a local that an access to memory implies: it traps if they are wrong.
 
         An address is below `MEMORY_END`. So a local that is the address needs no mask after it, nor
@@ -243,13 +245,11 @@ class Locals:
                 return s0 + s1 & 0xffffffff
 
         Args:
-            address: the operand of the instruction.
+            origin: of the address, the operand; see `Expression`.
             offset: that is added to it.
             size: bytes that are accessed.
         """
-        if address.origin is None:
-            return
-        index, distance = address.origin
+        index, distance = origin
         if self.types[index] is not ValType.I32 or index in self._signed:
             return
         distance = (distance + 0x80000000 & 0xFFFFFFFF) - 0x80000000
@@ -268,7 +268,7 @@ class Locals:
             low, high = max(low, known.low), min(high, known.high)
             if low <= high and (low > known.low or high < known.high):
                 self._learned.append((index, known))
-                self._narrow(index, low, high)
+                self._narrow(index, low, high, known.zeros)
         self._implied.clear()
 
     def enter(self) -> int:
@@ -291,7 +291,7 @@ class Locals:
             if known is self._plain[index]:
                 self._widen(index)
             else:
-                self._narrow(index, known.low, known.high)
+                self._narrow(index, known.low, known.high, known.zeros)
 
     # Counters of loops
 
@@ -332,8 +332,8 @@ class Locals:
             if bound.least < 0:
                 self._signed.add(index)
                 self._write_start(index, bound.low)
-            self._plain[index] = _variable(plain.text, bound.least, bound.most, index)
-            self._narrow(index, bound.low, bound.high)
+            self._plain[index] = _variable(plain.text, bound.least, bound.most, index, plain.zeros)
+            self._narrow(index, bound.low, bound.high, plain.zeros)
         return before
 
     def _write_start(self, index: int, start: int) -> None:
@@ -352,6 +352,56 @@ class Locals:
             self._widen(bound.local)
             self._signed.discard(bound.local)
 
+    # Alignment
+
+    def align_body(self, analysis: Analysis) -> None:
+        """Find out which locals are always multiples of a power of two."""
+        locals = range(self._params, len(self.types))
+        before = {index: 64 for index in locals if self.types[index] is ValType.I32}
+        for index, zeros in kept_zeros(analysis, analysis.body, before, _unknown).items():
+            plain = self._plain[index]
+            aligned = _variable(plain.text, plain.low, plain.high, index, zeros)
+            self._plain[index] = self._known[index] = aligned
+
+    def align_loop(self, analysis: Analysis, loop: Construct) -> list[tuple[int, Expression]]:
+        """Find out which of the locals that a loop sets stay multiples of a power of two.
+
+        Then forget what else is known of them. Until the loop ends, they are known to be aligned.
+
+        Returns:
+            What `end_alignment` needs.
+        """
+        before = {}
+        for index in self.narrowed(loop.assigned):
+            zeros = self._known[index].zeros
+            if zeros > self._plain[index].zeros and self.types[index] is ValType.I32:
+                before[index] = zeros
+        kept = kept_zeros(analysis, loop, before, self._zeros_outside(loop)) if before else {}
+        self.forget(loop.assigned)
+        replaced = []
+        for index, zeros in kept.items():
+            plain = self._plain[index]
+            if zeros > plain.zeros:
+                replaced.append((index, plain))
+                aligned = _variable(plain.text, plain.low, plain.high, index, zeros)
+                self._plain[index] = self._known[index] = aligned
+        return replaced
+
+    def _zeros_outside(self, loop: Construct) -> Callable[[int], int]:
+        """Return what tells the alignment of locals that the loop does not keep aligned."""
+
+        def zeros(index: int) -> int:
+            set_inside = loop.assigned & local_bit(index)
+            return (self._plain if set_inside else self._known)[index].zeros
+
+        return zeros
+
+    def end_alignment(self, replaced: list[tuple[int, Expression]]) -> None:
+        """End the loop of `align_loop`."""
+        for index, plain in replaced:
+            self._plain[index] = plain
+            self._widen(index)
+
     # Defaults
 
     def defaults(self) -> list[str]:
@@ -367,8 +417,13 @@ class Locals:
         ]
 
 
-def _variable(name: str, low: int, high: int, index: int) -> Expression:
-    """Make the expression of a local with the bounds of its value."""
+def _unknown(index: int) -> int:
+    return 0
+
+
+def _variable(name: str, low: int, high: int, index: int, zeros: int = 0) -> Expression:
+    """Make the expression of a local with what is known of its value."""
     variable = Expression(name, ATOM, low, high, 0, local_bit(index))
     variable.origin = index, 0
+    variable.zeros = zeros
     return variable

@@ -90,6 +90,8 @@ def _add(bits: int) -> Binary:
                 return a
             operator, b = ("+", constant(value)) if value > 0 else ("-", constant(-value))
             result = binary(a, operator, b, ADD, a.low + value, a.high + value)
+            result.zeros = min(a.zeros, b.zeros)
+            result.terms = a, operator, b
             if a.origin is not None:
                 result.origin = a.origin[0], a.origin[1] + value
             plain = a.size == 1 and not a.effects and a.low >= 0 and a.high <= _mask(bits)
@@ -98,7 +100,10 @@ def _add(bits: int) -> Binary:
                 result.step = bits, a.text, value, f"{a.text} {least}"
             return result
         b = wide_enough(b, bits)
-        return binary(a, "+", b, ADD, a.low + b.low, a.high + b.high)
+        result = binary(a, "+", b, ADD, a.low + b.low, a.high + b.high)
+        result.zeros = min(a.zeros, b.zeros)
+        result.terms = a, "+", b
+        return result
 
     return build
 
@@ -111,10 +116,15 @@ def _subtract(bits: int) -> Binary:
             return add(a, constant(-b.low & _mask(bits)))
         a, b = wide_enough(a, bits), wide_enough(b, bits)
         if a.size == 0 and a.low == 0 and b.size:
-            return Expression(
+            result = Expression(
                 f"-{spelled(b, UNARY)}", UNARY, -b.high, -b.low, b.effects, b.reads, b.size + 1
             )
-        return binary(a, "-", b, ADD, a.low - b.high, a.high - b.low)
+            result.zeros = b.zeros
+            return result
+        result = binary(a, "-", b, ADD, a.low - b.high, a.high - b.low)
+        result.zeros = min(a.zeros, b.zeros)
+        result.terms = a, "-", b
+        return result
 
     return build
 
@@ -135,7 +145,11 @@ def _multiply(bits: int) -> Binary:
             a = unsigned(a, bits)
             b = b if b.size == 0 else unsigned(b, bits)
             products = _products(a, b)
-        return binary(a, "*", b, MULTIPLY, min(products), max(products))
+        result = binary(a, "*", b, MULTIPLY, min(products), max(products))
+        result.zeros = a.zeros + b.zeros
+        if b.size == 0:
+            result.terms = a, "*", b
+        return result
 
     return build
 
@@ -154,10 +168,12 @@ def _and(bits: int) -> Binary:
         tops = [operand.high for operand in (a, b) if operand.low >= 0]
         if b.size == 0 and a.low >= 0 and a.high & ~b.low == 0 and _is_mask(b.low):
             return a
-        if tops:
-            return binary(a, "&", b, AND, 0, min(tops))
-        low, high = _span(min(a.low, b.low), max(a.high, b.high))
-        return binary(a, "&", b, AND, low, high)
+        low, high = (0, min(tops)) if tops else _span(min(a.low, b.low), max(a.high, b.high))
+        result = binary(a, "&", b, AND, low, high)
+        result.zeros = max(a.zeros, b.zeros)
+        if b.size == 0:
+            result.terms = a, "&", b
+        return result
 
     return build
 
@@ -179,7 +195,9 @@ def _bitwise(operator: str, precedence: int, bits: int) -> Binary:
             if a.low < 0:
                 b = signed(b, bits)
         low, high = _span(min(a.low, b.low), max(a.high, b.high))
-        return binary(a, operator, b, precedence, low, high)
+        result = binary(a, operator, b, precedence, low, high)
+        result.zeros = min(a.zeros, b.zeros)
+        return result
 
     return build
 
@@ -193,10 +211,16 @@ def _shift_left(bits: int) -> Binary:
                 return a
             if a.size == 0:
                 return constant(a.low << count & _mask(bits))
-            return binary(a, "<<", constant(count), SHIFT, a.low << count, a.high << count)
+            b = constant(count)
+            result = binary(a, "<<", b, SHIFT, a.low << count, a.high << count)
+            result.zeros = a.zeros + count
+            result.terms = a, "<<", b
+            return result
         a = unsigned(a, bits)
         count_of = _count(b, bits)
-        return binary(a, "<<", count_of, SHIFT, 0, a.high << count_of.high)
+        result = binary(a, "<<", count_of, SHIFT, 0, a.high << count_of.high)
+        result.zeros = a.zeros
+        return result
 
     return build
 
@@ -217,7 +241,9 @@ def _shift_right(bits: int, view: Callable[[Expression, int], Expression]) -> Bi
                 return a
             if a.size == 0:
                 return constant(a.low >> count & _mask(bits))
-            return binary(a, ">>", constant(count), SHIFT, a.low >> count, a.high >> count)
+            result = binary(a, ">>", constant(count), SHIFT, a.low >> count, a.high >> count)
+            result.zeros = max(a.zeros - count, 0)
+            return result
         return binary(a, ">>", _count(b, bits), SHIFT, min(a.low, 0), max(a.high, 0))
 
     return build

@@ -147,6 +147,7 @@ class Operands:
         self._last_line = self._lines.write(f"{name} = {operand.text}")
         self.last_spilled = name
         stack[index] = Expression(name, ATOM, operand.low, operand.high, 0, bit)
+        stack[index].zeros = operand.zeros
 
     def spill_conflicting(self, effects: int, variable: int = 0) -> None:
         """Spill the operands that must be evaluated before a statement.

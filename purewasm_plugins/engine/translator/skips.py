@@ -202,6 +202,8 @@ class _Skip:
             left, right = (self._address(span).text for span in (scan.left, scan.right))
             return f"count_equal(memory, {left}, {right}, {step}, {count})"
         stop = unsigned(self._sum(scan.stop), 32).text
+        if scan.repeated:
+            stop = f"repeated_byte({stop})"
         address = self._address(scan.span).text
         return f"count_until(memory, {address}, {scan.span.step}, {count}, {stop})"
 

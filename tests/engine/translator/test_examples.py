@@ -41,10 +41,12 @@ SHOWN = {
     "_address",
     "_classify",
     "_find_switches",
+    "_index",
     "_numeric",
     "_paid",
     "_read",
     "_translate",
+    "kept_zeros",
 }
 
 
