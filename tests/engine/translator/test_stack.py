@@ -135,6 +135,32 @@ def test_calls_back_have_the_depth_each(wat: Wat, limit: int) -> None:
     assert next(levels, None) is None
 
 
+@pytest.mark.parametrize("inner", [0, 99, 100])
+@pytest.mark.parametrize("levels", [1, 3, 6])
+def test_the_depth_is_exact_around_calls_back(
+    wat: Wat, limit: int, levels: int, inner: int
+) -> None:
+    """After a call back that was short, and after one that needed slices of its own or trapped."""
+    left = 0
+
+    def host() -> None:
+        nonlocal left
+        if not left:
+            return
+        left -= 1
+        if inner < 100:
+            assert instance.exports.function("host_and_down")(inner - 1 if inner else 0) is not None
+        else:
+            with pytest.raises(Trap):
+                instance.exports.function("host_and_down")(inner)
+
+    instance = link(wat, host, call_depth=100)
+    for outer in (98, 99, 2000, 98):
+        left = levels
+        with nullcontext() if outer < 99 else pytest.raises(Trap, match="exhausted"):
+            assert instance.exports.function("host_and_down")(outer) == outer
+
+
 def test_without_a_budget_there_is_a_limit_still(wat: Wat, limit: int) -> None:
     engine = Translator(metered=False)
     limits = ResourceLimits(call_depth=2000)
