@@ -144,6 +144,7 @@ def test_the_wheel(wheel: Path) -> None:
     assert {
         "purewasm_plugins/py.typed",
         "purewasm_plugins/RATIONALE.md",
+        "purewasm_plugins/engine/translator/TRANSLATION.md",
         "purewasm_plugins/plugin/ABI.md",
         "purewasm_plugins/__main__.py",
         f"{info}/licenses/LICENSE",

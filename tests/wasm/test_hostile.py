@@ -192,7 +192,7 @@ HOSTILE: dict[str, tuple[bytes, type[WasmError] | None, str]] = {
 def test_hostile(data: bytes, error: type[WasmError] | None, message: str) -> None:
     begin = time.process_time()
     check(data, error, message)
-    assert time.process_time() - begin < 5
+    assert time.process_time() - begin < 20
 
 
 def check(data: bytes, error: type[WasmError] | None, message: str) -> None:

@@ -226,7 +226,7 @@ def test_fuel_is_exact(fuel: int, wat: Wat) -> None:
 
 
 def test_the_deadline_is_kept(wat: Wat) -> None:
-    limits = ResourceLimits(timeout=0.1)
+    limits = ResourceLimits(timeout=0.1, fuel=None)
     instance = instantiate(wat(FILL), engine="translator", limits=limits)
     begin = time.monotonic()
     with pytest.raises(DeadlineExceeded):
@@ -235,7 +235,7 @@ def test_the_deadline_is_kept(wat: Wat) -> None:
 
 
 def test_a_thread_cancels(wat: Wat) -> None:
-    instance = instantiate(wat(FILL), engine="translator")
+    instance = instantiate(wat(FILL), engine="translator", limits=ResourceLimits(fuel=None))
     timer = threading.Timer(0.1, instance.budget.cancel)
     timer.start()
     begin = time.monotonic()
@@ -247,7 +247,8 @@ def test_a_thread_cancels(wat: Wat) -> None:
 
 def test_progress_is_reported(wat: Wat) -> None:
     """While one loop is done at once, and with the units that it has used so far."""
-    instance = instantiate(wat(FILL), engine="translator", limits=ResourceLimits(timeout=1.0))
+    limits = ResourceLimits(timeout=1.0, fuel=None)
+    instance = instantiate(wat(FILL), engine="translator", limits=limits)
     reports: list[int] = []
     instance.budget.progress = reports.append
     with pytest.raises(DeadlineExceeded):

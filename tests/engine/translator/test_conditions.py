@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import product
+from typing import Any
 
 import pytest
 import wasmtime
@@ -106,7 +107,8 @@ def test_like_wasmtime(statement: str, wat: Wat) -> None:
         body = STATEMENTS[statement].format(condition=negation.format(condition), sum=SUM)
         data = wat(MODULE.format(body=body))
         store = wasmtime.Store(oracle)
-        expected = wasmtime.Instance(store, wasmtime.Module(oracle, data), []).exports(store)["run"]
+        peer = wasmtime.Instance(store, wasmtime.Module(oracle, data), [])
+        expected: Any = peer.exports(store)["run"]
         run = instantiate(data).exports.function("run")
         for value in _values():
             assert run(value) == expected(store, value), (condition, value)
