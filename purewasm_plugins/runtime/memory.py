@@ -479,7 +479,7 @@ class Memory:
         if pages < 0 or after > self.maximum:
             return -1
         if self.ceiling is None:
-            if after > self.page_limit or not self.extend(after, spend):
+            if after > self.page_limit or not self.extend(after, spend, own=True):
                 self.grow_refusal = GrowRefusal.LIMIT
                 return -1
         elif after > self.ceiling:
@@ -493,12 +493,13 @@ class Memory:
         self._pages = after
         return before
 
-    def extend(self, pages: int, spend: Spend | None = None) -> bool:
+    def extend(self, pages: int, spend: Spend | None = None, *, own: bool = False) -> bool:
         """Make `raw` at least so many pages long, the new ones zeros.
 
         Args:
             pages: the length.
             spend: as for `try_grow`.
+            own: whether all of them are the module's from then on.
 
         Returns:
             Whether the machine had room for them; if not, nothing has changed.
@@ -516,7 +517,10 @@ class Memory:
                 # In pieces: the zeros of all of them at once would take as much again.
                 for start, end in pieces(pages * PAGE_SIZE - before, BYTES_PER_UNIT, spend):
                     raw.extend(bytes(end - start))
+                # Nothing is called in between, so that no signal's handler runs there.
                 complete = True
+                if own:
+                    self._pages = pages
             except NO_ROOM:
                 pass
             finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,6 +16,14 @@ from purewasm_plugins import WasmPlugin, example
 from tests.conftest import need
 
 LEAST = Effort(1, 0.0)
+
+
+@pytest.fixture(autouse=True)
+def usual_recursion_limit() -> Iterator[None]:
+    """Restore Python's recursion limit, which pwasm raises for the whole process."""
+    before = sys.getrecursionlimit()
+    yield
+    sys.setrecursionlimit(before)
 
 
 def made(make: Callable[..., Any], *arguments: object) -> Any:
