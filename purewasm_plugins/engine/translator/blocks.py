@@ -17,7 +17,6 @@ from purewasm_plugins.engine.translator.control import (
 from purewasm_plugins.engine.translator.dispatch import Dispatch
 from purewasm_plugins.engine.translator.expressions import CALLS, Expression
 from purewasm_plugins.engine.translator.loops import Loop
-from purewasm_plugins.engine.translator.skips import write_skip
 from purewasm_plugins.engine.translator.writer import Writer
 from purewasm_plugins.wasm.types import FuncType, ValType
 
@@ -170,6 +169,9 @@ class Blocks:
         if bounds:
             self._counters[construct] = self._locals.begin_counters(bounds)
         if construct.region is None:
+            # Imported here: it takes a millisecond, and first calls of many plugins meet no loop.
+            from purewasm_plugins.engine.translator.skips import write_skip
+
             write_skip(self._writer, self._analysis, construct)
         loop = None
         if construct.region is not None:

@@ -47,10 +47,11 @@ _LOADS = (
 _STORES = ("i32.store", "i64.store", "f64.store", "i32.store16", "i64.store16", "i64.store32")
 
 
-def _address(writer: Writer, offset: int) -> Expression:
-    """Pop an address, and return the effective one: with the offset added (section 4.4.7).
+def _address(writer: Writer, offset: int, size: int) -> Expression:
+    """Pop the address of an access, and return the effective one: with the offset added.
 
-    In a loop, the sum of a variable and a constant is masked only past the small ints.
+    See section 4.4.7. What the access implies is noted. In a loop, the sum of a variable and a
+    constant is masked only past the small ints.
 
     Example::
 
@@ -73,6 +74,7 @@ def _address(writer: Writer, offset: int) -> Expression:
             return
     """
     bare = writer.operands.stack[-1]
+    _note(writer, bare, offset, size)
     wraps = bare.low < 0 or bare.high > 0xFFFFFFFF
     step = bare.step if wraps and writer.locals.loops else None
     base = writer.operands.pop_unsigned()
@@ -144,14 +146,18 @@ def _index(writer: Writer, offset: int, shift: int) -> Expression | None:
     operand = writer.operands.stack[-1]
     if operand.zeros < shift or trailing_zeros(offset) < shift or _calls(operand.text):
         return None
+    _note(writer, operand, offset, 1 << shift)
     base = writer.operands.pop_unsigned()
     return quotient(base, shift, offset)
 
 
-def _note(writer: Writer, origin: tuple[int, int] | None, offset: int, size: int) -> None:
-    """Note what an access implies about the local that its operand, the address, is made of."""
-    if origin is not None and writer.bounded:
-        writer.locals.note_access(origin, offset, size)
+def _note(writer: Writer, operand: Expression, offset: int, size: int) -> None:
+    """Note what an access implies about the local that its operand, the address, is made of.
+
+    It counts from the next `local.get` on, when the access has been written.
+    """
+    if operand.origin is not None and writer.bounded:
+        writer.locals.note_access(operand.origin, offset, size)
 
 
 def _write_access(writer: Writer, text: str) -> None:
@@ -172,17 +178,14 @@ def _load(mnemonic: str) -> Handler:
     shift, view = _VIEWS.get(mnemonic, (0, ""))
 
     def handler(writer: Writer, immediates: tuple[Any, ...]) -> None:
-        origin = writer.operands.stack[-1].origin
         index = _index(writer, immediates[1], shift) if view else None
         if index is not None:
             _push_item(writer, view, index, low, high)
-            _note(writer, origin, immediates[1], size)
             return
-        address = _address(writer, immediates[1])
+        address = _address(writer, immediates[1], size)
         # Unpacked by assignment: a subscript would take a third longer.
         text = writer.lines.trace(f"{function}(memory, {address.text})")
         writer.operands.assign_slot(text, low, high, comma=True, effects=_HEAP)
-        _note(writer, origin, immediates[1], size)
 
     return handler
 
@@ -195,10 +198,8 @@ def _push_item(writer: Writer, view: str, index: Expression, low: int, high: int
 
 
 def _load8(writer: Writer, immediates: tuple[Any, ...]) -> None:
-    origin = writer.operands.stack[-1].origin
-    address = _address(writer, immediates[1])
+    address = _address(writer, immediates[1], 1)
     _push_item(writer, "memory", address, 0, 255)
-    _note(writer, origin, immediates[1], 1)
 
 
 def _load8_signed(writer: Writer, immediates: tuple[Any, ...]) -> None:
@@ -212,8 +213,7 @@ def _load8_signed(writer: Writer, immediates: tuple[Any, ...]) -> None:
 
 def _load_f32(writer: Writer, immediates: tuple[Any, ...]) -> None:
     """Translate `f32.load`; a NaN keeps its bits, which `struct` alone may change."""
-    origin = writer.operands.stack[-1].origin
-    writer.operands.push(_address(writer, immediates[1]))
+    writer.operands.push(_address(writer, immediates[1], 4))
     writer.operands.simplify(-1)
     address = writer.operands.pop()
     text = writer.lines.trace(f"load_f32(memory, {address.text})[0]")
@@ -221,7 +221,6 @@ def _load_f32(writer: Writer, immediates: tuple[Any, ...]) -> None:
         f"x if (x := {text}) == x else load_f32_nan(memory, {address.text})",
         effects=_HEAP,
     )
-    _note(writer, origin, immediates[1], 4)
 
 
 def _store(mnemonic: str) -> Handler:
@@ -233,17 +232,14 @@ def _store(mnemonic: str) -> Handler:
 
     def handler(writer: Writer, immediates: tuple[Any, ...]) -> None:
         value = writer.operands.pop() if is_float else writer.operands.pop_unsigned(bits)
-        origin = writer.operands.stack[-1].origin
         if writer.operands.stack[-1].zeros >= shift:
             writer.operands.spill_topmost(1, value.effects)
         index = _index(writer, immediates[1], shift)
         if index is not None:
             _assign(writer, value, view, index)
-            _note(writer, origin, immediates[1], size)
             return
-        address = _address(writer, immediates[1])
+        address = _address(writer, immediates[1], size)
         _write_access(writer, f"{function}(memory, {address.text}, {value.text})")
-        _note(writer, origin, immediates[1], size)
 
     return handler
 
@@ -256,23 +252,19 @@ def _assign(writer: Writer, value: Expression, container: str, index: Expression
 
 def _store8(writer: Writer, immediates: tuple[Any, ...]) -> None:
     value = writer.operands.pop_unsigned(8)
-    origin = writer.operands.stack[-1].origin
     writer.operands.spill_topmost(1, value.effects)
-    address = _address(writer, immediates[1])
+    address = _address(writer, immediates[1], 1)
     _assign(writer, value, "memory", address)
-    _note(writer, origin, immediates[1], 1)
 
 
 def _store_f32(writer: Writer, immediates: tuple[Any, ...]) -> None:
     for position in (-2, -1):
         writer.operands.simplify(position)
     value = writer.operands.pop()
-    origin = writer.operands.stack[-1].origin
-    address = _address(writer, immediates[1])
+    address = _address(writer, immediates[1], 4)
     plain = f"store_f32(memory, {address.text}, {value.text})"
     nan = f"store_f32_nan(memory, {address.text}, {value.text})"
     _write_access(writer, f"{plain} if {value.text} == {value.text} else {nan}")
-    _note(writer, origin, immediates[1], 4)
 
 
 def _memory_size(writer: Writer, immediates: tuple[Any, ...]) -> None:
@@ -414,8 +406,7 @@ def _vector_load(opcode: Opcode) -> Handler:
         position = len(writer.operands.stack) - others - 1
         writer.operands.spill_topmost(others, writer.operands.stack[position].effects | _HEAP)
         rest = writer.operands.pop_many(others)
-        origin = writer.operands.stack[-1].origin
-        address = _address(writer, immediates[1])
+        address = _address(writer, immediates[1], opcode.access_size)
         read = opaque(
             writer.lines.trace(f"{function}(memory, {address.text})") + "[0]",
             address,
@@ -426,7 +417,6 @@ def _vector_load(opcode: Opcode) -> Handler:
             read = call(name, read, *rest, *lane)
         writer.operands.push(read)
         writer.operands.spill(len(writer.operands.stack) - 1)
-        _note(writer, origin, immediates[1], opcode.access_size)
 
     return handler
 
@@ -437,13 +427,11 @@ def _vector_store(opcode: Opcode) -> Handler:
 
     def handler(writer: Writer, immediates: tuple[Any, ...]) -> None:
         value = writer.operands.pop()
-        origin = writer.operands.stack[-1].origin
-        address = _address(writer, immediates[1])
+        address = _address(writer, immediates[1], opcode.access_size)
         text = value.text
         if opcode.mnemonic != "v128.store":
             text = f"{name}({text}, {immediates[2]})"
         _write_access(writer, f"{function}(memory, {address.text}, {text})")
-        _note(writer, origin, immediates[1], opcode.access_size)
 
     return handler
 

@@ -24,7 +24,7 @@ from purewasm_plugins import (
     Trap,
     instantiate,
 )
-from purewasm_plugins.engine.translator import blocks
+from purewasm_plugins.engine.translator import skips
 from purewasm_plugins.wasm import ValidModule, load
 from tests.differential.comparison import compare
 from tests.random_modules.byte_loops import random_arguments, random_byte_loops
@@ -59,7 +59,7 @@ def test_as_one_by_one(start: int, monkeypatch: pytest.MonkeyPatch) -> None:
             fuel = random.choice((100_000, 100_000, random.randint(0, 60), random.randint(0, 600)))
             found = _outcome(fast, "translator", name, given, fuel)
             with monkeypatch.context() as patched:
-                patched.setattr(blocks, "write_skip", lambda *arguments: None)
+                patched.setattr(skips, "write_skip", lambda *arguments: None)
                 expected = _outcome(slow, "translator", name, given, fuel)
             assert found[:2] == expected[:2], (seed, name, given, fuel)
             assert found[2] == expected[2], (seed, name, given, fuel)
