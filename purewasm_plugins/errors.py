@@ -10,9 +10,13 @@
     │   ├── UnknownExportError          the instance has no export of that name (a KeyError too)
     │   ├── ExportKindError             the export is a memory, not a function (a TypeError too)
     │   ├── StringError                 a text cannot be passed as a string (a ValueError too)
+    │   ├── GrantError                  what WASI was granted is not there, or cannot be stored
+    │   ├── NotACommandError            the module is no program to run: it exports no _start
     │   └── Trap                        execution was aborted
     │       ├── OutOfFuel, DeadlineExceeded, Cancelled, OutOfMemory, MemoryInUse
-    │       └── InvalidString               no string can be read at a pointer
+    │       ├── InvalidString               no string can be read at a pointer
+    │       ├── Exited                      the module called proc_exit
+    │       └── Aborted                     the module called abort
     ├── PluginError                 a plugin cannot be loaded or used
     │   ├── PluginFileError             the file or the directory cannot be read
     │   ├── InvalidOptionError          a field of PluginOptions (a TypeError and ValueError too)
@@ -47,13 +51,16 @@ from purewasm_plugins.support.records import Record
 
 __all__ = [
     "AbiVersionError",
+    "Aborted",
     "Cancelled",
     "CompileError",
     "DeadlineExceeded",
     "DecodeError",
     "DuplicatePluginError",
     "DuplicateToolError",
+    "Exited",
     "ExportKindError",
+    "GrantError",
     "InstantiateError",
     "InvalidArgumentsError",
     "InvalidOptionError",
@@ -61,6 +68,7 @@ __all__ = [
     "LinkError",
     "MemoryInUse",
     "MissingExportError",
+    "NotACommandError",
     "OutOfFuel",
     "OutOfMemory",
     "PluginClosedError",
@@ -322,6 +330,8 @@ class TrapReason(Enum):
     OUT_OF_MEMORY = "out of memory"
     MEMORY_IN_USE = "the memory cannot grow while the host holds a view of it"
     INVALID_STRING = "invalid string"
+    EXITED = "exited"
+    ABORTED = "aborted"
 
     def __str__(self) -> str:
         return self.value
@@ -474,6 +484,80 @@ class InvalidString(Trap):
 
     def _words(self) -> str:
         return escape_controls(self.details)
+
+
+class Exited(Trap):
+    """The module called `proc_exit`: it has ended, and must not be called again.
+
+    Attributes:
+        code: the exit code, unsigned; 0 is success.
+    """
+
+    def __init__(self, code: int, frames: tuple[StackFrame, ...] = ()) -> None:
+        super().__init__(TrapReason.EXITED, frames)
+        # The constructor's arguments, for `pickle`.
+        self.args = (code, frames)
+        self.code = code
+
+    def with_frames(self, frames: tuple[StackFrame, ...]) -> Trap:
+        """Return the same trap with another backtrace."""
+        return type(self)(self.code, frames)
+
+    def _words(self) -> str:
+        return f"the module exited with code {self.code}"
+
+
+class Aborted(Trap):
+    """The module called `abort`, as AssemblyScript and emscripten have it.
+
+    Attributes:
+        details: what the module said.
+    """
+
+    def __init__(self, details: str, frames: tuple[StackFrame, ...] = ()) -> None:
+        super().__init__(TrapReason.ABORTED, frames)
+        # The constructor's arguments, for `pickle`.
+        self.args = (details, frames)
+        self.details = details
+
+    def with_frames(self, frames: tuple[StackFrame, ...]) -> Trap:
+        """Return the same trap with another backtrace."""
+        return type(self)(self.details, frames)
+
+    def _words(self) -> str:
+        return escape_controls(f"abort: {self.details}")
+
+
+class GrantError(WasmError):
+    """What was granted through WASI is not there, or what was changed in it cannot be stored.
+
+    Attributes:
+        path: the directory on the host, as text.
+        details: the reason.
+    """
+
+    def __init__(self, path: str, details: str) -> None:
+        super().__init__(path, details)
+        self.path = path
+        self.details = details
+
+    def _words(self) -> str:
+        return f"the directory '{self.path}' {self.details}"
+
+
+class NotACommandError(WasmError):
+    """A module is no program to run.
+
+    Attributes:
+        details: what it lacks, and what it is instead.
+    """
+
+    def __init__(self, details: str) -> None:
+        super().__init__(details)
+        self.details = details
+
+    def _words(self) -> str:
+        return f"the module is no command: {self.details}"
 
 
 class StringError(WasmError, ValueError):
