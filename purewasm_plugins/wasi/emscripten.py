@@ -1,0 +1,284 @@
+"""The functions of the module "env" that programs compiled with Emscripten import.
+
+Those are programs without JavaScript around them (`-s STANDALONE_WASM`), and others whose imports
+are all here and in WASI. C's `setjmp` is compiled to calls of functions of the table by `invoke_*`,
+and `longjmp` unwinds to the nearest of them, which then tells the program by its `setThrew`.
+"""
+
+from __future__ import annotations
+
+from purewasm_plugins.errors import Aborted, Trap, TrapReason, UnknownExportError
+from purewasm_plugins.runtime.instance import Caller, Function, Global, RawFunction
+from purewasm_plugins.runtime.memory import Memory
+from purewasm_plugins.support.typed import TYPE_CHECKING, Any, Callable, Protocol
+from purewasm_plugins.wasi.clocks import Clock
+from purewasm_plugins.wasm.types import PAGE_SIZE, FuncType, ValType
+
+if TYPE_CHECKING:
+    from purewasm_plugins.runtime.table import Table
+
+__all__ = ["Emscripten", "find"]
+
+#: Bytes of a string that the text of an error shows.
+_SHOWN = 1024
+
+#: The size of a memory, in pages, that its pointers can count.
+_MAX_PAGES = 0xFFFF
+
+
+class State(Protocol):
+    """What the functions use of an instance's state.
+
+    Attributes:
+        clock: its clocks.
+        emscripten: the functions of the instance, once it has imported one.
+    """
+
+    clock: Clock
+    emscripten: Emscripten | None
+
+
+def find(module: str, name: str, type: FuncType, state: State) -> RawFunction | None:
+    """Return the function that an import of Emscripten's names; None where it is none of them.
+
+    Args:
+        module, name: the two names of the import. The module is "env".
+        type: its declared type.
+        state: that of the instance.
+    """
+    if module != "env":
+        return None
+    functions = state.emscripten = state.emscripten or Emscripten(state)
+    if name.startswith("invoke_"):
+        fits = type.params[:1] == (ValType.I32,) and len(type.results) <= 1
+        return RawFunction(functions.invoke(type)) if fits else None
+    method = _FUNCTIONS.get((name, type))
+    return None if method is None else RawFunction(getattr(functions, method))
+
+
+class _LongJump(Exception):
+    """Unwinds the calls of a program up to the nearest `invoke_*`; it never leaves this module."""
+
+    def __init__(self, functions: Emscripten) -> None:
+        super().__init__()
+        self.functions = functions
+
+
+class _Links:
+    """What `invoke_*` uses of a program.
+
+    Attributes:
+        table: its table of functions.
+        save, restore: read and set its stack pointer.
+        set_threw: tells it of a long jump.
+    """
+
+    def __init__(self, caller: Caller) -> None:
+        """Find it among the exports.
+
+        Raises:
+            UnknownExportError, ExportKindError: it is not there.
+        """
+        exports = caller.exports
+        self.table: Table = exports.table("__indirect_function_table")
+        self.set_threw: Callable[[int, int], object] = exports.function("setThrew").call_raw
+        self.save: Callable[[], int]
+        self.restore: Callable[[int], object]
+        pointer = exports.get("__stack_pointer")
+        if isinstance(pointer, Global):
+            self.save, self.restore = _accessors(pointer)
+        else:
+            # The names of one Emscripten after another.
+            self.save = _first(caller, "stackSave", "emscripten_stack_get_current", "stack_save")
+            self.restore = _first(
+                caller, "stackRestore", "_emscripten_stack_restore", "stack_restore"
+            )
+
+
+def _accessors(pointer: Global) -> tuple[Callable[[], int], Callable[[int], object]]:
+    """Return what reads a global, and what sets it."""
+
+    def save() -> int:
+        return pointer.raw  # type: ignore[no-any-return]
+
+    def restore(value: int) -> None:
+        pointer.raw = value
+
+    return save, restore
+
+
+def _first(caller: Caller, *names: str) -> Callable[..., Any]:
+    """Return the first of these functions that a program exports."""
+    for name in names:
+        if isinstance(found := caller.exports.get(name), Function):
+            return found.call_raw
+    raise UnknownExportError(names[0], tuple(caller.exports))
+
+
+class Emscripten:
+    """The functions of one instance."""
+
+    def __init__(self, state: State) -> None:
+        """Take the state of the instance."""
+        self._clock = state.clock
+        self._links: _Links | None = None
+        #: Calls of `invoke_*` that are active: the number of places that a long jump can end at.
+        self._active = 0
+        self._upper_half = 0
+
+    # Calls that a long jump ends
+
+    def invoke(self, type: FuncType) -> Callable[..., Any]:
+        """Return the function `invoke_*` of a type: it calls a function of the table.
+
+        A long jump out of that function ends there, and the result is then 0. Everything else that
+        ends a call passes through.
+        """
+        called = FuncType(type.params[1:], type.results)
+        result = 0 if type.results else None
+
+        def call(caller: Caller, index: int, *arguments: Any) -> Any:
+            links = self._links
+            if links is None:
+                links = self._links = _Links(caller)
+            function = links.table.get(index)
+            if function is None:
+                raise Trap(TrapReason.UNINITIALIZED_ELEMENT)
+            if function.type != called:
+                raise Trap(TrapReason.INDIRECT_CALL_TYPE_MISMATCH)
+            stack = links.save()
+            self._active += 1
+            try:
+                return function.call_raw(*arguments)
+            except _LongJump as jump:
+                if jump.functions is not self:
+                    raise
+                links.restore(stack)
+                links.set_threw(1, 0)
+                return result
+            finally:
+                self._active -= 1
+
+        return call
+
+    def throw_longjmp(self) -> None:
+        """Jump to the nearest `invoke_*`."""
+        if not self._active:
+            raise Aborted("longjmp to a function that has returned")
+        raise _LongJump(self)
+
+    def longjmp(self, caller: Caller, buffer: int, value: int) -> None:
+        """Jump to a `setjmp`, which then returns a value other than 0."""
+        caller.exports.function("setThrew").call_raw(buffer, value or 1)
+        self.throw_longjmp()
+
+    def get_temporary(self) -> int:
+        """Return the upper half of the 64-bit result of the last call."""
+        return self._upper_half
+
+    def set_temporary(self, value: int) -> None:
+        """Set the upper half of a 64-bit result."""
+        self._upper_half = value
+
+    # Memory
+
+    def resize_heap(self, caller: Caller, size: int) -> int:
+        """Make the memory larger, and return whether it is."""
+        memory, spend = caller.memory, caller.instance.budget.spend
+        missing = -(-size // PAGE_SIZE) - memory.pages
+        if missing <= 0:
+            return 1
+        # A heap that grows by little at a time would be copied again and again.
+        ample = min(max(missing, memory.pages // 5), _most_pages(memory) - memory.pages)
+        return int(
+            (ample > missing and memory.try_grow(ample, spend) >= 0)
+            or memory.try_grow(missing, spend) >= 0
+        )
+
+    def heap_max(self, caller: Caller) -> int:
+        """Return how large the memory may become, in bytes."""
+        return _most_pages(caller.memory) * PAGE_SIZE
+
+    def memory_grew(self, index: int) -> None:
+        """Take note that a memory has grown."""
+
+    def copy(self, caller: Caller, target: int, source: int, size: int) -> None:
+        """Copy bytes of the memory."""
+        caller.memory.copy(target, source, size, caller.instance.budget.spend)
+
+    def copy_and_return(self, caller: Caller, target: int, source: int, size: int) -> int:
+        """Copy bytes of the memory, and return where they are now."""
+        self.copy(caller, target, source, size)
+        return target
+
+    # Ends
+
+    def abort(self) -> None:
+        """End the call."""
+        raise Aborted("the module called abort")
+
+    def assert_fail(
+        self, caller: Caller, condition: int, file: int, line: int, function: int
+    ) -> None:
+        """End the call with an assertion and its place in the source."""
+        texts = [_text(caller, pointer) for pointer in (condition, file, function)]
+        raise Aborted(f"Assertion failed: {texts[0]}, at {texts[1]}:{line}, {texts[2]}")
+
+    # Clocks
+
+    def now(self) -> float:
+        """Return the milliseconds since some moment."""
+        return self._clock.monotonic() / 1e6
+
+    def date_now(self) -> float:
+        """Return the milliseconds since 1970."""
+        return self._clock.realtime() / 1e6
+
+    def resolution(self) -> float:
+        """Return the least difference of two readings, in nanoseconds."""
+        return float(self._clock.resolution())
+
+    def is_monotonic(self) -> int:
+        """Return whether the clock never goes back."""
+        return 1
+
+
+_I32, _F64 = ValType.I32, ValType.F64
+_NOTHING, _TIME = FuncType(), FuncType((), (_F64,))
+_READ, _WRITE = FuncType((), (_I32,)), FuncType((_I32,))
+_COPY = FuncType((_I32,) * 3)
+
+#: Each function with a type that it has had, and the method that it is.
+_FUNCTIONS = {
+    ("_emscripten_throw_longjmp", _NOTHING): "throw_longjmp",
+    ("emscripten_longjmp", FuncType((_I32,) * 2)): "longjmp",
+    ("getTempRet0", _READ): "get_temporary",
+    ("setTempRet0", _WRITE): "set_temporary",
+    ("emscripten_resize_heap", FuncType((_I32,), (_I32,))): "resize_heap",
+    ("emscripten_get_heap_max", _READ): "heap_max",
+    ("emscripten_notify_memory_growth", _WRITE): "memory_grew",
+    ("emscripten_memcpy_big", FuncType((_I32,) * 3, (_I32,))): "copy_and_return",
+    ("emscripten_memcpy_big", _COPY): "copy",
+    ("emscripten_memcpy_js", _COPY): "copy",
+    ("_emscripten_memcpy_js", _COPY): "copy",
+    ("abort", _NOTHING): "abort",
+    ("_abort_js", _NOTHING): "abort",
+    ("__assert_fail", FuncType((_I32,) * 4)): "assert_fail",
+    ("emscripten_get_now", _TIME): "now",
+    ("emscripten_date_now", _TIME): "date_now",
+    ("emscripten_get_now_res", _TIME): "resolution",
+    ("_emscripten_get_now_is_monotonic", _READ): "is_monotonic",
+}
+
+
+def _most_pages(memory: Memory) -> int:
+    return min(memory.maximum, memory.page_limit, _MAX_PAGES)
+
+
+def _text(caller: Caller, pointer: int) -> str:
+    """Read a string that a zero byte ends, or its beginning; "?" at address 0."""
+    if not pointer:
+        return "?"
+    memory = caller.memory
+    data = memory.read(pointer, max(0, min(_SHOWN, memory.size - pointer)))
+    return data.partition(b"\0")[0].decode("utf-8", "replace")
