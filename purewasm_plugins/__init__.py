@@ -5,16 +5,20 @@ The names below are the public interface; the README shows them at work.
 
 from __future__ import annotations
 
-from purewasm_plugins.engine import Engine, instantiate
+from purewasm_plugins.command import CommandResult, run_command
+from purewasm_plugins.engine import Engine
 from purewasm_plugins.errors import (
     AbiVersionError,
+    Aborted,
     Cancelled,
     CompileError,
     DeadlineExceeded,
     DecodeError,
     DuplicatePluginError,
     DuplicateToolError,
+    Exited,
     ExportKindError,
+    GrantError,
     InstantiateError,
     InvalidArgumentsError,
     InvalidOptionError,
@@ -22,6 +26,7 @@ from purewasm_plugins.errors import (
     LinkError,
     MemoryInUse,
     MissingExportError,
+    NotACommandError,
     OutOfFuel,
     OutOfMemory,
     PluginClosedError,
@@ -45,7 +50,7 @@ from purewasm_plugins.errors import (
     WasmError,
     WrongExportTypeError,
 )
-from purewasm_plugins.module import Module
+from purewasm_plugins.module import Module, instantiate
 from purewasm_plugins.plugin import (
     DirectoryReport,
     PluginOptions,
@@ -79,6 +84,8 @@ from purewasm_plugins.tools import (
     ToolRegistry,
     ToolResult,
 )
+from purewasm_plugins.wasi.clocks import FixedClock
+from purewasm_plugins.wasi.grants import Quotas, Wasi
 from purewasm_plugins.wasm.types import (
     FuncType,
     GlobalType,
@@ -118,10 +125,12 @@ def examples() -> tuple[str, ...]:
 
 __all__ = [
     "AbiVersionError",
+    "Aborted",
     "Caller",
     "CancellableTool",
     "Cancellation",
     "Cancelled",
+    "CommandResult",
     "CompileError",
     "DeadlineExceeded",
     "DecodeError",
@@ -129,12 +138,15 @@ __all__ = [
     "DuplicatePluginError",
     "DuplicateToolError",
     "Engine",
+    "Exited",
     "ExportKindError",
     "Exports",
+    "FixedClock",
     "FuncType",
     "Function",
     "Global",
     "GlobalType",
+    "GrantError",
     "GrowRefusal",
     "Imports",
     "Instance",
@@ -149,6 +161,7 @@ __all__ = [
     "MemoryType",
     "MissingExportError",
     "Module",
+    "NotACommandError",
     "OutOfFuel",
     "OutOfMemory",
     "PluginClosedError",
@@ -158,6 +171,7 @@ __all__ = [
     "PluginOptions",
     "PluginTool",
     "PureWasmError",
+    "Quotas",
     "RawFunction",
     "RegistrationReport",
     "ResourceLimitError",
@@ -183,6 +197,7 @@ __all__ = [
     "ValType",
     "ValidationError",
     "VersionMismatchError",
+    "Wasi",
     "WasmError",
     "WasmPlugin",
     "WasmPluginManager",
@@ -192,4 +207,5 @@ __all__ = [
     "examples",
     "host_function",
     "instantiate",
+    "run_command",
 ]

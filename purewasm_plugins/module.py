@@ -10,8 +10,9 @@ import os
 import stat
 
 from purewasm_plugins.cache.protocol import CodeCache
-from purewasm_plugins.engine import Engine, instantiate
-from purewasm_plugins.engine.instantiate import engine_named
+from purewasm_plugins.engine import Engine
+from purewasm_plugins.engine.instantiate import engine_named, valid_module
+from purewasm_plugins.engine.instantiate import instantiate as instantiate_on_engine
 from purewasm_plugins.errors import OutOfMemory, PluginFileError
 from purewasm_plugins.runtime.imports import Imports
 from purewasm_plugins.runtime.instance import Instance
@@ -19,11 +20,13 @@ from purewasm_plugins.runtime.limits import ResourceLimits
 from purewasm_plugins.support.light import cached_property
 from purewasm_plugins.support.records import Record
 from purewasm_plugins.support.typed import Mapping
+from purewasm_plugins.wasi.grants import Wasi, granted
+from purewasm_plugins.wasm import Module as DecodedModule
 from purewasm_plugins.wasm import ValidModule, decode, load
 from purewasm_plugins.wasm.limits import MAX_MODULE_SIZE
 from purewasm_plugins.wasm.types import ExternType
 
-__all__ = ["Module", "ModuleImport", "directory_cache", "read_module"]
+__all__ = ["Module", "ModuleImport", "directory_cache", "instantiate", "read_module"]
 
 #: The environment variable that names a cache directory.
 CACHE_VARIABLE = "PUREWASM_CACHE"
@@ -133,6 +136,7 @@ class Module:
         *,
         engine: str | Engine | None = None,
         limits: ResourceLimits | None = None,
+        wasi: Wasi | bool | None = None,
     ) -> Instance:
         """Make an instance and run its start function.
 
@@ -141,22 +145,74 @@ class Module:
                 `Memory`, a `Table` or a `Global`.
             engine: the name of an engine, or an engine; None for the default.
             limits: what the instance may use; None for the defaults of `ResourceLimits`.
+            wasi: what it may touch through WASI, as for the function `instantiate`.
 
         Raises:
             UnknownEngineError: there is no such engine, or it cannot run here.
             LinkError: an import is missing or does not match its declaration.
             ResourceLimitError: the module declares more than the limits allow.
+            GrantError: a directory that was granted cannot be opened.
             Trap: a segment does not fit, or the start function trapped.
         """
-        return instantiate(
-            self.valid, imports, engine=engine_named(engine, self.cache), limits=limits
-        )
+        chosen = engine_named(engine, self.cache)
+        return instantiate(self.valid, imports, engine=chosen, limits=limits, wasi=wasi)
 
     def __reduce__(self) -> tuple[object, ...]:
         return _compiled, (type(self), self.data, self._cache_dir)
 
     def __repr__(self) -> str:
         return f"<Module: {len(self.imports)} imports, {len(self.exports)} exports>"
+
+
+def instantiate(
+    data_or_module: bytes | DecodedModule | ValidModule,
+    imports: Imports | None = None,
+    *,
+    engine: str | Engine | None = None,
+    limits: ResourceLimits | None = None,
+    wasi: Wasi | bool | None = None,
+) -> Instance:
+    """Make an instance of a module and run its start function.
+
+    A module that exports `_initialize` expects its host to call that before any other function.
+
+    Args:
+        data_or_module: the bytes of a `.wasm` file, or what `load` made of them.
+        imports: `{module: {name: value}}`, a value being a Python callable, a `RawFunction`, a
+            `Function`, a `Memory`, a `Table` or a `Global`. A callable gets the type that the
+            module declares, and the instance as a `Caller` where its first parameter is annotated
+            so.
+        engine: the name of an engine, or an engine; None for the default.
+        limits: what the instance may use; None for the defaults of `ResourceLimits`.
+        wasi: what it may touch through WASI preview 1: `Wasi`, or True for what no one is harmed
+            by (captured output, the host's clocks and random numbers). `Instance.wasi` has what
+            the module wrote. Functions in `imports` come first.
+
+    Raises:
+        DecodeError, ValidationError: the module is not valid.
+        LinkError: an import is missing or does not match its declaration.
+        UnknownEngineError: there is no such engine, or it cannot run here.
+        ResourceLimitError: the module declares more than the limits allow.
+        GrantError: a directory that was granted cannot be opened.
+        InvalidOptionError: `wasi` is neither `Wasi` nor a bool.
+        Trap: a segment does not fit, or the start function trapped.
+        OutOfMemory: Python has no room for the instance.
+    """
+    grants = granted(wasi)
+    if grants is None:
+        return instantiate_on_engine(data_or_module, imports, engine=engine, limits=limits)
+    # Imported here: most modules use no WASI.
+    from purewasm_plugins.wasi.linking import link
+
+    valid = valid_module(data_or_module)
+    linked, state = link(valid.module, grants, imports)
+    try:
+        instance = instantiate_on_engine(valid, linked, engine=engine, limits=limits)
+    except BaseException:
+        state.close()
+        raise
+    instance.wasi = state
+    return instance
 
 
 def _compiled(cls: type[Module], data: bytes, cache_dir: str | os.PathLike[str] | None) -> Module:

@@ -20,7 +20,18 @@ PACKAGE = ROOT / "purewasm_plugins"
 #: The rooms of the package, bottom up: a room imports from itself and from those before it. The
 #: root of the package, its public names, is "".
 ROOMS = (
-    *("support", "errors", "bundled", "wasm", "runtime", "cache", "engine", "module"),
+    *(
+        "support",
+        "errors",
+        "bundled",
+        "wasm",
+        "runtime",
+        "cache",
+        "engine",
+        "wasi",
+        "module",
+        "command",
+    ),
     *("tools", "plugin", ""),
     *("debugger", "browser", "cli", "__main__"),
 )
@@ -28,7 +39,9 @@ ROOMS = (
 #: The rooms that a room does not import, though they are before it.
 APART = {
     # Tools as an agent sees them do not depend on WebAssembly.
-    "tools": {"wasm", "runtime", "cache", "engine", "module"},
+    "tools": {"wasm", "runtime", "cache", "engine", "wasi", "module", "command"},
+    # It stands beside the engines: it gives host functions, and runs nothing.
+    "wasi": {"bundled", "cache", "engine"},
     # The store of code does not depend on its content.
     "cache": {"wasm", "runtime"},
     "__main__": {*ROOMS} - {"cli"},

@@ -97,7 +97,7 @@ def instantiate(
     """
     chosen = engine_named(engine)
     limits = limits or ResourceLimits()
-    valid = _valid(data_or_module)
+    valid = valid_module(data_or_module)
     imported = _match_imports(valid.module, {} if imports is None else imports)
     _check_declared_sizes(valid.module, limits)
     instance: Instance | None = None
@@ -164,7 +164,13 @@ def _allocated(
     return instance
 
 
-def _valid(data_or_module: bytes | Module | ValidModule) -> ValidModule:
+def valid_module(data_or_module: bytes | Module | ValidModule) -> ValidModule:
+    """Return a module that an engine accepts.
+
+    Raises:
+        DecodeError, ValidationError: it is not valid.
+        TypeError: it is neither bytes nor a module.
+    """
     match data_or_module:
         case ValidModule():
             return data_or_module

@@ -11,6 +11,7 @@ from purewasm_plugins.runtime.imports import Imports
 from purewasm_plugins.runtime.limits import ResourceLimits
 from purewasm_plugins.support.records import Record
 from purewasm_plugins.support.typed import Mapping
+from purewasm_plugins.wasi.grants import Wasi, granted
 
 __all__ = ["PluginOptions"]
 
@@ -29,6 +30,9 @@ class PluginOptions(Record):
         cache_dir: a directory that keeps what was validated and translated, for the next process;
             None for the one that the environment variable PUREWASM_CACHE names, or else for none.
             The code in it is run: no other user may be able to write to it.
+        wasi: what a plugin may touch through WASI preview 1: `Wasi`, or True for what no one is
+            harmed by, the clocks and random numbers of the host; None for no WASI. Output that is
+            captured goes to the logger `purewasm_plugins.plugin` after each call.
 
     Raises:
         InvalidOptionError: a field has a wrong type, or there is no such engine.
@@ -38,6 +42,7 @@ class PluginOptions(Record):
     limits: ResourceLimits | None = None
     imports: Imports | None = None
     cache_dir: str | os.PathLike[str] | None = None
+    wasi: Wasi | bool | None = None
 
     def __post_init__(self) -> None:
         """Check each field."""
@@ -47,6 +52,7 @@ class PluginOptions(Record):
         _check_imports(self.imports)
         if not isinstance(self.cache_dir, str | os.PathLike | None):
             raise _wrong("cache_dir", "the path of a directory or None", self.cache_dir)
+        granted(self.wasi)
 
     @classmethod
     def merged(
@@ -56,6 +62,7 @@ class PluginOptions(Record):
         limits: ResourceLimits | None = None,
         imports: Imports | None = None,
         cache_dir: str | os.PathLike[str] | None = None,
+        wasi: Wasi | bool | None = None,
     ) -> PluginOptions:
         """Return options in which each value that is not None replaces the field of that name.
 
@@ -63,16 +70,18 @@ class PluginOptions(Record):
             InvalidOptionError: a value is wrong, or `options` are no `PluginOptions`.
         """
         if options is None:
-            return cls(engine, limits, imports, cache_dir)
+            return cls(engine, limits, imports, cache_dir, wasi)
         if not isinstance(options, PluginOptions):
             raise _wrong("options", "PluginOptions or None", options)
-        if engine is None and limits is None and imports is None and cache_dir is None:
+        given = (engine, limits, imports, cache_dir, wasi)
+        if given == (None,) * len(given):
             return options
         return cls(
             options.engine if engine is None else engine,
             options.limits if limits is None else limits,
             options.imports if imports is None else imports,
             options.cache_dir if cache_dir is None else cache_dir,
+            options.wasi if wasi is None else wasi,
         )
 
 

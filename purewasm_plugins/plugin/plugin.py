@@ -30,6 +30,7 @@ from purewasm_plugins.errors import (
 from purewasm_plugins.module import NO_ROOM, Module, read_module
 from purewasm_plugins.plugin.loading import compile_plugin
 from purewasm_plugins.plugin.options import PluginOptions
+from purewasm_plugins.plugin.output import log_output
 from purewasm_plugins.plugin.session import DISCARDED, CallAborted, Session, open_session
 from purewasm_plugins.plugin.strings import LEAST_RESERVE
 from purewasm_plugins.plugin.tools import PluginTool, RegisteredTool, find_tool, tool_input
@@ -41,6 +42,7 @@ from purewasm_plugins.runtime.memory import GrowRefusal, encode_string
 from purewasm_plugins.support.typed import Any, Callable, Mapping, NoReturn
 from purewasm_plugins.tools import Cancellation, ToolRegistry
 from purewasm_plugins.tools.registry import schema_validator
+from purewasm_plugins.wasi.grants import Wasi
 
 __all__ = ["WasmPlugin"]
 
@@ -94,6 +96,7 @@ class WasmPlugin:
         engine: str | Engine | None = None,
         limits: ResourceLimits | None = None,
         imports: Imports | None = None,
+        wasi: Wasi | bool | None = None,
     ) -> None:
         """Instantiate a compiled plugin and read its name, version, description and tools.
 
@@ -101,13 +104,13 @@ class WasmPlugin:
 
         Args:
             module: the plugin, compiled. Its own cache is used, and `options.cache_dir` is not.
-            options, engine, limits, imports: as for `load_from_bytes`.
+            options, engine, limits, imports, wasi: as for `load_from_bytes`.
 
         Raises:
             PluginError: as `load_from_bytes` does, `CompileError` aside.
         """
         self.module = module
-        self.options = PluginOptions.merged(options, engine, limits, imports)
+        self.options = PluginOptions.merged(options, engine, limits, imports, wasi=wasi)
         self._limits = self.options.limits or ResourceLimits()
         self._forks = FORKS.count
         self._lock = RLock()
@@ -131,6 +134,7 @@ class WasmPlugin:
             if not self.version:
                 raise VersionMismatchError(self.version)
             self.tools = session.tools()
+            log_output(session.instance, self.name)
             self._session = session
         except MemoryError:
             raise InstantiateError(NO_ROOM) from None
@@ -151,18 +155,19 @@ class WasmPlugin:
         limits: ResourceLimits | None = None,
         imports: Imports | None = None,
         cache_dir: str | os.PathLike[str] | None = None,
+        wasi: Wasi | bool | None = None,
     ) -> WasmPlugin:
         """Load a plugin from a `.wasm` file.
 
         Args:
             path: the file.
-            options, engine, limits, imports, cache_dir: as for `load_from_bytes`.
+            options, engine, limits, imports, cache_dir, wasi: as for `load_from_bytes`.
 
         Raises:
             PluginFileError: the file cannot be read.
             PluginError: as `load_from_bytes` does.
         """
-        options = PluginOptions.merged(options, engine, limits, imports, cache_dir)
+        options = PluginOptions.merged(options, engine, limits, imports, cache_dir, wasi)
         return cls.load_from_bytes(read_module(path), options)
 
     @classmethod
@@ -175,14 +180,15 @@ class WasmPlugin:
         limits: ResourceLimits | None = None,
         imports: Imports | None = None,
         cache_dir: str | os.PathLike[str] | None = None,
+        wasi: Wasi | bool | None = None,
     ) -> WasmPlugin:
         """Load a plugin from the bytes of a `.wasm` file.
 
         Args:
             data: the bytes.
             options: how the plugin is run; None for the defaults of `PluginOptions`.
-            engine, limits, imports, cache_dir: in place of the fields of `options`; None for what
-                `options` says.
+            engine, limits, imports, cache_dir, wasi: in place of the fields of `options`; None for
+                what `options` says.
 
         Raises:
             InvalidOptionError: an option has a wrong type or value.
@@ -195,7 +201,7 @@ class WasmPlugin:
             ToolExecutionError: one of the ABI's functions trapped or returned a wrong value; `tool`
                 is the name of the function.
         """
-        options = PluginOptions.merged(options, engine, limits, imports, cache_dir)
+        options = PluginOptions.merged(options, engine, limits, imports, cache_dir, wasi)
         return cls(compile_plugin(data, options.cache_dir), options)
 
     @property
@@ -438,6 +444,9 @@ class WasmPlugin:
             session = self._ready(operation)
             # None until the call has ended as a call should.
             self._session = None
+            state = session.instance.wasi
+            if state is not None:
+                state.begin_call()
             try:
                 text, failed = session.execute(tool.index, data)
             except StringError:
@@ -447,6 +456,8 @@ class WasmPlugin:
                 if aborted.ended or not self._widened_reserve(session):
                     raise
                 continue
+            finally:
+                log_output(session.instance, self.name)
             if session.memory.grow_refusal is None or not self._widened_reserve(session):
                 self._session = session
                 if failed:

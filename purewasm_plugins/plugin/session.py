@@ -7,7 +7,7 @@ import gc
 # `weakref` takes a millisecond, and this is what it hands out.
 from _weakref import ref
 
-from purewasm_plugins.engine import Engine, instantiate
+from purewasm_plugins.engine import Engine
 from purewasm_plugins.engine.instantiate import engine_named
 from purewasm_plugins.errors import (
     AbiVersionError,
@@ -20,7 +20,7 @@ from purewasm_plugins.errors import (
     ToolExecutionError,
     WasmError,
 )
-from purewasm_plugins.module import Module
+from purewasm_plugins.module import Module, instantiate
 from purewasm_plugins.plugin import abi
 from purewasm_plugins.plugin.options import PluginOptions
 from purewasm_plugins.plugin.strings import OwnStrings, input_place, read_string
@@ -58,7 +58,13 @@ def open_session(
     DISCARDED.collect(_COLLECT_AFTER)
     try:
         engine = _Announcing(engine_named(options.engine, module.cache), entered)
-        instance = instantiate(module.valid, options.imports, engine=engine, limits=options.limits)
+        instance = instantiate(
+            module.valid,
+            options.imports,
+            engine=engine,
+            limits=options.limits,
+            wasi=options.wasi,
+        )
     except WasmError as error:
         raise InstantiateError(error.summary) from error
     return Session(instance, reserve)
@@ -163,6 +169,8 @@ class Session:
             try:
                 pointer = self._execute(index, inputs.put(data))  # type: ignore[misc]
                 failure = 0 if self._error is None else self._error()
+                if self.instance.wasi is not None:
+                    self.instance.wasi.finish_call()
             except BaseException as error:
                 inputs.abandon()
                 if isinstance(error, ResourceLimitError) and error.limit == "memory_pages":

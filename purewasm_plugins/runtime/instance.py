@@ -27,6 +27,7 @@ from purewasm_plugins.support.typed import (
     Iterator,
     Mapping,
     NoReturn,
+    Protocol,
     TypeVar,
 )
 from purewasm_plugins.wasm import ValidModule
@@ -352,6 +353,31 @@ def _kind_of(extern: Extern) -> str:
     return next(kind.__name__.lower() for kind in kinds if isinstance(extern, kind))
 
 
+class HostState(Protocol):
+    """What the functions of WASI hold for an instance.
+
+    Attributes:
+        stdout, stderr: what the module has written there, where that is captured.
+    """
+
+    @property
+    def stdout(self) -> bytes:
+        """See above."""
+
+    @property
+    def stderr(self) -> bytes:
+        """See above."""
+
+    def begin_call(self) -> None:
+        """Forget what was captured, and begin the quota of output anew."""
+
+    def finish_call(self) -> None:
+        """Store what was changed in directories."""
+
+    def close(self) -> None:
+        """Close what is open. It can be called again."""
+
+
 class Instance:
     """A module instance (core specification, 4.2.5); `instantiate` makes them.
 
@@ -364,6 +390,7 @@ class Instance:
         data_segments: the bytes of each, views of the module's; empty once dropped.
         budget: the meter of its calls.
         unlink: for `discard`: an engine may set it to what breaks its own cycles of references.
+        wasi: the state of WASI in it, with what it wrote to its output streams; None without WASI.
     """
 
     def __init__(self, module: ValidModule, limits: ResourceLimits) -> None:
@@ -379,6 +406,7 @@ class Instance:
         self.data_segments: list[bytes | memoryview] = []
         self.budget = Budget(limits)
         self.unlink: Callable[[], None] | None = None
+        self.wasi: HostState | None = None
 
     def discard(self) -> None:
         """Break the cycles of references of an instance that must not be used again.
@@ -397,6 +425,8 @@ class Instance:
         unlink, self.unlink = self.unlink, None
         if unlink is not None:
             unlink()
+        if self.wasi is not None:
+            self.wasi.close()
 
     @property
     def fuel_used(self) -> int:

@@ -7,7 +7,10 @@ import time
 from purewasm_plugins.support.records import Record
 from purewasm_plugins.support.typed import Protocol
 
-__all__ = ["Clock", "FixedClock", "HostClock", "ReplayedClock"]
+__all__ = ["MONOTONIC", "REALTIME", "Clock", "FixedClock", "HostClock", "ReplayedClock"]
+
+#: The numbers of the clocks (`clockid`).
+REALTIME, MONOTONIC = 0, 1
 
 
 class FixedClock(Record):

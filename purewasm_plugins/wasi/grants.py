@@ -150,11 +150,11 @@ class Wasi(Record):
     """
 
     args: Sequence[str] = ()
-    env: Mapping[str, str] = {}
+    env: Mapping[str, str] = {}  # noqa: RUF012
     stdin: bytes | BinaryReader | Callable[[int], bytes] | str | None = None
     stdout: _Word | BinaryWriter | Callable[[bytes], object] = "capture"
     stderr: _Word | BinaryWriter | Callable[[bytes], object] = "capture"
-    directories: Mapping[str, DirectoryGrant] = {}
+    directories: Mapping[str, DirectoryGrant] = {}  # noqa: RUF012
     clock: _Clock = FixedClock()
     random: _Random = 0
     quotas: Quotas = Quotas()

@@ -1,0 +1,170 @@
+"""The descriptors of a module: numbers for its streams, its open files and its open directories."""
+
+from __future__ import annotations
+
+from purewasm_plugins.wasi.errno import Errno, ErrnoError
+from purewasm_plugins.wasi.files import Directory, DirectoryEntry, File
+from purewasm_plugins.wasi.grants import Quotas
+from purewasm_plugins.wasi.streams import Input, Output
+
+__all__ = ["Descriptors", "OpenDirectory", "OpenFile", "OpenInput", "OpenOutput"]
+
+
+class OpenInput:
+    """The descriptor of the standard input."""
+
+    def __init__(self, stream: Input) -> None:
+        self.stream = stream
+
+    def close(self) -> None:
+        """Do nothing: the stream belongs to the host."""
+
+
+class OpenOutput:
+    """The descriptor of an output stream."""
+
+    def __init__(self, stream: Output) -> None:
+        self.stream = stream
+
+    def close(self) -> None:
+        """Do nothing: the stream belongs to the host."""
+
+
+class OpenFile:
+    """The descriptor of a regular file.
+
+    Attributes:
+        file: the file.
+        rights: what the module may do with it.
+        flags: its `fdflags`.
+        position: where the next read or write begins.
+    """
+
+    def __init__(self, file: File, rights: int, flags: int) -> None:
+        self.file = file
+        self.rights = rights
+        self.flags = flags
+        self.position = 0
+
+    def close(self) -> None:
+        """Give the file up."""
+        self.file.close()
+
+
+class OpenDirectory:
+    """The descriptor of a directory.
+
+    Attributes:
+        directory: the directory.
+        read_only: whether nothing in it may be changed.
+        grant: what tells the directories of one grant from those of others.
+        preopened: the path that the module sees, of a directory that was granted; else None.
+        listing: its entries at the last time that the module began to list them. A cookie is an
+            index: what changes meanwhile neither repeats an entry nor leaves one out.
+    """
+
+    def __init__(
+        self, directory: Directory, read_only: bool, grant: object, preopened: bytes | None = None
+    ) -> None:
+        self.directory = directory
+        self.read_only = read_only
+        self.grant = grant
+        self.preopened = preopened
+        self.listing: list[DirectoryEntry] | None = None
+
+    def close(self) -> None:
+        """Give the directory up."""
+        self.directory.close()
+
+
+Descriptor = OpenInput | OpenOutput | OpenFile | OpenDirectory
+
+
+class Descriptors:
+    """The table of descriptors. A new one gets the lowest number that is free, as in POSIX."""
+
+    def __init__(self, quotas: Quotas) -> None:
+        self._quotas = quotas
+        self._open: dict[int, Descriptor] = {}
+        self._lowest = 0
+
+    def check_room(self) -> None:
+        """Refuse another descriptor where there are as many as there may be.
+
+        Raises:
+            ErrnoError: MFILE.
+        """
+        if not self._quotas.allows("descriptors", len(self._open) + 1):
+            raise ErrnoError(Errno.MFILE)
+
+    def add(self, descriptor: Descriptor) -> int:
+        """Give a descriptor a number; `check_room` was called before it was opened."""
+        number = self._lowest
+        while number in self._open:
+            number += 1
+        self._open[number] = descriptor
+        self._lowest = number + 1
+        return number
+
+    def get(self, number: int) -> Descriptor:
+        """Return the descriptor of a number.
+
+        Raises:
+            ErrnoError: BADF where there is none.
+        """
+        try:
+            return self._open[number]
+        except KeyError:
+            raise ErrnoError(Errno.BADF) from None
+
+    def file(self, number: int) -> OpenFile:
+        """Return the regular file of a number.
+
+        Raises:
+            ErrnoError: BADF where it is none.
+        """
+        found = self.get(number)
+        if not isinstance(found, OpenFile):
+            raise ErrnoError(Errno.BADF)
+        return found
+
+    def directory(self, number: int) -> OpenDirectory:
+        """Return the directory of a number.
+
+        Raises:
+            ErrnoError: BADF where there is none of that number, NOTDIR where it is something else.
+        """
+        found = self.get(number)
+        if not isinstance(found, OpenDirectory):
+            raise ErrnoError(Errno.NOTDIR if isinstance(found, OpenFile) else Errno.BADF)
+        return found
+
+    def close(self, number: int) -> None:
+        """Close a descriptor.
+
+        Raises:
+            ErrnoError: BADF where there is none of that number.
+        """
+        descriptor = self.get(number)
+        del self._open[number]
+        self._lowest = min(self._lowest, number)
+        descriptor.close()
+
+    def renumber(self, number: int, to: int) -> None:
+        """Move a descriptor to the number of another, which is closed.
+
+        Raises:
+            ErrnoError: BADF where there is none of one of the numbers.
+        """
+        descriptor = self.get(number)
+        self.get(to)
+        if number != to:
+            self.close(to)
+            del self._open[number]
+            self._open[to] = descriptor
+            self._lowest = min(self._lowest, number)
+
+    def close_all(self) -> None:
+        """Close all of them."""
+        while self._open:
+            self._open.popitem()[1].close()

@@ -1,0 +1,243 @@
+"""Paths: opening, linking, renaming, removing, and what is known of files by their paths."""
+
+from __future__ import annotations
+
+from purewasm_plugins.wasi.descriptors import OpenDirectory, OpenFile
+from purewasm_plugins.wasi.errno import Errno, ErrnoError
+from purewasm_plugins.wasi.files import FileStatus, FileType
+from purewasm_plugins.wasi.functions import Functions
+from purewasm_plugins.wasi.layout import FdFlags, LookupFlags, OpenFlags, Rights
+from purewasm_plugins.wasi.paths import Place, resolve
+
+__all__ = ["PathFunctions"]
+
+
+class PathFunctions(Functions):
+    """The functions whose names begin with `path_`."""
+
+    def path_create_directory(self, fd: int, path: int, size: int) -> None:
+        with self._changing(fd, path, size) as place:
+            if place.name is None:
+                raise ErrnoError(Errno.EXIST)
+            place.directory.make_directory(place.name)
+
+    def path_filestat_get(self, fd: int, flags: int, path: int, size: int, result: int) -> None:
+        found = self.descriptors.directory(fd)
+        with self._place(found, path, size, _follows(flags)) as place:
+            status = _status(place)
+        self.memory.write(result, self.layout.packed(status))
+
+    def path_filestat_set_times(
+        self, fd: int, flags: int, path: int, size: int, accessed: int, modified: int, which: int
+    ) -> None:
+        times = self.times(accessed, modified, which)
+        with self._changing(fd, path, size, _follows(flags)) as place:
+            if place.name is None:
+                place.directory.set_times(*times)
+            else:
+                if place.is_directory:
+                    _status(place)
+                place.directory.set_times_of(place.name, *times)
+
+    def path_link(
+        self, fd: int, flags: int, path: int, size: int, to: int, new_path: int, new_size: int
+    ) -> None:
+        source, target = self.descriptors.directory(fd), self.descriptors.directory(to)
+        if _follows(flags):
+            raise ErrnoError(Errno.INVAL)
+        self._check_pair(source, target)
+        with (
+            self._place(source, path, size, False) as old,
+            self._place(target, new_path, new_size, False) as new,
+        ):
+            if old.name is None:
+                raise ErrnoError(Errno.PERM)
+            if new.name is None:
+                raise ErrnoError(Errno.EXIST)
+            if old.is_directory:
+                _status(old)
+            if new.is_directory:
+                raise ErrnoError(_exists_or(new, Errno.NOENT))
+            old.directory.link(old.name, new.directory, new.name)
+
+    def path_open(
+        self,
+        fd: int,
+        lookup: int,
+        path: int,
+        size: int,
+        opening: int,
+        rights: int,
+        inheriting: int,
+        flags: int,
+        result: int,
+    ) -> None:
+        found = self.descriptors.directory(fd)
+        if opening & ~OpenFlags.ALL or flags & ~FdFlags.ALL:
+            raise ErrnoError(Errno.INVAL)
+        if flags & FdFlags.SYNCHRONOUS:
+            raise ErrnoError(Errno.NOTSUP)
+        changes = opening & (OpenFlags.CREAT | OpenFlags.TRUNC)
+        if opening & OpenFlags.DIRECTORY and opening & ~OpenFlags.DIRECTORY:
+            raise ErrnoError(Errno.INVAL)
+        if found.read_only and (changes or rights & Rights.WRITING):
+            raise ErrnoError(Errno.PERM)
+        self.descriptors.check_room()
+        self.memory.view(result, 4)
+        follow = _follows(lookup) and not opening & OpenFlags.EXCL
+        with self._place(found, path, size, follow) as place:
+            opened = _open(found, place, opening, rights & Rights.FILE, flags)
+        self.memory.write_u32(result, self.descriptors.add(opened))
+
+    def path_readlink(
+        self, fd: int, path: int, size: int, buffer: int, room: int, result: int
+    ) -> None:
+        found = self.descriptors.directory(fd)
+        self.memory.view(buffer, room)
+        with self._place(found, path, size, False) as place:
+            directory, name = place.entry()
+            target = directory.read_link(name)
+        try:
+            data = target.encode()[:room]
+        except UnicodeEncodeError:
+            raise ErrnoError(Errno.ILSEQ) from None
+        self.memory.write(buffer, data)
+        self.memory.write_u32(result, len(data))
+
+    def path_remove_directory(self, fd: int, path: int, size: int) -> None:
+        with self._changing(fd, path, size) as place:
+            directory, name = place.entry()
+            directory.remove_directory(name)
+
+    def path_rename(
+        self, fd: int, path: int, size: int, to: int, new_path: int, new_size: int
+    ) -> None:
+        source, target = self.descriptors.directory(fd), self.descriptors.directory(to)
+        self._check_pair(source, target)
+        with (
+            self._place(source, path, size, False) as old,
+            self._place(target, new_path, new_size, False) as new,
+        ):
+            if old.name is None or new.name is None:
+                raise ErrnoError(Errno.BUSY)
+            if old.is_directory or new.is_directory:
+                status = old.directory.status_of(old.name)
+                if status.type is not FileType.DIRECTORY:
+                    raise ErrnoError(Errno.NOTDIR)
+            old.directory.rename(old.name, new.directory, new.name)
+
+    def path_symlink(self, target: int, target_size: int, fd: int, path: int, size: int) -> None:
+        text = self._text(target, target_size)
+        if "\0" in text:
+            raise ErrnoError(Errno.INVAL)
+        if text.startswith("/"):
+            raise ErrnoError(Errno.PERM)
+        if not text:
+            raise ErrnoError(Errno.NOENT)
+        with self._changing(fd, path, size) as place:
+            if place.is_directory or place.name is None:
+                raise ErrnoError(_exists_or(place, Errno.NOENT))
+            place.directory.make_symbolic_link(place.name, text)
+
+    def path_unlink_file(self, fd: int, path: int, size: int) -> None:
+        with self._changing(fd, path, size) as place:
+            if place.name is None:
+                raise ErrnoError(Errno.ISDIR)
+            if place.is_directory:
+                status = place.directory.status_of(place.name)
+                is_directory = status.type is FileType.DIRECTORY
+                raise ErrnoError(Errno.ISDIR if is_directory else Errno.NOTDIR)
+            place.directory.remove_file(place.name)
+
+    def _changing(self, fd: int, path: int, size: int, follow: bool = False) -> Place:
+        """Return the end of a path at which something is changed."""
+        found = self.descriptors.directory(fd)
+        self._check_changeable(found)
+        return self._place(found, path, size, follow)
+
+    def _place(self, found: OpenDirectory, path: int, size: int, follow: bool) -> Place:
+        return resolve(found.directory, self._text(path, size), follow=follow)
+
+    def _text(self, address: int, size: int) -> str:
+        """Return a path, or the target of a link."""
+        if not self.state.wasi.quotas.allows("path_bytes", size):
+            self.memory.view(address, size)
+            raise ErrnoError(Errno.NAMETOOLONG)
+        try:
+            return self.memory.read(address, size).decode()
+        except UnicodeDecodeError:
+            raise ErrnoError(Errno.ILSEQ) from None
+
+    def _check_changeable(self, *found: OpenDirectory) -> None:
+        if any(one.read_only for one in found):
+            raise ErrnoError(Errno.PERM)
+
+    def _check_pair(self, source: OpenDirectory, target: OpenDirectory) -> None:
+        """Refuse what would carry a file into, or out of, a directory that is read only."""
+        self._check_changeable(source, target)
+        if source.grant is not target.grant:
+            raise ErrnoError(Errno.XDEV)
+
+
+def _follows(flags: int) -> bool:
+    """Return whether the flags of a path say that a symbolic link at its end is followed."""
+    if flags & ~LookupFlags.ALL:
+        raise ErrnoError(Errno.INVAL)
+    return bool(flags & LookupFlags.SYMLINK_FOLLOW)
+
+
+def _status(place: Place) -> FileStatus:
+    """Return the status of what a path leads to: NOTDIR for a file where a directory is meant."""
+    if place.name is None:
+        return place.directory.status()
+    status = place.directory.status_of(place.name)
+    if place.is_directory and status.type is not FileType.DIRECTORY:
+        raise ErrnoError(Errno.NOTDIR)
+    return status
+
+
+def _exists_or(place: Place, otherwise: Errno) -> Errno:
+    """Return EXIST where there is something at a place, else another number."""
+    try:
+        _status(place)
+    except ErrnoError as error:
+        return otherwise if error.errno is Errno.NOENT else error.errno
+    return Errno.EXIST
+
+
+def _open(
+    found: OpenDirectory, place: Place, opening: int, rights: int, flags: int
+) -> OpenFile | OpenDirectory:
+    """Open what a path leads to, as one thing: nothing is looked at before it is opened."""
+    create, truncate = bool(opening & OpenFlags.CREAT), bool(opening & OpenFlags.TRUNC)
+    exclusive = create and bool(opening & OpenFlags.EXCL)
+    changes = create or truncate or bool(rights & Rights.WRITING)
+    if place.is_directory or opening & OpenFlags.DIRECTORY:
+        if exclusive and place.name is None:
+            raise ErrnoError(Errno.EXIST)
+        if changes:
+            raise ErrnoError(Errno.ISDIR)
+        return _open_directory(found, place)
+    directory, name = place.entry()
+    try:
+        file = directory.open_file(
+            name,
+            read=bool(rights & Rights.FD_READ) or not changes,
+            write=bool(rights & Rights.WRITING) or truncate,
+            create=create,
+            exclusive=exclusive,
+            truncate=truncate,
+        )
+    except ErrnoError as error:
+        if error.errno is not Errno.ISDIR or changes:
+            raise
+        return _open_directory(found, place)
+    return OpenFile(file, rights, flags)
+
+
+def _open_directory(found: OpenDirectory, place: Place) -> OpenDirectory:
+    if place.name is None:
+        opened = place.directory.duplicate()
+    else:
+        opened = place.directory.open_directory(place.name)
+    return OpenDirectory(opened, found.read_only, found.grant)

@@ -1,0 +1,161 @@
+"""The state of WASI in one instance: its descriptors, clocks and random numbers."""
+
+from __future__ import annotations
+
+import os
+from _random import Random
+
+from purewasm_plugins.runtime.instance import Caller
+from purewasm_plugins.support.typed import Callable
+from purewasm_plugins.wasi.clocks import Clock, HostClock, ReplayedClock
+from purewasm_plugins.wasi.descriptors import Descriptors, OpenDirectory, OpenInput, OpenOutput
+from purewasm_plugins.wasi.emscripten import Emscripten
+from purewasm_plugins.wasi.errno import Errno, ErrnoError
+from purewasm_plugins.wasi.grants import Wasi
+from purewasm_plugins.wasi.streams import OutputMeter, Pause, input_of, output_of
+
+__all__ = ["WasiState"]
+
+
+class WasiState:
+    """What the functions of WASI hold for one instance.
+
+    It is the `Quota` that directories ask.
+
+    Attributes:
+        wasi: the grants.
+        descriptors: the open descriptors.
+        clock: the clocks.
+        random: returns so many random bytes.
+        pause: how a call waits.
+        emscripten: what Emscripten's functions hold, once one is imported.
+    """
+
+    def __init__(self, wasi: Wasi) -> None:
+        """Open what was granted.
+
+        Raises:
+            GrantError: a directory cannot be opened; those before it are closed again.
+        """
+        self.wasi = wasi
+        self.clock: Clock = (
+            ReplayedClock(wasi.clock) if not isinstance(wasi.clock, str) else HostClock()
+        )
+        self.random: Callable[[int], bytes] = _random_of(wasi.random)
+        self.pause = Pause(self._check_limits)
+        self.emscripten: Emscripten | None = None
+        self._caller: Caller | None = None
+        self._meter = OutputMeter(wasi.quotas)
+        self._outputs = [
+            output_of(getattr(wasi, name), name, self._meter) for name in ("stdout", "stderr")
+        ]
+        self.descriptors = Descriptors(wasi.quotas)
+        self.descriptors.add(OpenInput(input_of(wasi)))
+        for output in self._outputs:
+            self.descriptors.add(OpenOutput(output))
+        try:
+            for path, grant in wasi.directories.items():
+                root = OpenDirectory(grant.open(self), grant.read_only, grant, path.encode())
+                self.descriptors.add(root)
+        except BaseException:
+            self.descriptors.close_all()
+            raise
+
+    # What the instance's host sees
+
+    @property
+    def stdout(self) -> bytes:
+        """What the module wrote to its standard output, where that is captured."""
+        return bytes(self._outputs[0].captured)
+
+    @property
+    def stderr(self) -> bytes:
+        """What the module wrote to its standard error, where that is captured."""
+        return bytes(self._outputs[1].captured)
+
+    def begin_call(self) -> None:
+        """Forget what was captured, and begin the quota of output anew."""
+        for output in self._outputs:
+            output.captured.clear()
+        self._meter.renew()
+
+    def finish_call(self) -> None:
+        """Store what was changed in directories.
+
+        Raises:
+            GrantError: it cannot be stored.
+        """
+        for grant in self.wasi.directories.values():
+            if not grant.read_only:
+                grant.finish()
+
+    def close(self) -> None:
+        """Close all descriptors. It can be called again."""
+        self.descriptors.close_all()
+
+    # What the functions use
+
+    def enter(self, caller: Caller) -> None:
+        """Note the instance whose call runs: its limits hold while it waits."""
+        self._caller = caller
+
+    def _check_limits(self, seconds: float) -> None:
+        if self._caller is not None:
+            self._caller.instance.budget.check_limits(0, seconds)
+
+    def spend(self, units: int) -> None:
+        """Pay for work of the host.
+
+        Raises:
+            OutOfFuel, DeadlineExceeded, Cancelled
+        """
+        if self._caller is not None:
+            self._caller.instance.budget.spend(units)
+
+    def write(self, descriptor: int, data: bytes) -> None:
+        """Write to standard output (1) or standard error (2), for functions that are not WASI's.
+
+        What the quota refuses is dropped.
+        """
+        try:
+            self._outputs[descriptor - 1].write(data)
+        except (ErrnoError, OSError):
+            return
+
+    # `Quota`
+
+    def now(self) -> int:
+        """Return the time."""
+        return self.clock.realtime()
+
+    def check_file_size(self, size: int) -> None:
+        """Refuse a file of so many bytes."""
+        self._check("file_bytes", size, Errno.FBIG)
+
+    def check_total_size(self, size: int) -> None:
+        """Refuse so many bytes in all files of one grant."""
+        self._check("total_bytes", size, Errno.NOSPC)
+
+    def check_files(self, count: int) -> None:
+        """Refuse so many files, directories and links in one grant."""
+        self._check("files", count, Errno.NOSPC)
+
+    def check_entries(self, count: int) -> None:
+        """Refuse so many entries in one directory."""
+        self._check("directory_entries", count, Errno.NOSPC)
+
+    def _check(self, name: str, wanted: int, errno: Errno) -> None:
+        if not self.wasi.quotas.allows(name, wanted):
+            raise ErrnoError(errno)
+
+
+def _random_of(granted: str | int) -> Callable[[int], bytes]:
+    """Return what gives so many random bytes."""
+    if isinstance(granted, str):
+        return os.urandom
+    generator = Random(granted)
+
+    def numbers(size: int) -> bytes:
+        return generator.getrandbits(8 * size).to_bytes(size, "little") if size else b""
+
+    return numbers
