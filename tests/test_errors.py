@@ -21,6 +21,7 @@ from purewasm_plugins.debugger.errors import (
     LocationError,
 )
 from purewasm_plugins.errors import (
+    Aborted,
     AbiVersionError,
     Cancelled,
     CompileError,
@@ -28,7 +29,9 @@ from purewasm_plugins.errors import (
     DecodeError,
     DuplicatePluginError,
     DuplicateToolError,
+    Exited,
     ExportKindError,
+    GrantError,
     InstantiateError,
     InvalidArgumentsError,
     InvalidOptionError,
@@ -36,6 +39,7 @@ from purewasm_plugins.errors import (
     LinkError,
     MemoryInUse,
     MissingExportError,
+    NotACommandError,
     OutOfFuel,
     OutOfMemory,
     PluginClosedError,
@@ -153,6 +157,26 @@ CASES: list[tuple[Exception, dict[str, object], str]] = [
         InvalidString("pointer 0x9 lies past the end of memory (0x0)", FRAMES[1:]),
         {"reason": TrapReason.INVALID_STRING, "frames": FRAMES[1:]},
         "pointer 0x9 lies past the end of memory (0x0)\n  in function 4",
+    ),
+    (
+        Exited(3, FRAMES[1:]),
+        {"code": 3, "frames": FRAMES[1:]},
+        "the module exited with code 3\n  in function 4",
+    ),
+    (
+        Aborted("assertion \x1b in a.ts:1:2", FRAMES[1:]),
+        {"details": "assertion \x1b in a.ts:1:2"},
+        "abort: assertion \\x1b in a.ts:1:2\n  in function 4",
+    ),
+    (
+        GrantError("/tmp/\x1b", "is not there"),
+        {"path": "/tmp/\x1b", "details": "is not there"},
+        "the directory '/tmp/\\x1b' is not there",
+    ),
+    (
+        NotACommandError("it exports no '_start'"),
+        {"details": "it exports no '_start'"},
+        "the module is no command: it exports no '_start'",
     ),
     (StringError("the text is none"), {"details": "the text is none"}, "the text is none"),
     (PureWasmError("anything"), {}, "anything"),
@@ -287,6 +311,10 @@ BASES: dict[type[BaseException], tuple[type[BaseException], ...]] = {
     OutOfFuel: (Trap,),
     DeadlineExceeded: (Trap,),
     Cancelled: (Trap,),
+    Exited: (Trap,),
+    Aborted: (Trap,),
+    GrantError: (WasmError,),
+    NotACommandError: (WasmError,),
     OutOfMemory: (Trap,),
     MemoryInUse: (Trap,),
     InvalidString: (Trap,),
@@ -460,5 +488,7 @@ def test_the_wording_is_that_of_the_specification_s_test_suite() -> None:
         "out of memory",
         "the memory cannot grow while the host holds a view of it",
         "invalid string",
+        "exited",
+        "aborted",
     ]
     assert all(str(reason) == reason.value for reason in TrapReason)

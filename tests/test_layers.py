@@ -20,18 +20,8 @@ PACKAGE = ROOT / "purewasm_plugins"
 #: The rooms of the package, bottom up: a room imports from itself and from those before it. The
 #: root of the package, its public names, is "".
 ROOMS = (
-    *(
-        "support",
-        "errors",
-        "bundled",
-        "wasm",
-        "runtime",
-        "cache",
-        "engine",
-        "wasi",
-        "module",
-        "command",
-    ),
+    *("support", "errors", "bundled", "wasm", "runtime", "cache", "engine"),
+    *("wasi", "module", "command"),
     *("tools", "plugin", ""),
     *("debugger", "browser", "cli", "__main__"),
 )

@@ -10,12 +10,10 @@ from __future__ import annotations
 from purewasm_plugins.errors import Aborted, Trap, TrapReason, UnknownExportError
 from purewasm_plugins.runtime.instance import Caller, Function, Global, RawFunction
 from purewasm_plugins.runtime.memory import Memory
-from purewasm_plugins.support.typed import TYPE_CHECKING, Any, Callable, Protocol
+from purewasm_plugins.runtime.table import Table
+from purewasm_plugins.support.typed import Any, Callable, Protocol
 from purewasm_plugins.wasi.clocks import Clock
 from purewasm_plugins.wasm.types import PAGE_SIZE, FuncType, ValType
-
-if TYPE_CHECKING:
-    from purewasm_plugins.runtime.table import Table
 
 __all__ = ["Emscripten", "find"]
 
