@@ -21,8 +21,8 @@ from purewasm_plugins.debugger.errors import (
     LocationError,
 )
 from purewasm_plugins.errors import (
-    Aborted,
     AbiVersionError,
+    Aborted,
     Cancelled,
     CompileError,
     DeadlineExceeded,
