@@ -67,12 +67,7 @@ def run_command(
     instance = compiled.instantiate(imports, engine=engine, limits=limits, wasi=grants)
     try:
         code = start(instance)
-        state = instance.wasi
-        return (
-            CommandResult(code, state.stdout, state.stderr)
-            if state
-            else CommandResult(code, b"", b"")
-        )
+        return CommandResult(code, instance.wasi.stdout, instance.wasi.stderr)
     finally:
         instance.discard()
 
@@ -106,9 +101,8 @@ def start(instance: Instance) -> int:
     """
     try:
         instance.exports.function(START)()
-        code = 0
     except Exited as exited:
-        code = exited.code
-    if instance.wasi is not None:
+        return exited.code
+    finally:
         instance.wasi.finish_call()
-    return code
+    return 0

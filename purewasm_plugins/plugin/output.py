@@ -21,8 +21,6 @@ def log_output(instance: Instance, plugin: str) -> None:
     Records have the attributes `plugin` and `stream` ("stdout" or "stderr").
     """
     state = instance.wasi
-    if state is None:
-        return
     for stream, data in (("stdout", state.stdout), ("stderr", state.stderr)):
         if data:
             _log_lines(plugin, stream, data)

@@ -444,9 +444,6 @@ class WasmPlugin:
             session = self._ready(operation)
             # None until the call has ended as a call should.
             self._session = None
-            state = session.instance.wasi
-            if state is not None:
-                state.begin_call()
             try:
                 text, failed = session.execute(tool.index, data)
             except StringError:

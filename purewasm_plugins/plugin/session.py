@@ -164,13 +164,12 @@ class Session:
             self._find_exports(memory)
         memory.grow_refusal = None
         self.calls += 1
-        inputs = self._inputs
+        inputs, wasi = self._inputs, self.instance.wasi
+        wasi.begin_call()
         try:
             try:
                 pointer = self._execute(index, inputs.put(data))  # type: ignore[misc]
                 failure = 0 if self._error is None else self._error()
-                if self.instance.wasi is not None:
-                    self.instance.wasi.finish_call()
             except BaseException as error:
                 inputs.abandon()
                 if isinstance(error, ResourceLimitError) and error.limit == "memory_pages":
@@ -179,6 +178,8 @@ class Session:
                         f" {error.requested} pages with it, and {error.refusal}"
                     ) from error
                 raise
+            finally:
+                wasi.finish_call()
             try:
                 text = read_string(memory, failure or pointer, self._output_bytes)
             finally:

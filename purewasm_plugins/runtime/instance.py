@@ -27,7 +27,6 @@ from purewasm_plugins.support.typed import (
     Iterator,
     Mapping,
     NoReturn,
-    Protocol,
     TypeVar,
 )
 from purewasm_plugins.wasm import ValidModule
@@ -353,8 +352,8 @@ def _kind_of(extern: Extern) -> str:
     return next(kind.__name__.lower() for kind in kinds if isinstance(extern, kind))
 
 
-class HostState(Protocol):
-    """What the functions of WASI hold for an instance.
+class HostState:
+    """What the functions of WASI hold for an instance; this one is of an instance without WASI.
 
     Attributes:
         stdout, stderr: what the module has written there, where that is captured.
@@ -363,16 +362,22 @@ class HostState(Protocol):
     @property
     def stdout(self) -> bytes:
         """See above."""
+        return b""
 
     @property
     def stderr(self) -> bytes:
         """See above."""
+        return b""
 
     def begin_call(self) -> None:
         """Forget what was captured, and begin the quota of output anew."""
 
     def finish_call(self) -> None:
-        """Store what was changed in directories."""
+        """Store what was changed in directories.
+
+        Raises:
+            GrantError: it cannot be stored.
+        """
 
     def close(self) -> None:
         """Close what is open. It can be called again."""
@@ -390,7 +395,7 @@ class Instance:
         data_segments: the bytes of each, views of the module's; empty once dropped.
         budget: the meter of its calls.
         unlink: for `discard`: an engine may set it to what breaks its own cycles of references.
-        wasi: the state of WASI in it, with what it wrote to its output streams; None without WASI.
+        wasi: the state of WASI in it, with what it wrote to its output streams.
     """
 
     def __init__(self, module: ValidModule, limits: ResourceLimits) -> None:
@@ -406,7 +411,7 @@ class Instance:
         self.data_segments: list[bytes | memoryview] = []
         self.budget = Budget(limits)
         self.unlink: Callable[[], None] | None = None
-        self.wasi: HostState | None = None
+        self.wasi = HostState()
 
     def discard(self) -> None:
         """Break the cycles of references of an instance that must not be used again.
@@ -425,8 +430,7 @@ class Instance:
         unlink, self.unlink = self.unlink, None
         if unlink is not None:
             unlink()
-        if self.wasi is not None:
-            self.wasi.close()
+        self.wasi.close()
 
     @property
     def fuel_used(self) -> int:

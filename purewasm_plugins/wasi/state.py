@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from _random import Random
 
-from purewasm_plugins.runtime.instance import Caller
+from purewasm_plugins.runtime.instance import Caller, HostState
 from purewasm_plugins.support.typed import Callable
 from purewasm_plugins.wasi.clocks import Clock, HostClock, ReplayedClock
 from purewasm_plugins.wasi.descriptors import Descriptors, OpenDirectory, OpenInput, OpenOutput
@@ -17,7 +17,7 @@ from purewasm_plugins.wasi.streams import OutputMeter, Pause, input_of, output_o
 __all__ = ["WasiState"]
 
 
-class WasiState:
+class WasiState(HostState):
     """What the functions of WASI hold for one instance.
 
     It is the `Quota` that directories ask.
