@@ -1,0 +1,734 @@
+"""`MemoryDirectory`: what it is made of, what it holds, and what its handles do."""
+
+from __future__ import annotations
+
+import copy
+import gc
+import io
+import pickle
+import stat
+import threading
+import weakref
+import zipfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from purewasm_plugins.errors import GrantError, InvalidOptionError
+from purewasm_plugins.wasi.errno import Errno, ErrnoError
+from purewasm_plugins.wasi.files import Directory, File, FileType
+from purewasm_plugins.wasi.grants import DirectoryGrant
+from purewasm_plugins.wasi.memory_files import MemoryDirectory, SymbolicLink
+
+
+class Room:
+    """A quota with room for so much, and a clock that moves by 1 when it is read."""
+
+    def __init__(
+        self, file: int = 1 << 20, total: int = 1 << 20, files: int = 100, entries: int = 100
+    ) -> None:
+        self.file, self.total, self.files, self.entries = file, total, files, entries
+        self.time = 1000
+
+    def now(self) -> int:
+        self.time += 1
+        return self.time
+
+    def check_file_size(self, size: int) -> None:
+        self._check(size <= self.file, Errno.FBIG)
+
+    def check_total_size(self, size: int) -> None:
+        self._check(size <= self.total, Errno.NOSPC)
+
+    def check_files(self, count: int) -> None:
+        self._check(count <= self.files, Errno.NOSPC)
+
+    def check_entries(self, count: int) -> None:
+        self._check(count <= self.entries, Errno.NOSPC)
+
+    def _check(self, fits: bool, errno: Errno) -> None:
+        if not fits:
+            raise ErrnoError(errno)
+
+
+def fails(errno: Errno, attempt: Callable[..., object], *values: object, **named: object) -> None:
+    with pytest.raises(ErrnoError) as raised:
+        attempt(*values, **named)
+    assert raised.value.errno is errno
+
+
+def opened(directory: Directory, name: str, **options: bool) -> File:
+    """Open a file to be read and written, made where there is none."""
+    given = dict.fromkeys(("read", "write", "create"), True)
+    given |= dict.fromkeys(("exclusive", "truncate"), False)
+    return directory.open_file(name, **(given | options))
+
+
+def put(directory: Directory, name: str, data: bytes) -> None:
+    file = opened(directory, name, truncate=True)
+    file.append(data)
+    file.close()
+
+
+# Content.
+
+CONTENT: dict[str, bytes | str | SymbolicLink] = {
+    "a.txt": b"bytes",
+    "b/c/d.txt": "tëxt",
+    "b/e/": b"",
+    "b/link": SymbolicLink("../a.txt"),
+    "f": b"",
+}
+
+
+def test_content_is_read_back() -> None:
+    files = MemoryDirectory(CONTENT).files()
+    assert files == CONTENT | {"b/c/d.txt": "tëxt".encode()}
+    assert MemoryDirectory(files).files() == files
+    assert MemoryDirectory().files() == {}
+    # A directory that is not empty needs no entry of its own, but may have one, before or after.
+    for order in ("a/b", "a/"), ("a/", "a/b"):
+        assert MemoryDirectory(dict.fromkeys(order, b"")).files() == {"a/b": b""}
+
+
+def test_what_it_says_of_itself() -> None:
+    directory = MemoryDirectory(CONTENT, read_only=True)
+    assert isinstance(directory, DirectoryGrant)
+    assert repr(directory) == "<MemoryDirectory: 7 files and directories, 18 bytes, read-only>"
+    assert repr(MemoryDirectory()) == "<MemoryDirectory: 0 files and directories, 0 bytes>"
+    directory.finish()
+
+
+LONG = "ü" * 128
+
+WRONG: list[tuple[object, str]] = [
+    ({"": b""}, "the path '' is empty"),
+    ({"/": b""}, "the path '/' is absolute"),
+    ({"/etc/passwd": b""}, "the path '/etc/passwd' is absolute"),
+    ({"../x": b""}, "the path '../x' has the component '..'"),
+    ({"a/..": b""}, "the path 'a/..' has the component '..'"),
+    ({"a/./b": b""}, "the path 'a/./b' has the component '.'"),
+    ({"a//b": b""}, "the path 'a//b' has an empty component"),
+    ({"a//": b""}, "the path 'a//' has an empty component"),
+    ({"a\0": b""}, r"the path 'a\x00' holds U+0000"),
+    ({"a\ud800": b""}, r"the path 'a\ud800' holds a lone surrogate"),
+    ({f"a/{LONG}": b""}, f"the path {f'a/{LONG}'[:100]!r}... has a name of more than 255 bytes"),
+    ({"a": b"", "a/b": b""}, "'a' in 'a/b' is a file and a directory at once"),
+    ({"a/b": b"", "a": b""}, "'a' is a file and a directory at once"),
+    ({"a": b"", "a/": b""}, "'a/' is a file and a directory at once"),
+    ({"l": SymbolicLink("b"), "l/b": b""}, "'l' in 'l/b' is a file and a directory at once"),
+    ({"a/": b"x"}, "'a/' is a directory, and its value is not b''"),
+    ({"a/": ""}, "'a/' is a directory, and its value is not b''"),
+    ({"a": None}, "the value of 'a' must be bytes, a str or a SymbolicLink, and is a NoneType"),
+    ({"a": bytearray()}, "the value of 'a' must be bytes, a str or a SymbolicLink, and is a byte"),
+    ({"a": "\udfff"}, "the text of 'a' holds a lone surrogate"),
+    ({1: b""}, "a path must be a str, and is a int"),
+    ([("a", b"")], "the content must be a mapping of paths to bytes, and is a list"),
+]
+
+
+@pytest.mark.parametrize(("content", "words"), WRONG, ids=[repr(one)[:40] for one, _ in WRONG])
+def test_content_that_is_refused(content: Any, words: str) -> None:
+    with pytest.raises(InvalidOptionError) as raised:
+        MemoryDirectory(content)
+    assert raised.value.option == "directories"
+    assert raised.value.details.startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ("", "is empty: ''"),
+        ("a\0", r"holds U+0000: 'a\x00'"),
+        ("\ud800", r"holds a lone surrogate: '\ud800'"),
+        (b"a", "must be a str, and is a bytes"),
+        (None, "must be a str, and is a NoneType"),
+    ],
+)
+def test_targets_that_are_refused(target: Any, words: str) -> None:
+    with pytest.raises(InvalidOptionError) as raised:
+        SymbolicLink(target)
+    assert raised.value.details == f"the target of a symbolic link {words}"
+
+
+def test_options_that_are_refused() -> None:
+    wrong: Any = 1
+    with pytest.raises(InvalidOptionError, match="'read_only': it must be a bool, and is a int"):
+        MemoryDirectory(read_only=wrong)
+    values: list[Any] = [-1, "1", None]
+    for value in values:
+        with pytest.raises(InvalidOptionError, match="'limit_bytes': it must be an int from 0 on"):
+            MemoryDirectory.from_zip(b"", limit_bytes=value)
+        with pytest.raises(InvalidOptionError, match="'limit_files': it must be an int from 0 on"):
+            MemoryDirectory.from_zip(b"", limit_files=value)
+    with pytest.raises(InvalidOptionError, match="'limit_bytes'"):
+        MemoryDirectory().to_zip(limit_bytes=-1)
+
+
+NAMES = st.text("ab.ä\n𝄞", min_size=1, max_size=4).filter(lambda name: name not in (".", ".."))
+TREES = st.recursive(
+    st.binary(max_size=20) | NAMES.map(SymbolicLink),
+    lambda inner: st.dictionaries(NAMES, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+def flat(tree: Any, path: str = "") -> dict[str, bytes | SymbolicLink]:
+    if not isinstance(tree, dict):
+        return {path: tree}
+    if not tree and path:
+        return {f"{path}/": b""}
+    prefix = f"{path}/" if path else ""
+    return {
+        key: value
+        for name, inner in tree.items()
+        for key, value in flat(inner, prefix + name).items()
+    }
+
+
+@given(st.dictionaries(NAMES, TREES, max_size=4))
+def test_any_content_is_read_back(tree: dict[str, Any]) -> None:
+    content = flat(tree)
+    directory = MemoryDirectory(content)
+    assert directory.files() == content
+    assert MemoryDirectory.from_zip(directory.to_zip()).files() == content
+    assert pickle.loads(pickle.dumps(directory)).files() == content
+
+
+def test_copies_are_directories_of_their_own() -> None:
+    directory = MemoryDirectory(CONTENT, read_only=True)
+    for duplicate in (pickle.loads(pickle.dumps(directory)), copy.deepcopy(directory)):
+        assert duplicate.files() == directory.files()
+        assert duplicate.read_only
+        assert repr(duplicate) == repr(directory)
+        handles = [one.open(Room()) for one in (directory, duplicate)]
+        # The numbers tell the files of one from those of the other.
+        assert len({handle.status().device for handle in handles}) == 2
+
+
+def test_hard_links_are_one_file_in_a_copy() -> None:
+    """A module can make thousands of names of a file: a copy must not take as much memory."""
+    directory = MemoryDirectory({"a": b"12345"})
+    handle = directory.open(Room())
+    handle.link("a", handle, "b")
+    files = directory.files()
+    assert files == {"a": b"12345", "b": b"12345"}
+    assert files["a"] is files["b"]
+    duplicate = pickle.loads(pickle.dumps(directory))
+    assert repr(duplicate) == "<MemoryDirectory: 2 files and directories, 5 bytes>"
+    handle = duplicate.open(Room())
+    opened(handle, "a").write(0, b"x")
+    assert opened(handle, "b").read(0, 9) == b"x2345"
+    assert handle.status_of("b").links == 2
+
+
+def test_bytes_that_files_share_become_their_own_where_there_is_room() -> None:
+    shared = bytes(1000)
+    directory = MemoryDirectory({str(number): shared for number in range(10)})
+    handle = directory.open(Room(total=9_998))
+    file = opened(handle, "0")
+    # The content is larger than the quota: nothing is copied.
+    fails(Errno.NOSPC, file.write, 0, b"x")
+    fails(Errno.NOSPC, file.resize, 999)
+    file.resize(0)
+    file = opened(handle, "1")
+    file.write(0, b"x")
+    assert shared == bytes(1000)
+    assert file.read(0, 2) == b"x\0"
+
+
+def test_a_directory_is_freed_at_once() -> None:
+    directory = MemoryDirectory({"a/b/c": b""})
+    handle = directory.open(Room()).open_directory("a")
+    alive = weakref.ref(handle)
+    gc.disable()
+    try:
+        tree = weakref.ref(directory)
+        del directory
+        assert tree() is None
+        del handle
+        assert alive() is None
+    finally:
+        gc.enable()
+
+
+# Zips.
+
+
+def zipped(
+    *entries: tuple[str | zipfile.ZipInfo, bytes], method: int = zipfile.ZIP_DEFLATED
+) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", method) as archive:
+        for entry, data in entries:
+            archive.writestr(entry, data)
+    return packed.getvalue()
+
+
+def entry(name: str, mode: int) -> zipfile.ZipInfo:
+    made = zipfile.ZipInfo(name)
+    made.external_attr = mode << 16
+    return made
+
+
+def test_a_zip_of_another_program(tmp_path: Path) -> None:
+    data = zipped(
+        ("a/b.txt", b"hello"),
+        ("a/c/", b""),
+        (entry("a/link", stat.S_IFLNK | 0o777), "b.täxt".encode()),
+        (entry("d.txt", stat.S_IFREG | 0o600), b"x" * 100_000),
+    )
+    (tmp_path / "a.zip").write_bytes(data)
+    expected = {
+        "a/b.txt": b"hello",
+        "a/c/": b"",
+        "a/link": SymbolicLink("b.täxt"),
+        "d.txt": b"x" * 100_000,
+    }
+    with (tmp_path / "a.zip").open("rb") as file:
+        sources: list[Any] = [data, tmp_path / "a.zip", str(tmp_path / "a.zip"), file]
+        for source in sources:
+            directory = MemoryDirectory.from_zip(source, read_only=True)
+            assert directory.files() == expected
+            assert directory.read_only
+
+
+def test_equal_content_gives_equal_zips() -> None:
+    packed = MemoryDirectory(CONTENT).to_zip()
+    assert packed == MemoryDirectory(CONTENT).to_zip()
+    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+        assert archive.testzip() is None
+        modes = {one.filename: oct(one.external_attr >> 16) for one in archive.infolist()}
+    assert modes == {
+        "a.txt": "0o100644",
+        "b/c/d.txt": "0o100644",
+        "b/e/": "0o40755",
+        "b/link": "0o120777",
+        "f": "0o100644",
+    }
+
+
+def encrypted(data: bytes) -> bytes:
+    """Set the bit of encryption of the first entry, in both of its headers."""
+    changed = bytearray(data)
+    changed[data.index(b"PK\1\2") + 8] |= 1
+    changed[data.index(b"PK\3\4") + 6] |= 1
+    return bytes(changed)
+
+
+def renamed(data: bytes, name: bytes, other: bytes) -> bytes:
+    assert len(name) == len(other)
+    return data.replace(name, other)
+
+
+HELLO = zipped(("hello", b"hello"))
+DAMAGED = bytearray(zipped(("hello", b"hello" * 5), method=zipfile.ZIP_STORED))
+DAMAGED[40] ^= 1
+
+WRONG_ZIPS: dict[str, tuple[Any, str]] = {
+    "no zip": (b"hello", "the zip cannot be read: File is not a zip file"),
+    "nothing": (b"", "the zip cannot be read: File is not a zip file"),
+    "cut off": (HELLO[:-1], "the zip cannot be read: "),
+    "damaged": (bytes(DAMAGED), "the zip cannot be read: Bad CRC-32 for file 'hello'"),
+    "no file": ("/no/such.zip", "the zip cannot be read: [Errno 2] No such file or directory"),
+    "a directory": ("/", "the zip cannot be read: "),
+    "U+0000 in the path": ("\0", "the zip cannot be read: embedded null byte"),
+    "text": (io.StringIO("hello"), "the zip cannot be read: "),
+    "no source": (None, "the zip must be bytes, a path or an open binary file, and is a NoneType"),
+    "bytearray": (bytearray(HELLO), "the zip must be bytes, a path or an open binary file, and is"),
+    "above": (zipped(("../x", b"")), "the path '../x' has the component '..'"),
+    "absolute": (zipped(("/x", b"")), "the path '/x' is absolute"),
+    "backslash": (zipped(("a\\..\\x", b"")), r"the zip has a path with a backslash: 'a\\..\\x'"),
+    "U+0000": (renamed(HELLO, b"hello", b"he\0lo"), r"the path 'he\x00lo' holds U+0000"),
+    "encrypted": (encrypted(HELLO), "the zip has an encrypted file: 'hello'"),
+    "twice": (
+        renamed(zipped(("first", b""), ("other", b"")), b"other", b"first"),
+        "'first' is there twice",
+    ),
+    "file and directory": (zipped(("a", b""), ("a/b", b"")), "'a' in 'a/b' is a file and a direct"),
+    "LZMA": (
+        zipped(("a", b"hello"), method=zipfile.ZIP_LZMA),
+        "the zip has a file that is not compressed by deflate: 'a'",
+    ),
+    "device": (
+        zipped((entry("a", stat.S_IFCHR), b"")),
+        "the zip has an entry that is neither a file, a directory nor a symbolic link: 'a'",
+    ),
+    "empty link": (
+        zipped((entry("a", stat.S_IFLNK), b"")),
+        "the target of a symbolic link is empty: ''",
+    ),
+    "long link": (
+        zipped((entry("a", stat.S_IFLNK), b"x" * 4097)),
+        "the zip has a symbolic link with a target that is too long: 'a'",
+    ),
+    "link in no UTF-8": (
+        zipped((entry("a", stat.S_IFLNK), b"\xff")),
+        "the symbolic link 'a' has a target that is no UTF-8",
+    ),
+    "through a link": (
+        zipped((entry("a", stat.S_IFLNK), b".."), ("a/b", b"")),
+        "'a' in 'a/b' is a file and a directory at once",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_ZIPS)
+def test_zips_that_are_refused(case: str) -> None:
+    source, words = WRONG_ZIPS[case]
+    with pytest.raises(InvalidOptionError) as raised:
+        MemoryDirectory.from_zip(source)
+    assert raised.value.option == "directories"
+    assert raised.value.details.startswith(words)
+
+
+def claiming(data: bytes, size: int) -> bytes:
+    """Change the size that the only entry of a zip claims to have."""
+    changed = bytearray(data)
+    central, local = data.index(b"PK\1\2") + 24, data.index(b"PK\3\4") + 22
+    for offset in (central, local):
+        changed[offset : offset + 4] = size.to_bytes(4, "little")
+    return bytes(changed)
+
+
+def test_bombs() -> None:
+    """What counts is what is unpacked, not what the zip says of itself."""
+    bomb = zipped(*((str(number), bytes(100_000)) for number in range(5)))
+    assert len(bomb) < 2000
+    assert len(MemoryDirectory.from_zip(bomb, limit_bytes=500_000).files()) == 5
+    with pytest.raises(InvalidOptionError, match="holds more than 499999 bytes when it is unpacke"):
+        MemoryDirectory.from_zip(bomb, limit_bytes=499_999)
+    # More than is claimed is damage.
+    for claimed in (1, 99_999):
+        with pytest.raises(InvalidOptionError):
+            MemoryDirectory.from_zip(claiming(zipped(("a", bytes(100_000))), claimed))
+    many = zipped(*((str(number), b"") for number in range(11)))
+    assert len(MemoryDirectory.from_zip(many, limit_files=11).files()) == 11
+    with pytest.raises(InvalidOptionError, match="the zip holds more than 10 entries"):
+        MemoryDirectory.from_zip(many, limit_files=10)
+    with pytest.raises(
+        InvalidOptionError, match="the zip holds more than 10 files and directories"
+    ):
+        MemoryDirectory.from_zip(zipped(("a/" * 11, b"")), limit_files=10)
+
+
+@given(st.data())
+def test_no_zip_raises_another_error(data: st.DataObject) -> None:
+    changed = bytearray(MemoryDirectory(CONTENT).to_zip())
+    places = st.integers(0, len(changed) - 1)
+    for place in data.draw(st.lists(places, min_size=1, max_size=4)):
+        changed[place] = data.draw(st.integers(0, 255))
+    cut = data.draw(st.just(len(changed)) | places)
+    try:
+        MemoryDirectory.from_zip(bytes(changed[:cut]))
+    except InvalidOptionError:
+        return
+
+
+def test_what_cannot_be_packed_or_read_back() -> None:
+    directory = MemoryDirectory({"a": bytes(100)})
+    handle = directory.open(Room())
+    handle.link("a", handle, "b")
+    assert len(MemoryDirectory.from_zip(directory.to_zip(limit_bytes=200)).files()) == 2
+    with pytest.raises(GrantError, match="'in memory' has more than 199 bytes, the limit of a zip"):
+        directory.to_zip(limit_bytes=199)
+    handle.make_directory("..\\evil")
+    with pytest.raises(GrantError, match="has a file that no zip can hold"):
+        directory.to_zip()
+    # Deeper than Python can recurse, and as many bytes of paths as many files in it would have.
+    room = Room(files=20_000)
+    directory = MemoryDirectory()
+    handle = directory.open(room)
+    for _ in range(2000):
+        handle.make_directory("d")
+        handle = handle.open_directory("d")
+    assert [*directory.files()] == ["d/" * 2000]
+    assert pickle.loads(pickle.dumps(directory)).files() == directory.files()
+    for _ in range(10_000):
+        handle.make_directory("d")
+        handle = handle.open_directory("d")
+    for attempt in (directory.files, directory.to_zip, partial(pickle.dumps, directory)):
+        with pytest.raises(GrantError, match="is nested so deeply that its paths have more than"):
+            attempt()
+
+
+# Handles.
+
+
+def test_a_file_has_the_bytes_that_were_put_there() -> None:
+    directory = MemoryDirectory({"a": b"hello"})
+    file = opened(directory.open(Room()), "a")
+    assert file.read(1, 3) == b"ell"
+    assert file.read(3, 1 << 64) == b"lo"
+    assert file.read(5, 1) == file.read(1 << 64, 1 << 64) == b""
+    assert file.write(1, b"EL") == 2
+    assert file.write(8, b"!") == 1
+    assert file.append(b"?") == 1
+    assert file.write(1 << 64, b"") == file.append(b"") == 0
+    assert file.read(0, 99) == b"hELlo\0\0\0!?"
+    file.resize(2)
+    file.resize(4)
+    assert directory.files() == {"a": b"hE\0\0"}
+    # What was read back stays as it was.
+    before = directory.files()
+    file.write(0, b"x")
+    assert before == {"a": b"hE\0\0"}
+    assert directory.files() == {"a": b"xE\0\0"}
+
+
+@pytest.mark.parametrize("offset", [1 << 20, 1 << 32, (1 << 63) - 1, (1 << 64) - 1])
+def test_large_offsets_take_no_memory(offset: int) -> None:
+    directory = MemoryDirectory()
+    handle = directory.open(Room())
+    file = opened(handle, "a")
+    fails(Errno.FBIG, file.write, offset, b"x")
+    fails(Errno.FBIG, file.resize, offset + 1)
+    # Without quotas, too.
+    free = opened(directory.open(Room(file=1 << 70, total=1 << 70)), "a")
+    if offset > 1 << 31:
+        fails(Errno.FBIG, free.write, offset, b"x")
+        fails(Errno.FBIG, free.resize, offset + 1)
+    assert handle.status_of("a").size == 0
+    assert directory.files() == {"a": b""}
+
+
+def test_the_room_is_that_of_all_instances_together() -> None:
+    directory = MemoryDirectory({"a": b"1234"})
+    handles = [directory.open(Room(total=10, files=4, entries=3)) for _ in range(10)]
+    one = opened(handles[0], "a")
+    one.append(b"56")
+    two = opened(handles[1], "b")
+    two.append(b"789")
+    fails(Errno.NOSPC, opened(handles[2], "a").append, b"xx")
+    fails(Errno.NOSPC, handles[3].make_symbolic_link, "c", "xx")
+    handles[3].make_symbolic_link("c", "x")
+    fails(Errno.NOSPC, two.resize, 4)
+    # Where nothing grows there is room.
+    two.write(0, b"!")
+    # The directory is full.
+    for attempt in (
+        partial(opened, handles[4], "d"),
+        partial(handles[5].make_directory, "d"),
+        partial(handles[6].make_symbolic_link, "d", "x"),
+        partial(handles[7].link, "a", handles[7], "d"),
+    ):
+        fails(Errno.NOSPC, attempt)
+    handles[0].remove_file("c")
+    handles[8].make_directory("d")
+    inner = handles[9].open_directory("d")
+    put(inner, "e", b"")
+    # So are all together: entries could be made in it.
+    fails(Errno.NOSPC, inner.make_directory, "f")
+    handles[0].rename("a", inner, "e")
+    assert directory.files() == {"b": b"!89", "d/e": b"123456"}
+    assert repr(directory) == "<MemoryDirectory: 3 files and directories, 9 bytes>"
+
+
+def test_moving_into_a_full_directory() -> None:
+    directory = MemoryDirectory({"a": b"", "full/1": b"", "full/2": b""})
+    handle = directory.open(Room(entries=2))
+    full = handle.open_directory("full")
+    fails(Errno.NOSPC, handle.rename, "a", full, "3")
+    full.rename("1", full, "3")
+    handle.rename("a", full, "3")
+    assert directory.files() == {"full/2": b"", "full/3": b""}
+
+
+def test_a_file_without_a_name_counts_until_it_is_closed() -> None:
+    directory = MemoryDirectory({"a": b"12345", "b": b"1"})
+    handle = directory.open(Room(total=10))
+    files = [opened(handle, "a") for _ in range(2)]
+    handle.remove_file("a")
+    files[0].append(b"6")
+    assert files[1].read(0, 9) == b"123456"
+    assert files[1].status().links == 0
+    fails(Errno.NOSPC, opened(handle, "c").append, b"1234")
+    files[0].close()
+    fails(Errno.NOSPC, opened(handle, "c").append, b"1234")
+    files[1].close()
+    opened(handle, "c").append(b"1234")
+    # A file that another takes the place of is as one that was removed.
+    file = opened(handle, "c")
+    handle.rename("b", handle, "c")
+    assert file.read(0, 9) == b"1234"
+    assert directory.files() == {"c": b"1"}
+
+
+def test_a_removed_directory() -> None:
+    directory = MemoryDirectory({"a/": b"", "f": b""})
+    handle = directory.open(Room())
+    removed = handle.open_directory("a")
+    handle.remove_directory("a")
+    for attempt in (
+        partial(opened, removed, "x"),
+        partial(removed.make_directory, "x" * 256),
+        partial(removed.make_symbolic_link, "x", "y"),
+        partial(handle.link, "f", removed, "x"),
+        partial(handle.rename, "f", removed, "x"),
+        partial(removed.status_of, "x"),
+    ):
+        fails(Errno.NOENT, attempt)
+    assert removed.status().links == 0
+    assert removed.entries(0) == []
+    removed.duplicate().close()
+    # One of the same name is another.
+    handle.make_directory("a")
+    assert handle.status_of("a").inode != removed.status().inode
+    fails(Errno.NOENT, removed.make_directory, "x")
+
+
+def test_what_is_known_of_files() -> None:
+    directory = MemoryDirectory({"a/b": b"123", "a/c/": b"", "a/l": SymbolicLink("ü")})
+    handle = directory.open(Room()).open_directory("a")
+    found = {entry.name: entry for entry in handle.entries(3)}
+    assert {name: entry.type for name, entry in found.items()} == {
+        "b": FileType.REGULAR_FILE,
+        "c": FileType.DIRECTORY,
+        "l": FileType.SYMBOLIC_LINK,
+    }
+    for name, size, links in (("b", 3, 1), ("c", 0, 2), ("l", 2, 1)):
+        status = handle.status_of(name)
+        assert (status.size, status.links) == (size, links)
+        assert (status.inode, status.type) == (found[name].inode, found[name].type)
+        assert status[-3:] == (0, 0, 0)
+    assert handle.status().links == 3
+    assert handle.read_link("l") == "ü"
+    fails(Errno.NOMEM, handle.entries, 2)
+
+
+#: What changes the content of a directory, and what it has then: of each path, whether its content
+#: or its status changed.
+TIMES: list[tuple[str, Callable[[Directory], object], dict[str, str]]] = [
+    ("write", lambda root: opened(root, "f").write(0, b"x"), {"f": "mc"}),
+    ("write nothing", lambda root: opened(root, "f").write(0, b""), {}),
+    ("read", lambda root: opened(root, "f").read(0, 1), {}),
+    ("append", lambda root: opened(root, "f").append(b"x"), {"f": "mc"}),
+    ("resize", lambda root: opened(root, "f").resize(1), {"f": "mc"}),
+    ("truncate", lambda root: opened(root, "f", truncate=True), {"f": "mc"}),
+    ("create", lambda root: opened(root, "n"), {"": "mc", "n": "amc"}),
+    ("directory", lambda root: root.make_directory("n"), {"": "mc", "n": "amc"}),
+    ("symbolic link", lambda root: root.make_symbolic_link("n", "f"), {"": "mc", "n": "amc"}),
+    ("link", lambda root: root.link("f", root, "n"), {"": "mc", "f": "c", "n": "c"}),
+    ("rename", lambda root: root.rename("f", root, "n"), {"": "mc", "n": "c"}),
+    ("rename to itself", lambda root: root.rename("f", root, "f"), {}),
+    ("move", lambda root: root.rename("f", root.open_directory("d"), "n"), {"": "mc", "d": "mc"}),
+    ("remove", lambda root: root.remove_file("h"), {"": "mc", "g": "c"}),
+    ("remove directory", lambda root: root.remove_directory("d"), {"": "mc"}),
+    ("times", lambda root: root.set_times_of("f", 0, None), {"f": "c"}),
+    ("own times", lambda root: root.set_times(None, 7), {"": "mc"}),
+    ("times of an open file", lambda root: opened(root, "f").set_times(7, 8), {"f": "amc"}),
+    ("failure", lambda root: fails(Errno.EXIST, root.make_directory, "f"), {}),
+]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"), [one[1:] for one in TIMES], ids=[t[0] for t in TIMES]
+)
+def test_times(change: Callable[[Directory], object], expected: dict[str, str]) -> None:
+    directory = MemoryDirectory({"f": b"123", "d/": b"", "g": b""})
+    root = directory.open(Room())
+    root.link("g", root, "h")
+    for name in ("f", "g", "d"):
+        root.set_times_of(name, 0, 0)
+    root.set_times(0, 0)
+    start = root.status().changed
+    change(root)
+    found = {}
+    for name in ("", *(entry.name for entry in root.entries(9))):
+        status = root.status_of(name) if name else root.status()
+        marks = (
+            "a" * (status.accessed != 0),
+            "m" * (status.modified != 0),
+            "c" * (status.changed > start),
+        )
+        if any(marks):
+            found[name] = "".join(marks)
+    assert found == expected
+
+
+def test_times_are_those_of_the_clock() -> None:
+    directory = MemoryDirectory()
+    room = Room()
+    handle = directory.open(room)
+    room.time = 41
+    opened(handle, "a")
+    assert handle.status_of("a")[-3:] == (42, 42, 42)
+    handle.set_times_of("a", 1, None)
+    assert handle.status_of("a")[-3:] == (1, 42, 43)
+
+
+def test_nothing_of_a_read_only_directory_changes() -> None:
+    directory = MemoryDirectory({"f": b"123", "d/": b"", "l": SymbolicLink("f")}, read_only=True)
+    before = directory.files()
+    root = directory.open(Room())
+    inner = root.open_directory("d").duplicate()
+    reader = opened(root, "f", write=False, create=False)
+    for attempt in (
+        partial(opened, root, "f"),
+        partial(opened, root, "f", write=False, truncate=True),
+        partial(opened, root, "n", write=False),
+        partial(root.make_directory, "n"),
+        partial(root.make_symbolic_link, "n", "f"),
+        partial(root.link, "f", inner, "n"),
+        partial(root.rename, "f", inner, "n"),
+        partial(root.remove_file, "f"),
+        partial(root.remove_directory, "d"),
+        partial(root.set_times, 1, 1),
+        partial(root.set_times_of, "f", 1, 1),
+        partial(reader.write, 0, b"x"),
+        partial(reader.append, b"x"),
+        partial(reader.resize, 0),
+        partial(reader.set_times, 1, 1),
+    ):
+        fails(Errno.ROFS, attempt)
+    assert opened(root, "f", write=False).read(0, 9) == b"123"
+    assert directory.files() == before
+    assert root.status()[-3:] == root.status_of("f")[-3:] == (0, 0, 0)
+
+
+def test_no_entry_goes_from_one_directory_to_another() -> None:
+    one, other = MemoryDirectory({"f": b""}), MemoryDirectory()
+    source, target = one.open(Room()), other.open(Room())
+    for move in (source.link, source.rename):
+        fails(Errno.XDEV, move, "f", target, "f")
+        # Another instance's handle of the same directory is none of another.
+        fails(Errno.EXIST, source.link, "f", one.open(Room()), "f")
+    assert (one.files(), other.files()) == ({"f": b""}, {})
+
+
+def test_a_symbolic_link_with_an_impossible_target() -> None:
+    handle = MemoryDirectory().open(Room())
+    fails(Errno.NOENT, handle.make_symbolic_link, "a", "")
+    fails(Errno.INVAL, handle.make_symbolic_link, "a", "b\0")
+
+
+def test_threads_share_a_directory() -> None:
+    directory = MemoryDirectory({"log": b""})
+    rounds = 300
+
+    def work(number: int) -> None:
+        root = directory.open(Room(total=1 << 20, files=1000, entries=1000))
+        log = opened(root, "log")
+        for turn in range(rounds):
+            log.append(b"%d" % number)
+            put(root, f"{number}", b"x" * (turn % 7))
+            root.rename(f"{number}", root, f"{number}-{turn % 3}")
+        log.close()
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    files = directory.files()
+    log = files["log"]
+    assert isinstance(log, bytes)
+    assert sorted(log) == sorted(b"0123" * rounds)
+    assert len(files) == 1 + 4 * 3
+    size = sum(len(data) for data in files.values() if isinstance(data, bytes))
+    assert repr(directory) == f"<MemoryDirectory: 13 files and directories, {size} bytes>"
