@@ -16,10 +16,10 @@ import sys
 from _thread import allocate_lock
 
 from purewasm_plugins.errors import GrantError
-from purewasm_plugins.support.typed import Iterator
+from purewasm_plugins.support.typed import TYPE_CHECKING, Iterator
 from purewasm_plugins.wasi.errno import Errno, ErrnoError
-from purewasm_plugins.wasi.files import Directory, File, FileType, Quota
-from purewasm_plugins.wasi.memory_files import MemoryDirectory
+from purewasm_plugins.wasi.files import Directory, Quota
+from purewasm_plugins.wasi.memory_files import MemoryDirectory, SymbolicLink
 
 __all__ = ["CopiedDirectory", "name_problem"]
 
@@ -42,11 +42,9 @@ _DEVICES = {
 #: The last time of a file that a module can be told.
 _LAST_TIME = 2**64 - 1
 
-#: What is stored under a path: the content of a file, the target of a link, None for a directory.
-_Stored = bytes | str | None
-
-#: What is in memory under a path: an open file, the target of a link, None for a directory.
-_Held = File | str | None
+if TYPE_CHECKING:
+    #: The content of a file, the target of a link, or None for a directory.
+    _Entry = bytes | str | None
 
 
 class CopiedDirectory:
@@ -65,7 +63,7 @@ class CopiedDirectory:
         #: The path at the first opening: this process may go to another directory later.
         self._root = path
         #: What is on the host, as far as this process knows; a directory before what is in it.
-        self._stored: dict[str, _Stored] = {}
+        self._stored: dict[str, _Entry] = {}
 
     def open(self, quota: Quota) -> Directory:
         """Copy the directory in, if it is not yet, and open the copy. See `DirectoryGrant`.
@@ -77,7 +75,9 @@ class CopiedDirectory:
             if self._memory is None:
                 memory = MemoryDirectory({})
                 self._root = os.path.abspath(self._path)
-                self._stored = self._copy_in(memory.open(quota), quota)
+                self._copy_in(memory.open(quota), quota)
+                # The very bytes that are in memory: they cost nothing, and are fast to compare.
+                self._stored = self._held(memory)
                 self._memory = memory
         return self._memory.open(quota)
 
@@ -86,20 +86,13 @@ class CopiedDirectory:
         with self._lock:
             if self._memory is None or self.read_only:
                 return
-            held: dict[str, _Held] = {}
-            try:
-                self._collect(self._memory.open(_UNLIMITED), held)
-                self._check_names(held)
-                self._remove(held)
-                self._store(held)
-            finally:
-                for entry in held.values():
-                    if not (entry is None or isinstance(entry, str)):
-                        entry.close()
+            held = self._held(self._memory)
+            self._check_names(held)
+            self._remove(held)
+            self._store(held)
 
-    def _copy_in(self, root: Directory, quota: Quota) -> dict[str, _Stored]:
-        """Copy everything into an empty directory, and return what was copied."""
-        entries: dict[str, _Stored] = {}
+    def _copy_in(self, root: Directory, quota: Quota) -> None:
+        """Copy everything into an empty directory."""
         opened = {"": root}
         total = 0
         for path, status in self._scan():
@@ -111,20 +104,18 @@ class CopiedDirectory:
                     content = _read(self._place(path), status.st_size)
                     total += len(content)
                     _put(opened[where], name, content, status)
-                    entries[path] = content
                 elif stat.S_ISDIR(status.st_mode):
                     opened[where].make_directory(name)
                     opened[path] = opened[where].open_directory(name)
-                    entries[path] = None
                 else:
-                    target = _with_slashes(os.readlink(self._place(path)))
-                    opened[where].make_symbolic_link(name, target)
-                    entries[path] = target
+                    target = os.readlink(self._place(path))
+                    if _is_utf8(target):
+                        target = target.replace(os.sep, "/")
+                        opened[where].make_symbolic_link(name, target)
             except ErrnoError as error:
                 raise self._not_copied(path, error.errno) from error
             except OSError as error:
                 raise self._error("copied", path, error.strerror) from error
-        return entries
 
     def _not_copied(self, path: str, errno: Errno) -> GrantError:
         if errno in (Errno.NOSPC, Errno.FBIG):
@@ -134,7 +125,7 @@ class CopiedDirectory:
     def _scan(self) -> Iterator[tuple[str, os.stat_result]]:
         """Yield the regular files, directories and links below it, a directory before its content.
 
-        What has a name that is not UTF-8 is left out.
+        What has a name that is not UTF-8 is left out, as links with such a target are.
         """
         pending = [""]
         while pending:
@@ -155,31 +146,25 @@ class CopiedDirectory:
                     raise self._error("copied", where, error.strerror) from error
                 raise
 
-    def _collect(self, root: Directory, held: dict[str, _Held]) -> None:
-        """Add everything in memory, a directory before what is in it."""
-        pending = [("", root)]
-        while pending:
-            where, directory = pending.pop()
-            for entry in directory.entries(sys.maxsize):
-                path = posixpath.join(where, entry.name)
-                if len(path) > _LONGEST_PATH:
-                    raise self._error("stored", path[:80] + "...", "the path is too long")
-                if entry.type is FileType.DIRECTORY:
-                    held[path] = None
-                    pending.append((path, directory.open_directory(entry.name)))
-                elif entry.type is FileType.SYMBOLIC_LINK:
-                    held[path] = directory.read_link(entry.name)
-                else:
-                    held[path] = directory.open_file(
-                        entry.name,
-                        read=True,
-                        write=False,
-                        create=False,
-                        exclusive=False,
-                        truncate=False,
-                    )
+    def _held(self, memory: MemoryDirectory) -> dict[str, _Entry]:
+        """Return everything in memory, a directory before what is in it."""
+        try:
+            files = memory.files()
+        except GrantError as error:
+            raise GrantError(self._path, f"cannot be stored: it {error.details}") from error
+        held: dict[str, _Entry] = {}
+        for path, content in files.items():
+            name = path.removesuffix("/")
+            if len(name) > _LONGEST_PATH:
+                raise self._error("stored", name[:80] + "...", "the path is too long")
+            for index, character in enumerate(path):
+                if character == "/":
+                    held[path[:index]] = None
+            if name == path:
+                held[name] = content.target if isinstance(content, SymbolicLink) else content
+        return held
 
-    def _check_names(self, held: dict[str, _Held]) -> None:
+    def _check_names(self, held: dict[str, _Entry]) -> None:
         """Refuse names that the host would take for something else, before anything is stored."""
         if not self._windows:
             return
@@ -193,7 +178,7 @@ class CopiedDirectory:
             if problem:
                 raise self._error("stored", path, problem)
 
-    def _remove(self, held: dict[str, _Held]) -> None:
+    def _remove(self, held: dict[str, _Entry]) -> None:
         """Remove what is gone, or became something else: what is deepest first."""
         for path in sorted(self._stored, key=lambda path: path.count("/"), reverse=True):
             stored = self._stored[path]
@@ -208,17 +193,16 @@ class CopiedDirectory:
                 raise self._error("stored", path, error.strerror) from error
             del self._stored[path]
 
-    def _store(self, held: dict[str, _Held]) -> None:
+    def _store(self, held: dict[str, _Entry]) -> None:
         """Store what is new or changed."""
-        for path, entry in held.items():
-            content = _content_of(entry)
+        for path, content in held.items():
             if path in self._stored and self._stored[path] == content:
                 continue
             place = self._place(path)
             try:
                 self._check_parents(path)
                 if content is None:
-                    os.mkdir(place)
+                    _make_directory(place)
                 elif isinstance(content, str):
                     _make_link(place, content, self._leads_to_directory(path, content, held))
                 else:
@@ -227,7 +211,7 @@ class CopiedDirectory:
                 raise self._error("stored", path, error.strerror) from error
             self._stored[path] = content
 
-    def _leads_to_directory(self, path: str, target: str, held: dict[str, _Held]) -> bool:
+    def _leads_to_directory(self, path: str, target: str, held: dict[str, _Entry]) -> bool:
         """Return whether a link leads to a directory; Windows makes two kinds of links."""
         to = posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
         return to == "." or held.get(to, "") is None
@@ -244,22 +228,6 @@ class CopiedDirectory:
 
     def _error(self, verb: str, path: str, why: str | None) -> GrantError:
         return GrantError(self._path, f"cannot be {verb}: '{path}': {why}")
-
-
-class _Unlimited:
-    """The quota of this process itself."""
-
-    def now(self) -> int:
-        """See `Quota`."""
-        return 0
-
-    def check_file_size(self, size: int) -> None:
-        """See `Quota`."""
-
-    check_total_size = check_files = check_entries = check_file_size
-
-
-_UNLIMITED = _Unlimited()
 
 
 def name_problem(name: str) -> str | None:
@@ -292,20 +260,9 @@ def _is_kept(status: os.stat_result) -> bool:
     return stat.S_IFMT(_kept_mode(status)) in (stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK)
 
 
-def _is_same_kind(stored: _Stored, held: _Held) -> bool:
-    if isinstance(stored, bytes):
-        return not (held is None or isinstance(held, str))
-    return stored == held
-
-
-def _content_of(held: _Held) -> _Stored:
-    if held is None or isinstance(held, str):
-        return held
-    return held.read(0, held.status().size)
-
-
-def _with_slashes(target: str) -> str:
-    return target if os.sep == "/" else target.replace(os.sep, "/")
+def _is_same_kind(stored: _Entry, held: _Entry) -> bool:
+    """Return whether an entry can stay, or be replaced as a whole."""
+    return stored == held or (isinstance(stored, bytes) and isinstance(held, bytes))
 
 
 def _read(place: str, size: int) -> bytes:
@@ -333,6 +290,15 @@ def _put(directory: Directory, name: str, content: bytes, status: os.stat_result
         file.set_times(*times)
     finally:
         file.close()
+
+
+def _make_directory(place: str) -> None:
+    """Make a directory, unless another program has made it meanwhile."""
+    try:
+        os.mkdir(place)
+    except FileExistsError:
+        if not stat.S_ISDIR(_kept_mode(os.lstat(place))):
+            raise
 
 
 def _make_link(place: str, target: str, to_directory: bool) -> None:
