@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import functools
+import itertools
 import os
 import stat
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple, TypeVar
 
 import pytest
@@ -15,6 +18,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
+    MultipleResults,
     RuleBasedStateMachine,
     consumes,
     initialize,
@@ -123,8 +127,78 @@ def tree_of_linux(directory: int, path: str = "") -> dict[str, bytes | SymbolicL
     return found
 
 
+@contextlib.contextmanager
+def a_tree() -> Iterator[tuple[MemoryDirectory, dict[str, OpenedDirectory]]]:
+    """Make a tree on both sides, with files of every kind, and open its directories.
+
+    One of them was removed then; it is "gone".
+    """
+    with tempfile.TemporaryDirectory() as place, contextlib.ExitStack() as stack:
+        memory = MemoryDirectory()
+        root = OpenedDirectory(memory.open(Room()), os.open(place, _HANDLE))
+        stack.callback(os.close, root.linux)
+        opened = {"": root}
+        for path in ("d", "d/s", "e", "gone"):
+            above, _, name = path.rpartition("/")
+            at = opened[above]
+            at.ours.make_directory(name)
+            os.mkdir(name, dir_fd=at.linux)
+            found = OpenedDirectory(
+                at.ours.open_directory(name), os.open(name, _HANDLE, dir_fd=at.linux)
+            )
+            stack.callback(os.close, found.linux)
+            opened[path] = found
+        root.ours.remove_directory("gone")
+        os.rmdir("gone", dir_fd=root.linux)
+        for path in ("f", "d/f"):
+            above, _, name = path.rpartition("/")
+            at = opened[above]
+            at.ours.open_file(
+                name, read=True, write=True, create=True, exclusive=True, truncate=False
+            ).close()
+            os.close(open_file(at.linux, name, True, True, True, False))
+        root.ours.link("f", root.ours, "same")
+        os.link("f", "same", src_dir_fd=root.linux, dst_dir_fd=root.linux)
+        root.ours.make_symbolic_link("l", "d")
+        os.symlink("d", "l", dir_fd=root.linux)
+        assert memory.files() == tree_of_linux(root.linux)
+        yield memory, opened
+
+
+#: The names in that tree, one that is free, and one that is too long.
+TREE_NAMES = ("d", "s", "e", "f", "same", "l", "n", "n" * 256)
+
+
+@pytest.mark.parametrize("operation", ["rename", "link"])
+def test_all_pairs_of_names(operation: str) -> None:
+    failures = set()
+    for first, second in itertools.product(("", "d", "d/s", "gone"), repeat=2):
+        for name, new_name in itertools.product(TREE_NAMES, repeat=2):
+            with a_tree() as (memory, opened):
+                at, into = opened[first], opened[second]
+                ours = functools.partial(getattr(at.ours, operation), name, into.ours, new_name)
+                linux = functools.partial(
+                    getattr(os, operation),
+                    name,
+                    new_name,
+                    src_dir_fd=at.linux,
+                    dst_dir_fd=into.linux,
+                    **({"follow_symlinks": False} if operation == "link" else {}),
+                )
+                found, expected = attempt(ours), attempt(linux)
+                where = f"{operation} {first}/{name[:5]} to {second}/{new_name[:5]}"
+                assert found == expected, where
+                assert memory.files() == tree_of_linux(opened[""].linux), where
+                failures.add(expected)
+    expected_failures = {
+        "rename": {None, "NOENT", "NAMETOOLONG", "INVAL", "NOTEMPTY", "NOTDIR", "ISDIR"},
+        "link": {None, "NOENT", "NAMETOOLONG", "EXIST", "PERM"},
+    }
+    assert failures == expected_failures[operation]
+
+
 #: Few, so that they meet; the last two are as long as a name may be, and longer.
-NAMES = st.sampled_from(["a", "b", "c", "ü" * 127 + "x", "ü" * 128])
+NAMES = st.sampled_from([*("a", "b", "c") * 4, "ü" * 127 + "x", "ü" * 128])
 OFFSETS = st.integers(0, 40)
 DATA = st.binary(max_size=20)
 TIMES = st.none() | st.integers(0, 1 << 40)
@@ -136,24 +210,32 @@ class BothSides(RuleBasedStateMachine):
     directories = Bundle("directories")
     files = Bundle("files")
 
-    @initialize(target=directories)
-    def begin(self) -> OpenedDirectory:
+    def __init__(self) -> None:
+        super().__init__()
         self.place = tempfile.TemporaryDirectory()
         self.memory = MemoryDirectory()
-        self.room = Room()
-        self.root = OpenedDirectory(self.memory.open(self.room), os.open(self.place.name, _HANDLE))
+        self.root = OpenedDirectory(self.memory.open(Room()), os.open(self.place.name, _HANDLE))
         self.descriptors = [self.root.linux]
-        return self.root
 
     def teardown(self) -> None:
         for descriptor in self.descriptors:
             os.close(descriptor)
         self.place.cleanup()
 
+    @initialize(target=directories)
+    def begin(self) -> MultipleResults[OpenedDirectory]:
+        """Begin with "a", and with "b" in it, both open: so there are moves from the first on."""
+        found = [self.root]
+        for name in ("a", "b"):
+            self.make_directory(found[-1], name)
+            inner = os.open(name, _HANDLE, dir_fd=found[-1].linux)
+            self.descriptors.append(inner)
+            found.append(OpenedDirectory(found[-1].ours.open_directory(name), inner))
+        return multiple(*found)
+
     @invariant()
     def same_tree(self) -> None:
-        if hasattr(self, "memory"):
-            assert self.memory.files() == tree_of_linux(self.root.linux)
+        assert self.memory.files() == tree_of_linux(self.root.linux)
 
     @rule(target=directories, at=directories, name=NAMES)
     def open_directory(self, at: OpenedDirectory, name: str) -> object:
@@ -230,12 +312,6 @@ class BothSides(RuleBasedStateMachine):
     def status_of_file(self, file: OpenedFile) -> None:
         assert of_ours(file.ours.status()) == of_linux(os.fstat(file.linux))
 
-    @rule(at=directories, name=NAMES)
-    def status_of(self, at: OpenedDirectory, name: str) -> None:
-        assert attempt(lambda: of_ours(at.ours.status_of(name))) == attempt(
-            lambda: of_linux(os.stat(name, dir_fd=at.linux, follow_symlinks=False))
-        )
-
     @rule(at=directories, name=NAMES, accessed=st.integers(0, 1 << 40), modified=TIMES)
     def set_times_of(
         self, at: OpenedDirectory, name: str, accessed: int, modified: int | None
@@ -251,15 +327,18 @@ class BothSides(RuleBasedStateMachine):
             found = at.ours.status_of(name)
             assert (found.accessed, found.modified) == (status.st_atime_ns, status.st_mtime_ns)
 
-    @rule(at=directories)
-    def entries(self, at: OpenedDirectory) -> None:
+    @rule(at=directories, name=NAMES)
+    def look(self, at: OpenedDirectory, name: str) -> None:
+        assert attempt(lambda: of_ours(at.ours.status_of(name))) == attempt(
+            lambda: of_linux(os.stat(name, dir_fd=at.linux, follow_symlinks=False))
+        )
+        target = attempt(lambda: at.ours.read_link(name))
+        assert target == attempt(lambda: os.readlink(name, dir_fd=at.linux))
         ours = {(entry.name, entry.type) for entry in at.ours.entries(100)}
-        names = os.listdir(at.linux)
-        linux = {
+        assert ours == {
             (name, of_linux(os.stat(name, dir_fd=at.linux, follow_symlinks=False))[0])
-            for name in names
+            for name in os.listdir(at.linux)
         }
-        assert ours == linux
         assert (at.ours.status().links == 0) == (os.fstat(at.linux).st_nlink == 0)
 
     @rule(at=directories, name=NAMES)
@@ -275,11 +354,6 @@ class BothSides(RuleBasedStateMachine):
             lambda: at.ours.make_symbolic_link(name, to),
             lambda: os.symlink(to, name, dir_fd=at.linux),
         )
-
-    @rule(at=directories, name=NAMES)
-    def read_link(self, at: OpenedDirectory, name: str) -> None:
-        ours = attempt(lambda: at.ours.read_link(name))
-        assert ours == attempt(lambda: os.readlink(name, dir_fd=at.linux))
 
     @rule(at=directories, name=NAMES, into=directories, new_name=NAMES)
     def link(self, at: OpenedDirectory, name: str, into: OpenedDirectory, new_name: str) -> None:
