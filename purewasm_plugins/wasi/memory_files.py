@@ -392,8 +392,9 @@ class _OpenFile:
 
     def read(self, offset: int, size: int) -> bytes:
         """See `File`."""
-        with self._tree.lock:
-            return bytes(self._node.data[offset : offset + size])
+        # A slice of a bytearray would be a copy, to be copied once more.
+        with self._tree.lock, memoryview(self._node.data) as view:
+            return bytes(view[offset : offset + size])
 
     def write(self, offset: int, data: bytes) -> int:
         """See `File`."""
@@ -440,11 +441,7 @@ class _OpenFile:
         self._check_writable()
         if not data:
             return 0
-        end = offset + len(data)
-        content = self._tree.resize(self._node, max(end, self._node.size), self._quota)
-        # An assignment to a slice of the bytearray itself would copy the data once more.
-        with memoryview(content) as view:
-            view[offset:end] = data
+        self._tree.write(self._node, offset, data, self._quota)
         self._node.note_change(self._quota.now())
         return len(data)
 

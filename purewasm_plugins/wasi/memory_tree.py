@@ -335,36 +335,64 @@ class Tree:
         if not node.links and not node.opened:
             self.size -= node.size
 
-    def resize(self, file: FileNode, size: int, quota: Quota) -> bytearray:
-        """Cut a file off or extend it by zeros.
-
-        Returns:
-            Its bytes, which may be changed.
+    def write(self, file: FileNode, offset: int, data: bytes, quota: Quota) -> None:
+        """Put bytes at an offset of a file; what lies between is zero.
 
         Raises:
             ErrnoError: FBIG, NOSPC.
         """
         before = len(file.data)
+        end = offset + len(data)
+        content = self._changeable(file, max(before, end), quota)
+        try:
+            if offset < before:
+                content[offset:end] = data
+            else:
+                content.extend(bytes(offset - before))
+                content += data
+        except (MemoryError, OverflowError):
+            del content[before:]
+            fail(Errno.NOSPC)
+        finally:
+            self.size += len(content) - before
+
+    def resize(self, file: FileNode, size: int, quota: Quota) -> None:
+        """Cut a file off or extend it by zeros.
+
+        Raises:
+            ErrnoError: FBIG, NOSPC.
+        """
+        before = len(file.data)
+        if size >= before:
+            self.write(file, size, b"", quota)
+            return
+        content = self._changeable(file, size, quota)
+        del content[size:]
+        self.size -= before - size
+
+    def _changeable(self, file: FileNode, size: int, quota: Quota) -> bytearray:
+        """Return the bytes of a file that will have a size, if there is room for so many.
+
+        Of `bytes` that it had, it keeps a copy, and no more than that size: it may have shared them
+        with others, so that there must be room for all.
+        """
+        data = file.data
+        before = len(data)
         if size > before:
             if size > LARGEST_FILE:
                 fail(Errno.FBIG)
             quota.check_file_size(size)
-        data = file.data
-        if size > before or (size and isinstance(data, bytes)):
-            # A file that was never written may share its bytes with others: it has its own now.
+        if isinstance(data, bytearray):
+            if size > before:
+                quota.check_total_size(self.size + size - before)
+            return data
+        if size:
             quota.check_total_size(self.size + size - before)
         try:
-            if isinstance(data, bytes):
-                data = bytearray(data[:size])
-            else:
-                del data[size:]
-            data.extend(bytes(size - len(data)))
-            file.data = data
-        except (MemoryError, OverflowError):
+            file.data = changeable = bytearray(data[:size])
+        except MemoryError:
             fail(Errno.NOSPC)
-        finally:
-            self.size += len(file.data) - before
-        return data
+        return changeable
 
 
 def _is_long(name: str) -> bool:

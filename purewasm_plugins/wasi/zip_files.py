@@ -28,8 +28,7 @@ def unpack(
 ) -> Iterator[tuple[str, bytes, bool]]:
     """Yield the path of each entry of a zip, its bytes, and whether it is a symbolic link.
 
-    Paths may be anything but have no backslash. One that ends with "/" is a directory without
-    bytes.
+    Paths may be anything but have no backslash. One that ends with "/" is a directory.
 
     Raises:
         InvalidOptionError: it is no zip, is damaged, or has what is refused.
@@ -67,8 +66,6 @@ def _unpack_one(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, left: int) -> 
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK):
         what = "is neither a file, a directory nor a symbolic link"
         raise _refused(f"has an entry that {what}: {path[:100]!r}")
-    if path[-1:] == "/":
-        return b""
     # The others may take memory that has nothing to do with the sizes.
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise _refused(f"has a file that is not compressed by deflate: {path[:100]!r}")

@@ -8,6 +8,7 @@ import io
 import pickle
 import stat
 import threading
+import tracemalloc
 import weakref
 import zipfile
 from collections.abc import Callable
@@ -341,6 +342,7 @@ WRONG_ZIPS: dict[str, tuple[Any, str]] = {
     "text": (io.StringIO("hello"), "the zip cannot be read: "),
     "no source": (None, "the zip must be bytes, a path or an open binary file, and is a NoneType"),
     "bytearray": (bytearray(HELLO), "the zip must be bytes, a path or an open binary file, and is"),
+    "directory with bytes": (zipped(("a/", b"x")), "'a/' is a directory, and its value is not"),
     "above": (zipped(("../x", b"")), "the path '../x' has the component '..'"),
     "absolute": (zipped(("/x", b"")), "the path '/x' is absolute"),
     "backslash": (zipped(("a\\..\\x", b"")), r"the zip has a path with a backslash: 'a\\..\\x'"),
@@ -415,6 +417,18 @@ def test_bombs() -> None:
         InvalidOptionError, match="the zip holds more than 10 files and directories"
     ):
         MemoryDirectory.from_zip(zipped(("a/" * 11, b"")), limit_files=10)
+
+
+def test_a_bomb_takes_no_memory() -> None:
+    bombs = zipped(("a", bytes(50_000_000))), zipped((entry("a", stat.S_IFLNK), bytes(50_000_000)))
+    for bomb in bombs:
+        tracemalloc.start()
+        try:
+            with pytest.raises(InvalidOptionError):
+                MemoryDirectory.from_zip(bomb, limit_bytes=1_000_000)
+            assert tracemalloc.get_traced_memory()[1] < 5_000_000
+        finally:
+            tracemalloc.stop()
 
 
 @given(st.data())
@@ -599,6 +613,37 @@ def test_what_is_known_of_files() -> None:
     assert handle.status().links == 3
     assert handle.read_link("l") == "ü"
     fails(Errno.NOMEM, handle.entries, 2)
+
+
+def test_a_directory_has_a_link_from_each_one_in_it() -> None:
+    handle = MemoryDirectory({"a/b/": b"", "c/": b"", "f": b""}).open(Room())
+    inner, other = handle.open_directory("a"), handle.open_directory("c")
+
+    def links() -> list[int]:
+        return [directory.status().links for directory in (handle, inner, other)]
+
+    assert links() == [4, 3, 2]
+    inner.rename("b", other, "d")
+    assert links() == [4, 2, 3]
+    # It takes the place of an empty one.
+    other.rename("d", handle, "a")
+    assert links() == [4, 0, 2]
+    handle.rename("c", handle.open_directory("a"), "c")
+    assert links() == [3, 0, 2]
+    handle.open_directory("a").remove_directory("c")
+    assert links() == [3, 0, 0]
+    assert handle.status_of("a").links == 2
+
+
+def test_a_directory_that_was_moved_is_not_moved_into_itself() -> None:
+    directory = MemoryDirectory({"a/b/": b"", "c/": b""})
+    handle = directory.open(Room())
+    inner, other = handle.open_directory("a"), handle.open_directory("c")
+    moved = inner.open_directory("b")
+    inner.rename("b", other, "b")
+    fails(Errno.INVAL, handle.rename, "c", moved, "c")
+    handle.rename("a", moved, "a")
+    assert directory.files() == {"c/b/a/": b""}
 
 
 #: What changes the content of a directory, and what it has then: of each path, whether its content
