@@ -171,7 +171,8 @@ class MemoryDirectory:
         """See `DirectoryGrant`: nothing is to be stored."""
 
     def __repr__(self) -> str:
-        counts = f"{self._tree.names} files and directories, {self._tree.size} bytes"
+        with self._tree.lock:
+            counts = f"{self._tree.names} files and directories, {self._tree.size} bytes"
         return f"<MemoryDirectory: {counts}{', read-only' if self.read_only else ''}>"
 
     def __getstate__(self) -> Any:
@@ -285,7 +286,6 @@ class _OpenDirectory:
             node = LinkNode(self._tree.number(), now, target)
             self._quota.check_total_size(self._tree.size + node.size)
             self._add(name, node, now)
-            self._tree.size += node.size
 
     def link(self, name: str, into: Directory, new_name: str) -> None:
         """See `Directory`."""
@@ -388,7 +388,6 @@ class _OpenFile:
         self._node = node
         self._quota = quota
         self._read_only = read_only
-        node.opened += 1
 
     def read(self, offset: int, size: int) -> bytes:
         """See `File`."""
@@ -429,9 +428,8 @@ class _OpenFile:
 
     def close(self) -> None:
         """See `File`."""
-        with self._tree.lock:
-            self._node.opened -= 1
-            self._tree.release(self._node)
+        # A file that was removed is freed with its last handle, and then its bytes count no longer.
+        self._node = FileNode(0, 0)
 
     def _check_writable(self) -> None:
         if self._read_only:

@@ -72,15 +72,13 @@ class SymbolicLink(Record):
 class Node:
     """What all files have, directories and symbolic links as well."""
 
-    __slots__ = ("__weakref__", "accessed", "changed", "inode", "links", "modified", "opened")
+    __slots__ = ("__weakref__", "accessed", "changed", "inode", "links", "modified")
 
     type: FileType
 
     def __init__(self, inode: int, now: int) -> None:
         self.inode = inode
         self.links = 0
-        #: How many handles there are of a file; those of others are not counted.
-        self.opened = 0
         self.accessed = self.modified = self.changed = now
 
     @property
@@ -221,7 +219,6 @@ class Tree:
         device: the number of the file system.
         root: its directory.
         names: how many entries all directories have.
-        size: the bytes of all files and links: of a file that was removed, until it is closed.
     """
 
     def __init__(self) -> None:
@@ -230,7 +227,17 @@ class Tree:
         self._inodes = count(1)
         self.root = DirectoryNode(self.number(), 0)
         self.names = 0
-        self.size = 0
+        self._size = 0
+        #: Files that were removed. Those that no handle holds open are freed.
+        self._removed: list[ref[FileNode]] = []
+
+    @property
+    def size(self) -> int:
+        """The bytes of all files and links: of a file that was removed, as long as it is open."""
+        if not self._removed:
+            return self._size
+        removed = [reference() for reference in self._removed]
+        return self._size + sum([node.size for node in removed if node is not None])
 
     def number(self) -> int:
         """Return the number of a new node; none is given twice."""
@@ -240,24 +247,20 @@ class Tree:
 
     def make(self, path: object, value: object) -> Node:
         """Return a new node for a value in a mapping."""
-        node: Node
         if isinstance(path, str) and path[-1:] == "/":
             if value != b"":
                 raise refused(f"{shown(path)} is a directory, and its value is not b''")
             return DirectoryNode(self.number(), 0)
         if isinstance(value, bytes):
             # A subclass could do anything when it is used.
-            node = FileNode(self.number(), 0, bytes(value))
-        elif isinstance(value, str):
-            node = FileNode(self.number(), 0, _encoded(path, value))
-        elif isinstance(value, SymbolicLink):
-            node = LinkNode(self.number(), 0, value.target)
-        else:
-            given = type(value).__name__
-            what = "bytes, a str or a SymbolicLink"
-            raise refused(f"the value of {shown(path)} must be {what}, and is a {given}")
-        self.size += node.size
-        return node
+            return FileNode(self.number(), 0, bytes(value))
+        if isinstance(value, str):
+            return FileNode(self.number(), 0, _encoded(path, value))
+        if isinstance(value, SymbolicLink):
+            return LinkNode(self.number(), 0, value.target)
+        given = type(value).__name__
+        what = "bytes, a str or a SymbolicLink"
+        raise refused(f"the value of {shown(path)} must be {what}, and is a {given}")
 
     def add(self, path: object, node: Node) -> None:
         """Put a node at a path, with the directories above it, or one more name of it."""
@@ -309,17 +312,21 @@ class Tree:
         if isinstance(node, DirectoryNode):
             node.parent = ref(parent)
             parent.links += 1
-        else:
-            node.links += 1
+            return
+        node.links += 1
+        if node.links == 1:
+            self._size += node.size
 
     def detach(self, parent: DirectoryNode, name: str) -> Node:
-        """Take an entry out of a directory, to have it elsewhere or nowhere."""
+        """Take an entry out of a directory; it may have been attached to another."""
         node = parent.entries.pop(name)
         self.names -= 1
         if isinstance(node, DirectoryNode):
             parent.links -= 1
-        else:
-            node.links -= 1
+            return node
+        node.links -= 1
+        if not node.links:
+            self._size -= node.size
         return node
 
     def remove(self, parent: DirectoryNode, name: str, now: int) -> None:
@@ -328,12 +335,9 @@ class Tree:
         node.changed = now
         if isinstance(node, DirectoryNode):
             node.links = 0
-        self.release(node)
-
-    def release(self, node: Node) -> None:
-        """Count the bytes of a node no longer, if no name and no handle is left."""
-        if not node.links and not node.opened:
-            self.size -= node.size
+        elif isinstance(node, FileNode) and not node.links:
+            self._removed = [one for one in self._removed if one() is not None]
+            self._removed.append(ref(node))
 
     def write(self, file: FileNode, offset: int, data: bytes, quota: Quota) -> None:
         """Put bytes at an offset of a file; what lies between is zero.
@@ -354,7 +358,7 @@ class Tree:
             del content[before:]
             fail(Errno.NOSPC)
         finally:
-            self.size += len(content) - before
+            self._count(file, len(content) - before)
 
     def resize(self, file: FileNode, size: int, quota: Quota) -> None:
         """Cut a file off or extend it by zeros.
@@ -368,7 +372,12 @@ class Tree:
             return
         content = self._changeable(file, size, quota)
         del content[size:]
-        self.size -= before - size
+        self._count(file, size - before)
+
+    def _count(self, file: FileNode, change: int) -> None:
+        """Count the bytes that a file has more than before."""
+        if file.links:
+            self._size += change
 
     def _changeable(self, file: FileNode, size: int, quota: Quota) -> bytearray:
         """Return the bytes of a file that will have a size, if there is room for so many.

@@ -566,6 +566,14 @@ def test_a_file_without_a_name_counts_until_it_is_closed() -> None:
     fails(Errno.NOSPC, opened(handle, "c").append, b"1234")
     files[1].close()
     opened(handle, "c").append(b"1234")
+    # Of one that is dropped unclosed, too, as the descriptors of an instance are.
+    file = opened(handle, "d")
+    file.append(b"12345")
+    handle.remove_file("d")
+    fails(Errno.NOSPC, opened(handle, "c").append, b"5")
+    del file
+    opened(handle, "c").append(b"5")
+    opened(handle, "c").resize(4)
     # A file that another takes the place of is as one that was removed.
     file = opened(handle, "c")
     handle.rename("b", handle, "c")

@@ -243,6 +243,22 @@ class BothSides(RuleBasedStateMachine):
     def same_tree(self) -> None:
         assert self.memory.files() == tree_of_linux(self.root.linux)
 
+    @invariant()
+    def same_counts(self) -> None:
+        """A file counts once, whatever names it has, and as long as it has one or is open."""
+        names, sizes = 0, {}
+        for where, directories, others in os.walk(self.place.name):
+            names += len(directories) + len(others)
+            for name in directories + others:
+                status = os.lstat(os.path.join(where, name))
+                if not stat.S_ISDIR(status.st_mode):
+                    sizes[status.st_ino] = status.st_size
+        for status in map(os.fstat, self.descriptors):
+            if stat.S_ISREG(status.st_mode):
+                sizes[status.st_ino] = status.st_size
+        counts = f"{names} files and directories, {sum(sizes.values())} bytes"
+        assert repr(self.memory) == f"<MemoryDirectory: {counts}>"
+
     @rule(target=directories, at=directories, name=NAMES)
     def open_directory(self, at: OpenedDirectory, name: str) -> object:
         ours = attempt(lambda: at.ours.open_directory(name))
