@@ -138,4 +138,6 @@ def _text(caller: Caller, pointer: int, limit: int = STRING_LIMIT) -> str:
 
 def _number(value: float) -> str:
     """Write a number as JavaScript does, if it is none of the very large or small ones."""
-    return str(int(value)) if value.is_integer() and abs(value) < 1e15 else str(value)
+    if value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    return {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}.get(str(value), str(value))

@@ -131,6 +131,9 @@ class Emscripten:
 
         A long jump out of that function ends there, and the result is then 0. Everything else that
         ends a call passes through.
+
+        Before WebAssembly's i64 was JavaScript's, an import had two i32 for each, the lower half
+        first; the upper half of a result is got by `getTempRet0`.
         """
         called = FuncType(type.params[1:], type.results)
         result = 0 if type.results else None
@@ -142,12 +145,16 @@ class Emscripten:
             function = links.table.get(index)
             if function is None:
                 raise Trap(TrapReason.UNINITIALIZED_ELEMENT)
-            if function.type != called:
-                raise Trap(TrapReason.INDIRECT_CALL_TYPE_MISMATCH)
+            halves = function.type != called
+            if halves:
+                if _in_halves(function.type) != called:
+                    raise Trap(TrapReason.INDIRECT_CALL_TYPE_MISMATCH)
+                arguments = _joined(function.type, arguments)
             stack = links.save()
             self._active += 1
             try:
-                return function.call_raw(*arguments)
+                found = function.call_raw(*arguments)
+                return self._lower_half(found) if halves and function.type.results else found
             except _LongJump as jump:
                 if jump.functions is not self:
                     raise
@@ -158,6 +165,13 @@ class Emscripten:
                 self._active -= 1
 
         return call
+
+    def _lower_half(self, value: Any) -> Any:
+        """Return the lower half of an i64, and keep the upper; any other value stays as it is."""
+        if isinstance(value, int):
+            self._upper_half = value >> 32
+            return value & 0xFFFFFFFF
+        return value
 
     def throw_longjmp(self) -> None:
         """Jump to the nearest `invoke_*`."""
@@ -267,6 +281,24 @@ _FUNCTIONS = {
     ("emscripten_get_now_res", _TIME): "resolution",
     ("_emscripten_get_now_is_monotonic", _READ): "is_monotonic",
 }
+
+
+def _in_halves(type: FuncType) -> FuncType:
+    """Return a type with two i32 for each i64 among the parameters, and one for a result."""
+    params: list[ValType] = []
+    for param in type.params:
+        params += [_I32, _I32] if param is ValType.I64 else [param]
+    results = [_I32 if result is ValType.I64 else result for result in type.results]
+    return FuncType(tuple(params), tuple(results))
+
+
+def _joined(type: FuncType, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the arguments of a function, from those of a call in halves."""
+    rest = iter(arguments)
+    return tuple(
+        next(rest) | next(rest) << 32 if param is ValType.I64 else next(rest)
+        for param in type.params
+    )
 
 
 def _most_pages(memory: Memory) -> int:
