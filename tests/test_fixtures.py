@@ -17,6 +17,7 @@ README = (FIXTURES / "README.md").read_text("utf-8")
 WATS = sorted(FIXTURES.rglob("*.wat"))
 WASMS = sorted(FIXTURES.rglob("*.wasm"))
 PLUGINS = sorted((FIXTURES / "plugins").rglob("*.wasm"))
+PROGRAMS = sorted((FIXTURES / "programs").glob("*.wasm"))
 
 
 def name_of(path: Path) -> str:
@@ -26,6 +27,7 @@ def name_of(path: Path) -> str:
 def test_there_are_fixtures() -> None:
     assert len(WATS) > 50
     assert len(PLUGINS) > 8
+    assert len(PROGRAMS) > 8
 
 
 @pytest.mark.parametrize("path", WATS, ids=name_of)
@@ -56,10 +58,10 @@ def test_only_one_module_is_not_valid(path: Path) -> None:
             load(path.read_bytes())
 
 
-@pytest.mark.parametrize("path", PLUGINS, ids=name_of)
-def test_a_plugin_is_described(path: Path) -> None:
+@pytest.mark.parametrize("path", PLUGINS + PROGRAMS, ids=name_of)
+def test_what_a_compiler_made_is_described(path: Path) -> None:
     """Its row gives its size, and a source that lies beside it."""
-    name = path.relative_to(FIXTURES / "plugins").as_posix()
+    _, _, name = name_of(path).partition("/")
     row = re.search(rf"^\| `{re.escape(name)}` \| ([\d,]+) \| `([^`]+)` \|", README, re.MULTILINE)
     assert row is not None, f"fixtures/README.md has no row for {name}"
     assert int(row[1].replace(",", "")) == path.stat().st_size
@@ -68,20 +70,27 @@ def test_a_plugin_is_described(path: Path) -> None:
 
 @pytest.mark.parametrize("path", PLUGINS, ids=name_of)
 def test_what_a_plugin_imports(path: Path) -> None:
-    """Nothing, but for those that show how to import functions of strings."""
+    """Nothing, but for those that show how to import functions of strings, or use WASI."""
     imports = {f"{entry.module}.{entry.name}" for entry in load(path.read_bytes()).module.imports}
-    expected = {"env.log", "env.lookup"} if path.parent.name == "host_functions" else set()
-    assert imports == expected
+    match path.parent.name, path.stem:
+        case "host_functions", _:
+            assert imports == {"env.log", "env.lookup"}
+        case "wasi_starter", "shout_assemblyscript":
+            assert imports == {"env.abort", "env.console.log"}
+        case "wasi_starter", _:
+            assert "wasi_snapshot_preview1.fd_write" in imports
+        case _:
+            assert not imports
 
 
 def test_nothing_is_described_that_is_not_there() -> None:
     named = set(re.findall(r"^\| `([\w/]+\.wasm)` \|", README, re.MULTILINE))
-    assert named == {path.relative_to(FIXTURES / "plugins").as_posix() for path in PLUGINS}
+    assert named == {name_of(path).partition("/")[2] for path in PLUGINS + PROGRAMS}
     _, _, section = README.partition("\n## `wat/`")
     assert set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)) == {p.stem for p in WATS}
 
 
-def test_the_build_script_builds_each_plugin() -> None:
-    script = (FIXTURES / "plugins" / "build.sh").read_text("utf-8")
-    for path in PLUGINS:
-        assert f"build {path.relative_to(FIXTURES / 'plugins').as_posix()} " in script
+@pytest.mark.parametrize("path", PLUGINS + PROGRAMS, ids=name_of)
+def test_a_script_builds_it(path: Path) -> None:
+    folder, _, name = name_of(path).partition("/")
+    assert f"\nbuild {name} " in (FIXTURES / folder / "build.sh").read_text("utf-8")
