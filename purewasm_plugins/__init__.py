@@ -97,8 +97,32 @@ from purewasm_plugins.wasm.types import (
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import Any
+
+    from purewasm_plugins.wasi.host_files import HostDirectory
+    from purewasm_plugins.wasi.memory_files import MemoryDirectory, SymbolicLink
 
 __version__ = VERSION
+
+#: The public names that are imported at their first use, as most programs use none of them, with
+#: the modules that have them.
+_LATER = {
+    "HostDirectory": "wasi.host_files",
+    "MemoryDirectory": "wasi.memory_files",
+    "SymbolicLink": "wasi.memory_files",
+}
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        """Import a public name at its first use."""
+        if name not in _LATER:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        found = getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
+        globals()[name] = found
+        return found
 
 
 def example(name: str) -> Path:
@@ -148,6 +172,7 @@ __all__ = [
     "GlobalType",
     "GrantError",
     "GrowRefusal",
+    "HostDirectory",
     "Imports",
     "Instance",
     "InstantiateError",
@@ -157,6 +182,7 @@ __all__ = [
     "Limits",
     "LinkError",
     "Memory",
+    "MemoryDirectory",
     "MemoryInUse",
     "MemoryType",
     "MissingExportError",
@@ -178,6 +204,7 @@ __all__ = [
     "ResourceLimits",
     "StackFrame",
     "StringError",
+    "SymbolicLink",
     "Table",
     "TableType",
     "ToolCall",

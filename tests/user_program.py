@@ -6,21 +6,31 @@ from pathlib import Path
 from typing import Any, assert_type
 
 from purewasm_plugins import (
+    Aborted,
     Caller,
+    CommandResult,
+    Exited,
     Exports,
+    FixedClock,
     Function,
     FuncType,
     Global,
     GlobalType,
+    GrantError,
+    HostDirectory,
     Instance,
     InvalidArgumentsError,
     Limits,
     Memory,
+    MemoryDirectory,
     MemoryType,
     Module,
+    NotACommandError,
     PluginOptions,
     PureWasmError,
+    Quotas,
     ResourceLimits,
+    SymbolicLink,
     Table,
     TableType,
     ToolCall,
@@ -32,12 +42,14 @@ from purewasm_plugins import (
     TrapReason,
     UnknownExportError,
     ValType,
+    Wasi,
     WasmPlugin,
     WasmPluginManager,
     example,
     examples,
     host_function,
     instantiate,
+    run_command,
 )
 
 
@@ -167,6 +179,36 @@ def read_a_trap() -> None:
         raise AssertionError("the loop ended")
 
 
+def use_wasi() -> None:
+    """Grant things to a module, and read the grants back."""
+    scratch = MemoryDirectory({"in/a.txt": "text", "link": SymbolicLink("in/a.txt")})
+    assert_type(scratch.files(), dict[str, bytes | SymbolicLink])
+    wasi = Wasi(
+        args=["program"],
+        env={"HOME": "/"},
+        stdin=b"input",
+        stdout="discard",
+        directories={"/": scratch, "/host": HostDirectory(".", read_only=True)},
+        clock=FixedClock(start=10**18),
+        random="host",
+        quotas=Quotas(files=10),
+    )
+    try:
+        run_command(example("echo"), wasi)
+    except NotACommandError as error:
+        assert_type(error.details, str)
+    else:
+        raise AssertionError("a plugin is no command")
+    instance = instantiate(example("echo").read_bytes(), wasi=wasi)
+    assert_type(instance.wasi.stdout, bytes)
+    plugin = WasmPlugin.load(example("echo"), wasi=True)
+    assert plugin.execute_tool("echo", "again") == "again"
+    result = CommandResult(3, b"", b"")
+    assert_type(result.exit_code, int)
+    for error_type in (Exited(3), Aborted("no reason"), GrantError("/a", "is not there")):
+        assert_type(str(error_type), str)
+
+
 if __name__ == "__main__":
     use_a_plugin()
     use_options()
@@ -175,3 +217,4 @@ if __name__ == "__main__":
     use_an_instance()
     make_imports()
     read_a_trap()
+    use_wasi()
