@@ -151,7 +151,10 @@ class World:
 
 
 class Swapper:
-    """A second process that exchanges two entries of a directory as fast as it can."""
+    """A second process that exchanges two entries of a directory as fast as it can.
+
+    Where there is no second one, it moves the first there and back.
+    """
 
     def __init__(self, first: Path, second: Path) -> None:
         program = [sys.executable, "-I", "-S", "-c", _SWAP, str(first), str(second)]
@@ -179,8 +182,14 @@ def exchange():
     os.rename(second, first)
     os.rename(first + b".moved", second)
 
+def move():
+    os.rename(first, second)
+    os.rename(second, first)
+
 renameat2 = getattr(ctypes.CDLL(None), "renameat2", None)
-if renameat2 is not None and renameat2(-100, first, -100, second, 2) == 0:
+if not os.path.lexists(second):
+    exchange = move
+elif renameat2 is not None and renameat2(-100, first, -100, second, 2) == 0:
     exchange = lambda: renameat2(-100, first, -100, second, 2)
 print("begun", flush=True)
 while not ended and os.getppid() == parent:
@@ -738,6 +747,7 @@ RACES = {
     ),
     "write": Race("changing", "file_link", lambda guest: _append(guest, "changing")),
     "truncate": Race("changing", "file_link", lambda guest: _append(guest, "changing", TRUNC)),
+    "create": Race("up_new", "nothing", lambda guest: _append(guest, "up_new")),
     "link": Race(
         "changing",
         "file_link",
