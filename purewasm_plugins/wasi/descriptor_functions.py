@@ -106,7 +106,7 @@ class DescriptorFunctions(Functions):
         else:
             kind = FileType.CHARACTER_DEVICE if found.stream.is_terminal else FileType.UNKNOWN
             status = FileStatus(0, 0, kind, 0, 0, 0, 0, 0)
-        self.memory.write(result, self.layout.packed(status))
+        self.write_status(result, status)
 
     def fd_filestat_set_size(self, fd: int, size: int) -> None:
         file = self._writable(fd, Rights.FD_FILESTAT_SET_SIZE)

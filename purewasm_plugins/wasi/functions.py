@@ -5,6 +5,7 @@ from __future__ import annotations
 from purewasm_plugins.runtime.memory import Memory
 from purewasm_plugins.support.typed import Iterable, Iterator
 from purewasm_plugins.wasi.errno import Errno, ErrnoError
+from purewasm_plugins.wasi.files import FileStatus
 from purewasm_plugins.wasi.layout import Layout, TimeFlags
 from purewasm_plugins.wasi.state import WasiState
 
@@ -52,6 +53,11 @@ class Functions:
             end = min(start + PIECE, size)
             self.state.spend(-(-(end - start) // BYTES_PER_UNIT))
             yield start, end
+
+    def write_status(self, address: int, status: FileStatus) -> None:
+        """Write a file's status. Devices are numbered in the order in which they are met."""
+        status = status._replace(device=self.state.device(status.device))
+        self.memory.write(address, self.layout.packed(status))
 
     def times(self, accessed: int, modified: int, flags: int) -> tuple[int | None, int | None]:
         """Return the times that are to be set; None for one that is not."""

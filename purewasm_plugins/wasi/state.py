@@ -46,6 +46,8 @@ class WasiState(HostState):
         self.pause = Pause(self._check_limits)
         self.emscripten: Emscripten | None = None
         self.caller: Caller | None = None
+        #: The devices that the module has met; its streams are on the first.
+        self._devices = {0: 0}
         self._meter = OutputMeter(wasi.quotas)
         self._outputs = [
             output_of(getattr(wasi, name), name, self._meter) for name in ("stdout", "stderr")
@@ -108,6 +110,10 @@ class WasiState(HostState):
         """
         if self.caller is not None:
             self.caller.instance.budget.spend(units)
+
+    def device(self, number: int) -> int:
+        """Return the number by which the module knows a device: it tells nothing of the host's."""
+        return self._devices.setdefault(number, len(self._devices))
 
     def write(self, descriptor: int, data: bytes) -> None:
         """Write to standard output (1) or standard error (2), for functions that are not WASI's.

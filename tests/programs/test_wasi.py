@@ -182,7 +182,9 @@ class TestGraphviz:
         ("digraph { a -> ", "svg", "dot"),
         ('digraph { a [shape=none, image="/work/red.svg", label=""]; }', "svg", "dot"),
     )
-    IMAGE = '<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" width="4px" height="2px"/>'
+    IMAGE = (
+        '<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" width="4px" height="2px"/>'
+    )
 
     def render(self, program: Program, source: str, format: str, layout: str) -> str:
         size = program.call("malloc", 4)
