@@ -19,7 +19,7 @@
     │       └── Aborted                     the module called abort
     ├── PluginError                 a plugin cannot be loaded or used
     │   ├── PluginFileError             the file or the directory cannot be read
-    │   ├── InvalidOptionError          a field of options or grants (a TypeError and ValueError too)
+    │   ├── InvalidOptionError          an option or a grant is wrong (a TypeError, ValueError too)
     │   ├── CompileError                the bytes are no valid module
     │   ├── InstantiateError            the module cannot be instantiated
     │   ├── MissingExportError          an export of the ABI is missing

@@ -24,7 +24,7 @@ from purewasm_plugins import (
 
 Wat = Callable[[str], bytes]
 
-#: The tools, which answer their input: `say` writes it to standard output, `warn` to standard error;
+#: The tools, which answer their input: `say` writes it to standard output, `warn` to the other;
 #: `leave` calls `proc_exit` with 3, `store` makes a directory in the first that was granted.
 TEXT = """(module
   (import "wasi_snapshot_preview1" "fd_write"
