@@ -19,6 +19,7 @@ from purewasm_plugins.cli.output import print_error, visible
 #: is imported when its command is run: the start of `run` is 40 ms sooner without the others.
 _COMMANDS = {
     "run": "run",
+    "exec": "exec",
     "call": "call",
     "tools": "tools",
     "inspect": "inspect",
@@ -36,7 +37,7 @@ _COMMANDS = {
 _NAME = "purewasm"
 _COMPLETE = "_PUREWASM_COMPLETE"
 
-_HELP = f"""Run WebAssembly plugins, and look at them.
+_HELP = f"""Run WebAssembly plugins and programs, and look at them.
 
 PLUGIN is a .wasm file or, where no file has that name, one of the examples that come along:
 '{_NAME} examples' lists them.
@@ -45,12 +46,14 @@ PLUGIN is a .wasm file or, where no file has that name, one of the examples that
 Examples:
   {_NAME} run c_json json_pretty '{{"a":[1,2]}}'
   {_NAME} run plugin.wasm shout "hello"
+  {_NAME} exec --dir . program.wasm notes.txt
 """
 
 _EPILOG = "\n".join(
     (
         "\b\nExit status:",
         *(f"  {status:>3}  {status.meaning}" for status in Exit),
+        f"'{_NAME} exec' passes on the exit status of its program.",
         "\n\b\nCompletion in the shell, for its start file:",
         f'  bash  eval "$({_COMPLETE}=bash_source {_NAME})"',
         f'  zsh   eval "$({_COMPLETE}=zsh_source {_NAME})"',
@@ -111,8 +114,7 @@ class Application(click.Group):
             status = self._dispatch(list(args))
             sys.stdout.flush()
         except BrokenPipeError:
-            # Python flushes the buffered output once more at its end: to nowhere.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _drop_broken_streams()
             return Exit.BROKEN_PIPE
         except click.exceptions.Exit as end:
             return end.exit_code
@@ -145,6 +147,15 @@ class Application(click.Group):
         with self.make_context(_NAME, args) as context:
             result = self.invoke(context)
         return result if isinstance(result, int) else Exit.OK
+
+
+def _drop_broken_streams() -> None:
+    """Send to nowhere what has no reader: Python flushes it once more at its end."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _prepare_streams() -> None:

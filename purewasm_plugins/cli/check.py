@@ -32,7 +32,7 @@ _WIDE = 80
 
 @click.command(short_help="Check that files keep the plugin ABI.")
 @plugins_argument
-@limit_options(timeout=CALL_TIMEOUT, cached=True)
+@limit_options(ResourceLimits(timeout=CALL_TIMEOUT), cached=True)
 @click.option("--json", "as_json", is_flag=True, help="Print the checks of each file as JSON.")
 def check(
     plugins: tuple[str, ...],

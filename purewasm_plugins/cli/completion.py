@@ -52,6 +52,20 @@ def complete_file(
     return [CompletionItem(incomplete, type="file")]
 
 
+def complete_directory(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Let the shell offer directories."""
+    return [CompletionItem(incomplete, type="dir")]
+
+
+def complete_variable(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Offer the names of this process's variables."""
+    return [CompletionItem(name) for name in _fitting(sorted(os.environ), incomplete)]
+
+
 def _files_here(incomplete: str) -> list[str]:
     """Return the `.wasm` files of the working directory, and its folders with a slash."""
     try:

@@ -18,6 +18,7 @@ class Exit(enum.IntEnum):
     PLUGIN = 3
     TOOL = 4
     INTERRUPTED = 130
+    TRAP = 134
     BROKEN_PIPE = 141
 
     @property
@@ -33,6 +34,7 @@ _MEANINGS = {
     Exit.PLUGIN: "the plugin cannot be read or loaded",
     Exit.TOOL: "the tool failed, refused its input, or does not exist",
     Exit.INTERRUPTED: "interrupted (Ctrl-C)",
+    Exit.TRAP: "the program of exec trapped, or was ended by a limit",
     Exit.BROKEN_PIPE: "the reader of the output is gone",
 }
 

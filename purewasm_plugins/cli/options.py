@@ -12,22 +12,26 @@ import click
 
 from purewasm_plugins.cli.caching import NO_CACHE, usable_directory
 from purewasm_plugins.cli.completion import (
+    complete_directory,
     complete_engine,
     complete_file,
     complete_function,
     complete_plugin,
     complete_tool,
+    complete_variable,
 )
+from purewasm_plugins.cli.wasi import granted_directory, granted_variable, plugin_wasi
 from purewasm_plugins.engine.instantiate import ENGINES, engine_named
 from purewasm_plugins.errors import WasmError
 from purewasm_plugins.runtime.limits import ResourceLimits
+from purewasm_plugins.wasi.grants import Quotas
 from purewasm_plugins.wasm import PAGE_SIZE
 
 _DEFAULTS = ResourceLimits()
 
-#: Bytes in a unit of memory; a number without a unit counts pages.
+#: Bytes in a unit of memory; without one, 0.
 _UNITS = {
-    "": PAGE_SIZE,
+    "": 0,
     "kib": 1024,
     "mib": 1024**2,
     "gib": 1024**3,
@@ -35,6 +39,15 @@ _UNITS = {
     "mb": 1000**2,
     "gb": 1000**3,
 }
+
+#: The options of quotas: name, field of `Quotas`, kind of value, help.
+_QUOTAS = (
+    ("--limit-output", "output_bytes", "SIZE", "Bytes of output"),
+    ("--limit-file-size", "file_bytes", "SIZE", "Bytes of one file"),
+    ("--limit-total-size", "total_bytes", "SIZE", "Bytes that are added to a --dir"),
+    ("--limit-files", "files", "N", "Files added to a --dir, and entries of one directory"),
+    ("--limit-open-files", "descriptors", "N", "Files open at once"),
+)
 
 _Command = Callable[..., Any]
 
@@ -64,12 +77,29 @@ def _default(limit: float | int | None, spelling: str) -> str:
     return "none" if limit is None else format(limit, spelling)
 
 
+def _in_units(size: int | None) -> str:
+    """Return a size as a user writes it, in the largest unit that gives a whole number."""
+    for unit in ("GiB", "MiB", "KiB"):
+        if size and size % _UNITS[unit.lower()] == 0:
+            return f"{size // _UNITS[unit.lower()]}{unit}"
+    return _default(size, "")
+
+
+def _in_pages(pages: int | None) -> str:
+    return _in_units(None if pages is None else pages * PAGE_SIZE)
+
+
 def _pages(text: str) -> int:
     """Return the pages of a number of pages, or the whole pages in a size with a unit."""
+    return _size(text, PAGE_SIZE) // PAGE_SIZE
+
+
+def _size(text: str, plain: int = 1) -> int:
+    """Return the bytes of a size; a number without a unit counts what has `plain` bytes."""
     match = re.fullmatch(r"([0-9]{1,15}) ?([a-z]*)", text)
     if match is None or match[2] not in _UNITS:
         raise ValueError(text)
-    return int(match[1]) * _UNITS[match[2]] // PAGE_SIZE
+    return int(match[1]) * (_UNITS[match[2]] or plain)
 
 
 def _seconds(text: str) -> float:
@@ -113,7 +143,7 @@ _engine_option = click.option(
     type=_engine,
     metavar="NAME",
     shell_complete=complete_engine,
-    help=f"The engine that runs the plugin: {' or '.join(ENGINES)}.",
+    help=f"The engine that runs the module: {' or '.join(ENGINES)}.",
 )
 
 
@@ -148,42 +178,124 @@ def _cache_options(command: _Command) -> _Command:
     return with_cache
 
 
+directory_option = click.option(
+    "--dir",
+    "directories",
+    type=granted_directory,
+    multiple=True,
+    metavar="HOST[::GUEST][:ro]",
+    shell_complete=complete_directory,
+    help="Give a directory, under the path GUEST or its own; ':ro' for reading only. Repeatable.",
+)
+
+env_option = click.option(
+    "--env",
+    "variables",
+    type=granted_variable,
+    multiple=True,
+    metavar="NAME[=VALUE]",
+    shell_complete=complete_variable,
+    help="Give a variable; without VALUE, that of this process. Repeatable.",
+)
+
+
+def wasi_options(*, shown: bool) -> Callable[[_Command], _Command]:
+    """Return the decorator of the options of WASI for plugins; the command gets `wasi`, or None.
+
+    Args:
+        shown: whether what a plugin writes goes to standard error.
+    """
+
+    def decorate(command: _Command) -> _Command:
+        @click.option(
+            "--wasi",
+            "given",
+            is_flag=True,
+            help="Give the plugin WASI: output, clocks, random numbers. --dir and --env imply it.",
+        )
+        @directory_option
+        @env_option
+        @functools.wraps(command)
+        def with_wasi(
+            *args: Any, given: bool, directories: Any, variables: Any, **kwargs: Any
+        ) -> Any:
+            wasi = plugin_wasi(given, directories, variables, shown=shown)
+            return command(*args, wasi=wasi, **kwargs)
+
+        return with_wasi
+
+    return decorate
+
+
+def quota_options(defaults: Quotas) -> Callable[[_Command], _Command]:
+    """Return the decorator of the options of quotas; the command gets them as `quotas`."""
+
+    def decorate(command: _Command) -> _Command:
+        @functools.wraps(command)
+        def with_quotas(*args: Any, **kwargs: Any) -> Any:
+            given = {field: kwargs.pop(field) for _, field, *_ in _QUOTAS}
+            given |= {"directory_entries": given["files"], "path_bytes": defaults.path_bytes}
+            return command(*args, quotas=Quotas(**given), **kwargs)
+
+        decorated: _Command = with_quotas
+        for name, field, metavar, help in reversed(_QUOTAS):
+            is_size, value = metavar == "SIZE", getattr(defaults, field)
+            decorated = click.option(
+                name,
+                field,
+                type=_limit(_size, "a size such as 64MiB")
+                if is_size
+                else _limit(_fuel, "a number"),
+                metavar=metavar,
+                default=_in_units(value) if is_size else _default(value, ""),
+                show_default=True,
+                help=f"{help}, or 'none'.",
+            )(decorated)
+        return decorated
+
+    return decorate
+
+
 def limit_options(
-    timeout: float | None = None, *, engine: bool = True, cached: bool = False
+    defaults: ResourceLimits = _DEFAULTS,
+    *,
+    of: str = "one call",
+    engine: bool = True,
+    cached: bool = False,
 ) -> Callable[[_Command], _Command]:
     """Return the decorator of the options of limits; the command gets them as `limits`.
 
     Args:
-        timeout: the default timeout; None for that of `ResourceLimits`.
+        defaults: the limits where no option is given.
+        of: what has the limits of time and fuel, for the help text.
         engine: whether there is an option for the engine; the command gets `engine`, a name.
         cached: whether translated code is kept; the command gets `cache_dir`.
     """
-    timeout = _DEFAULTS.timeout if timeout is None else timeout
 
     def decorate(command: _Command) -> _Command:
         @click.option(
             "--limit-memory",
             type=_limit(_pages, "a number of pages, a size such as 64MiB"),
             metavar="PAGES|SIZE",
-            default=_default(_DEFAULTS.memory_pages, ""),
+            default=_in_pages(defaults.memory_pages),
             show_default=True,
-            help="Memory of the plugin: pages of 64 KiB, a size such as 64MiB, or 'none'.",
+            help="Memory of the module: pages of 64 KiB, a size such as 64MiB, or 'none'.",
         )
         @click.option(
             "--timeout",
             type=_limit(_seconds, "a number of seconds"),
             metavar="SECONDS",
-            default=_default(timeout, "g"),
+            default=_default(defaults.timeout, "g"),
             show_default=True,
-            help="Time that one call may take, or 'none'.",
+            help=f"Time that {of} may take, or 'none'.",
         )
         @click.option(
             "--fuel",
             type=_limit(_fuel, "a number of units"),
             metavar="N",
-            default=_default(_DEFAULTS.fuel, "_"),
+            default=_default(defaults.fuel, "_"),
             show_default=True,
-            help="Calls and loop iterations that one call may make, or 'none'.",
+            help=f"Calls and loop iterations that {of} may make, or 'none'.",
         )
         @functools.wraps(command)
         def with_limits(
@@ -193,7 +305,11 @@ def limit_options(
             fuel: int | None,
             **kwargs: Any,
         ) -> Any:
-            limits = ResourceLimits(memory_pages=limit_memory, timeout=timeout, fuel=fuel)
+            fields: dict[str, Any] = {
+                name: getattr(defaults, name) for name in defaults.__match_args__
+            }
+            fields |= {"memory_pages": limit_memory, "timeout": timeout, "fuel": fuel}
+            limits = ResourceLimits(**fields)
             return command(*args, limits=limits, **kwargs)
 
         with_engine = _engine_option(with_limits) if engine else with_limits

@@ -357,7 +357,13 @@ class HostState:
 
     Attributes:
         stdout, stderr: what the module has written there, where that is captured.
+        exceeded: the quotas that have refused something, by the names of their fields.
     """
+
+    @property
+    def exceeded(self) -> frozenset[str]:
+        """See above."""
+        return frozenset()
 
     @property
     def stdout(self) -> bytes:

@@ -81,9 +81,14 @@ Descriptor = OpenInput | OpenOutput | OpenFile | OpenDirectory
 
 
 class Descriptors:
-    """The table of descriptors. A new one gets the lowest number that is free, as in POSIX."""
+    """The table of descriptors. A new one gets the lowest number that is free, as in POSIX.
+
+    Attributes:
+        exceeded: whether there were as many as there may be when one more was wanted.
+    """
 
     def __init__(self, quotas: Quotas) -> None:
+        self.exceeded = False
         self._quotas = quotas
         self._open: dict[int, Descriptor] = {}
         self._lowest = 0
@@ -95,6 +100,7 @@ class Descriptors:
             ErrnoError: MFILE.
         """
         if not self._quotas.allows("descriptors", len(self._open) + 1):
+            self.exceeded = True
             raise ErrnoError(Errno.MFILE)
 
     def add(self, descriptor: Descriptor) -> int:

@@ -132,8 +132,9 @@ class Wasi(Record):
             returns up to so many (none at the end), "inherit" for that of this process; None for
             an empty one.
         stdout, stderr: the output streams: "capture" keeps what is written, for the result;
-            "inherit" passes it on to that of this process, "discard" drops it; or an open binary
-            file, or a function of bytes.
+            "inherit" passes it on to that of this process, and raises BrokenPipeError out of the
+            call where its reader is gone; "discard" drops it; or an open binary file, or a function
+            of bytes.
         directories: the directories: the path that the module sees, and a `MemoryDirectory` or
             `HostDirectory`.
         clock: "host" for the real time, or a `FixedClock`.

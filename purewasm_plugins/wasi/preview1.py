@@ -84,10 +84,10 @@ class Preview1(ProcessFunctions, DescriptorFunctions, PathFunctions):
 
     def _guarded(self, function: Callable[..., None]) -> Callable[..., int]:
         """Return a host function that answers with an error number."""
-        state = self.state
+        enter = self.state.enter
 
         def call(caller: Caller, *arguments: Any) -> int:
-            state.caller = caller
+            enter(caller)
             self.memory = caller.memory
             try:
                 function(*arguments)

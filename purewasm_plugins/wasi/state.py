@@ -28,7 +28,6 @@ class WasiState(HostState):
         clock: the clocks.
         random: returns so many random bytes.
         pause: how a call waits.
-        caller: the instance whose call runs, or ran last: its limits hold while it waits.
         emscripten: what Emscripten's functions hold, once one is imported.
     """
 
@@ -45,10 +44,9 @@ class WasiState(HostState):
         self.random: Callable[[int], bytes] = _random_of(wasi.random)
         self.pause = Pause(self._check_limits)
         self.emscripten: Emscripten | None = None
-        self.caller: Caller | None = None
-        #: The devices that the module has met; its streams are on the first.
-        self._devices = {0: 0}
+        self._caller: Caller | None = None
         self._meter = OutputMeter(wasi.quotas)
+        self._exceeded: set[str] = set()
         self._outputs = [
             output_of(getattr(wasi, name), name, self._meter) for name in ("stdout", "stderr")
         ]
@@ -76,6 +74,13 @@ class WasiState(HostState):
         """What the module wrote to its standard error, where that is captured."""
         return bytes(self._outputs[1].captured)
 
+    @property
+    def exceeded(self) -> frozenset[str]:
+        """The names of the quotas that have refused something so far."""
+        more = {"output_bytes"} if self._meter.exceeded else set()
+        more |= {"descriptors"} if self.descriptors.exceeded else set()
+        return frozenset(self._exceeded | more)
+
     def begin_call(self) -> None:
         """Forget what was captured, and begin the quota of output anew."""
         for output in self._outputs:
@@ -98,9 +103,13 @@ class WasiState(HostState):
 
     # What the functions use
 
+    def enter(self, caller: Caller) -> None:
+        """Note the instance whose call runs: its limits hold while it waits."""
+        self._caller = caller
+
     def _check_limits(self, seconds: float) -> None:
-        if self.caller is not None:
-            self.caller.instance.budget.check_limits(0, seconds)
+        if self._caller is not None:
+            self._caller.instance.budget.check_limits(0, seconds)
 
     def spend(self, units: int) -> None:
         """Pay for work of the host.
@@ -108,12 +117,8 @@ class WasiState(HostState):
         Raises:
             OutOfFuel, DeadlineExceeded, Cancelled
         """
-        if self.caller is not None:
-            self.caller.instance.budget.spend(units)
-
-    def device(self, number: int) -> int:
-        """Return the number by which the module knows a device: it tells nothing of the host's."""
-        return self._devices.setdefault(number, len(self._devices))
+        if self._caller is not None:
+            self._caller.instance.budget.spend(units)
 
     def write(self, descriptor: int, data: bytes) -> None:
         """Write to standard output (1) or standard error (2), for functions that are not WASI's.
@@ -149,7 +154,12 @@ class WasiState(HostState):
 
     def _check(self, name: str, wanted: int, errno: Errno) -> None:
         if not self.wasi.quotas.allows(name, wanted):
+            self._exceeded.add(name)
             raise ErrnoError(errno)
+
+    def note_listing(self) -> None:
+        """Note that a directory had more entries than may be listed."""
+        self._exceeded.add("directory_entries")
 
 
 def _random_of(granted: str | int) -> Callable[[int], bytes]:

@@ -307,12 +307,22 @@ def _nowhere(data: bytes) -> None:
 
 
 def _inherited(stream: Any) -> Callable[[bytes], None]:
-    """Return what writes to a stream of this process, after what Python has written there."""
+    """Return what writes to a stream of this process, after what Python has written there.
+
+    Where the reader of the stream is gone, it ends the call, as the system ends a process.
+    """
     binary = getattr(stream, "buffer", None)
-    if binary is None:
-        return _text_writer(stream)
-    stream.flush()
-    return _flushed(binary)
+    if binary is not None:
+        stream.flush()
+    inner = _text_writer(stream) if binary is None else _flushed(binary)
+
+    def write(data: bytes) -> None:
+        try:
+            inner(data)
+        except BrokenPipeError as error:
+            raise HostException(error) from None
+
+    return write
 
 
 def _text_writer(stream: Any) -> Callable[[bytes], None]:

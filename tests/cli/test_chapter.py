@@ -22,6 +22,8 @@ CHAPTER = (ROOT / "purewasm_plugins/cli/COMMAND.md").read_text("utf-8")
 
 NAMES = purewasm.list_commands(click.Context(purewasm))
 
+HELLO = str(ROOT / "fixtures/programs/hello_c.wasm")
+
 
 def subcommand(name: str) -> click.Command:
     found = purewasm.get_command(click.Context(purewasm), name)
@@ -77,6 +79,11 @@ def test_help(command: Command, name: str) -> None:
         (("run", "trap_division", "divide"), 4),
         (("run", "zig_text", "levenshtein", "{}"), 4),
         (("run", "echo", "no"), 4),
+        (("exec", HELLO), 0),
+        (("exec", "no.wasm"), 3),
+        (("exec", "echo"), 3),
+        (("exec", "--dir", "no", "no.wasm"), 2),
+        (("exec", "--fuel", "0", HELLO), 134),
         (("call", "echo", "plugin_tools_count"), 0),
         (("call", "echo", "plugin_tools_count", "1"), 2),
         (("call", "no.wasm", "f"), 3),
@@ -159,7 +166,7 @@ def test_json(command: Command, name: str) -> None:
 
 def test_engines_only_where_something_runs_on_one() -> None:
     chosen = {name for name in NAMES if "--engine" in options(name)}
-    assert chosen == {"run", "call", "tools", "inspect", "check"}
+    assert chosen == {"run", "exec", "call", "tools", "inspect", "check"}
 
 
 def test_run_imports_nothing_of_the_other_commands() -> None:
@@ -178,6 +185,6 @@ def test_run_imports_nothing_of_the_other_commands() -> None:
     ours = {name.rpartition(".")[2] for name in loaded if name.startswith("purewasm_plugins.cli.")}
     assert ours == {
         *("application", "caching", "completion", "exits", "inputs", "loading", "options"),
-        *("output", "run"),
+        *("output", "run", "wasi"),
     }
     assert not loaded & {"rich", "difflib", "purewasm_plugins.bundled", "purewasm_plugins.debugger"}
