@@ -19,7 +19,7 @@
     │       └── Aborted                     the module called abort
     ├── PluginError                 a plugin cannot be loaded or used
     │   ├── PluginFileError             the file or the directory cannot be read
-    │   ├── InvalidOptionError          a field of PluginOptions (a TypeError and ValueError too)
+    │   ├── InvalidOptionError          an option or a grant is wrong (a TypeError, ValueError too)
     │   ├── CompileError                the bytes are no valid module
     │   ├── InstantiateError            the module cannot be instantiated
     │   ├── MissingExportError          an export of the ABI is missing
@@ -596,7 +596,7 @@ class PluginFileError(PluginError):
 
 
 class InvalidOptionError(PluginError, ValueError, TypeError):
-    """A field of `PluginOptions` has a wrong type or value.
+    """A field of `PluginOptions` or `Wasi`, or of a directory there, has a wrong type or value.
 
     Attributes:
         option: the field.

@@ -434,14 +434,15 @@ class Memory:
         return int.from_bytes(self.raw[start:end], "little", signed=signed)
 
     def _write_integer(self, offset: int, size: int, value: int, *, signed: bool) -> None:
-        kind = f"{'i' if signed else 'u'}{8 * size}"
         if not isinstance(value, int):
+            kind = _integer(size, signed)
             raise TypeError(f"expected an int for {kind}, got {type(value).__name__}")
         try:
             data = value.to_bytes(size, "little", signed=signed)
         except OverflowError:
-            raise ValueError(f"{value} does not fit in {kind}") from None
-        self.write(offset, data)
+            raise ValueError(f"{value} does not fit in {_integer(size, signed)}") from None
+        start, end = self._range(offset, size)
+        self.raw[start:end] = data
 
     # What instructions do
 
@@ -708,6 +709,11 @@ class Memory:
 
 def _exists(reference: ref[ViewHolder]) -> bool:
     return reference() is not None
+
+
+def _integer(size: int, signed: bool) -> str:
+    """Return the name of a kind of integers of so many bytes."""
+    return f"{'i' if signed else 'u'}{8 * size}"
 
 
 def _bytes_of(data: memoryview) -> bytes:

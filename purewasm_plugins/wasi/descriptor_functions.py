@@ -8,7 +8,7 @@ from purewasm_plugins.support.typed import Callable, Iterator
 from purewasm_plugins.wasi.descriptors import OpenDirectory, OpenFile, OpenInput, OpenOutput
 from purewasm_plugins.wasi.errno import Errno, ErrnoError
 from purewasm_plugins.wasi.files import DirectoryEntry, FileStatus, FileType
-from purewasm_plugins.wasi.functions import BYTES_PER_UNIT, Functions
+from purewasm_plugins.wasi.functions import BYTES_PER_UNIT, PIECE, Functions
 from purewasm_plugins.wasi.layout import (
     DIRECTORY_ENTRY,
     FDSTAT,
@@ -106,7 +106,7 @@ class DescriptorFunctions(Functions):
         else:
             kind = FileType.CHARACTER_DEVICE if found.stream.is_terminal else FileType.UNKNOWN
             status = FileStatus(0, 0, kind, 0, 0, 0, 0, 0)
-        self.memory.write(result, self.layout.packed(status))
+        self.write_status(result, status)
 
     def fd_filestat_set_size(self, fd: int, size: int) -> None:
         file = self._writable(fd, Rights.FD_FILESTAT_SET_SIZE)
@@ -156,7 +156,12 @@ class DescriptorFunctions(Functions):
             found.position = position + size
         elif isinstance(found, OpenInput):
             stream, pause = found.stream, self.state.pause
-            size = self._scatter(buffers, count, lambda wanted, _: stream.read(wanted, pause))
+
+            def read(size: int, done: int) -> bytes:
+                # Once there is something to return, nothing is waited for.
+                return b"" if done and not stream.ready(0.0) else stream.read(size, pause)
+
+            size = self._scatter(buffers, count, read)
         else:
             raise ErrnoError(Errno.BADF)
         self.memory.write_u32(result, size)
@@ -221,6 +226,8 @@ class DescriptorFunctions(Functions):
         done = 0
         memory = self.memory
         for address, size in self._buffers(buffers, count):
+            if not size:
+                continue
             memory.view(address, size)
             for start, end in self.pieces(min(size, _MOST_BYTES - done)):
                 data = read(end - start, done)
@@ -247,7 +254,10 @@ class DescriptorFunctions(Functions):
         memory = self.memory
         try:
             for address, size in self._buffers(buffers, count):
-                memory.view(address, size)
+                if not size:
+                    continue
+                if size > PIECE:
+                    memory.view(address, size)
                 for start, end in self.pieces(min(size, _MOST_BYTES - done)):
                     written = write(memory.read(address + start, end - start), done)
                     done += written
@@ -260,13 +270,11 @@ class DescriptorFunctions(Functions):
         return done
 
     def _buffers(self, address: int, count: int) -> Iterator[tuple[int, int]]:
-        """Yield the address and the size of each buffer of an array that is not empty."""
-        self.memory.view(address, count * _IOVEC.size)
-        for index in range(min(count, _MOST_BUFFERS)):
-            data = self.memory.read(address + index * _IOVEC.size, _IOVEC.size)
-            start, size = _IOVEC.unpack(data)
-            if size:
-                yield start, size
+        """Return the address and the size of each buffer of an array."""
+        if count > _MOST_BUFFERS:
+            self.memory.view(address, count * _IOVEC.size)
+            count = _MOST_BUFFERS
+        return _IOVEC.iter_unpack(self.memory.read(address, count * _IOVEC.size))
 
     def fd_seek(self, fd: int, offset: int, whence: int, result: int) -> None:
         file = self._seekable(fd)

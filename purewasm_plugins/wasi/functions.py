@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from purewasm_plugins.runtime.memory import Memory
-from purewasm_plugins.support.typed import Iterator
+from purewasm_plugins.support.typed import Iterable, Iterator
 from purewasm_plugins.wasi.errno import Errno, ErrnoError
+from purewasm_plugins.wasi.files import FileStatus
 from purewasm_plugins.wasi.layout import Layout, TimeFlags
 from purewasm_plugins.wasi.state import WasiState
 
-__all__ = ["BYTES_PER_UNIT", "Functions"]
+__all__ = ["BYTES_PER_UNIT", "PIECE", "Functions"]
 
 #: Bytes that are moved at a time, and those that cost a unit of fuel.
-_PIECE = 1 << 20
+PIECE = 1 << 20
 BYTES_PER_UNIT = 4096
 
 
@@ -36,12 +37,27 @@ class Functions:
         self.descriptors = state.descriptors
         self.layout = layout
 
-    def pieces(self, size: int) -> Iterator[tuple[int, int]]:
-        """Divide bytes into pieces, and pay for each before it is moved."""
-        for start in range(0, size, _PIECE):
-            end = min(start + _PIECE, size)
-            self.state.spend((end - start + BYTES_PER_UNIT - 1) // BYTES_PER_UNIT)
+    def pieces(self, size: int) -> Iterable[tuple[int, int]]:
+        """Divide bytes into pieces, and pay for each before it is moved.
+
+        Returns:
+            The start and the end of each piece.
+        """
+        if size > PIECE:
+            return self._many_pieces(size)
+        self.state.spend(-(-size // BYTES_PER_UNIT))
+        return ((0, size),)
+
+    def _many_pieces(self, size: int) -> Iterator[tuple[int, int]]:
+        for start in range(0, size, PIECE):
+            end = min(start + PIECE, size)
+            self.state.spend(-(-(end - start) // BYTES_PER_UNIT))
             yield start, end
+
+    def write_status(self, address: int, status: FileStatus) -> None:
+        """Write a file's status. Devices are numbered in the order in which they are met."""
+        status = status._replace(device=self.state.device(status.device))
+        self.memory.write(address, self.layout.packed(status))
 
     def times(self, accessed: int, modified: int, flags: int) -> tuple[int | None, int | None]:
         """Return the times that are to be set; None for one that is not."""

@@ -107,6 +107,9 @@ class HostDirectory:
         read_only: whether nothing in it may be changed.
 
     Hazards:
+        What is mounted below the directory, and what has a hard link in it, is part of it. Do not
+        grant one that contains /proc: its files are the memory and the environment of processes.
+
         A module that may write can fill a disk as far as the quotas allow, can make symbolic links
         with any target, which other programs of the host would follow, and can write files that
         other programs run. Permissions of files are those that this process has.
@@ -261,35 +264,43 @@ class _Access:
             self._quota.check_file_size(new_size)
             self._quota.check_total_size(self.usage.total + new_size - size)
 
-    def check_new_name(self, fd: int) -> None:
-        """Refuse another name in an open directory: NOSPC."""
+    def check_new_name(self, fd: int) -> int:
+        """Refuse another name in an open directory (NOSPC), or return how many entries it has."""
         self._quota.check_files(self.usage.files + 1)
-        self.check_entry(fd)
+        return self.check_entry(fd)
 
-    def check_entry(self, fd: int) -> None:
-        """Refuse another entry of an open directory: NOSPC."""
+    def made(self, fd: int, count: int) -> None:
+        """Count a name that was made in an open directory, which had so many entries."""
+        self.usage.add(0, 1)
+        self.note_entries(fd, count + 1)
+
+    def check_entry(self, fd: int) -> int:
+        """Refuse another entry of an open directory (NOSPC), or return how many it has."""
+        count = self.known_entries(fd)
+        if count is None:
+            count = self._count(fd)
+            self.note_entries(fd, count)
+        self._quota.check_entries(count + 1)
+        return count
+
+    def known_entries(self, fd: int) -> int | None:
+        """Return the number of entries of an open directory, if it was counted since a change."""
         status = os.fstat(fd)
         changed, count = self.usage.counts.get(_key(status), (None, 0))
-        if changed != status.st_ctime_ns:
-            count = self._count(fd)
-            self._note(status, count)
-        self._quota.check_entries(count + 1)
+        return count if changed == status.st_ctime_ns else None
 
-    def made(self, fd: int) -> None:
-        """Count a name that was made in an open directory, after `check_new_name`."""
-        self.usage.add(0, 1)
+    def note_entries(self, fd: int, count: int | None) -> None:
+        """Note the number of entries of an open directory as it is now; None where it is unknown.
+
+        A change by another process in the same tick of the system's clock is not noticed.
+        """
+        counts = self.usage.counts
         status = os.fstat(fd)
-        _, count = self.usage.counts.get(_key(status), (None, 0))
-        self._note(status, count + 1)
-
-    def recount(self, fd: int) -> None:
-        """Forget the number of entries of an open directory."""
-        self.usage.counts.pop(_key(os.fstat(fd)), None)
-
-    def _note(self, status: os.stat_result, count: int) -> None:
-        if len(self.usage.counts) >= _COUNTED:
-            self.usage.counts.clear()
-        self.usage.counts[_key(status)] = status.st_ctime_ns, count
+        counts.pop(_key(status), None)
+        if count is not None:
+            if len(counts) >= _COUNTED:
+                counts.clear()
+            counts[_key(status)] = status.st_ctime_ns, count
 
     def _count(self, fd: int) -> int:
         """Count the entries of a directory, as far as there may be so many."""
@@ -454,13 +465,13 @@ class _HostDirectory:
                     if error.errno != errno.ENOENT or not create:
                         raise _refusal(error) from error
             try:
-                self._check_new(name)
+                count = self._check_new(name)
                 fd = os.open(name, flags | os.O_CREAT | os.O_EXCL, 0o666, dir_fd=self._fd)
             except (FileExistsError, ErrnoError) as error:
                 if exclusive or (isinstance(error, ErrnoError) and error.errno != Errno.EXIST):
                     raise
             else:
-                self._access.made(self._fd)
+                self._access.made(self._fd, count)
                 return fd
         raise ErrnoError(Errno.AGAIN)
 
@@ -495,18 +506,18 @@ class _HostDirectory:
         """See `Directory`."""
         entry = _encoded(name)
         with self._access.usage.lock:
-            self._check_new(entry)
+            count = self._check_new(entry)
             os.mkdir(entry, dir_fd=self._fd)
-            self._access.made(self._fd)
+            self._access.made(self._fd, count)
 
     def make_symbolic_link(self, name: str, target: str) -> None:
         """See `Directory`."""
         entry = _encoded(name)
         text = _encoded_text(target)
         with self._access.usage.lock:
-            self._check_new(entry)
+            count = self._check_new(entry)
             os.symlink(text, entry, dir_fd=self._fd)
-            self._access.made(self._fd)
+            self._access.made(self._fd, count)
 
     def link(self, name: str, into: Directory, new_name: str) -> None:
         """See `Directory`."""
@@ -514,7 +525,7 @@ class _HostDirectory:
         entry, new_entry = _encoded(name), _encoded(new_name)
         with self._access.usage.lock:
             self._stat(entry)
-            other._check_new(new_entry)
+            count = other._check_new(new_entry)
             os.link(
                 entry,
                 new_entry,
@@ -522,7 +533,7 @@ class _HostDirectory:
                 dst_dir_fd=other._fd,
                 follow_symlinks=False,
             )
-            self._access.made(other._fd)
+            self._access.made(other._fd, count)
 
     def rename(self, name: str, into: Directory, new_name: str) -> None:
         """See `Directory`."""
@@ -531,15 +542,23 @@ class _HostDirectory:
         self._access.check_change()
         usage = self._access.usage
         with usage.lock:
-            moved = self._stat(entry)
-            replaced = other._find(new_entry)
-            if replaced is None and _key(os.fstat(self._fd)) != _key(os.fstat(other._fd)):
+            moved, replaced = self._stat(entry), other._find(new_entry)
+            inside = _key(os.fstat(self._fd)) == _key(os.fstat(other._fd))
+            if replaced is None and not inside:
                 self._access.check_entry(other._fd)
+            counts = [self._access.known_entries(one._fd) for one in (self, other)]
             os.rename(entry, new_entry, src_dir_fd=self._fd, dst_dir_fd=other._fd)
-            if replaced is not None and _key(replaced) != _key(moved):
+            if replaced is not None and _key(replaced) == _key(moved):
+                # Two names of one file: both stay, as POSIX has it.
+                return
+            if replaced is not None:
                 usage.removed(replaced)
-            self._access.recount(self._fd)
-            self._access.recount(other._fd)
+            gained = 1 if replaced is None else 0
+            if inside:
+                self._note(counts[0], gained - 1)
+            else:
+                self._note(counts[0], -1)
+                other._note(counts[1], gained)
 
     def remove_directory(self, name: str) -> None:
         """See `Directory`."""
@@ -583,22 +602,29 @@ class _HostDirectory:
         except FileNotFoundError:
             return None
 
-    def _check_new(self, name: bytes) -> None:
-        """Refuse a new entry: EXIST, ROFS or NOSPC. The lock of the usage must be held."""
+    def _check_new(self, name: bytes) -> int:
+        """Refuse a new entry (EXIST, ROFS or NOSPC), or return how many there are.
+
+        The lock of the usage must be held.
+        """
         if self._find(name) is not None:
             raise ErrnoError(Errno.EXIST)
         self._access.check_change()
-        self._access.check_new_name(self._fd)
+        return self._access.check_new_name(self._fd)
 
     def _remove(self, remove: Callable[..., None], name: bytes, directory: bool) -> None:
         self._access.check_change()
         with self._access.usage.lock:
-            was = self._stat(name)
+            was, count = self._stat(name), self._access.known_entries(self._fd)
             if stat.S_ISDIR(was.st_mode) != directory:
                 raise ErrnoError(Errno.NOTDIR if directory else Errno.ISDIR)
             remove(name, dir_fd=self._fd)
             self._access.usage.removed(was)
-            self._access.recount(self._fd)
+            self._note(count, -1)
+
+    def _note(self, count: int | None, change: int) -> None:
+        """Note how many entries there are after a change, if it is known how many there were."""
+        self._access.note_entries(self._fd, None if count is None else count + change)
 
     def _same_grant(self, other: Directory) -> _HostDirectory:
         """Return the other directory of a link or a move; XDEV where it is of another grant."""

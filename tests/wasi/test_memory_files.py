@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import gc
 import io
@@ -11,7 +12,7 @@ import threading
 import tracemalloc
 import weakref
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -231,16 +232,34 @@ def test_hard_links_are_one_file_in_a_copy() -> None:
 def test_bytes_that_files_share_become_their_own_where_there_is_room() -> None:
     shared = bytes(1000)
     directory = MemoryDirectory({str(number): shared for number in range(10)})
-    handle = directory.open(Room(total=9_998))
-    file = opened(handle, "0")
     # The content is larger than the quota: nothing is copied.
+    file = opened(directory.open(Room(total=500)), "0")
     fails(Errno.NOSPC, file.write, 0, b"x")
     fails(Errno.NOSPC, file.resize, 999)
     file.resize(0)
-    file = opened(handle, "1")
+    file = opened(directory.open(Room(total=9_000)), "1")
     file.write(0, b"x")
     assert shared == bytes(1000)
     assert file.read(0, 2) == b"x\0"
+
+
+def test_a_file_that_is_cut_off_is_not_copied_before() -> None:
+    handle = MemoryDirectory({"a": bytes(10_000_000)}).open(Room(total=10_000_000))
+    file = opened(handle, "a")
+    with taking_less_than(1_000_000):
+        file.resize(10)
+    assert file.read(0, 99) == bytes(10)
+
+
+@contextlib.contextmanager
+def taking_less_than(size: int) -> Iterator[None]:
+    """Check how many bytes are allocated at once, by Python as it counts them."""
+    tracemalloc.start()
+    try:
+        yield
+        assert tracemalloc.get_traced_memory()[1] < size
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_directory_is_freed_at_once() -> None:
@@ -422,13 +441,8 @@ def test_bombs() -> None:
 def test_a_bomb_takes_no_memory() -> None:
     bombs = zipped(("a", bytes(50_000_000))), zipped((entry("a", stat.S_IFLNK), bytes(50_000_000)))
     for bomb in bombs:
-        tracemalloc.start()
-        try:
-            with pytest.raises(InvalidOptionError):
-                MemoryDirectory.from_zip(bomb, limit_bytes=1_000_000)
-            assert tracemalloc.get_traced_memory()[1] < 5_000_000
-        finally:
-            tracemalloc.stop()
+        with taking_less_than(5_000_000), pytest.raises(InvalidOptionError):
+            MemoryDirectory.from_zip(bomb, limit_bytes=1_000_000)
 
 
 @given(st.data())
@@ -579,6 +593,24 @@ def test_a_file_without_a_name_counts_until_it_is_closed() -> None:
     handle.rename("b", handle, "c")
     assert file.read(0, 9) == b"1234"
     assert directory.files() == {"c": b"1"}
+
+
+def test_all_files_without_a_name_count() -> None:
+    handle = MemoryDirectory({"a": b"123", "b": b"456"}).open(Room(total=9))
+    files = [opened(handle, name) for name in "ab"]
+    for name in "ab":
+        handle.remove_file(name)
+    fails(Errno.NOSPC, opened(handle, "c").append, b"1234")
+    opened(handle, "c").append(b"123")
+    assert [file.read(0, 9) for file in files] == [b"123", b"456"]
+
+
+def test_files_that_were_removed_leave_nothing() -> None:
+    handle = MemoryDirectory().open(Room())
+    with taking_less_than(100_000):
+        for _ in range(3000):
+            opened(handle, "a").close()
+            handle.remove_file("a")
 
 
 def test_a_removed_directory() -> None:
