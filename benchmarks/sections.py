@@ -14,6 +14,7 @@ from benchmarks import (
     loading,
     plugin_speed,
     trap_speed,
+    wasi_speed,
 )
 from benchmarks.measure import Effort
 from benchmarks.report import Table
@@ -34,6 +35,7 @@ SECTIONS: dict[str, Callable[[Effort], Iterator[Table]]] = {
     "first-call": plugin_speed.first_call,
     "memory": plugin_speed.memory,
     "tools": plugin_speed.tools,
+    "wasi": wasi_speed.wasi,
     "debugging": debugging.debugging,
 }
 

@@ -5,7 +5,7 @@ They lie in three files; this one has their types, and makes host functions of t
 
 from __future__ import annotations
 
-from purewasm_plugins.runtime.instance import Caller, Function
+from purewasm_plugins.runtime.instance import Caller, Function, Instance
 from purewasm_plugins.support.typed import Any, Callable
 from purewasm_plugins.wasi.descriptor_functions import DescriptorFunctions
 from purewasm_plugins.wasi.errno import ErrnoError, errno_of
@@ -76,19 +76,26 @@ _TYPES = {"i": ValType.I32, "I": ValType.I64}
 class Preview1(ProcessFunctions, DescriptorFunctions, PathFunctions):
     """All functions, for one instance and one module of imports."""
 
+    _instance: Instance | None = None
+
     def function(self, name: str) -> Function:
         """Return a function as an instance imports it; its name is one of `SIGNATURES`."""
         results = () if name == "proc_exit" else (ValType.I32,)
         type = FuncType(tuple(_TYPES[letter] for letter in SIGNATURES[name]), results)
         return Function(type, self._guarded(getattr(self, name)), name=name, raw=True)
 
+    def _attach(self, caller: Caller) -> None:
+        """Take the memory and the limits of the instance that calls."""
+        self.memory = caller.memory
+        self.state.caller = caller
+        self._instance = caller.instance
+
     def _guarded(self, function: Callable[..., None]) -> Callable[..., int]:
         """Return a host function that answers with an error number."""
-        state = self.state
 
         def call(caller: Caller, *arguments: Any) -> int:
-            state.caller = caller
-            self.memory = caller.memory
+            if caller.instance is not self._instance:
+                self._attach(caller)
             try:
                 function(*arguments)
             except ErrnoError as error:
