@@ -6,14 +6,10 @@ Only the public interface is used. The classes do what pwasm's own classes of th
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from typing import Any
 
 from purewasm_plugins import Function, Global, Memory, Module, RawFunction, ResourceLimits, Table
-
-WASI = "wasi_snapshot_preview1"
-NOT_SUPPORTED = 52
 
 #: Calls of `invoke_*` in each other, after which MicroPython raises its own RuntimeError.
 MAX_DEPTH = 50
@@ -60,7 +56,11 @@ class _Guest:
 
 
 class MicroPython(_Guest):
-    """A MicroPython interpreter, which implements exceptions with `invoke_*` and a long jump."""
+    """A MicroPython interpreter, which implements exceptions with `invoke_*` and a long jump.
+
+    With `wasi=True` a module gets such functions from this package. These count their depth beside:
+    where it is too large, MicroPython raises an exception of its own, as with pwasm.
+    """
 
     def __init__(self, module: Module, limits: ResourceLimits | None = None) -> None:
         super().__init__()
@@ -124,21 +124,11 @@ class QuickJS(_Guest):
             "host_take": lambda *_: None,
             "host_interrupt": lambda: 0,
         }
-        wasi: dict[str, Callable[..., Any]] = {
-            entry.name: (lambda *_: NOT_SUPPORTED)
-            for entry in module.imports
-            if entry.module == WASI
-        }
-        wasi["clock_time_get"] = self._clock_time_get
-        self._start(module.instantiate({"env": env, WASI: wasi}, limits=limits))
+        self._start(module.instantiate({"env": env}, limits=limits, wasi=True))
         exports = self.instance.exports
         self._eval: Function = exports.function("qjs_eval")
         exports.function("_initialize")()
         exports.function("qjs_init")(0, 512 * 1024)
-
-    def _clock_time_get(self, clock: int, precision: int, result: int) -> int:
-        self._memory.write(result, time.time_ns().to_bytes(8, "little"))
-        return 0
 
     def run(self, source: str) -> Any:
         """Run a source, and return the value of its last expression."""

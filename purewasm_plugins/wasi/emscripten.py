@@ -67,7 +67,7 @@ class _Links:
 
     Attributes:
         table: its table of functions.
-        save, restore: read and set its stack pointer.
+        stack: its stack pointer: what has `raw`, as a global does.
         set_threw: tells it of a long jump.
     """
 
@@ -80,29 +80,25 @@ class _Links:
         exports = caller.exports
         self.table: Table = exports.table("__indirect_function_table")
         self.set_threw: Callable[[int, int], object] = exports.function("setThrew").call_raw
-        self.save: Callable[[], int]
-        self.restore: Callable[[int], object]
         pointer = exports.get("__stack_pointer")
-        if isinstance(pointer, Global):
-            self.save, self.restore = _accessors(pointer)
-        else:
-            # The names of one Emscripten after another.
-            self.save = _first(caller, "stackSave", "emscripten_stack_get_current", "stack_save")
-            self.restore = _first(
-                caller, "stackRestore", "_emscripten_stack_restore", "stack_restore"
-            )
+        self.stack = pointer if isinstance(pointer, Global) else _StackFunctions(caller)
 
 
-def _accessors(pointer: Global) -> tuple[Callable[[], int], Callable[[int], object]]:
-    """Return what reads a global, and what sets it."""
+class _StackFunctions:
+    """The stack pointer of a program that exports functions for it, as a global has its value."""
 
-    def save() -> int:
-        return pointer.raw  # type: ignore[no-any-return]
+    def __init__(self, caller: Caller) -> None:
+        # The names of one Emscripten after another.
+        self._save = _first(caller, "stackSave", "emscripten_stack_get_current", "stack_save")
+        self._restore = _first(caller, "stackRestore", "_emscripten_stack_restore", "stack_restore")
 
-    def restore(value: int) -> None:
-        pointer.raw = value
+    @property
+    def raw(self) -> Any:
+        return self._save()
 
-    return save, restore
+    @raw.setter
+    def raw(self, value: Any) -> None:
+        self._restore(value)
 
 
 def _first(caller: Caller, *names: str) -> Callable[..., Any]:
@@ -137,32 +133,37 @@ class Emscripten:
         """
         called = FuncType(type.params[1:], type.results)
         result = 0 if type.results else None
+        # The type of a function before: to compare the objects is faster.
+        known = called
 
         def call(caller: Caller, index: int, *arguments: Any) -> Any:
+            nonlocal known
             links = self._links
             if links is None:
                 links = self._links = _Links(caller)
             function = links.table.get(index)
             if function is None:
                 raise Trap(TrapReason.UNINITIALIZED_ELEMENT)
-            halves = function.type != called
-            if halves:
-                if _in_halves(function.type) != called:
-                    raise Trap(TrapReason.INDIRECT_CALL_TYPE_MISMATCH)
-                arguments = _joined(function.type, arguments)
-            stack = links.save()
+            halves = False
+            if function.type is not known:
+                if halves := function.type != called:
+                    arguments = _joined(function.type, called, arguments)
+                else:
+                    known = function.type
+            stack = links.stack
+            pointer = stack.raw
             self._active += 1
             try:
                 found = function.call_raw(*arguments)
-                return self._lower_half(found) if halves and function.type.results else found
             except _LongJump as jump:
                 if jump.functions is not self:
                     raise
-                links.restore(stack)
+                stack.raw = pointer
                 links.set_threw(1, 0)
                 return result
             finally:
                 self._active -= 1
+            return self._lower_half(found) if halves and result == 0 else found
 
         return call
 
@@ -292,8 +293,14 @@ def _in_halves(type: FuncType) -> FuncType:
     return FuncType(tuple(params), tuple(results))
 
 
-def _joined(type: FuncType, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return the arguments of a function, from those of a call in halves."""
+def _joined(type: FuncType, called: FuncType, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the arguments of a function, from those of a call in halves.
+
+    Raises:
+        Trap: the call is of another type.
+    """
+    if _in_halves(type) != called:
+        raise Trap(TrapReason.INDIRECT_CALL_TYPE_MISMATCH)
     rest = iter(arguments)
     return tuple(
         next(rest) | next(rest) << 32 if param is ValType.I64 else next(rest)

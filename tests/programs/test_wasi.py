@@ -8,9 +8,12 @@ from typing import Any
 
 import wasmtime
 
-from purewasm_plugins import HostDirectory, Wasi, instantiate
+from purewasm_plugins import Caller, HostDirectory, Wasi, instantiate
 
+from .javascript import ES5
 from .machines import LIMITS, OwnProgram, Program, WasmtimeProgram
+from .python import SNIPPETS
+from .test_interpreters import printed
 
 Data = Callable[[str], bytes]
 
@@ -207,3 +210,42 @@ class TestGraphviz:
         assert plain.endswith("stop\n")
         assert wrong == "Failed to parse DOT source"
         assert "/work/red.svg" in image
+
+
+class TestEmscripten:
+    """Interpreters of pwasm whose exceptions are long jumps: their host functions are ours."""
+
+    SCRIPTS = ("exceptions", "own exceptions", "generators", "recursion", "sorting")
+
+    def test_micropython(self, program: Data) -> None:
+        written: list[bytes] = []
+
+        def host_write(caller: Caller, channel: int, address: int, size: int) -> None:
+            written.append(caller.memory.read(address, size))
+
+        env = {
+            "host_write": host_write,
+            "host_call": lambda *arguments: 0,
+            "host_take": lambda *arguments: None,
+        }
+        data = program("pwasm/guests/micropython.wasm")
+        instance = instantiate(data, {"env": env}, limits=LIMITS, wasi=True)
+        interpreter = OwnProgram(instance, ())
+        interpreter.call("_initialize")
+        interpreter.call("mp_sandbox_init", 256 * 1024)
+        for name in self.SCRIPTS:
+            source = SNIPPETS[name]
+            written.clear()
+            address = string(interpreter, source)
+            assert not interpreter.call("mp_sandbox_exec", address, len(source.encode()))
+            assert b"".join(written).decode() == printed(source), name
+
+    def test_micro_quickjs(self, program: Data) -> None:
+        data = program("pwasm/guests/mquickjs.wasm")
+        instance = instantiate(data, limits=LIMITS, wasi=True)
+        interpreter = OwnProgram(instance, ())
+        interpreter.call("__wasm_call_ctors")
+        assert interpreter.call("sandbox_init", 1 << 20)
+        for source, expected in list(ES5.values())[::3]:
+            address = interpreter.call("sandbox_eval", string(interpreter, source))
+            assert instance.exports.memory().read_string(address) == str(expected)
