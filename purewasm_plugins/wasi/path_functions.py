@@ -156,7 +156,8 @@ class PathFunctions(Functions):
         return self._place(found, path, size, follow)
 
     def _place(self, found: OpenDirectory, path: int, size: int, follow: bool) -> Place:
-        return resolve(found.directory, self._text(path, size), follow=follow)
+        text = self._text(path, size)
+        return resolve(found.directory, text, follow=follow, spend=self.state.spend)
 
     def _text(self, address: int, size: int) -> str:
         """Return a path, or the target of a link."""

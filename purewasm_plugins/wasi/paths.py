@@ -8,6 +8,7 @@ parent meanwhile. Above the root, and to the root of the host, no path leads (EP
 
 from __future__ import annotations
 
+from purewasm_plugins.runtime.limits import Spend
 from purewasm_plugins.support.typed import TYPE_CHECKING
 from purewasm_plugins.wasi.errno import Errno, ErrnoError, errno_of
 from purewasm_plugins.wasi.files import Directory
@@ -63,13 +64,14 @@ class Place:
         _close(self._opened)
 
 
-def resolve(root: Directory, path: str, *, follow: bool) -> Place:
+def resolve(root: Directory, path: str, *, follow: bool, spend: Spend | None = None) -> Place:
     """Walk along a path.
 
     Args:
         root: where it begins; it stays open.
         path: the path.
         follow: whether a symbolic link at its end is followed. Those before are always.
+        spend: pays for each component: links can make a walk of a hundred thousand of them.
 
     Raises:
         ErrnoError: NOENT for an empty path, INVAL for one with U+0000, PERM for one that leads out
@@ -80,6 +82,8 @@ def resolve(root: Directory, path: str, *, follow: bool) -> Place:
     links = 0
     try:
         while pending:
+            if spend is not None:
+                spend(1)
             name = pending.pop()
             last = not pending
             if name == "..":
