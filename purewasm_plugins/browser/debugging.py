@@ -12,8 +12,10 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from purewasm_plugins.command import START
 from purewasm_plugins.debugger import (
     Breakpoint,
+    DebugEngine,
     DebuggerError,
     DebugSession,
     FrameView,
@@ -27,6 +29,7 @@ from purewasm_plugins.debugger.explain import explain
 from purewasm_plugins.debugger.wording import focus, value_text, why
 from purewasm_plugins.errors import PluginError
 from purewasm_plugins.plugin import WasmPlugin
+from purewasm_plugins.runtime.instance import Instance
 from purewasm_plugins.wasm.text.printer import MAX_INDENTATION
 
 Answer = dict[str, Any]
@@ -56,27 +59,23 @@ _MOVES: Mapping[str, Callable[[DebugSession, int], Stop]] = {
 class Debugging:
     """A debugger session, with the frame and the memory that the page shows."""
 
-    def __init__(self, plugin: WasmPlugin, tool: int, input: str) -> None:
-        """Open a session on a call, before its first instruction.
+    def __init__(self, session: DebugSession, title: str, address: int | None = None) -> None:
+        """Take a session before its first instruction.
 
         Args:
-            plugin: the plugin; the session makes an instance of its own.
-            tool: the index of the tool.
-            input: the input of the tool.
-
-        Raises:
-            ToolExecutionError: there is no such tool, or the input cannot be passed to it.
-            WasmError: another instance of the plugin cannot be made.
+            session: the session.
+            title: the call, as text.
+            address: where the input of a tool is; None for a command.
         """
-        self._session = DebugSession(plugin, tool, input)
-        shown = json.dumps(_cut(input, 60), ensure_ascii=False)
-        self._title = f"{plugin.tools[tool].name}({shown})"
+        self._session = session
+        self._title = title
+        self._is_tool = address is not None
         self._slice = FIRST_SLICE
         self._frame = 0
         #: The expression of the address that the page shows; None to follow the call.
         self._wanted: str | None = None
         #: The address that the page shows; at first that of the input.
-        self._address = self._session.view.address("local[1]")
+        self._address = address or 0
         self._methods: Mapping[str, Callable[..., Answer]] = {
             "move": self.move,
             "go": self.go,
@@ -87,6 +86,36 @@ class Debugging:
             "look": self.look,
             "code": self.code,
         }
+
+    @classmethod
+    def of_tool(cls, plugin: WasmPlugin, tool: int, input: str) -> Debugging:
+        """Open a session on a call of a tool.
+
+        Args:
+            plugin: the plugin; the session makes an instance of its own.
+            tool: the index of the tool.
+            input: the input of the tool.
+
+        Raises:
+            ToolExecutionError: there is no such tool, or the input cannot be passed to it.
+            WasmError: another instance of the plugin cannot be made.
+        """
+        session = DebugSession(plugin, tool, input)
+        shown = json.dumps(_cut(input, 60), ensure_ascii=False)
+        title = f"{plugin.tools[tool].name}({shown})"
+        return cls(session, title, session.view.address("local[1]"))
+
+    @classmethod
+    def of_command(cls, instantiate: Callable[[DebugEngine], Instance]) -> Debugging:
+        """Open a session on a command.
+
+        Args:
+            instantiate: makes an instance of it on an engine.
+
+        Raises:
+            WasmError: the instance cannot be made.
+        """
+        return cls(DebugSession.for_function(instantiate(DebugEngine()), START), f"{START}()")
 
     def handle(self, do: str, **params: Any) -> Answer:
         """Answer one request.
@@ -257,8 +286,8 @@ class Debugging:
         return {"text": _code(line), "says": explain(stop.instruction.opcode)}
 
     def _output(self) -> Answer | None:
-        """Return the output of the tool after its end."""
-        if not self._session.finished:
+        """Return the output of the tool after its end; None for a command."""
+        if not self._is_tool or not self._session.finished:
             return None
         try:
             text = self._session.output or ""

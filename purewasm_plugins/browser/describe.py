@@ -163,15 +163,15 @@ def _hint(error: Exception, trap: Trap | None, data: bytes) -> str | None:
     link = _cause(error, LinkError)
     if link is not None:
         return (
-            "The playground gives a plugin no imports. "
-            f"This plugin imports {link.module}.{link.name}."
+            "The playground gives a module the functions of WASI preview 1, and no others. "
+            f"This module imports {link.module}.{link.name}."
         )
     if isinstance(error, CompileError):
         return _file_hint(data)
     if isinstance(error, MissingExportError):
         return (
-            "This is a WebAssembly module, but not a plugin of ABI version 1. "
-            "Its functions and exports are shown below."
+            "This is a WebAssembly module, but not a plugin of ABI version 1, and not a command, "
+            "which would export “_start”. Its functions and exports are shown below."
         )
     if _cause(error, ResourceLimitError) is not None:
         return "You can raise the limits under “Limits”, up to the memory that the browser has."
@@ -199,5 +199,6 @@ _TRAP_HINTS = {
     TrapReason.OUT_OF_FUEL: "The call has used its fuel. You can raise the limit under “Limits”.",
     TrapReason.DEADLINE_EXCEEDED: "The call took too long. You can raise the limit under “Limits”.",
     TrapReason.CALL_STACK_EXHAUSTED: "The plugin's functions called each other too deep.",
+    TrapReason.EXITED: "It ended itself. The next call gets a fresh instance.",
     TrapReason.UNREACHABLE: "Compilers emit “unreachable” where a program panics or aborts.",
 }

@@ -32,8 +32,13 @@ def steppable_plugin(plugin: WasmPlugin) -> tuple[Instance, bool]:
     instance = plugin.instance
     if machine_of(instance) is not None:
         return instance, False
+    # What was granted is opened again: the two instances have descriptors of their own.
     again = WasmPlugin(
-        plugin.module, engine=DebugEngine(), limits=plugin.limits, imports=imports_of(instance)
+        plugin.module,
+        engine=DebugEngine(),
+        limits=plugin.limits,
+        imports=plugin.options.imports if plugin.options.wasi else imports_of(instance),
+        wasi=plugin.options.wasi,
     )
     return again.instance, _isolated(again.instance)
 

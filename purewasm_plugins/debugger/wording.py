@@ -68,7 +68,8 @@ def why(stop: Stop, program: Program) -> str:
             write = stop.write
             return f"Watchpoint {stop.watchpoint.number}: {write_text(write, program)}."
         case StopReason.TRAP if stop.trap is not None:
-            return f"Trap: {stop.trap.reason}. This is the state just before it."
+            words = stop.trap.with_frames(()).summary
+            return f"Trap: {words}. This is the state just before it."
         case StopReason.HOST_CALL if stop.exception is not None:
             kind = type(stop.exception).__name__
             return f"The host function raised {kind}: {stop.exception}"

@@ -324,7 +324,7 @@ def test_an_input_that_cannot_be_passed(ask: Ask, open_call: Ask) -> None:
     assert ask("look") == state
 
 
-@pytest.mark.parametrize("name", ["trap_on_load", "imports_wasi", "missing_execute", "invalid"])
+@pytest.mark.parametrize("name", ["trap_on_load", "imports_host", "missing_execute", "invalid"])
 def test_what_is_no_plugin_cannot_be_debugged(ask: Ask, open_call: Ask, name: str) -> None:
     assert "load one first" in open_call(name)["error"]["message"]
     assert "open one first" in ask("move", move="step")["error"]["message"]

@@ -138,7 +138,7 @@ def test_a_limit_ends_a_call(ask: Ask, load: Ask) -> None:
 @pytest.mark.parametrize(
     ("name", "type", "hint"),
     [
-        ("imports_wasi", "InstantiateError", "wasi_snapshot_preview1.fd_write"),
+        ("imports_host", "InstantiateError", "imports env.log"),
         ("missing_execute", "MissingExportError", "not a plugin"),
         ("invalid", "CompileError", None),
         ("four_gigabytes", "InstantiateError", "Limits"),
