@@ -184,7 +184,7 @@ _ALL: tuple[Bundled, ...] = (
         _TROUBLE,
     ),
     Bundled(
-        "imports_wasi",
+        "imports_host",
         "needs an import",
         "Imports a function that is not given",
         _TROUBLE,

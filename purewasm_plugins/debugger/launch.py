@@ -32,14 +32,8 @@ def steppable_plugin(plugin: WasmPlugin) -> tuple[Instance, bool]:
     instance = plugin.instance
     if machine_of(instance) is not None:
         return instance, False
-    # What was granted is opened again: the two instances have descriptors of their own.
-    again = WasmPlugin(
-        plugin.module,
-        engine=DebugEngine(),
-        limits=plugin.limits,
-        imports=plugin.options.imports if plugin.options.wasi else imports_of(instance),
-        wasi=plugin.options.wasi,
-    )
+    # What was granted through WASI is opened again: each instance has descriptors of its own.
+    again = WasmPlugin(plugin.module, plugin.options, engine=DebugEngine())
     return again.instance, _isolated(again.instance)
 
 

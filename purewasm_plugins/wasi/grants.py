@@ -133,8 +133,8 @@ class Wasi(Record):
             an empty one.
         stdout, stderr: the output streams: "capture" keeps what is written, for the result;
             "inherit" passes it on to that of this process, and raises BrokenPipeError out of the
-            call where its reader is gone; "discard" drops it; or an open binary file, or a function
-            of bytes.
+            call where its reader is gone; "discard" drops it; or an open binary file,
+            which is a terminal for the module if its `isatty` says so, or a function of bytes.
         directories: the directories: the path that the module sees, and a `MemoryDirectory` or
             `HostDirectory`.
         clock: "host" for the real time, or a `FixedClock`.

@@ -298,7 +298,8 @@ def output_of(given: Any, name: str, meter: OutputMeter) -> Output:
             return Output(_nowhere, meter)
         return Output(_inherited(stream), meter, bool(stream.isatty()))
     if isinstance(given, BinaryWriter):
-        return Output(_flushed(given), meter)
+        is_terminal = getattr(given, "isatty", None)
+        return Output(_flushed(given), meter, is_terminal is not None and bool(is_terminal()))
     return Output(_calling(given), meter)
 
 

@@ -130,7 +130,7 @@ def test_a_command_gets_its_fields(bench: Bench) -> None:
     assert (loaded["command"], loaded["wasi"], loaded["plugin"]) == (True, True, None)
     assert loaded["error"] is None
     assert loaded["memory"]["pages"] == 1
-    fields = {"name": "echo.wasm", "args": '"a b" c', "env": "X=y\n\nZ=", "stdin": "Grüße"}
+    fields: dict[str, Any] = {"name": "echo.wasm", "args": '"a b" c', "env": "X=y\n\nZ=", "stdin": "Grüße"}
     answer = bench.ask("start", **fields)
     assert answer["exit_code"] == 7
     assert answer["error"] is None

@@ -1,6 +1,7 @@
 // @ts-check
 /** The Debug tab: the moves of a debugger session, and the state of the machine after each. */
 
+import { Console } from "./console.js";
 import { counted, h } from "./dom.js";
 import { wasmSpans } from "./highlight.js";
 import { parseAddress, rows } from "./memory.js";
@@ -63,6 +64,14 @@ export class DebugTab {
     this.says = h("span.why", null);
     this.explanation = h("p.explanation", null);
     this.answer = h("div.answer", null);
+    /** What the call writes. */
+    this.output = new Console();
+    this.output.element.hidden = true;
+    /** Takes what the call writes. @param {number} stream @param {string} text */
+    this.show = (stream, text) => {
+      this.output.element.hidden = false;
+      this.output.write(stream, text);
+    };
     this.problem = h("p.problem", { role: "alert" });
 
     this.functions = /** @type {any} */ (h("select", { "aria-label": "Function", onchange: () => this.showCode(Number(this.functions.value)) }));
@@ -104,7 +113,7 @@ export class DebugTab {
         this.slider),
       h("div.says", { role: "status" }, h("p", null, this.title, " ", this.says), this.explanation),
       h("div.also", null, this.stopButton, h("button.quiet", { type: "button", "data-move": "restart", title: "Debug the call that the form describes now", onclick: () => this.open() }, "Start over")),
-      this.problem, this.answer,
+      this.problem, this.answer, this.output.element,
       h("div.machine", null,
         h("section.program", null, h("header", null, this.functions, this.hereButton), this.listing),
         h("div.side", null, stack.section, locals.section, globals.section),
@@ -137,7 +146,7 @@ export class DebugTab {
     this.intro.replaceChildren(
       reason ? h("p.problem", { role: "alert" }, reason) : "",
       h("h3", null, "Step through the call, forwards and backwards"),
-      h("p.note", null, "The debugger runs the tool in a separate instance, one instruction at a time, with the input from the form above. Every move can be undone."),
+      h("p.note", null, "The debugger runs the call in a separate instance, one instruction at a time, with the input from the form above. Every move can be undone."),
       h("button.primary", { type: "button", "data-move": "open", onclick: () => this.open() }, "Debug this call"),
     );
   }
@@ -152,8 +161,10 @@ export class DebugTab {
     if (this.acting) return this.stop();
     this.markActing(true);
     try {
+      this.output.begin();
       const answer = await this.start();
       if (!answer) return;
+      this.output.element.hidden = !this.output.end();
       // After an error the previous session, if there is one, stays open.
       if (answer.error) return this.state ? this.complain(answer.error.message) : this.close(answer.error.message);
       this.intro.hidden = true;

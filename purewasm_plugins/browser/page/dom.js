@@ -86,6 +86,13 @@ export function scrollTo(element) {
   element.scrollIntoView({ block: "start", behavior });
 }
 
+/** Save content as a file on the visitor's machine. @param {string} name @param {BlobPart} content @param {string} type */
+export function save(name, content, type) {
+  const url = URL.createObjectURL(new Blob([content], { type }));
+  h("a", { href: url, download: name }).click();
+  URL.revokeObjectURL(url);
+}
+
 /** Show a text for 2.6 seconds. @param {string} text */
 export function toast(text) {
   const element = byId("toast");

@@ -36,6 +36,29 @@ function jsonForm(initial) {
   };
 }
 
+/**
+ * Make the form of a command.
+ * @param {any} initial the first content of the fields, or its JSON text
+ * @returns {{element: HTMLElement, read: () => {args: string, env: string, stdin: string}, shareable: () => string}}
+ */
+export function commandForm(initial) {
+  const given = parsed(initial) ?? {};
+  const args = /** @type {any} */ (h("input.mono", { id: "args", type: "text", value: given.args ?? "", autocomplete: "off", autocapitalize: "off", spellcheck: "false", "aria-describedby": "args-hint" }));
+  const stdin = area("stdin", given.stdin ?? "", 2);
+  const env = area("env", given.env ?? "", 2);
+  env.placeholder = "NAME=value";
+  const optional = () => h("small", null, " (optional)");
+  const read = () => ({ args: args.value, env: env.value, stdin: stdin.value });
+  return {
+    element: h("div.fields.command", null,
+      h("div.field.wide", null, h("label", { for: "args" }, "Arguments", optional()), args, h("p.note", { id: "args-hint" }, "As in a shell: spaces separate, quotation marks hold together.")),
+      h("div.field", null, h("label", { for: "stdin" }, "Standard input", optional()), stdin),
+      h("div.field", null, h("label", { for: "env" }, "Environment", optional()), env)),
+    read,
+    shareable: () => (Object.values(read()).some(Boolean) ? JSON.stringify(read()) : ""),
+  };
+}
+
 /** @param {any} schema @param {any} initial */
 function schemaForm(schema, initial) {
   const given = parsed(initial) ?? {};

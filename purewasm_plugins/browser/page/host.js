@@ -10,6 +10,8 @@ export class Ended extends Error {
   }
 }
 
+/** @typedef {(stream: number, text: string) => void} Show takes the number of an output stream, and text */
+
 /** Start a worker under the page's content security policy: a worker from a blob inherits it. */
 function newWorker() {
   const script = `import ${JSON.stringify(new URL("worker.js", import.meta.url).href)};`;
@@ -34,6 +36,7 @@ class Connection {
           this.worker.terminate();
           reject(new Error(data.failed));
         }
+        else if (data.text !== undefined) this.calls.get(data.id)?.show?.(data.stream, data.text);
         else this.settle(data);
       };
       this.worker.onerror = (event) => {
@@ -47,20 +50,20 @@ class Connection {
     this.worker.postMessage({ boot: { ...config, base: document.baseURI.split("#")[0] } });
   }
 
-  /** @param {{id: number, answer?: string, crashed?: string}} message */
-  settle({ id, answer, crashed }) {
+  /** @param {{id: number, answer?: string, attached?: ArrayBuffer, crashed?: string}} message */
+  settle({ id, answer, attached, crashed }) {
     const call = this.calls.get(id);
     this.calls.delete(id);
     if (crashed !== undefined) call?.reject(new Ended(crashed, true));
-    else call?.resolve(JSON.parse(answer ?? "null"));
+    else call?.resolve({ ...JSON.parse(answer ?? "null"), attached });
   }
 
-  /** @param {any} request @param {ArrayBuffer | undefined} data */
-  async call(request, data) {
+  /** @param {any} request @param {ArrayBuffer} [data] @param {Show} [show] */
+  async call(request, data, show) {
     await this.ready;
     const id = this.next++;
     return new Promise((resolve, reject) => {
-      this.calls.set(id, { resolve, reject });
+      this.calls.set(id, { resolve, reject, show });
       this.worker.postMessage({ id, request: JSON.stringify(request), data });
     });
   }
@@ -68,6 +71,7 @@ class Connection {
   /** @param {Error} reason */
   end(reason) {
     this.worker.terminate();
+    this.worker.onmessage = null;
     for (const call of this.calls.values()) call.reject(reason);
     this.calls.clear();
   }
@@ -84,6 +88,8 @@ export class Host {
     this.connection = new Connection(config, onprogress);
     /** @type {Connection | null} */
     this.spare = null;
+    /** A copy of the files, for the next worker. @type {ArrayBuffer | null} */
+    this.kept = null;
     this.connection.ready.then(() => this.prepare(), () => {});
   }
 
@@ -97,12 +103,15 @@ export class Host {
    * @param {string} method
    * @param {any} [params]
    * @param {ArrayBuffer} [data]
-   * @returns {Promise<any>}
+   * @param {Show} [show] is called with what a module writes meanwhile
+   * @returns {Promise<any>} the answer; its `attached` has bytes that belong to it
    */
-  async call(method, params, data) {
+  async call(method, params, data, show) {
     const connection = this.connection;
     try {
-      return await connection.call({ method, params }, data);
+      const answer = await connection.call({ method, params }, data, show);
+      if (method === "files" && params.do === "list") this.kept = answer.attached ?? this.kept;
+      return answer;
     } catch (error) {
       if (error instanceof Ended && error.crashed && connection === this.connection) this.replace(error);
       throw error;
@@ -120,6 +129,8 @@ export class Host {
     this.connection = this.spare ?? new Connection(this.config, () => {});
     this.spare = null;
     old.end(reason);
+    // Its worker answers this first.
+    if (this.kept) this.connection.call({ method: "files", params: { do: "restore" } }, this.kept).catch(() => {});
     this.connection.ready.then(() => this.prepare(), () => {});
   }
 

@@ -1,14 +1,16 @@
 // @ts-check
 /** The page: a list of plugins, the form of a tool, and the answers of the workbench in the worker. */
 
+import { Console } from "./console.js";
 import { DebugTab } from "./debug.js";
 import { byId, counted, duration, h, reveal, scrollTo, size, tabList, toast } from "./dom.js";
-import { toolForm } from "./form.js";
+import { FilesTab } from "./files.js";
+import { commandForm, toolForm } from "./form.js";
 import { FunctionsTab } from "./functions.js";
 import { Ended, Host } from "./host.js";
 import { interfaceTab } from "./interface.js";
 import { MemoryTab } from "./memory.js";
-import { showError, showNote, showResult } from "./result.js";
+import { showError, showExit, showNote, showResult } from "./result.js";
 import { readAddress, writeAddress } from "./share.js";
 
 /** The most bytes of a file that the page loads. */
@@ -20,7 +22,7 @@ let config;
 let host;
 /** @type {{file: string, data: ArrayBuffer, entry: any, answer?: any} | null} */
 let current = null;
-/** @type {{tool: any, form: ReturnType<typeof toolForm>} | null} */
+/** The form that is open; a command has no tool. @type {{tool: any, form: ReturnType<typeof toolForm> | ReturnType<typeof commandForm>} | null} */
 let open = null;
 let defaults = { timeout: 30, fuel: null, memory_pages: 1024 };
 let detail = "functions";
@@ -35,6 +37,8 @@ const GRACE = 800;
 const functions = new FunctionsTab((index) => ask("function", { index }));
 const memory = new MemoryTab((start, length) => ask("memory", { start, size: length }));
 const debug = new DebugTab(startDebugging, askDebugger);
+const files = new FilesTab(askFiles);
+const output = new Console();
 
 /** Call a method of the workbench; where the worker is ended meanwhile, return an error to show. @param {string} method @param {any} params */
 async function ask(method, params) {
@@ -49,18 +53,37 @@ async function ask(method, params) {
 /** Open a session of the debugger on the call that the form describes. */
 async function startDebugging() {
   if (!open || job) return null;
-  const { tool, form } = open;
-  return busy(`Opening the debugger on ${tool.name}`, () => host.call("debug", { do: "open", tool: tool.index, ...form.read() }));
+  return busy(`Opening the debugger on ${nameOfCall()}`, () => host.call("debug", { do: "open", ...call() }, undefined, debug.show));
+}
+
+/** What the open form asks for, as the workbench takes it. */
+function call() {
+  const { tool, form } = /** @type {NonNullable<typeof open>} */ (open);
+  return tool ? { tool: tool.index, ...form.read() } : { name: current?.file, ...form.read() };
+}
+
+function nameOfCall() {
+  return open?.tool?.name ?? current?.file;
 }
 
 /** @param {any} request */
 async function askDebugger(request) {
   try {
-    return await host.call("debug", request);
+    return await host.call("debug", request, undefined, debug.show);
   } catch (error) {
     if (!(error instanceof Ended)) throw error;
     if (error.crashed) await crashed(error);
     return { lost: true, error: { message: SESSION_LOST } };
+  }
+}
+
+/** @param {any} request @param {ArrayBuffer} [data] */
+async function askFiles(request, data) {
+  try {
+    return await host.call("files", request, data);
+  } catch (error) {
+    if (!(error instanceof Ended)) throw error;
+    return { error: { message: "The files were not reached: the module was stopped meanwhile." } };
   }
 }
 
@@ -241,19 +264,21 @@ async function openPlugin(file, data, entry, start) {
   if (own !== turn) return;
   const loaded = { file, data, entry };
   current = loaded;
-  const answer = await load(`Loading ${file}`);
+  output.begin();
+  const answer = await load(`Loading ${file}`, takeOutput);
   if (!answer || current !== loaded) return;
   current.answer = answer;
   drawPlugin(start);
   if (answer.error) showError(byId("result"), answer.error, showFrame);
+  showOutput();
   drawDetails();
 }
 
-/** Load the current plugin in the worker. @param {string} text the status meanwhile */
-async function load(text) {
+/** Load the current plugin in the worker. @param {string} text the status meanwhile @param {import("./host.js").Show} [show] */
+async function load(text, show) {
   if (!current) return null;
   const { file, data } = current;
-  const answer = await busy(text, () => host.call("load", { engine: byId("engine").value || null, limits: limits() }, data));
+  const answer = await busy(text, () => host.call("load", { engine: byId("engine").value || null, limits: limits() }, data, show));
   if (answer?.module) {
     memory.show(answer.memory, false);
   }
@@ -276,6 +301,7 @@ function drawPlugin(start) {
   const { plugin } = answer;
   card.hidden = false;
   card.dataset.file = file;
+  if (answer.command) return drawCommand(card, start);
   if (!plugin) {
     card.replaceChildren(h("div.title", null, h("h2", null, file), h("span.note", null, size(answer.size))));
     return;
@@ -296,6 +322,20 @@ function drawPlugin(start) {
   else body.replaceChildren(h("p.note", null, "The plugin has no tools."));
 }
 
+/** @param {HTMLElement} card @param {any} [start] */
+function drawCommand(card, start) {
+  const { file, answer, entry } = /** @type {any} */ (current);
+  const form = commandForm(start?.input ?? entry.inputs._start);
+  open = { tool: null, form };
+  card.replaceChildren(
+    h("div.title", null, h("h2", null, file), h("span.badge", null, "command"), h("span.note", null, `${size(answer.size)} · loaded in ${duration(answer.ms)}`)),
+    h("p.description", null, "A program for WASI: it runs once, from its start to its exit code."),
+    entry.hint && h("p.hint", null, entry.hint),
+    h("div", { id: "tool" }, formElement(form)),
+  );
+  if (job) markBusy(true);
+}
+
 /** @param {HTMLElement} body @param {any} tool @param {any} given */
 function drawTool(body, tool, given) {
   const form = toolForm(tool, given);
@@ -303,16 +343,21 @@ function drawTool(body, tool, given) {
   const schema = tool.schema && h("details.schema", null, h("summary", null, "JSON Schema of the arguments"), h("pre.text", null, JSON.stringify(tool.schema, null, 2)));
   body.replaceChildren(
     h("p", null, h("b.mono", null, tool.name), tool.description ? h("span.description", null, ` — ${tool.description}`) : ""),
-    h("form.tool", { novalidate: true, onsubmit: (/** @type {Event} */ event) => { event.preventDefault(); run(); } },
-      form.element,
-      h("div.actions", null,
-        h("button.primary", { type: "submit", id: "run" }, "Run"),
-        h("button", { type: "button", id: "debug", title: "Step through this call, forwards and backwards", onclick: debugCall }, "Debug"),
-        h("button.danger", { type: "button", id: "stop", hidden: true, onclick: stop }, "Stop"),
-        h("span.note", null, h("kbd", null, "Ctrl"), " ", h("kbd", null, "Enter"), " runs, ", h("kbd", null, "Esc"), " stops"))),
+    formElement(form),
     schema ?? "",
   );
   if (job) markBusy(true);
+}
+
+/** A form with its buttons. @param {{element: HTMLElement}} form */
+function formElement(form) {
+  return h("form.tool", { novalidate: true, onsubmit: (/** @type {Event} */ event) => { event.preventDefault(); run(); } },
+    form.element,
+    h("div.actions", null,
+      h("button.primary", { type: "submit", id: "run" }, "Run"),
+      h("button", { type: "button", id: "debug", title: "Step through this call, forwards and backwards", onclick: debugCall }, "Debug"),
+      h("button.danger", { type: "button", id: "stop", hidden: true, onclick: stop }, "Stop"),
+      h("span.note", null, h("kbd", null, "Ctrl"), " ", h("kbd", null, "Enter"), " runs, ", h("kbd", null, "Esc"), " stops")));
 }
 
 /* Running */
@@ -320,15 +365,32 @@ function drawTool(body, tool, given) {
 async function run() {
   if (!open || !current || job) return;
   const { tool, form } = open;
-  writeAddress({ plugin: current.file, tool: tool.name, input: form.shareable(), engine: chosenEngine() });
-  const answer = await busy(`Running ${tool.name}`, () => host.call("run", { tool: tool.index, ...form.read() }));
+  writeAddress({ plugin: current.file, tool: tool?.name, input: form.shareable(), engine: chosenEngine() });
+  output.begin();
+  const answer = await busy(`Running ${nameOfCall()}`, () => host.call(tool ? "run" : "start", call(), undefined, takeOutput));
   if (!answer) return;
   const card = byId("result");
   if (answer.ms === undefined) showError(card, answer.error, showFrame);
-  else showResult(card, answer, { tool: tool.name, open: showFrame });
+  else if (tool) showResult(card, answer, { tool: tool.name, open: showFrame });
+  else showExit(card, answer, showFrame);
+  showOutput();
   card.scrollIntoView({ block: "nearest" });
   if (answer.memory) memory.show(answer.memory, true);
   if (detail === "memory") memory.open();
+  if (current.answer?.wasi) files.open();
+}
+
+/** Show what a module has just written; the first of a call takes the place of the last result. @param {number} stream @param {string} text */
+function takeOutput(stream, text) {
+  const card = byId("result");
+  if (output.stale) showNote(card, "Running", "What it writes appears here.");
+  output.write(stream, text);
+  if (output.element.parentElement !== card) card.append(output.element);
+}
+
+/** Put the console under the result, if something was written. */
+function showOutput() {
+  if (output.end()) byId("result").append(output.element);
 }
 
 /** Show the Debug tab and open a session on the call in the form. */
@@ -402,15 +464,20 @@ function endJob() {
 async function stop() {
   if (!job) return;
   const loading = !current?.answer;
+  const wasi = current?.answer?.wasi;
   const started = performance.now();
   endJob();
   if (loading) {
     status("ready", "Stopped");
-    showNote(byId("result"), "Stopped", "The plugin had not finished loading. Choose another one.");
+    showNote(byId("result"), "Stopped", "It had not finished loading. Choose another one.");
+    showOutput();
     return;
   }
-  showNote(byId("result"), "Stopped", "The call was ended and the plugin is loaded again; its earlier state is lost.");
+  const lost = open?.tool ? " and the plugin is loaded again; its earlier state is lost" : "";
+  showNote(byId("result"), "Stopped", `The call was ended${lost}.${wasi ? " The files are as they were before the call." : ""}`);
+  showOutput();
   const answer = await load("Starting again");
+  if (wasi) files.open();
   if (answer) status("ready", `Stopped; ready again after ${duration(performance.now() - started)}`);
 }
 
@@ -421,31 +488,42 @@ async function crashed(error) {
   status("ready", "Python was started again");
   const parts = { type: "Crash", message: "The call crashed Python in this page's worker.", hint: "Python was started again; the page can still be used.", traceback: error.message, frames: [], hidden: 0, reason: null };
   showError(byId("result"), parts, showFrame);
-  if (current?.answer?.plugin) await load("Starting again");
+  showOutput();
+  if (current?.answer?.plugin || current?.answer?.command) await load("Starting again");
 }
 
 /* Looking inside */
 
 function drawDetails() {
   const card = byId("details");
-  const module = current?.answer?.module;
+  const { module, plugin, command, wasi } = current?.answer ?? {};
   card.hidden = !module;
   if (!module) return;
   functions.show(module);
   const panel = h("div", { id: "panel", role: "tabpanel" });
-  if (!current?.answer.plugin) debug.refuse("There is no call to debug: this module could not be loaded as a plugin.");
-  else if (!current.answer.plugin.tools.length) debug.refuse("There is no call to debug: the plugin has no tools.");
-  const tabs = [{ id: "functions", text: "Functions" }, { id: "debug", text: "Debug" }, { id: "memory", text: "Memory" }, { id: "interface", text: "Exports and imports" }];
+  if (!plugin && !command) debug.refuse("There is no call to debug: this module could not be loaded as a plugin.");
+  else if (plugin && !plugin.tools.length) debug.refuse("There is no call to debug: the plugin has no tools.");
+  const filesTab = { id: "files", text: "Files" };
+  if (command) detail = "files";
+  else if (detail === "files" && !wasi) detail = "functions";
+  const tabs = [...(wasi ? [filesTab] : []), { id: "functions", text: "Functions" }, { id: "debug", text: "Debug" }, { id: "memory", text: "Memory" }, { id: "interface", text: "Exports and imports" }];
   /** @param {string} id */
   const choose = (id) => {
     detail = id;
-    const elements = /** @type {Record<string, HTMLElement>} */ ({ functions: functions.element, debug: debug.element, memory: memory.element });
+    const elements = /** @type {Record<string, HTMLElement>} */ ({ files: files.element, functions: functions.element, debug: debug.element, memory: memory.element });
     panel.replaceChildren(elements[id] ?? interfaceTab(module));
     if (job) return;
     if (id === "functions") functions.open();
     if (id === "memory") memory.open();
+    if (id === "files") files.open();
   };
-  card.replaceChildren(tabList("Inside the plugin", tabs, detail, choose, "panel"), panel);
+  const list = tabList("Inside the module", tabs, detail, choose, "panel");
+  files.oncount = (count) => {
+    const tab = list.querySelector("[data-id=files]");
+    if (tab) tab.textContent = count ? `Files (${count})` : "Files";
+  };
+  files.oncount(files.count);
+  card.replaceChildren(list, panel);
   choose(detail);
 }
 
@@ -493,13 +571,13 @@ function connectPage() {
 async function reload() {
   if (!current) return;
   const { file, data, entry } = current;
-  const start = open ? { tool: open.tool.name, input: open.form.shareable() } : undefined;
+  const start = open ? { tool: open.tool?.name, input: open.form.shareable() } : undefined;
   await openPlugin(file, data, entry, start);
 }
 
 async function share() {
   if (!current) return;
-  const fits = writeAddress({ plugin: current.file, tool: open?.tool.name, input: open?.form.shareable(), engine: chosenEngine() });
+  const fits = writeAddress({ plugin: current.file, tool: open?.tool?.name, input: open?.form.shareable(), engine: chosenEngine() });
   try {
     await navigator.clipboard.writeText(location.href);
     toast(fits ? "Link copied" : "Link copied without the input, which is too long for a link");
@@ -514,22 +592,29 @@ function connectDrops() {
   addEventListener("dragenter", (event) => {
     event.preventDefault();
     depth++;
-    veil.classList.add("shown");
   });
-  addEventListener("dragover", (event) => event.preventDefault());
+  addEventListener("dragover", (event) => {
+    event.preventDefault();
+    // The Files tab takes files itself.
+    veil.classList.toggle("shown", !files.element.contains(/** @type {Node} */ (event.target)));
+    byId("veil-text").textContent = files.element.isConnected ? "Drop a module to load it, or other files to add them" : "Drop the file to load the plugin";
+  });
   addEventListener("dragleave", () => {
     depth = Math.max(0, depth - 1);
     if (!depth) veil.classList.remove("shown");
   });
   addEventListener("drop", (event) => {
+    const taken = event.defaultPrevented;
     event.preventDefault();
     depth = 0;
     veil.classList.remove("shown");
-    const files = event.dataTransfer?.files ?? [];
-    if (!files.length) return;
+    const dropped = [...(event.dataTransfer?.files ?? [])];
+    if (taken || !dropped.length) return;
     if (!host || !byId("boot").hidden) return toast("Python is still loading; please try again in a moment");
-    openFile(files[0]);
-    if (files.length > 1) toast(`${counted(files.length, "file")} were dropped; this is the first one`);
+    const data = dropped.filter(({ name }) => !/\.wa(sm|t)$/i.test(name));
+    if (current?.answer?.wasi && data.length) return void files.add(data, files.into.value);
+    openFile(dropped[0]);
+    if (dropped.length > 1) toast(`${counted(dropped.length, "file")} were dropped; this is the first one`);
   });
 }
 

@@ -1,7 +1,7 @@
 // @ts-check
 /** The card of a call's result: the output or the error, and what the call used. */
 
-import { counted, duration, h, size, toast } from "./dom.js";
+import { counted, duration, h, save, size, toast } from "./dom.js";
 
 /** The most characters of an output that the page shows; Copy and Save take all. */
 const SHOWN = 100_000;
@@ -29,6 +29,20 @@ export function showError(card, error, open) {
   card.replaceChildren(...errorParts(error, open));
 }
 
+/**
+ * Show the end of a command.
+ * @param {HTMLElement} card
+ * @param {any} answer the answer of the workbench
+ * @param {(frame: any) => void} open
+ */
+export function showExit(card, answer, open) {
+  card.hidden = false;
+  card.className = answer.exit_code === 0 ? "card done" : "card failed";
+  const code = answer.exit_code;
+  const parts = answer.error ? errorParts(answer.error, open) : [h("div.result-title", null, h("h2", { id: "exit" }, `Exit code ${code}`), h("span.note", null, code ? "the program tells of a failure" : "success"))];
+  card.replaceChildren(...parts, stats(answer));
+}
+
 /** @param {HTMLElement} card @param {string} title @param {string} text */
 export function showNote(card, title, text) {
   card.hidden = false;
@@ -42,11 +56,7 @@ function outputParts(output, tool) {
     await navigator.clipboard.writeText(output);
     toast("Output copied");
   };
-  const save = () => {
-    const url = URL.createObjectURL(new Blob([output], { type: "text/plain;charset=utf-8" }));
-    h("a", { href: url, download: `${tool.replace(/[^\w.-]+/g, "_") || "output"}.txt` }).click();
-    URL.revokeObjectURL(url);
-  };
+  const name = `${tool.replace(/[^\w.-]+/g, "_") || "output"}.txt`;
   const cut = output.length > SHOWN;
   return [
     h(
@@ -54,7 +64,7 @@ function outputParts(output, tool) {
       null,
       h("h2", null, "Output"),
       h("span.note", null, output === "" ? "an empty string" : counted(output.length, "character")),
-      h("div.actions", null, h("button.quiet", { type: "button", onclick: copy }, "Copy"), h("button.quiet", { type: "button", onclick: save }, "Save")),
+      h("div.actions", null, h("button.quiet", { type: "button", onclick: copy }, "Copy"), h("button.quiet", { type: "button", onclick: () => save(name, output, "text/plain;charset=utf-8") }, "Save")),
     ),
     h("pre.text", { id: "output", tabindex: "0", "aria-label": "Output" }, output.slice(0, SHOWN)),
     cut && h("p.note", null, `These are the first ${SHOWN.toLocaleString("en")} characters; Copy and Save take all of them.`),
@@ -94,6 +104,9 @@ function title(error) {
 const TITLES = new Map([
   ["CompileError", "This is not a valid WebAssembly module"],
   ["InstantiateError", "The plugin could not be started"],
+  ["LinkError", "The program could not be started"],
+  ["ResourceLimitError", "The program could not be started"],
+  ["InvalidOptionError", "The fields do not fit"],
   ["MissingExportError", "This module is not a plugin"],
   ["WrongExportTypeError", "This module is not a plugin"],
   ["VersionMismatchError", "This plugin uses another version of the ABI"],

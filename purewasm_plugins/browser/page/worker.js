@@ -4,6 +4,8 @@
  * each. While a plugin runs it receives nothing; so the page ends the worker to stop a plugin.
  */
 
+/** The workbench, a Python object. @type {any} */
+let workbench;
 /** @type {(request: string, data?: any) => string} */
 let handle;
 /** @type {any} */
@@ -19,15 +21,31 @@ self.onmessage = async ({ data: message }) => {
     return;
   }
   const { id, request, data } = message;
+  running = id;
   try {
     // `toPy` makes a Python buffer from the JavaScript object.
     const answer = data ? handle(request, pyodide.toPy(new Uint8Array(data))) : handle(request);
-    self.postMessage({ id, answer });
+    self.postMessage({ id, answer, attached: attachedBytes() });
   } catch (error) {
     // `handle` answers every Python exception; an error here means that Python itself has crashed.
     self.postMessage({ id, crashed: String(error).slice(0, 2000) });
   }
 };
+
+/** The request that is being answered. */
+let running = 0;
+
+/** Send the page what a module has just written. @param {number} stream @param {string} text */
+const show = (stream, text) => self.postMessage({ id: running, stream, text });
+
+/** The bytes that belong to the last answer. @returns {ArrayBuffer | undefined} */
+function attachedBytes() {
+  const bytes = workbench.attached;
+  if (!bytes) return undefined;
+  const copy = bytes.toJs();
+  bytes.destroy();
+  return copy.buffer;
+}
 
 /** @param {{pyodide: string, pyodideFiles: Record<string, string>, pyodideSize: number, python: string[], base: string}} config */
 async function boot(config) {
@@ -43,9 +61,7 @@ async function boot(config) {
   const extractDir = pyodide.runPython("import site\nsite.getsitepackages()[0]");
   for (const archive of await archives) pyodide.unpackArchive(archive, "zip", { extractDir });
   progress("Starting the plugin host", 0.97);
-  const workbench = pyodide.runPython(
-    "from purewasm_plugins.browser.workbench import Workbench\nWorkbench()",
-  );
+  workbench = pyodide.runPython("from purewasm_plugins.browser.workbench import Workbench\nWorkbench")(show);
   handle = workbench.handle;
   const about = JSON.parse(handle(JSON.stringify({ method: "about" })));
   return { ...about, startMs: performance.now() - started };
