@@ -1,4 +1,4 @@
-"""The example plugins of the playground, with what the page shows of each."""
+"""The examples of the playground, with what the page shows of each."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ class Bundled(Record):
         title: its title in the list, in a few words.
         summary: a short description, in the list.
         group: the heading of its group in the list.
-        inputs: tool -> the first input or arguments in its form.
+        inputs: tool -> the first input or arguments in its form; of a program, "_start" -> those
+            of its fields.
         hint: a sentence above its form, or "".
     """
 
@@ -56,6 +57,7 @@ class Bundled(Record):
 
 _START = "Start here"
 _REAL = "Compiled plugins"
+_PROGRAMS = "Programs"
 _DEBUG = "To debug"
 _TROUBLE = "Trouble"
 
@@ -146,6 +148,15 @@ _ALL: tuple[Bundled, ...] = (
         "stateful, by hand",
         "Remembers its earlier calls",
         _REAL,
+    ),
+    Bundled(
+        "files_c",
+        "files, in C",
+        "Arguments, input, output and files",
+        _PROGRAMS,
+        {"_start": {"args": "/", "stdin": "one\ntwo\n", "env": "GREETING=Hello"}},
+        "It lists the files below, reads “notes.txt” if there is one, and makes "
+        "“made/moved.txt”. At its end it tells of a failure: its exit code is 7.",
     ),
     Bundled(
         "buggy_shout",

@@ -20,7 +20,8 @@ class Example(Record):
         name: what `example` and the command take.
         source: its file under `fixtures/` in the repository, without `.wasm`.
         summary: what it is, in a few words.
-        tools: the names of its tools; none for a module that is meant to be refused.
+        tools: the names of its tools; none for a program, and for a module that is meant to be
+            refused.
     """
 
     name: str
@@ -88,7 +89,8 @@ EXAMPLES: tuple[Example, ...] = (
         "needs functions of strings; C",
         ("capital",),
     ),
-    Example("imports_wasi", "wat/imports_wasi", "needs WASI, which no host gives", ("echo",)),
+    Example("imports_wasi", "wat/imports_wasi", "needs WASI: a function of it", ("echo",)),
+    Example("files_c", "programs/files_c", "a program for WASI, with files; C"),
     Example("missing_execute", "wat/missing_execute", "lacks an export of the ABI"),
 )
 

@@ -33,6 +33,7 @@ from purewasm_plugins.browser.site import (
     packed_distribution,
 )
 from purewasm_plugins.bundled import EXAMPLES
+from purewasm_plugins.command import START
 from tests.browser.conftest import PYODIDE
 from tests.conftest import ROOT, heed_interrupts
 
@@ -139,7 +140,7 @@ def test_the_page_offers_only_examples(site: Site) -> None:
     assert "buggy_shout" in names
     for bundled in bundled_plugins():
         tools = next(entry.tools for entry in EXAMPLES if entry.name == bundled.name)
-        assert bundled.inputs.keys() <= {*tools}
+        assert bundled.inputs.keys() <= {*tools, START}
 
 
 IN_AN_ARCHIVE = """

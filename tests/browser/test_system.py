@@ -89,7 +89,8 @@ PLUGIN = assemble(
       (func (export "plugin_tool_name") (param i32) (result i32) i32.const 64)
       (func (export "plugin_tool_description") (param i32) (result i32) i32.const 64)
       (func (export "plugin_tool_execute") (param i32 i32) (result i32)
-        (if (i32.eq (i32.load8_u (local.get 1)) (i32.const 33)) (then (call $proc_exit (i32.const 3))))
+        (if (i32.eq (i32.load8_u (local.get 1)) (i32.const 33))
+          (then (call $proc_exit (i32.const 3))))
         (call $say (i32.const 2) (local.get 1) (i32.const 5))
         (local.get 1)))"""
 )
@@ -130,7 +131,12 @@ def test_a_command_gets_its_fields(bench: Bench) -> None:
     assert (loaded["command"], loaded["wasi"], loaded["plugin"]) == (True, True, None)
     assert loaded["error"] is None
     assert loaded["memory"]["pages"] == 1
-    fields: dict[str, Any] = {"name": "echo.wasm", "args": '"a b" c', "env": "X=y\n\nZ=", "stdin": "Grüße"}
+    fields: dict[str, Any] = {
+        "name": "echo.wasm",
+        "args": '"a b" c',
+        "env": "X=y\n\nZ=",
+        "stdin": "Grüße",
+    }
     answer = bench.ask("start", **fields)
     assert answer["exit_code"] == 7
     assert answer["error"] is None
