@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from purewasm_plugins import example
 from purewasm_plugins.browser.files import MOST_BYTES, MOST_DEPTH, MOST_ROWS, Files
 from purewasm_plugins.browser.workbench import Workbench
 from tests.conftest import assemble
@@ -205,6 +206,17 @@ def test_a_plugin_with_output(bench: Bench) -> None:
     assert answer["error"]["reason"] == "exited"
     assert "fresh instance" in answer["error"]["hint"]
     assert bench.ask("run", tool=0, input="again")["output"] == "again"
+
+
+def test_a_program_in_c_writes_lines(bench: Bench) -> None:
+    """As to a terminal: what goes to the two streams is in order."""
+    load(bench, example("files_c").read_bytes())
+    bench.ask("files", b"first\n", do="add", path="notes.txt")
+    answer = bench.ask("start", name="files_c.wasm", args="/", stdin="one\n")
+    assert answer["exit_code"] == 7
+    assert bench.shown[0] == (1, "argument: /\n")
+    assert bench.shown[-2:] == [(1, "random: yes\n"), (2, "the end\n")]
+    assert [name for _, name, *_ in paths(bench)] == ["made", "moved.txt"]
 
 
 def test_files_are_shared_by_all_modules(bench: Bench) -> None:
