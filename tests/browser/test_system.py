@@ -214,8 +214,10 @@ def test_a_program_in_c_writes_lines(bench: Bench) -> None:
     bench.ask("files", b"first\n", do="add", path="notes.txt")
     answer = bench.ask("start", name="files_c.wasm", args="/", stdin="one\n")
     assert answer["exit_code"] == 7
-    assert bench.shown[0] == (1, "argument: /\n")
-    assert bench.shown[-2:] == [(1, "random: yes\n"), (2, "the end\n")]
+    text = "".join(text for _, text in bench.shown)
+    assert text.startswith("argument: /\nenvironment: ?\nline 1: one\n")
+    assert text.endswith("random: yes\nthe end\n")
+    assert "".join(text for stream, text in bench.shown if stream == 2) == "the end\n"
     assert [name for _, name, *_ in paths(bench)] == ["made", "moved.txt"]
 
 
