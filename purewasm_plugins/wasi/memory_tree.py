@@ -239,6 +239,17 @@ class Tree:
         removed = [reference() for reference in self._removed]
         return self._size + sum([node.size for node in removed if node is not None])
 
+    def __del__(self) -> None:
+        """Free the directories one by one.
+
+        Each would free those in it, as deep as a module has nested them: Pyodide has no such stack.
+        """
+        pending = [self.root]
+        while pending:
+            entries = pending.pop().entries
+            pending += [node for node in entries.values() if isinstance(node, DirectoryNode)]
+            entries.clear()
+
     def number(self) -> int:
         """Return the number of a new node; none is given twice."""
         return next(self._inodes)

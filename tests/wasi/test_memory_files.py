@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import errno
 import gc
 import io
 import pickle
@@ -355,7 +356,7 @@ WRONG_ZIPS: dict[str, tuple[Any, str]] = {
     "nothing": (b"", "the zip cannot be read: File is not a zip file"),
     "cut off": (HELLO[:-1], "the zip cannot be read: "),
     "damaged": (bytes(DAMAGED), "the zip cannot be read: Bad CRC-32 for file 'hello'"),
-    "no file": ("/no/such.zip", "the zip cannot be read: [Errno 2] No such file or directory"),
+    "no file": ("/no/such.zip", f"the zip cannot be read: [Errno {errno.ENOENT}] No such file"),
     "a directory": ("/", "the zip cannot be read: "),
     "U+0000 in the path": ("\0", "the zip cannot be read: embedded null byte"),
     "text": (io.StringIO("hello"), "the zip cannot be read: "),
