@@ -20,6 +20,9 @@ __all__ = ["Emscripten", "find"]
 #: Bytes of a string that the text of an error shows.
 _SHOWN = 1024
 
+#: Bytes that `getentropy` gives at most.
+_MAX_ENTROPY = 256
+
 #: The size of a memory, in pages, that its pointers can count.
 _MAX_PAGES = 0xFFFF
 
@@ -34,6 +37,9 @@ class State(Protocol):
 
     clock: Clock
     emscripten: Emscripten | None
+
+    def random(self, size: int, /) -> bytes:
+        """Return random bytes."""
 
 
 def find(module: str, name: str, type: FuncType, state: State) -> RawFunction | None:
@@ -115,6 +121,7 @@ class Emscripten:
     def __init__(self, state: State) -> None:
         """Take the state of the instance."""
         self._clock = state.clock
+        self._random = state.random
         self._links: _Links | None = None
         #: Calls of `invoke_*` that are active: the number of places that a long jump can end at.
         self._active = 0
@@ -237,7 +244,14 @@ class Emscripten:
         texts = [_text(caller, pointer) for pointer in (condition, file, function)]
         raise Aborted(f"Assertion failed: {texts[0]}, at {texts[1]}:{line}, {texts[2]}")
 
-    # Clocks
+    # Clocks and random numbers
+
+    def entropy(self, caller: Caller, pointer: int, size: int) -> int:
+        """Put up to 256 random bytes into the memory; -1 for more, as POSIX has it."""
+        if size > _MAX_ENTROPY:
+            return -1
+        caller.memory.write(pointer, self._random(size))
+        return 0
 
     def now(self) -> float:
         """Return the milliseconds since some moment."""
@@ -277,6 +291,7 @@ _FUNCTIONS = {
     ("abort", _NOTHING): "abort",
     ("_abort_js", _NOTHING): "abort",
     ("__assert_fail", FuncType((_I32,) * 4)): "assert_fail",
+    ("getentropy", FuncType((_I32,) * 2, (_I32,))): "entropy",
     ("emscripten_get_now", _TIME): "now",
     ("emscripten_date_now", _TIME): "date_now",
     ("emscripten_get_now_res", _TIME): "resolution",

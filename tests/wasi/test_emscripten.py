@@ -364,6 +364,21 @@ def test_the_clock_never_goes_back(function: Start) -> None:
     assert call(function("_emscripten_get_now_is_monotonic", "(result i32)"), "call") == 1
 
 
+def test_random_bytes(function: Start) -> None:
+    instance = function("getentropy", "(param i32 i32) (result i32)", wasi=Wasi(random=5))
+    memory = instance.exports.memory()
+    assert call(instance, "call", 8, 256) == 0
+    first, second = memory.read(0, 264), memory.read(8 + 128, 128)
+    assert first[:8] == bytes(8)
+    assert first[8:136] != second
+    assert len({*first}) > 100
+    assert call(instance, "call", 8, 257) == -1
+    assert call(instance, "call", 8, -1) == -1
+    assert memory.read(0, 264) == first
+    with pytest.raises(Trap, match="out of bounds"):
+        call(instance, "call", PAGE - 3, 4)
+
+
 def test_a_long_jump_with_its_value(engine: str) -> None:
     """As modules of Emscripten 1 have it."""
     text = f"""(module
