@@ -66,8 +66,8 @@ class _Functions:
 
     def trace(self, caller: Caller, message: int, count: int, *values: float) -> None:
         """Write a message and up to five numbers to standard error."""
-        numbers = ", ".join(_number(value) for value in values[:count])
-        self._say(2, f"trace: {_text(caller, message)}{' ' if numbers else ''}{numbers}")
+        words = [_text(caller, message), *map(_number, values[:count])]
+        self._say(2, f"trace: {' '.join(words)}")
 
     def seed(self) -> float:
         """Return a positive number that random numbers begin with."""

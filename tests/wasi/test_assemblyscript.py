@@ -80,7 +80,7 @@ def test_a_program_in_assemblyscript(engine: str) -> None:
     ]
     assert stderr.decode().splitlines() == [
         *("warn", "error", "Assertion failed: seen", "trace: no numbers"),
-        "trace: numbers 1, 2.5, -3, 1e+300, NaN",
+        "trace: numbers 1 2.5 -3 1e+300 NaN",
     ]
 
 
@@ -164,11 +164,10 @@ def test_the_message_of_an_abort_is_bounded(program: Program) -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "shown"), [(0, ""), (2, " 1, -0.5"), (5, " 1, -0.5, Infinity, 7, 0"), (-1, "")]
+    ("count", "shown"),
+    [(0, ""), (2, " 1 -0.5"), (5, " 1 -0.5 Infinity 7 0"), (-1, " 1 -0.5 Infinity 7 0")],
 )
 def test_trace(program: Program, count: int, shown: str) -> None:
-    if count < 0:
-        count, shown = 6, " 1, -0.5, Infinity, 7, 0"
     instance = program("trace", Wasi(), "at".encode("utf-16-le"))
     instance.exports.function("call")(8, count, 1.0, -0.5, float("inf"), 7.0, -0.0)
     assert instance.wasi is not None
