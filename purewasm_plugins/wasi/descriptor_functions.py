@@ -41,7 +41,7 @@ class DescriptorFunctions(Functions):
 
     def fd_advise(self, fd: int, offset: int, size: int, advice: int) -> None:
         self.descriptors.file(fd)
-        if advice >= _ADVICES or offset + size > _END:
+        if advice >= _ADVICES or size >= _END:
             raise ErrnoError(Errno.INVAL)
 
     def fd_allocate(self, fd: int, offset: int, size: int) -> None:

@@ -134,15 +134,19 @@ class Descriptors:
             raise ErrnoError(Errno.BADF)
         return found
 
-    def directory(self, number: int) -> OpenDirectory:
+    def directory(self, number: int, or_file: Errno = Errno.BADF) -> OpenDirectory:
         """Return the directory of a number.
 
+        Args:
+            number: the number.
+            or_file: the error number for a regular file.
+
         Raises:
-            ErrnoError: BADF where there is none of that number, NOTDIR where it is something else.
+            ErrnoError: BADF where it is none.
         """
         found = self.get(number)
         if not isinstance(found, OpenDirectory):
-            raise ErrnoError(Errno.NOTDIR if isinstance(found, OpenFile) else Errno.BADF)
+            raise ErrnoError(or_file if isinstance(found, OpenFile) else Errno.BADF)
         return found
 
     def close(self, number: int) -> None:

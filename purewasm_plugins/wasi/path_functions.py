@@ -16,14 +16,18 @@ class PathFunctions(Functions):
     """The functions whose names begin with `path_`."""
 
     def path_create_directory(self, fd: int, path: int, size: int) -> None:
-        with self._changing(fd, path, size) as place:
+        found = self.descriptors.directory(fd)
+        text = self._text(path, size)
+        self._check_changeable(found)
+        with self._place(found, _without_slash(text)) as place:
             if place.name is None:
                 raise ErrnoError(Errno.EXIST)
             place.directory.make_directory(place.name)
 
     def path_filestat_get(self, fd: int, flags: int, path: int, size: int, result: int) -> None:
         found = self.descriptors.directory(fd)
-        with self._place(found, path, size, _follows(flags)) as place:
+        follow = _follows(flags)
+        with self._place(found, self._text(path, size), follow) as place:
             status = _status(place)
         self.write_status(result, status)
 
@@ -43,22 +47,21 @@ class PathFunctions(Functions):
         self, fd: int, flags: int, path: int, size: int, to: int, new_path: int, new_size: int
     ) -> None:
         source, target = self.descriptors.directory(fd), self.descriptors.directory(to)
+        old_text, new_text = self._text(path, size), self._text(new_path, new_size)
+        self._check_pair(source, target)
         if _follows(flags):
             raise ErrnoError(Errno.INVAL)
-        self._check_pair(source, target)
-        with (
-            self._place(source, path, size, False) as old,
-            self._place(target, new_path, new_size, False) as new,
-        ):
-            if old.name is None:
-                raise ErrnoError(Errno.PERM)
-            if new.name is None:
-                raise ErrnoError(Errno.EXIST)
+        with self._place(source, old_text) as old:
             if old.is_directory:
                 _status(old)
-            if new.is_directory:
-                raise ErrnoError(_exists_or(new, Errno.NOENT))
-            old.directory.link(old.name, new.directory, new.name)
+            with self._place(target, new_text) as new:
+                if old.name is None:
+                    raise ErrnoError(Errno.PERM)
+                if new.name is None:
+                    raise ErrnoError(Errno.EXIST)
+                if new.is_directory:
+                    raise ErrnoError(_exists_or(new, Errno.NOENT))
+                old.directory.link(old.name, new.directory, new.name)
 
     def path_open(
         self,
@@ -72,7 +75,8 @@ class PathFunctions(Functions):
         flags: int,
         result: int,
     ) -> None:
-        found = self.descriptors.directory(fd)
+        text = self._text(path, size)
+        found = self.descriptors.directory(fd, or_file=Errno.NOTDIR)
         if opening & ~OpenFlags.ALL or flags & ~FdFlags.ALL:
             raise ErrnoError(Errno.INVAL)
         if flags & FdFlags.SYNCHRONOUS:
@@ -84,8 +88,15 @@ class PathFunctions(Functions):
             raise ErrnoError(Errno.PERM)
         self.descriptors.check_room()
         self.memory.view(result, 4)
-        follow = _follows(lookup) and not opening & OpenFlags.EXCL
-        with self._place(found, path, size, follow) as place:
+        exclusive = OpenFlags.CREAT | OpenFlags.EXCL
+        follow = _follows(lookup) and opening & exclusive != exclusive
+        # No file can be made at such a path; as on Linux, a link at its end is not followed.
+        ends_with_slash = bool(opening & OpenFlags.CREAT) and text.endswith("/")
+        if ends_with_slash:
+            text, follow = _without_slash(text), False
+        with self._place(found, text, follow) as place:
+            if ends_with_slash and place.name is not None:
+                raise ErrnoError(Errno.ISDIR)
             opened = _open(found, place, opening, rights & Rights.FILE, flags)
         self.memory.write_u32(result, self.descriptors.add(opened))
 
@@ -94,8 +105,10 @@ class PathFunctions(Functions):
     ) -> None:
         found = self.descriptors.directory(fd)
         self.memory.view(buffer, room)
-        with self._place(found, path, size, False) as place:
+        with self._place(found, self._text(path, size)) as place:
             directory, name = place.entry()
+            if place.is_directory:
+                _status(place)
             target = directory.read_link(name)
         try:
             data = target.encode()[:room]
@@ -113,28 +126,31 @@ class PathFunctions(Functions):
         self, fd: int, path: int, size: int, to: int, new_path: int, new_size: int
     ) -> None:
         source, target = self.descriptors.directory(fd), self.descriptors.directory(to)
+        old_text, new_text = self._text(path, size), self._text(new_path, new_size)
         self._check_pair(source, target)
         with (
-            self._place(source, path, size, False) as old,
-            self._place(target, new_path, new_size, False) as new,
+            self._place(source, _without_slash(old_text)) as old,
+            self._place(target, _without_slash(new_text)) as new,
         ):
             if old.name is None or new.name is None:
                 raise ErrnoError(Errno.BUSY)
-            if old.is_directory or new.is_directory:
+            if old_text.endswith("/") or new_text.endswith("/"):
                 status = old.directory.status_of(old.name)
                 if status.type is not FileType.DIRECTORY:
                     raise ErrnoError(Errno.NOTDIR)
             old.directory.rename(old.name, new.directory, new.name)
 
     def path_symlink(self, target: int, target_size: int, fd: int, path: int, size: int) -> None:
-        text = self._text(target, target_size)
-        if "\0" in text:
-            raise ErrnoError(Errno.INVAL)
+        found = self.descriptors.directory(fd)
+        text, own_text = self._text(target, target_size), self._text(path, size)
+        self._check_changeable(found)
         if text.startswith("/"):
             raise ErrnoError(Errno.PERM)
-        if not text:
-            raise ErrnoError(Errno.NOENT)
-        with self._changing(fd, path, size) as place:
+        with self._place(found, own_text) as place:
+            if "\0" in text:
+                raise ErrnoError(Errno.INVAL)
+            if not text:
+                raise ErrnoError(Errno.NOENT)
             if place.is_directory or place.name is None:
                 raise ErrnoError(_exists_or(place, Errno.NOENT))
             place.directory.make_symbolic_link(place.name, text)
@@ -152,12 +168,12 @@ class PathFunctions(Functions):
     def _changing(self, fd: int, path: int, size: int, follow: bool = False) -> Place:
         """Return the end of a path at which something is changed."""
         found = self.descriptors.directory(fd)
-        self._check_changeable(found)
-        return self._place(found, path, size, follow)
-
-    def _place(self, found: OpenDirectory, path: int, size: int, follow: bool) -> Place:
         text = self._text(path, size)
-        return resolve(found.directory, text, follow=follow, spend=self.state.spend)
+        self._check_changeable(found)
+        return self._place(found, text, follow)
+
+    def _place(self, found: OpenDirectory, path: str, follow: bool = False) -> Place:
+        return resolve(found.directory, path, follow=follow, spend=self.state.spend)
 
     def _text(self, address: int, size: int) -> str:
         """Return a path, or the target of a link."""
@@ -187,6 +203,11 @@ def _follows(flags: int) -> bool:
     return bool(flags & LookupFlags.SYMLINK_FOLLOW)
 
 
+def _without_slash(path: str) -> str:
+    """Return the path of what is made or moved: its end is no link that "/" has followed."""
+    return path.rstrip("/") or path
+
+
 def _status(place: Place) -> FileStatus:
     """Return the status of what a path leads to: NOTDIR for a file where a directory is meant."""
     if place.name is None:
@@ -195,6 +216,15 @@ def _status(place: Place) -> FileStatus:
     if place.is_directory and status.type is not FileType.DIRECTORY:
         raise ErrnoError(Errno.NOTDIR)
     return status
+
+
+def _check_directory(place: Place) -> None:
+    """Tell why something is no directory: NOENT, LOOP for a symbolic link, or NOTDIR."""
+    type = _status(place).type
+    if type is FileType.SYMBOLIC_LINK:
+        raise ErrnoError(Errno.LOOP)
+    if type is not FileType.DIRECTORY:
+        raise ErrnoError(Errno.NOTDIR)
 
 
 def _exists_or(place: Place, otherwise: Errno) -> Errno:
@@ -216,9 +246,16 @@ def _open(
     if place.is_directory or opening & OpenFlags.DIRECTORY:
         if exclusive and place.name is None:
             raise ErrnoError(Errno.EXIST)
-        if changes:
+        if create:
             raise ErrnoError(Errno.ISDIR)
-        return _open_directory(found, place)
+        if changes:
+            _check_directory(place)
+            raise ErrnoError(Errno.ISDIR)
+        try:
+            return _open_directory(found, place)
+        except (ErrnoError, OSError):
+            _check_directory(place)
+            raise
     directory, name = place.entry()
     try:
         file = directory.open_file(

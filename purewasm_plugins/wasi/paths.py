@@ -33,7 +33,7 @@ class Place:
     Attributes:
         directory: the directory.
         name: the last component; None where the path leads to the directory itself, as "a/.." does.
-        is_directory: whether the path ends as that of a directory does, with "/" or "/.".
+        is_directory: whether the path ends with "/", or leads to the directory itself.
     """
 
     def __init__(self, opened: list[Directory], name: str | None, is_directory: bool) -> None:
@@ -77,7 +77,8 @@ def resolve(root: Directory, path: str, *, follow: bool, spend: Spend | None = N
         ErrnoError: NOENT for an empty path, INVAL for one with U+0000, PERM for one that leads out
             of the root, LOOP for too many symbolic links, and what the directories say.
     """
-    pending, is_directory = _components(path)
+    pending = _components(path)
+    is_directory = False
     opened = [root]
     links = 0
     try:
@@ -85,13 +86,17 @@ def resolve(root: Directory, path: str, *, follow: bool, spend: Spend | None = N
             if spend is not None:
                 spend(1)
             name = pending.pop()
-            last = not pending
+            if name in ("", "."):
+                continue
             if name == "..":
                 if len(opened) == 1:
                     raise ErrnoError(Errno.PERM)
                 opened.pop().close()
                 continue
-            if last:
+            # What is left of "name/" is "".
+            ends = not any(pending)
+            is_directory = is_directory or (ends and bool(pending))
+            if ends:
                 target = _target(opened[-1], name) if follow or is_directory else None
                 if target is None:
                     return Place(opened, name, is_directory)
@@ -102,9 +107,7 @@ def resolve(root: Directory, path: str, *, follow: bool, spend: Spend | None = N
             links += 1
             if links > MOST_LINKS:
                 raise ErrnoError(Errno.LOOP)
-            components, ends_as_directory = _components(target)
-            pending += components
-            is_directory = is_directory or (last and ends_as_directory)
+            pending += _components(target)
     except BaseException as error:
         _close(opened)
         if isinstance(error, OSError):
@@ -113,8 +116,8 @@ def resolve(root: Directory, path: str, *, follow: bool, spend: Spend | None = N
     return Place(opened, None, True)
 
 
-def _components(path: str) -> tuple[list[str], bool]:
-    """Return the components of a path, the last first, and whether it ends as a directory's does.
+def _components(path: str) -> list[str]:
+    """Return the components of a path, the last first; it is "" where the path ends with "/".
 
     Raises:
         ErrnoError: the path is empty or absolute, or holds U+0000.
@@ -126,8 +129,8 @@ def _components(path: str) -> tuple[list[str], bool]:
     if "\0" in path:
         raise ErrnoError(Errno.INVAL)
     components = path.split("/")
-    is_directory = components[-1] in ("", ".", "..")
-    return [name for name in reversed(components) if name not in ("", ".")], is_directory
+    last = components.pop()
+    return [last, *(name for name in reversed(components) if name)]
 
 
 def _enter(opened: list[Directory], name: str) -> str | None:
