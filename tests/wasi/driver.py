@@ -1,0 +1,118 @@
+"""A module that passes calls on to WASI, and what calls it on our engines and on wasmtime.
+
+Its exports are the functions of WASI, with the same parameters. A test writes paths and buffers
+into its memory, calls, and reads the answer.
+"""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Any, Protocol
+
+import wasmtime
+
+from purewasm_plugins import Module, ResourceLimits, Wasi
+from purewasm_plugins.wasi.preview1 import SIGNATURES
+from tests.conftest import assemble
+
+PAGES = 4
+
+_TYPES = {"i": "i32", "I": "i64"}
+
+
+def driver(module: str = "wasi_snapshot_preview1", pages: int = PAGES) -> str:
+    """The text of the module; `module` names the module of its imports."""
+    imports, exports = [], []
+    for name, letters in SIGNATURES.items():
+        type = "".join(f" (param {_TYPES[letter]})" for letter in letters)
+        type += "" if name == "proc_exit" else " (result i32)"
+        passed = "".join(f" (local.get {index})" for index in range(len(letters)))
+        imports.append(f'(import "{module}" "{name}" (func ${name}{type}))')
+        exports.append(f'(func (export "{name}"){type} (call ${name}{passed}))')
+    return f'(module {" ".join(imports)} (memory (export "memory") {pages}) {" ".join(exports)})'
+
+
+def signed(name: str, arguments: tuple[int, ...]) -> list[int]:
+    """The arguments of a function of WASI as they pass the border: as signed numbers."""
+    bits = [32 if letter == "i" else 64 for letter in SIGNATURES[name]]
+    return [
+        ((value + (1 << (size - 1))) % (1 << size)) - (1 << (size - 1))
+        for value, size in zip(arguments, bits, strict=True)
+    ]
+
+
+class Guest(Protocol):
+    """An instance of the driver."""
+
+    def call(self, name: str, *arguments: int) -> int:
+        """Call a function of WASI; the result is an error number."""
+
+    def read(self, address: int, size: int) -> bytes:
+        """Read its memory."""
+
+    def write(self, address: int, data: bytes) -> None:
+        """Write its memory."""
+
+    def close(self) -> None:
+        """Give up what it has open."""
+
+
+@functools.cache
+def _our_module() -> Module:
+    return Module.compile(assemble(driver()))
+
+
+class OurGuest:
+    """The driver on an engine of ours."""
+
+    def __init__(self, wasi: Wasi, engine: str = "translator") -> None:
+        limits = ResourceLimits(fuel=None, timeout=60)
+        self.instance = _our_module().instantiate(engine=engine, limits=limits, wasi=wasi)
+        self.memory = self.instance.exports.memory()
+        self.read = self.memory.read
+        self.write = self.memory.write
+
+    def call(self, name: str, *arguments: int) -> int:
+        result: int = self.instance.exports.function(name)(*signed(name, arguments))
+        return result
+
+    def close(self) -> None:
+        self.instance.discard()
+
+
+@functools.cache
+def _wasmtime_module() -> tuple[wasmtime.Engine, wasmtime.Linker, wasmtime.Module]:
+    engine = wasmtime.Engine()
+    linker = wasmtime.Linker(engine)
+    linker.define_wasi()
+    return engine, linker, wasmtime.Module(engine, assemble(driver()))
+
+
+class WasmtimeGuest:
+    """The driver on wasmtime."""
+
+    def __init__(self, directories: dict[str, tuple[Path, bool]]) -> None:
+        """Take the directories: the path that it sees, to that on the host and "may be changed"."""
+        engine, linker, module = _wasmtime_module()
+        self._store = wasmtime.Store(engine)
+        wasi = wasmtime.WasiConfig()
+        for guest_path, (path, changeable) in directories.items():
+            wasi.preopen_dir(str(path), guest_path, changeable)
+        self._store.set_wasi(wasi)
+        exports = linker.instantiate(self._store, module).exports(self._store)
+        self._functions: dict[str, Any] = {name: exports[name] for name in SIGNATURES}
+        self._memory: Any = exports["memory"]
+
+    def call(self, name: str, *arguments: int) -> int:
+        result: int = self._functions[name](self._store, *signed(name, arguments))
+        return result
+
+    def read(self, address: int, size: int) -> bytes:
+        return bytes(self._memory.read(self._store, address, address + size))
+
+    def write(self, address: int, data: bytes) -> None:
+        self._memory.write(self._store, data, address)
+
+    def close(self) -> None:
+        self._store.close()
