@@ -7,15 +7,21 @@ and `longjmp` unwinds to the nearest of them, which then tells the program by it
 
 from __future__ import annotations
 
-from purewasm_plugins.errors import Aborted, Trap, TrapReason, UnknownExportError
-from purewasm_plugins.runtime.instance import Caller, Function, Global, RawFunction
+from purewasm_plugins.errors import Aborted, LinkError, Trap, TrapReason
+from purewasm_plugins.runtime.instance import Caller, Exports, Function, Global, RawFunction
 from purewasm_plugins.runtime.memory import Memory
 from purewasm_plugins.runtime.table import Table
 from purewasm_plugins.support.typed import Any, Callable, Protocol
 from purewasm_plugins.wasi.clocks import Clock
-from purewasm_plugins.wasm.types import PAGE_SIZE, FuncType, ValType
+from purewasm_plugins.wasm.types import PAGE_SIZE, FuncType, GlobalType, ValType
 
 __all__ = ["Emscripten", "find"]
+
+_I32, _F64 = ValType.I32, ValType.F64
+_READ, _WRITE = FuncType((), (_I32,)), FuncType((_I32,))
+
+#: What `invoke_*` needs of a program, beside its stack pointer.
+_TABLE, _SET_THREW = "__indirect_function_table", FuncType((_I32, _I32))
 
 #: Bytes of a string that the text of an error shows.
 _SHOWN = 1024
@@ -77,26 +83,33 @@ class _Links:
         set_threw: tells it of a long jump.
     """
 
-    def __init__(self, caller: Caller) -> None:
+    def __init__(self, exports: Exports) -> None:
         """Find it among the exports.
 
         Raises:
-            UnknownExportError, ExportKindError: it is not there.
+            LinkError: it is not there.
         """
-        exports = caller.exports
-        self.table: Table = exports.table("__indirect_function_table")
-        self.set_threw: Callable[[int, int], object] = exports.function("setThrew").call_raw
+        table = exports.get(_TABLE)
+        if not isinstance(table, Table) or table.type.element is not ValType.FUNCREF:
+            raise LinkError("env", "invoke_*", f"the module exports no table {_TABLE} of functions")
+        self.table = table
+        self.set_threw = _first(exports, _SET_THREW, "setThrew")
         pointer = exports.get("__stack_pointer")
-        self.stack = pointer if isinstance(pointer, Global) else _StackFunctions(caller)
+        usable = isinstance(pointer, Global) and pointer.type == GlobalType(_I32, True)
+        self.stack: Any = pointer if usable else _StackFunctions(exports)
 
 
 class _StackFunctions:
     """The stack pointer of a program that exports functions for it, as a global has its value."""
 
-    def __init__(self, caller: Caller) -> None:
+    def __init__(self, exports: Exports) -> None:
         # The names of one Emscripten after another.
-        self._save = _first(caller, "stackSave", "emscripten_stack_get_current", "stack_save")
-        self._restore = _first(caller, "stackRestore", "_emscripten_stack_restore", "stack_restore")
+        self._save = _first(
+            exports, _READ, "stackSave", "emscripten_stack_get_current", "stack_save"
+        )
+        self._restore = _first(
+            exports, _WRITE, "stackRestore", "_emscripten_stack_restore", "stack_restore"
+        )
 
     @property
     def raw(self) -> Any:
@@ -107,12 +120,18 @@ class _StackFunctions:
         self._restore(value)
 
 
-def _first(caller: Caller, *names: str) -> Callable[..., Any]:
-    """Return the first of these functions that a program exports."""
+def _first(exports: Exports, type: FuncType, *names: str) -> Callable[..., Any]:
+    """Return the first function of these names that a program exports.
+
+    Raises:
+        LinkError: there is none of that type.
+    """
     for name in names:
-        if isinstance(found := caller.exports.get(name), Function):
+        found = exports.get(name)
+        if isinstance(found, Function) and found.type == type:
             return found.call_raw
-    raise UnknownExportError(names[0], tuple(caller.exports))
+    details = f"the module exports no function {names[0]} of the type {type}"
+    raise LinkError("env", "invoke_*", details)
 
 
 class Emscripten:
@@ -147,7 +166,7 @@ class Emscripten:
             nonlocal known
             links = self._links
             if links is None:
-                links = self._links = _Links(caller)
+                links = self._links = _Links(caller.exports)
             function = links.table.get(index)
             if function is None:
                 raise Trap(TrapReason.UNINITIALIZED_ELEMENT)
@@ -189,7 +208,7 @@ class Emscripten:
 
     def longjmp(self, caller: Caller, buffer: int, value: int) -> None:
         """Jump to a `setjmp`, which then returns a value other than 0."""
-        caller.exports.function("setThrew").call_raw(buffer, value or 1)
+        _first(caller.exports, _SET_THREW, "setThrew")(buffer, value or 1)
         self.throw_longjmp()
 
     def get_temporary(self) -> int:
@@ -270,15 +289,13 @@ class Emscripten:
         return 1
 
 
-_I32, _F64 = ValType.I32, ValType.F64
 _NOTHING, _TIME = FuncType(), FuncType((), (_F64,))
-_READ, _WRITE = FuncType((), (_I32,)), FuncType((_I32,))
 _COPY = FuncType((_I32,) * 3)
 
 #: Each function with a type that it has had, and the method that it is.
 _FUNCTIONS = {
     ("_emscripten_throw_longjmp", _NOTHING): "throw_longjmp",
-    ("emscripten_longjmp", FuncType((_I32,) * 2)): "longjmp",
+    ("emscripten_longjmp", _SET_THREW): "longjmp",
     ("getTempRet0", _READ): "get_temporary",
     ("setTempRet0", _WRITE): "set_temporary",
     ("emscripten_resize_heap", FuncType((_I32,), (_I32,))): "resize_heap",

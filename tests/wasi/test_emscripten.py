@@ -18,12 +18,12 @@ from purewasm_plugins import (
     OutOfFuel,
     ResourceLimits,
     Trap,
-    UnknownExportError,
     ValType,
     Wasi,
     instantiate,
 )
 from purewasm_plugins.command import CommandResult, run_command
+from purewasm_plugins.debugger import DebugSession
 from purewasm_plugins.wasi.emscripten import find
 from purewasm_plugins.wasi.state import WasiState
 from tests.conftest import ROOT, assemble
@@ -118,6 +118,22 @@ def test_a_program_by_emscripten(engine: str) -> None:
     assert run_command(path, engine=engine) == CommandResult(7, output.encode(), b"")
 
 
+def test_back_and_forth_in_the_debugger() -> None:
+    """A session calls host functions once: `invoke_*`, whose calls are back into it, as well."""
+    data = (ROOT / "fixtures" / "programs" / "jumps_emscripten.wasm").read_bytes()
+    output = bytearray()
+    instance = instantiate(data, wasi=Wasi(stdout=output.extend))
+    session = DebugSession.for_function(instance, "_start")
+    ends = []
+    for _ in range(2):
+        stop = session.resume()
+        assert isinstance(stop.trap, Exited)
+        ends.append((stop.step, stop.trap.code, bytes(output)))
+        session.go_to(stop.step // 2)
+    assert ends[0] == ends[1]
+    assert output.endswith(b"leaving with 7\n")
+
+
 @pytest.mark.parametrize("stack", STACKS)
 def test_a_long_jump_ends_at_the_nearest_call(calls: Start, stack: str) -> None:
     instance = calls(stack=STACKS[stack])
@@ -129,9 +145,56 @@ def test_a_long_jump_ends_at_the_nearest_call(calls: Start, stack: str) -> None:
     assert call(instance, "run", ANSWER, 21) == 42
 
 
-def test_a_program_without_a_stack_pointer(calls: Start) -> None:
-    with pytest.raises(UnknownExportError, match="stackSave"):
-        call(calls(stack=""), "run", ANSWER, 1)
+#: What replaces a part of a program, and what the program lacks then.
+LACKS = {
+    "no stack": (STACK_GLOBAL, "", "no function stackSave of the type () -> (i32)"),
+    "another stack": (
+        STACK_GLOBAL,
+        '(func (export "stackSave") (param i32))',
+        "no function stackSave of the type () -> (i32)",
+    ),
+    "an immutable stack": (
+        STACK_GLOBAL,
+        '(global (export "__stack_pointer") i32 (i32.const 1000))',
+        "no function stackSave of the type () -> (i32)",
+    ),
+    "half a stack": (
+        STACK_GLOBAL,
+        '(func (export "stackSave") (result i32) (i32.const 0))',
+        "no function stackRestore of the type (i32) -> ()",
+    ),
+    "no setThrew": (
+        '"setThrew"',
+        '"other"',
+        "no function setThrew of the type (i32, i32) -> ()",
+    ),
+    "another setThrew": (
+        '(export "setThrew") (param i32 i32)',
+        '(export "setThrew") (param i32 i32 i32)',
+        "no function setThrew of the type (i32, i32) -> ()",
+    ),
+    "no table": (
+        '(export "__indirect_function_table")',
+        "",
+        "no table __indirect_function_table of functions",
+    ),
+    "another table": (
+        '(table (export "__indirect_function_table") 10 funcref)',
+        '(table 10 funcref) (table (export "__indirect_function_table") 10 externref)',
+        "no table __indirect_function_table of functions",
+    ),
+}
+
+
+@pytest.mark.parametrize("lack", LACKS)
+def test_a_program_without_what_calls_need(lack: str, engine: str) -> None:
+    part, other, reason = LACKS[lack]
+    text = (CALLS % (JUMPS, STACK_GLOBAL)).replace(part, other)
+    imports = {"env": {"host": lambda value: None}}
+    instance = instantiate(assemble(text), imports, engine=engine, wasi=Wasi())
+    with pytest.raises(LinkError) as caught:
+        call(instance, "run", ANSWER, 1)
+    assert str(caught.value).startswith(f"the module exports {reason}: import 'invoke_*'")
 
 
 @pytest.mark.parametrize("depth", [0, 1, 20])
