@@ -5,7 +5,6 @@ The names below are the public interface; the README shows them at work.
 
 from __future__ import annotations
 
-from purewasm_plugins.command import CommandResult, run_command
 from purewasm_plugins.engine import Engine
 from purewasm_plugins.errors import (
     AbiVersionError,
@@ -84,8 +83,6 @@ from purewasm_plugins.tools import (
     ToolRegistry,
     ToolResult,
 )
-from purewasm_plugins.wasi.clocks import FixedClock
-from purewasm_plugins.wasi.grants import Quotas, Wasi
 from purewasm_plugins.wasm.types import (
     FuncType,
     GlobalType,
@@ -99,6 +96,9 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
+    from purewasm_plugins.command import CommandResult, run_command
+    from purewasm_plugins.wasi.clocks import FixedClock
+    from purewasm_plugins.wasi.grants import Quotas, Wasi
     from purewasm_plugins.wasi.host_files import HostDirectory
     from purewasm_plugins.wasi.memory_files import MemoryDirectory, SymbolicLink
 
@@ -107,9 +107,14 @@ __version__ = VERSION
 #: The public names that are imported at their first use, as most programs use none of them, with
 #: the modules that have them.
 _LATER = {
+    "CommandResult": "command",
+    "FixedClock": "wasi.clocks",
     "HostDirectory": "wasi.host_files",
     "MemoryDirectory": "wasi.memory_files",
+    "Quotas": "wasi.grants",
     "SymbolicLink": "wasi.memory_files",
+    "Wasi": "wasi.grants",
+    "run_command": "command",
 }
 
 if not TYPE_CHECKING:

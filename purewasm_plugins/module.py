@@ -19,12 +19,14 @@ from purewasm_plugins.runtime.instance import Instance
 from purewasm_plugins.runtime.limits import ResourceLimits
 from purewasm_plugins.support.light import cached_property
 from purewasm_plugins.support.records import Record
-from purewasm_plugins.support.typed import Mapping
-from purewasm_plugins.wasi.grants import Wasi, granted
+from purewasm_plugins.support.typed import TYPE_CHECKING, Mapping
 from purewasm_plugins.wasm import Module as DecodedModule
 from purewasm_plugins.wasm import ValidModule, decode, load
 from purewasm_plugins.wasm.limits import MAX_MODULE_SIZE
 from purewasm_plugins.wasm.types import ExternType
+
+if TYPE_CHECKING:
+    from purewasm_plugins.wasi.grants import Wasi
 
 __all__ = ["Module", "ModuleImport", "directory_cache", "instantiate", "read_module"]
 
@@ -198,14 +200,14 @@ def instantiate(
         Trap: a segment does not fit, or the start function trapped.
         OutOfMemory: Python has no room for the instance.
     """
-    grants = granted(wasi)
-    if grants is None:
+    if wasi is None or wasi is False:
         return instantiate_on_engine(data_or_module, imports, engine=engine, limits=limits)
     # Imported here: most modules use no WASI.
+    from purewasm_plugins.wasi.grants import granted
     from purewasm_plugins.wasi.linking import link
 
     valid = valid_module(data_or_module)
-    linked, state = link(valid.module, grants, imports)
+    linked, state = link(valid.module, granted(wasi), imports)
     try:
         instance = instantiate_on_engine(valid, linked, engine=engine, limits=limits)
     except BaseException:

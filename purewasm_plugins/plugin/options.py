@@ -10,8 +10,10 @@ from purewasm_plugins.errors import InvalidOptionError, UnknownEngineError
 from purewasm_plugins.runtime.imports import Imports
 from purewasm_plugins.runtime.limits import ResourceLimits
 from purewasm_plugins.support.records import Record
-from purewasm_plugins.support.typed import Mapping
-from purewasm_plugins.wasi.grants import Wasi, granted
+from purewasm_plugins.support.typed import TYPE_CHECKING, Mapping
+
+if TYPE_CHECKING:
+    from purewasm_plugins.wasi.grants import Wasi
 
 __all__ = ["PluginOptions"]
 
@@ -52,7 +54,11 @@ class PluginOptions(Record):
         _check_imports(self.imports)
         if not isinstance(self.cache_dir, str | os.PathLike | None):
             raise _wrong("cache_dir", "the path of a directory or None", self.cache_dir)
-        granted(self.wasi)
+        if self.wasi is not None and not isinstance(self.wasi, bool):
+            # Imported here: most plugins use no WASI.
+            from purewasm_plugins.wasi.grants import granted
+
+            granted(self.wasi)
 
     @classmethod
     def merged(

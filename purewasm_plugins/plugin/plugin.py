@@ -39,10 +39,12 @@ from purewasm_plugins.runtime.imports import Imports
 from purewasm_plugins.runtime.instance import Instance
 from purewasm_plugins.runtime.limits import Operation, ResourceLimits
 from purewasm_plugins.runtime.memory import GrowRefusal, encode_string
-from purewasm_plugins.support.typed import Any, Callable, Mapping, NoReturn
+from purewasm_plugins.support.typed import TYPE_CHECKING, Any, Callable, Mapping, NoReturn
 from purewasm_plugins.tools import Cancellation, ToolRegistry
 from purewasm_plugins.tools.registry import schema_validator
-from purewasm_plugins.wasi.grants import Wasi
+
+if TYPE_CHECKING:
+    from purewasm_plugins.wasi.grants import Wasi
 
 __all__ = ["WasmPlugin"]
 

@@ -211,20 +211,18 @@ class Wasi(Record):
                 raise _wrong("directories", what, directory)
 
 
-def granted(wasi: Wasi | bool | None) -> Wasi | None:
+def granted(wasi: Wasi | bool) -> Wasi:
     """Return the grants that an argument `wasi` stands for.
 
     Args:
         wasi: the grants; True for what no one is harmed by: captured output, the clocks and random
-            numbers of the host; False and None for no WASI at all.
+            numbers of the host; False for the same as `Wasi()`.
 
     Raises:
         InvalidOptionError: it is none of them.
     """
-    if wasi is None or wasi is False:
-        return None
-    if wasi is True:
-        return Wasi(clock="host", random="host")
+    if isinstance(wasi, bool):
+        return Wasi(clock="host", random="host") if wasi else Wasi()
     if not isinstance(wasi, Wasi):
         raise _wrong("wasi", "Wasi, True, False or None", wasi)
     return wasi
