@@ -59,16 +59,25 @@ class Guest(Protocol):
 
 
 @functools.cache
-def _our_module() -> Module:
-    return Module.compile(assemble(driver()))
+def _our_module(name: str, pages: int) -> Module:
+    return Module.compile(assemble(driver(name, pages)))
 
 
 class OurGuest:
     """The driver on an engine of ours."""
 
-    def __init__(self, wasi: Wasi, engine: str = "translator") -> None:
-        limits = ResourceLimits(fuel=None, timeout=60)
-        self.instance = _our_module().instantiate(engine=engine, limits=limits, wasi=wasi)
+    def __init__(
+        self,
+        wasi: Wasi,
+        engine: str = "translator",
+        *,
+        module: str = "wasi_snapshot_preview1",
+        pages: int = PAGES,
+        limits: ResourceLimits | None = None,
+    ) -> None:
+        given = limits or ResourceLimits(fuel=None, timeout=60)
+        compiled = _our_module(module, pages)
+        self.instance = compiled.instantiate(engine=engine, limits=given, wasi=wasi)
         self.memory = self.instance.exports.memory()
         self.read = self.memory.read
         self.write = self.memory.write
