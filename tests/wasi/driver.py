@@ -1,4 +1,4 @@
-"""A module that passes calls on to WASI, and what calls it on our engines and on wasmtime.
+"""A module that passes calls on to WASI, and what calls it on our engines.
 
 Its exports are the functions of WASI, with the same parameters. A test writes paths and buffers
 into its memory, calls, and reads the answer.
@@ -7,10 +7,8 @@ into its memory, calls, and reads the answer.
 from __future__ import annotations
 
 import functools
-from pathlib import Path
-from typing import Any, Protocol
-
-import wasmtime
+from collections.abc import Sequence
+from typing import Protocol
 
 from purewasm_plugins import Module, ResourceLimits, Wasi
 from purewasm_plugins.wasi.preview1 import SIGNATURES
@@ -33,7 +31,7 @@ def driver(module: str = "wasi_snapshot_preview1", pages: int = PAGES) -> str:
     return f'(module {" ".join(imports)} (memory (export "memory") {pages}) {" ".join(exports)})'
 
 
-def signed(name: str, arguments: tuple[int, ...]) -> list[int]:
+def signed(name: str, arguments: Sequence[int]) -> list[int]:
     """The arguments of a function of WASI as they pass the border: as signed numbers."""
     bits = [32 if letter == "i" else 64 for letter in SIGNATURES[name]]
     return [
@@ -88,40 +86,3 @@ class OurGuest:
 
     def close(self) -> None:
         self.instance.discard()
-
-
-@functools.cache
-def _wasmtime_module() -> tuple[wasmtime.Engine, wasmtime.Linker, wasmtime.Module]:
-    engine = wasmtime.Engine()
-    linker = wasmtime.Linker(engine)
-    linker.define_wasi()
-    return engine, linker, wasmtime.Module(engine, assemble(driver()))
-
-
-class WasmtimeGuest:
-    """The driver on wasmtime."""
-
-    def __init__(self, directories: dict[str, tuple[Path, bool]]) -> None:
-        """Take the directories: the path that it sees, to that on the host and "may be changed"."""
-        engine, linker, module = _wasmtime_module()
-        self._store = wasmtime.Store(engine)
-        wasi = wasmtime.WasiConfig()
-        for guest_path, (path, changeable) in directories.items():
-            wasi.preopen_dir(str(path), guest_path, changeable)
-        self._store.set_wasi(wasi)
-        exports = linker.instantiate(self._store, module).exports(self._store)
-        self._functions: dict[str, Any] = {name: exports[name] for name in SIGNATURES}
-        self._memory: Any = exports["memory"]
-
-    def call(self, name: str, *arguments: int) -> int:
-        result: int = self._functions[name](self._store, *signed(name, arguments))
-        return result
-
-    def read(self, address: int, size: int) -> bytes:
-        return bytes(self._memory.read(self._store, address, address + size))
-
-    def write(self, address: int, data: bytes) -> None:
-        self._memory.write(self._store, data, address)
-
-    def close(self) -> None:
-        self._store.close()

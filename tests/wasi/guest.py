@@ -1,8 +1,7 @@
-"""A module that calls each function of preview 1 as it is told, and its calls in Python."""
+"""The driver's functions as calls in Python, which raise where WASI answers with an error."""
 
 from __future__ import annotations
 
-import functools
 import struct
 from typing import NamedTuple
 
@@ -11,6 +10,7 @@ from purewasm_plugins.wasi.errno import Errno
 from purewasm_plugins.wasi.files import FileType
 from purewasm_plugins.wasi.preview1 import SIGNATURES
 from tests.conftest import assemble
+from tests.wasi.driver import driver, signed
 
 #: Rights, and flags of opening, by the numbers of the specification.
 READ, WRITE, ALLOCATE, SET_SIZE = 1 << 1, 1 << 6, 1 << 8, 1 << 22
@@ -39,27 +39,11 @@ class Status(NamedTuple):
     size: int
 
 
-@functools.cache
-def _module() -> bytes:
-    kinds = {"i": "i32", "I": "i64"}
-    imports, exports = [], []
-    for name, letters in SIGNATURES.items():
-        types = " ".join(kinds[letter] for letter in letters)
-        result = "" if name == "proc_exit" else "(result i32)"
-        head = f"(param {types}) {result}"
-        arguments = " ".join(f"(local.get {index})" for index in range(len(letters)))
-        imports.append(f'(import "wasi_snapshot_preview1" "{name}" (func ${name} {head}))')
-        exports.append(f'(func (export "{name}") {head} (call ${name} {arguments}))')
-    return assemble(
-        f'(module {" ".join(imports)} (memory (export "memory") 16) {" ".join(exports)})'
-    )
-
-
 class Guest:
     """An instance, whose functions raise `Refused` where WASI answers with an error number."""
 
     def __init__(self, wasi: Wasi, engine: str = "translator") -> None:
-        self.instance = instantiate(_module(), engine=engine, wasi=wasi)
+        self.instance = instantiate(assemble(driver(pages=16)), engine=engine, wasi=wasi)
         self.memory = self.instance.exports.memory()
         self._functions = {name: self.instance.exports.function(name) for name in SIGNATURES}
 
@@ -78,12 +62,7 @@ class Guest:
             self.memory.write(end, data)
             values += [end, len(data)]
             end += len(data)
-        signed = [
-            (value + (1 << bits - 1)) % (1 << bits) - (1 << bits - 1)
-            for value, letter in zip(values, SIGNATURES[name], strict=True)
-            for bits in [32 if letter == "i" else 64]
-        ]
-        errno = self._functions[name](*signed)
+        errno = self._functions[name](*signed(name, values))
         if errno:
             raise Refused(Errno(errno))
 

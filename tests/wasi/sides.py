@@ -21,7 +21,8 @@ from purewasm_plugins.wasi.layout import DIRECTORY_ENTRY, FDSTAT, PRESTAT, PREVI
 from purewasm_plugins.wasi.memory_files import MemoryDirectory, SymbolicLink
 from purewasm_plugins.wasi.state import WasiState
 
-from .driver import Guest, OurGuest, WasmtimeGuest
+from .driver import Guest, OurGuest
+from .wasmtime_guest import WasmtimeGuest
 
 #: The slots of the standard streams, of the two directories, and of what is opened. A slot stands
 #: for a descriptor, which has another number on each side: wasmtime gives the highest that is free.
