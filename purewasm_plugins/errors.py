@@ -202,6 +202,7 @@ class LinkError(WasmError):
         module, name: the two names of the import.
         details: the fault, in the wording of the specification's test suite.
         available: the imports that were given, each as "module.name".
+        advice: what would give it; empty where that is unknown.
     """
 
     def __init__(
@@ -210,16 +211,19 @@ class LinkError(WasmError):
         name: str,
         details: str = "unknown import",
         available: tuple[str, ...] = (),
+        advice: str = "",
     ) -> None:
-        super().__init__(module, name, details, available)
+        super().__init__(module, name, details, available, advice)
         self.module = module
         self.name = name
         self.details = details
         self.available = available
+        self.advice = advice
 
     def _words(self) -> str:
         given = _suggestion(f"{self.module}.{self.name}", self.available, "the host gave")
-        return f"{self.details}: import '{self.name}' from module '{self.module}'{given}"
+        advice = f"; {self.advice}" if self.advice else ""
+        return f"{self.details}: import '{self.name}' from module '{self.module}'{given}{advice}"
 
 
 class ResourceLimitError(WasmError):

@@ -13,7 +13,7 @@ from purewasm_plugins.cache.protocol import CodeCache
 from purewasm_plugins.engine import Engine
 from purewasm_plugins.engine.instantiate import engine_named, valid_module
 from purewasm_plugins.engine.instantiate import instantiate as instantiate_on_engine
-from purewasm_plugins.errors import OutOfMemory, PluginFileError
+from purewasm_plugins.errors import LinkError, OutOfMemory, PluginFileError
 from purewasm_plugins.runtime.imports import Imports
 from purewasm_plugins.runtime.instance import Instance
 from purewasm_plugins.runtime.limits import ResourceLimits
@@ -201,7 +201,10 @@ def instantiate(
         OutOfMemory: Python has no room for the instance.
     """
     if wasi is None or wasi is False:
-        return instantiate_on_engine(data_or_module, imports, engine=engine, limits=limits)
+        try:
+            return instantiate_on_engine(data_or_module, imports, engine=engine, limits=limits)
+        except LinkError as error:
+            raise _advised(error, valid_module(data_or_module).module) from None
     # Imported here: most modules use no WASI.
     from purewasm_plugins.wasi.grants import granted
     from purewasm_plugins.wasi.linking import link
@@ -215,6 +218,16 @@ def instantiate(
         raise
     instance.wasi = state
     return instance
+
+
+def _advised(error: LinkError, module: DecodedModule) -> LinkError:
+    """Return the error of a link, with advice where WASI would give the import."""
+    from purewasm_plugins.wasi.linking import offered
+
+    if error.name not in offered(module).get(error.module, {}) or "unknown" not in error.details:
+        return error
+    advice = "wasi=True gives it"
+    return LinkError(error.module, error.name, error.details, error.available, advice)
 
 
 def _compiled(cls: type[Module], data: bytes, cache_dir: str | os.PathLike[str] | None) -> Module:

@@ -104,6 +104,11 @@ CASES: list[tuple[Exception, dict[str, object], str]] = [
         " (the host gave: env.log, env.abs)",
     ),
     (
+        LinkError("env", "abort", advice="wasi=True gives it"),
+        {"advice": "wasi=True gives it"},
+        "unknown import: import 'abort' from module 'env'; wasi=True gives it",
+    ),
+    (
         UnknownEngineError("translater", ("translator", "pywasm")),
         {"engine": "translater", "available": ("translator", "pywasm"), "details": ""},
         "there is no engine 'translater'; did you mean 'translator'?"

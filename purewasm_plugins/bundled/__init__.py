@@ -73,7 +73,7 @@ EXAMPLES: tuple[Example, ...] = (
         "a first plugin in AssemblyScript",
         ("shout",),
     ),
-    Example("count_c", "programs/count_c", "a program: counts lines and words of files; C"),
+    Example("count_c", "programs/count_c", "a program: counts lines and words; C"),
     Example("stateful", "wat/stateful", "counts its calls; written by hand", ("count",)),
     Example("buggy_shout", "wat/buggy_shout", "answers PIzzA to pizza: debug it", ("shout",)),
     Example("trap_division", "wat/trap_division", "divides by zero", ("divide",)),

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import re
 import struct
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from purewasm_plugins.cli.completion import complete_export, complete_plugin
 from purewasm_plugins.cli.exits import Exit, Failure, advice
 from purewasm_plugins.cli.loading import load_module
-from purewasm_plugins.cli.options import limit_options
+from purewasm_plugins.cli.options import limit_options, wasi_options
 from purewasm_plugins.cli.output import print_json, progress, visible
 from purewasm_plugins.errors import ExportKindError, LinkError, Trap, WasmError
 from purewasm_plugins.module import Module
@@ -20,6 +20,9 @@ from purewasm_plugins.runtime.instance import Instance
 from purewasm_plugins.runtime.limits import ResourceLimits
 from purewasm_plugins.support.suggestions import listed
 from purewasm_plugins.wasm.types import FuncType, ValType
+
+if TYPE_CHECKING:
+    from purewasm_plugins.wasi.grants import Wasi
 
 
 @click.command(
@@ -31,6 +34,7 @@ from purewasm_plugins.wasm.types import FuncType, ValType
 @click.argument("export", metavar="EXPORT", shell_complete=complete_export)
 @click.argument("arguments", metavar="[ARGUMENT]...", nargs=-1, type=click.UNPROCESSED)
 @limit_options(cached=True)
+@wasi_options(shown=True)
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 @click.option("--backtrace", is_flag=True, help="Show the WebAssembly backtrace of a trap.")
 def call(
@@ -40,15 +44,16 @@ def call(
     limits: ResourceLimits,
     engine: str | None,
     cache_dir: str,
+    wasi: Wasi | None,
     as_json: bool,
     backtrace: bool,
 ) -> None:
     """Call an exported function of a module, and print its results, one on a line.
 
-    The module need not be a plugin, and must not need imports. EXPORT is the name of the function,
-    and the ARGUMENTs are read by its type: i32 and i64 in decimal or in hexadecimal (0x…), signed
-    or unsigned; f32 and f64 as 1.5, 1e9, 0x1.8p3, inf or nan; v128 as 32 hexadecimal digits, its
-    first byte first; a reference as null. Integers are printed signed.
+    The module need not be a plugin, and must not need imports other than WASI's. EXPORT is the name
+    of the function, and the ARGUMENTs are read by its type: i32 and i64 in decimal or in
+    hexadecimal (0x…), signed or unsigned; f32 and f64 as 1.5, 1e9, 0x1.8p3, inf or nan; v128 as 32
+    hexadecimal digits, its first byte first; a reference as null. Integers are printed signed.
 
     \b
     Examples:
@@ -58,7 +63,7 @@ def call(
     module = load_module(file, cache_dir)
     try:
         with progress(f"calling {export}"):
-            function = _instance(module, limits, engine, file).exports.function(export)
+            function = _instance(module, limits, engine, file, wasi).exports.function(export)
             values = _values(function.type, arguments, export)
             result = function(*values)
     except Trap as error:
@@ -151,15 +156,19 @@ _PARSERS: dict[ValType, Any] = {
 }
 
 
-def _instance(module: Module, limits: ResourceLimits, engine: str | None, path: str) -> Instance:
-    """Return an instance of a module that needs no imports.
+def _instance(
+    module: Module, limits: ResourceLimits, engine: str | None, path: str, wasi: Wasi | None
+) -> Instance:
+    """Return an instance of a module that needs no imports but WASI.
 
     Raises:
         Failure: the module needs some, or cannot be instantiated.
     """
     try:
-        return module.instantiate(engine=engine, limits=limits)
+        return module.instantiate(engine=engine, limits=limits, wasi=wasi)
     except LinkError as error:
+        if error.advice:
+            raise Failure(f"{path}: {error}{advice(error)}", Exit.PLUGIN) from error
         needed = [f"{entry.module}.{entry.name}" for entry in module.imports]
         message = (
             f"{path}: the module needs imports, and this command gives none: {listed(needed)};"

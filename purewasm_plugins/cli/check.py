@@ -11,7 +11,7 @@ import click
 
 from purewasm_plugins.cli.exits import Exit, Failure
 from purewasm_plugins.cli.loading import expanded, read_file
-from purewasm_plugins.cli.options import limit_options, plugins_argument
+from purewasm_plugins.cli.options import limit_options, plugins_argument, wasi_options
 from purewasm_plugins.cli.output import console, print_error, print_json, progress, show, visible
 from purewasm_plugins.plugin import PluginOptions
 from purewasm_plugins.plugin.conformance import CALL_TIMEOUT, Check, Status
@@ -20,6 +20,8 @@ from purewasm_plugins.runtime.limits import ResourceLimits
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from purewasm_plugins.wasi.grants import Wasi
 
 _STYLES = {Status.PASS: "green", Status.WARNING: "yellow", Status.FAIL: "bold red"}
 
@@ -33,12 +35,14 @@ _WIDE = 80
 @click.command(short_help="Check that files keep the plugin ABI.")
 @plugins_argument
 @limit_options(ResourceLimits(timeout=CALL_TIMEOUT), cached=True)
+@wasi_options(shown=False)
 @click.option("--json", "as_json", is_flag=True, help="Print the checks of each file as JSON.")
 def check(
     plugins: tuple[str, ...],
     limits: ResourceLimits,
     engine: str | None,
     cache_dir: str,
+    wasi: Wasi | None,
     as_json: bool,
 ) -> int:
     """Check that files keep the plugin ABI v1, and say how to fix what does not.
@@ -58,7 +62,7 @@ def check(
     out = console()
     for path in paths:
         try:
-            options = PluginOptions(engine, limits, cache_dir=cache_dir)
+            options = PluginOptions(engine, limits, cache_dir=cache_dir, wasi=wasi)
             checks = conformance(read_file(path), options)
         except Failure as failure:
             print_error(failure.message)

@@ -34,10 +34,25 @@ def complete_plugin(
     """Offer files and, where one fits, the names of the examples."""
     from purewasm_plugins.bundled import EXAMPLES
 
+    return _files_or({entry.name: entry.summary for entry in EXAMPLES}, incomplete)
+
+
+def complete_program(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Offer files and, where one fits, the names of the examples that are programs."""
+    from purewasm_plugins.bundled import EXAMPLES
+
+    programs = [entry for entry in EXAMPLES if entry.source.startswith("programs/")]
+    return _files_or({entry.name: entry.summary for entry in programs}, incomplete)
+
+
+def _files_or(examples: dict[str, str], incomplete: str) -> list[CompletionItem]:
+    """Offer files and, where one fits, names with their descriptions."""
     items = [
-        CompletionItem(entry.name, help=entry.summary)
-        for entry in EXAMPLES
-        if entry.name.startswith(incomplete)
+        CompletionItem(name, help=summary)
+        for name, summary in examples.items()
+        if name.startswith(incomplete)
     ]
     if not items:
         return [CompletionItem(incomplete, type="file")]
@@ -84,12 +99,14 @@ def complete_tool(
     from purewasm_plugins.cli.output import visible
     from purewasm_plugins.plugin import WasmPlugin
     from purewasm_plugins.runtime.limits import ResourceLimits
+    from purewasm_plugins.wasi.grants import Wasi
 
     module = _module(context)
     if module is None:
         return []
     try:
-        plugin = WasmPlugin(module, limits=ResourceLimits(timeout=_TIMEOUT))
+        silent = Wasi(stdout="discard", stderr="discard")
+        plugin = WasmPlugin(module, limits=ResourceLimits(timeout=_TIMEOUT), wasi=silent)
     except PluginError:
         return []
     described = {tool.name: visible(tool.description, 60) for tool in plugin.tools}

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from purewasm_plugins.cli.exits import Exit, Failure
 from purewasm_plugins.cli.loading import find_tool, load_plugin
-from purewasm_plugins.cli.options import limit_options, plugin_argument, tool_argument
+from purewasm_plugins.cli.options import limit_options, plugin_argument, tool_argument, wasi_options
 from purewasm_plugins.cli.output import console, instructions, print_json, show_table, visible
 from purewasm_plugins.debugger import CoverageEngine, FunctionCoverage, report
 from purewasm_plugins.errors import ToolExecutionError, WasmError
 from purewasm_plugins.runtime.limits import ResourceLimits
 from purewasm_plugins.wasm.text.printer import MAX_INDENTATION
+
+if TYPE_CHECKING:
+    from purewasm_plugins.wasi.grants import Wasi
 
 
 @click.command(short_help="Show which instructions of a plugin its inputs run.")
@@ -28,6 +31,7 @@ from purewasm_plugins.wasm.text.printer import MAX_INDENTATION
 @click.option("--json", "as_json", is_flag=True, help="Print the counts as JSON.")
 @click.option("--all", "everything", is_flag=True, help="List functions that never ran, too.")
 @limit_options(engine=False, cached=True)
+@wasi_options(shown=True)
 def coverage(
     plugin: str,
     tool: str,
@@ -37,6 +41,7 @@ def coverage(
     everything: bool,
     limits: ResourceLimits,
     cache_dir: str,
+    wasi: Wasi | None,
 ) -> None:
     """Run a tool on each INPUT and show how often each instruction ran.
 
@@ -53,7 +58,7 @@ def coverage(
         counting = CoverageEngine()
     except WasmError as error:
         raise Failure(str(error), Exit.PLUGIN) from error
-    loaded = load_plugin(plugin, limits, counting, cache_dir)
+    loaded = load_plugin(plugin, limits, counting, cache_dir, wasi)
     counting.reset()
     for text in inputs or ("",):
         try:

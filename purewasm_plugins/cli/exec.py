@@ -7,8 +7,9 @@ from typing import BinaryIO
 
 import click
 
-from purewasm_plugins.cli.completion import complete_file
+from purewasm_plugins.cli.completion import complete_file, complete_program
 from purewasm_plugins.cli.exits import NO_ROOM, Exit, Failure, advice
+from purewasm_plugins.cli.loading import read_file
 from purewasm_plugins.cli.options import (
     directory_option,
     env_option,
@@ -22,12 +23,13 @@ from purewasm_plugins.errors import (
     Exited,
     GrantError,
     InvalidOptionError,
+    LinkError,
     NotACommandError,
     PluginError,
     Trap,
     WasmError,
 )
-from purewasm_plugins.module import Module, read_module
+from purewasm_plugins.module import Module
 from purewasm_plugins.runtime.instance import Instance
 from purewasm_plugins.runtime.limits import ResourceLimits
 from purewasm_plugins.wasi.grants import Quotas, Wasi
@@ -66,7 +68,7 @@ _QUOTA_ADVICE = {
     # What follows PROGRAM is the program's, options as well.
     context_settings={"allow_interspersed_args": False},
 )
-@click.argument("program", metavar="PROGRAM", shell_complete=complete_file)
+@click.argument("program", metavar="PROGRAM", shell_complete=complete_program)
 @click.argument(
     "arguments",
     metavar="[ARG]...",
@@ -150,7 +152,7 @@ def _command(program: str, cache_dir: str) -> Module:
         Failure: it cannot be read, or is no program.
     """
     try:
-        data = read_module(program, "program")
+        data = read_file(program, "program")
         with progress(f"loading {os.path.basename(program)}"):
             module = Module.compile(data, cache_dir=cache_dir)
         check_command(module)
@@ -203,6 +205,9 @@ def _run(
     except GrantError as error:
         status = Exit.USAGE if instance is None else Exit.TOOL
         raise Failure(str(error), status) from error
+    except LinkError as error:
+        ending = "this command gives no other imports: in Python, run_command takes them"
+        raise Failure(f"{program}: {error}; {ending}", Exit.PLUGIN) from error
     except WasmError as error:
         raise Failure(f"{program}: {error}{advice(error)}", Exit.PLUGIN) from error
     finally:

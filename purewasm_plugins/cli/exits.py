@@ -69,6 +69,8 @@ def advice(error: BaseException) -> str:
                 return "; --fuel raises the limit"
             case DeadlineExceeded():
                 return "; --timeout raises the limit"
+            case LinkError(advice=str(known)) if known:
+                return " (on the command line: --wasi)"
             case LinkError():
                 return "; this command gives no imports: in Python, WasmPlugin.load takes them"
             case ResourceLimitError(limit="memory_pages", allowed=int()):

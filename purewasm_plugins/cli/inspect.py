@@ -3,28 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from purewasm_plugins.cli.exits import NO_ROOM
-from purewasm_plugins.cli.loading import load_module
-from purewasm_plugins.cli.options import limit_options, plugin_argument
+from purewasm_plugins.cli.exits import NO_ROOM, advice
+from purewasm_plugins.cli.loading import is_program, load_module
+from purewasm_plugins.cli.options import limit_options, plugin_argument, wasi_options
 from purewasm_plugins.cli.output import console, print_json, progress, show, show_table, visible
-from purewasm_plugins.errors import PluginError
+from purewasm_plugins.errors import LinkError, PluginError
 from purewasm_plugins.module import Module
 from purewasm_plugins.plugin import WasmPlugin
 from purewasm_plugins.plugin.summary import module_summary, plugin_summary
 from purewasm_plugins.runtime.limits import ResourceLimits
 from purewasm_plugins.wasm import PAGE_SIZE
 
+if TYPE_CHECKING:
+    from purewasm_plugins.wasi.grants import Wasi
+
 
 @click.command(short_help="Show the contents of a file.")
 @plugin_argument
 @limit_options(cached=True)
+@wasi_options(shown=True)
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def inspect(
-    plugin: str, limits: ResourceLimits, engine: str | None, cache_dir: str, as_json: bool
+    plugin: str,
+    limits: ResourceLimits,
+    engine: str | None,
+    cache_dir: str,
+    wasi: Wasi | None,
+    as_json: bool,
 ) -> None:
     """Show the contents of a file: the plugin and its tools, exports, imports, memory, sections.
 
@@ -39,19 +48,25 @@ def inspect(
     """
     module = load_module(plugin, cache_dir)
     contents = module_summary(module.valid.module)
-    report = {"file": plugin, **_plugin(module, limits, engine), **contents}
+    report = {"file": plugin, **_plugin(module, limits, engine, wasi), **contents}
     if as_json:
         print_json(report)
     else:
         _print(report)
 
 
-def _plugin(module: Module, limits: ResourceLimits, engine: str | None) -> dict[str, Any]:
+def _plugin(
+    module: Module, limits: ResourceLimits, engine: str | None, wasi: Wasi | None
+) -> dict[str, Any]:
+    if is_program(module):
+        return {"plugin": None, "error": "it is a program: 'purewasm exec' runs it"}
     try:
         with progress("loading the plugin"):
-            plugin = WasmPlugin(module, engine=engine, limits=limits)
+            plugin = WasmPlugin(module, engine=engine, limits=limits, wasi=wasi)
     except PluginError as error:
-        return {"plugin": None, "error": str(error)}
+        cause = error.__cause__
+        ending = advice(error) if isinstance(cause, LinkError) and cause.advice else ""
+        return {"plugin": None, "error": f"{error}{ending}"}
     except MemoryError:
         return {"plugin": None, "error": NO_ROOM}
     return {"plugin": plugin_summary(plugin), "error": None}

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from purewasm_plugins.cli.exits import NO_ROOM, Exit, Failure, advice
 from purewasm_plugins.cli.output import print_error, progress
 from purewasm_plugins.engine import Engine
-from purewasm_plugins.errors import PluginError
+from purewasm_plugins.errors import InstantiateError, MissingExportError, PluginError, WasmError
 from purewasm_plugins.module import Module, read_module
 from purewasm_plugins.plugin import PluginTool, WasmPlugin
 from purewasm_plugins.plugin.loading import compile_plugin
 from purewasm_plugins.runtime.limits import ResourceLimits
+
+if TYPE_CHECKING:
+    from purewasm_plugins.wasi.grants import Wasi
 
 
 def files_in(folder: str) -> list[str]:
@@ -50,8 +54,12 @@ def expanded(paths: Iterable[str]) -> tuple[list[str], Exit]:
     return found, status
 
 
-def read_file(path: str) -> bytes:
-    """Return the bytes of a file, or of an example plugin where no file has that name.
+def read_file(path: str, kind: str = "plugin") -> bytes:
+    """Return the bytes of a file, or of an example where no file has that name.
+
+    Args:
+        path: the file, or the name of an example.
+        kind: what it is, for the error: "plugin" or "program".
 
     Raises:
         Failure: it cannot be read.
@@ -62,13 +70,13 @@ def read_file(path: str) -> bytes:
         message = f"'{path}' is a directory, with {count}: name one, for example {found[0]}"
         raise Failure(message, Exit.PLUGIN)
     try:
-        return read_module(path if os.path.lexists(path) else _example_or(path))
+        return read_module(path if os.path.lexists(path) else _example_or(path, kind), kind)
     except PluginError as error:
         raise Failure(str(error), Exit.PLUGIN) from error
 
 
-def _example_or(path: str) -> str | os.PathLike[str]:
-    """Return the file of an example plugin, or the path itself where it can be no example's name.
+def _example_or(path: str, kind: str) -> str | os.PathLike[str]:
+    """Return the file of an example, or the path itself where it can be no example's name.
 
     Raises:
         Failure: it could be such a name, and there is no such example.
@@ -83,7 +91,7 @@ def _example_or(path: str) -> str | os.PathLike[str]:
         return example(path)
     similar = similar_name(path, examples())
     hint = f"did you mean '{similar}'?" if similar else "'purewasm examples' lists the latter"
-    raise Failure(f"there is no file and no example plugin '{path}'; {hint}", Exit.PLUGIN)
+    raise Failure(f"there is no file and no example {kind} '{path}'; {hint}", Exit.PLUGIN)
 
 
 def load_module(path: str, cache_dir: str | None = None) -> Module:
@@ -106,6 +114,19 @@ def load_module(path: str, cache_dir: str | None = None) -> Module:
         raise Failure(f"{path}: {NO_ROOM}", Exit.PLUGIN) from None
 
 
+def is_program(module: Module | bytes) -> bool:
+    """Return whether a valid module is a program, which `exec` runs, and no plugin."""
+    # Imported here: this asks for the end of an error.
+    from purewasm_plugins.command import check_command
+
+    try:
+        compiled = Module.compile(module) if isinstance(module, bytes) else module
+        check_command(compiled)
+    except WasmError:
+        return False
+    return "plugin_tool_execute" not in compiled.exports
+
+
 def find_tool(plugin: WasmPlugin, wanted: str) -> PluginTool:
     """Return the tool of a plugin that a user means: by its name, or else by its index.
 
@@ -123,6 +144,7 @@ def load_plugin(
     limits: ResourceLimits,
     engine: str | Engine | None = None,
     cache_dir: str | None = None,
+    wasi: Wasi | None = None,
 ) -> WasmPlugin:
     """Return the plugin in a file.
 
@@ -133,9 +155,12 @@ def load_plugin(
     try:
         with progress(f"loading {os.path.basename(path)}"):
             return WasmPlugin.load_from_bytes(
-                data, engine=engine, limits=limits, cache_dir=cache_dir
+                data, engine=engine, limits=limits, cache_dir=cache_dir, wasi=wasi
             )
     except PluginError as error:
-        raise Failure(f"{path}: {error}{advice(error)}", Exit.PLUGIN) from error
+        ending = advice(error)
+        if isinstance(error, (InstantiateError, MissingExportError)) and is_program(data):
+            ending = "; it is a program, and 'purewasm exec' runs it"
+        raise Failure(f"{path}: {error}{ending}", Exit.PLUGIN) from error
     except MemoryError:
         raise Failure(f"{path}: {NO_ROOM}", Exit.PLUGIN) from None

@@ -6,7 +6,7 @@ import functools
 import math
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -24,8 +24,10 @@ from purewasm_plugins.cli.wasi import granted_directory, granted_variable, plugi
 from purewasm_plugins.engine.instantiate import ENGINES, engine_named
 from purewasm_plugins.errors import WasmError
 from purewasm_plugins.runtime.limits import ResourceLimits
-from purewasm_plugins.wasi.grants import Quotas
 from purewasm_plugins.wasm import PAGE_SIZE
+
+if TYPE_CHECKING:
+    from purewasm_plugins.wasi.grants import Quotas
 
 _DEFAULTS = ResourceLimits()
 
@@ -235,7 +237,7 @@ def quota_options(defaults: Quotas) -> Callable[[_Command], _Command]:
         def with_quotas(*args: Any, **kwargs: Any) -> Any:
             given = {field: kwargs.pop(field) for _, field, *_ in _QUOTAS}
             given |= {"directory_entries": given["files"], "path_bytes": defaults.path_bytes}
-            return command(*args, quotas=Quotas(**given), **kwargs)
+            return command(*args, quotas=type(defaults)(**given), **kwargs)
 
         decorated: _Command = with_quotas
         for name, field, metavar, help in reversed(_QUOTAS):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,11 +15,15 @@ from purewasm_plugins.cli.options import (
     limit_options,
     plugin_argument,
     tool_argument,
+    wasi_options,
 )
 from purewasm_plugins.cli.output import print_json, progress, readable
 from purewasm_plugins.errors import InvalidArgumentsError, ToolExecutionError, Trap
 from purewasm_plugins.plugin import PluginTool
 from purewasm_plugins.runtime.limits import ResourceLimits
+
+if TYPE_CHECKING:
+    from purewasm_plugins.wasi.grants import Wasi
 
 
 @click.command(short_help="Run a tool of a plugin.")
@@ -28,6 +32,7 @@ from purewasm_plugins.runtime.limits import ResourceLimits
 @click.argument("input", required=False, metavar="[INPUT]")
 @input_file_option
 @limit_options(cached=True)
+@wasi_options(shown=True)
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
 @click.option("--raw", is_flag=True, help="Print the output unchanged, also to a terminal.")
 @click.option("--backtrace", is_flag=True, help="Show the WebAssembly backtrace of a trap.")
@@ -39,6 +44,7 @@ def run(
     limits: ResourceLimits,
     engine: str | None,
     cache_dir: str,
+    wasi: Wasi | None,
     as_json: bool,
     raw: bool,
     backtrace: bool,
@@ -59,7 +65,7 @@ def run(
       purewasm run c_json json_pretty < data.json
       purewasm run zig_text levenshtein '{"a":"kitten","b":"sitting"}'
     """
-    loaded = load_plugin(plugin, limits, engine, cache_dir)
+    loaded = load_plugin(plugin, limits, engine, cache_dir, wasi)
     text = tool_input(input, input_file, piped=True)
     outcome: dict[str, Any] = {"plugin": loaded.name, "tool": tool, "success": True}
     try:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from purewasm_plugins.cli.exits import Exit, Failure
 from purewasm_plugins.cli.loading import expanded, load_plugin
-from purewasm_plugins.cli.options import limit_options, plugins_argument
+from purewasm_plugins.cli.options import limit_options, plugins_argument, wasi_options
 from purewasm_plugins.cli.output import console, print_error, print_json, show_table
 from purewasm_plugins.errors import ToolError
 from purewasm_plugins.plugin import WasmPlugin
 from purewasm_plugins.runtime.limits import ResourceLimits
 from purewasm_plugins.tools import ToolRegistry
+
+if TYPE_CHECKING:
+    from purewasm_plugins.wasi.grants import Wasi
 
 
 @click.command(short_help="List the tools of plugins.")
@@ -26,6 +31,7 @@ from purewasm_plugins.tools import ToolRegistry
 )
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @limit_options(cached=True)
+@wasi_options(shown=True)
 def tools(
     plugins: tuple[str, ...],
     form: str,
@@ -33,6 +39,7 @@ def tools(
     limits: ResourceLimits,
     engine: str | None,
     cache_dir: str,
+    wasi: Wasi | None,
 ) -> int:
     """List the tools of plugins: name, description, and schema of the arguments.
 
@@ -51,7 +58,7 @@ def tools(
     loaded: list[tuple[str, WasmPlugin]] = []
     for path in paths:
         try:
-            loaded.append((path, load_plugin(path, limits, engine, cache_dir)))
+            loaded.append((path, load_plugin(path, limits, engine, cache_dir, wasi)))
         except Failure as failure:
             print_error(failure.message)
             status = Exit.PLUGIN

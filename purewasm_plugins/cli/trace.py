@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,6 +18,7 @@ from purewasm_plugins.cli.options import (
     limit_options,
     plugin_argument,
     tool_argument,
+    wasi_options,
 )
 from purewasm_plugins.cli.output import instructions, visible
 from purewasm_plugins.debugger import CallEvent, DebuggerError, DebugSession, TraceStep, calls
@@ -25,6 +26,9 @@ from purewasm_plugins.debugger import trace as traced
 from purewasm_plugins.errors import DeadlineExceeded, PluginError
 from purewasm_plugins.runtime.limits import ResourceLimits
 from purewasm_plugins.wasm.text.printer import MAX_INDENTATION
+
+if TYPE_CHECKING:
+    from purewasm_plugins.wasi.grants import Wasi
 
 #: The most operands of a line.
 _OPERANDS = 6
@@ -43,6 +47,7 @@ _NO_HISTORY = 1
 @function_option("Only the instructions of this function.")
 @click.option("--limit", type=click.IntRange(0), metavar="N", help="No more than N lines.")
 @limit_options(engine=False, cached=True)
+@wasi_options(shown=True)
 def trace(
     plugin: str,
     tool: str,
@@ -54,6 +59,7 @@ def trace(
     limit: int | None,
     limits: ResourceLimits,
     cache_dir: str,
+    wasi: Wasi | None,
 ) -> None:
     """Run a tool and print what it does.
 
@@ -68,7 +74,7 @@ def trace(
     """
     if only_calls and function is not None:
         raise click.UsageError("--function is for instructions, and --calls leaves them out.")
-    loaded = load_plugin(plugin, limits, cache_dir=cache_dir)
+    loaded = load_plugin(plugin, limits, cache_dir=cache_dir, wasi=wasi)
     session = open_session(loaded, tool, tool_input(input, input_file), _NO_HISTORY)
     try:
         if only_calls:

@@ -6,15 +6,18 @@ import codecs
 import os
 import sys
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 import click
 
 from purewasm_plugins.cli.output import readable
 from purewasm_plugins.errors import InvalidOptionError
-from purewasm_plugins.wasi.grants import DirectoryGrant, Wasi
+
+if TYPE_CHECKING:
+    from purewasm_plugins.wasi.grants import DirectoryGrant, Wasi
 
 #: A directory as a module gets it: the path that the module sees, and what it finds there.
-Granted = tuple[str, DirectoryGrant]
+Granted = tuple[str, "DirectoryGrant"]
 
 _READ_ONLY = ":ro"
 _SEPARATOR = "::"
@@ -102,6 +105,9 @@ def plugin_wasi(
     env = dict(variables)
     if not (given or found or env):
         return None
+    # Imported here: most plugins use no WASI.
+    from purewasm_plugins.wasi.grants import Wasi
+
     try:
         if not shown:
             return Wasi(env=env, directories=found, clock="host", random="host")

@@ -11,12 +11,17 @@ from purewasm_plugins.wasi.state import WasiState
 from purewasm_plugins.wasm.module import Module
 from purewasm_plugins.wasm.types import FuncType
 
-__all__ = ["imports_wasi", "link"]
+__all__ = ["imports_wasi", "link", "offered"]
 
 
 def imports_wasi(module: Module) -> bool:
     """Return whether a module imports functions of WASI."""
     return any(entry.module in MODULES for entry in module.imports)
+
+
+def offered(module: Module) -> Imports:
+    """Return what WASI can give a module, for looking up whether an import is in it."""
+    return link(module, Wasi(), None)[0]
 
 
 def link(module: Module, wasi: Wasi, imports: Imports | None) -> tuple[Imports, WasiState]:

@@ -42,6 +42,9 @@ def offered(*words: str) -> list[str]:
         (("call", "echo", "plugin_tool_d"), ["plugin_tool_description"]),
         (("call", "no.wasm", "x"), []),
         (("tools", "--format", "o"), ["openai"]),
+        (("exec", "c"), ["count_c"]),
+        (("exec", "--env", "PUREWASM_CA"), ["PUREWASM_CACHE"]),
+        (("run", "--wasi", "imports_wasi", ""), ["echo"]),
     ],
 )
 def test_what_is_offered(words: tuple[str, ...], values: list[str]) -> None:
@@ -60,6 +63,15 @@ def test_files_and_examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pat
     shell = BashComplete(purewasm, {}, "purewasm", "_PUREWASM_COMPLETE")
     (item,) = shell.get_completions(["run"], "./e")
     assert (item.type, item.value) == ("file", "./e")
+    for words, kind in (
+        (["exec"], "file"),
+        (["exec", "count_c"], "file"),
+        (["exec", "--stdin"], "file"),
+        (["exec", "--dir"], "dir"),
+        (["run", "--dir"], "dir"),
+    ):
+        (item,) = shell.get_completions(words, "./e")
+        assert (item.type, item.value) == (kind, "./e")
 
 
 def test_names_that_a_shell_would_act_on_are_not_offered(path: PathOf) -> None:

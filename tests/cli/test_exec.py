@@ -240,7 +240,7 @@ def test_sentences_for_what_cannot_be_run(
     hello = made(HELLO)
     for arguments, status, sentence in (
         (("no.wasm",), 3, "Failed to read program 'no.wasm': No such file or directory"),
-        ((str(tmp_path),), 3, f"Failed to read program '{tmp_path}': it is no regular file"),
+        ((str(tmp_path),), 3, f"'{tmp_path}' is a directory, with 1 .wasm file: name one"),
         ((__file__,), 3, f"{__file__}: no valid module: magic header not detected (at byte 0x0)"),
         (("--stdin", "no", hello), 2, "cannot read 'no': No such file or directory"),
         (("--limit-memory=0", hello), 3, f"{hello}: the module asks for 1 memory pages"),

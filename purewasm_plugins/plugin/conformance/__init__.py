@@ -8,6 +8,7 @@ exports and imports without running anything; `running` checks the rest on short
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from purewasm_plugins.engine import Engine
 from purewasm_plugins.engine.instantiate import engine_named
@@ -25,6 +26,9 @@ from purewasm_plugins.plugin.options import PluginOptions
 from purewasm_plugins.runtime.imports import Imports
 from purewasm_plugins.runtime.limits import ResourceLimits
 
+if TYPE_CHECKING:
+    from purewasm_plugins.wasi.grants import Wasi
+
 __all__ = ["CALL_TIMEOUT", "Check", "Status", "check"]
 
 #: The seconds that one call of a plugin may take if no limits are given.
@@ -38,12 +42,13 @@ def check(
     engine: str | Engine | None = None,
     limits: ResourceLimits | None = None,
     imports: Imports | None = None,
+    wasi: Wasi | bool | None = None,
 ) -> Iterator[Check]:
     """Check the bytes of a `.wasm` file against the plugin ABI v1.
 
     Args:
         data: the bytes.
-        options, engine, imports: as for `WasmPlugin.load_from_bytes`.
+        options, engine, imports, wasi: as for `WasmPlugin.load_from_bytes`.
         limits: the limits of each call; None for those of `options`, or else the default limits
             with a timeout of `CALL_TIMEOUT` seconds. With a timeout, the check ends soon after
             `running.TIME_BOX` seconds.
@@ -52,7 +57,7 @@ def check(
         The checks. Each is made when the iterator reaches it. A failure can make later checks
         impossible: these are left out.
     """
-    options = PluginOptions.merged(options, engine, limits, imports)
+    options = PluginOptions.merged(options, engine, limits, imports, wasi=wasi)
     try:
         module = compile_plugin(data, options.cache_dir)
     except CompileError as error:
@@ -63,10 +68,10 @@ def check(
     exports = export_checks(valid.module)
     yield from exports.values()
     yield from reactor_check(valid.module)
-    linkable = import_check(valid.module, options.imports or {})
+    linkable = import_check(valid.module, options.imports or {}, wasi=bool(options.wasi))
     yield linkable
     if linkable.passed:
         usable = frozenset(name for name, found in exports.items() if found.passed)
         limits = options.limits or ResourceLimits(timeout=CALL_TIMEOUT)
         engine = engine_named(options.engine, module.cache)
-        yield from Running(valid, usable, engine, limits, options.imports).checks()
+        yield from Running(valid, usable, engine, limits, options.imports, options.wasi).checks()

@@ -8,7 +8,7 @@ from purewasm_plugins.plugin import abi
 from purewasm_plugins.plugin.conformance import fixes
 from purewasm_plugins.plugin.conformance.findings import Check, Status
 from purewasm_plugins.runtime.imports import Imports
-from purewasm_plugins.wasm import Export, ExternKind, FuncType, Module
+from purewasm_plugins.wasm import Export, ExternKind, FuncType, Import, Module
 
 #: The most missing imports that a finding names.
 _NAMED = 5
@@ -58,13 +58,34 @@ def reactor_check(module: Module) -> Iterator[Check]:
         yield Check("reactor", Status.WARNING, details, fixes.REACTOR)
 
 
-def import_check(module: Module, imports: Imports) -> Check:
-    """Check that every import is given. Instantiation checks their types."""
+def _known_to_wasi(module: Module, missing: list[Import]) -> list[Import]:
+    """Return the imports that WASI would give."""
+    # Imported here: most plugins use no WASI.
+    from purewasm_plugins.wasi.linking import offered
+
+    given = offered(module)
+    return [entry for entry in missing if entry.name in given.get(entry.module, {})]
+
+
+def import_check(module: Module, imports: Imports, *, wasi: bool) -> Check:
+    """Check that every import is given. Instantiation checks their types.
+
+    Args:
+        module: the plugin.
+        imports: what the host gives beside WASI.
+        wasi: whether WASI is granted.
+    """
     missing = [i for i in module.imports if i.name not in imports.get(i.module, {})]
+    known = _known_to_wasi(module, missing) if missing else []
+    if wasi:
+        missing = [i for i in missing if i not in known]
     if not missing:
         count = len(module.imports)
-        return Check("imports", Status.PASS, f"{count}, all given" if count else "none")
+        given = f"{count}, all given{f': {len(known)} by WASI' if known else ''}"
+        return Check("imports", Status.PASS, given if count else "none")
     names = ", ".join(f"{i.module}.{i.name}" for i in missing[:_NAMED])
     more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
-    fix = "\n".join(dict.fromkeys(fixes.of_import(i) for i in missing[:_NAMED]))
+    found = [fixes.WASI] if known and not wasi else []
+    found += [fixes.of_import(i) for i in missing[:_NAMED]]
+    fix = "\n".join(dict.fromkeys(found))
     return Check("imports", Status.FAIL, f"not given: {names}{more}", fix)

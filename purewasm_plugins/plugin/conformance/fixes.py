@@ -42,6 +42,7 @@ REACTOR = (
     "Rust: crate-type = cdylib\n"
     "Zig: build with -fno-entry"
 )
+WASI = "give it WASI: --wasi on the command line, wasi=True in Python"
 LIMIT = "declare less, or raise the host's limit"
 POINTER = "return the address of a string that ends with a zero byte"
 UTF8 = "return UTF-8"
@@ -119,8 +120,7 @@ def of_import(entry: Import) -> str:
         )
     if module.startswith("wasi"):
         return (
-            "give WASI's functions as imports from Python, or do without files, clocks, random\n"
-            "numbers and printing, which import them\n"
+            "without WASI: leave out files, clocks, random numbers and printing\n"
             "C: leave stdio out, and exit and abort\n"
             "Rust: --target wasm32-unknown-unknown"
         )

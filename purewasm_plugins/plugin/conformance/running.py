@@ -7,9 +7,9 @@ import math
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from purewasm_plugins.engine import Engine, instantiate
+from purewasm_plugins.engine import Engine
 from purewasm_plugins.errors import (
     DeadlineExceeded,
     InvalidArgumentsError,
@@ -19,6 +19,7 @@ from purewasm_plugins.errors import (
     StringError,
     WasmError,
 )
+from purewasm_plugins.module import instantiate
 from purewasm_plugins.plugin import abi
 from purewasm_plugins.plugin.conformance import fixes
 from purewasm_plugins.plugin.conformance.findings import Check, Status
@@ -46,6 +47,9 @@ from purewasm_plugins.tools.formats import AGENT_NAME
 from purewasm_plugins.tools.registry import schema_validator
 from purewasm_plugins.wasm import PAGE_SIZE, ValidModule
 
+if TYPE_CHECKING:
+    from purewasm_plugins.wasi.grants import Wasi
+
 #: Seconds after which no further tool is run.
 TIME_BOX = 60.0
 
@@ -65,19 +69,21 @@ class Running:
         engine: str | Engine | None,
         limits: ResourceLimits,
         imports: Imports | None,
+        wasi: Wasi | bool | None,
     ) -> None:
         """Prepare to run a plugin.
 
         Args:
             module: the plugin.
             usable: the exports of the ABI that are present with the right type.
-            engine, limits, imports: as for `WasmPlugin.load_from_bytes`.
+            engine, limits, imports, wasi: as for `WasmPlugin.load_from_bytes`.
         """
         self._module = module
         self._usable = usable
         self._engine = engine
         self._limits = limits
         self._imports = imports
+        self._wasi = wasi
         self._end = math.inf if limits.timeout is None else time.monotonic() + TIME_BOX
         self._strings = OwnStrings(limits.output_bytes)
         self._names: dict[str, int] = {}
@@ -118,7 +124,11 @@ class Running:
             WasmError: instantiation or `_initialize` failed.
         """
         instance = instantiate(
-            self._module, self._imports, engine=self._engine, limits=self._limits
+            self._module,
+            self._imports,
+            engine=self._engine,
+            limits=self._limits,
+            wasi=self._wasi,
         )
         if "_initialize" in self._usable:
             call(instance, "_initialize")
