@@ -48,8 +48,15 @@ SUITES = {
         150,
     ),
     # Directories of the host are always copied there.
-    "wasi": (["tests/wasi/test_copied_files.py", "tests/wasi/test_memory_files.py"], 150),
-    "workbench": (["tests/browser/test_workbench.py", "tests/browser/test_real_plugins.py"], 30),
+    "wasi": (["tests/wasi"], 300),
+    "workbench": (
+        [
+            "tests/browser/test_workbench.py",
+            "tests/browser/test_system.py",
+            "tests/browser/test_real_plugins.py",
+        ],
+        80,
+    ),
     "debugger": (["tests/debugger", "tests/browser/test_debugging.py"], 100),
 }
 

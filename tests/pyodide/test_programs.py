@@ -1,0 +1,54 @@
+"""A program for WASI in Pyodide: its files in memory and on Pyodide's own file system."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+#: It prints what the program answered, and the names that it left in the directories.
+PROGRAM = """
+import json, pathlib
+from purewasm_plugins import HostDirectory, MemoryDirectory, Wasi, example, run_command
+
+host = pathlib.Path("/home/files")
+host.mkdir(parents=True)
+(host / "notes.txt").write_text("first\\n")
+memory = MemoryDirectory({"notes.txt": "first\\n"})
+for directory in (memory, HostDirectory(host, read_only=False)):
+    wasi = Wasi(
+        args=("files", "/work"),
+        env={"GREETING": "Hello"},
+        stdin=b"one\\n",
+        directories={"/work": directory},
+        clock="host",
+        random="host",
+    )
+    result = run_command(example("files_c"), wasi)
+    print(json.dumps([result.exit_code, result.stdout.decode(), result.stderr.decode()]))
+print(json.dumps(sorted(memory.files())))
+print(json.dumps(sorted(path.name for path in host.rglob("*"))))
+"""
+
+ANSWER = """argument: /work
+environment: Hello
+line 1: one
+entry: notes.txt
+notes: first
+sought: three
+size: 14
+missing: not found
+entry: made/
+slept: yes
+today: yes
+random: yes
+"""
+
+
+def test_a_program(pyodide: Callable[..., object], archives: list[Path]) -> None:
+    done = pyodide(PROGRAM, archives=archives)
+    assert done.status == 0, done.output  # type: ignore[attr-defined]
+    in_memory, on_host, memory, host = map(json.loads, done.output.splitlines())  # type: ignore[attr-defined]
+    assert in_memory == on_host == [7, ANSWER, "the end\n"]
+    assert memory == ["made/moved.txt"]
+    assert host == ["made", "moved.txt"]
