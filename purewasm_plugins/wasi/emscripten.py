@@ -184,6 +184,8 @@ class Emscripten:
             except _LongJump as jump:
                 if jump.functions is not self:
                     raise
+                # It refers to the carrier that brought it here, and that to it.
+                jump.__context__ = None
                 stack.raw = pointer
                 links.set_threw(1, 0)
                 return result

@@ -5,7 +5,8 @@ They lie in three files; this one has their types, and makes host functions of t
 
 from __future__ import annotations
 
-from purewasm_plugins.runtime.instance import Caller, Function, Instance
+from purewasm_plugins.runtime.instance import Caller, Function
+from purewasm_plugins.runtime.memory import Memory
 from purewasm_plugins.support.typed import Any, Callable
 from purewasm_plugins.wasi.descriptor_functions import DescriptorFunctions
 from purewasm_plugins.wasi.errno import ErrnoError, errno_of
@@ -76,7 +77,9 @@ _TYPES = {"i": ValType.I32, "I": ValType.I64}
 class Preview1(ProcessFunctions, DescriptorFunctions, PathFunctions):
     """All functions, for one instance and one module of imports."""
 
-    _instance: Instance | None = None
+    #: The memories of the instance that calls, to tell it: the instance itself would be in a cycle
+    #: of references, and freed later.
+    _memories: list[Memory] | None = None
 
     def function(self, name: str) -> Function:
         """Return a function as an instance imports it; its name is one of `SIGNATURES`."""
@@ -88,13 +91,13 @@ class Preview1(ProcessFunctions, DescriptorFunctions, PathFunctions):
         """Take the memory and the limits of the instance that calls."""
         self.memory = caller.memory
         self.state.caller = caller
-        self._instance = caller.instance
+        self._memories = caller.instance.memories
 
     def _guarded(self, function: Callable[..., None]) -> Callable[..., int]:
         """Return a host function that answers with an error number."""
 
         def call(caller: Caller, *arguments: Any) -> int:
-            if caller.instance is not self._instance:
+            if caller.instance.memories is not self._memories:
                 self._attach(caller)
             try:
                 function(*arguments)

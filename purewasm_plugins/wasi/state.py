@@ -101,8 +101,9 @@ class WasiState(HostState):
                 grant.finish()
 
     def close(self) -> None:
-        """Close all descriptors. It can be called again."""
+        """Close all descriptors, and forget the instance. It can be called again."""
         self.descriptors.close_all()
+        self.caller = None
 
     # What the functions use
 

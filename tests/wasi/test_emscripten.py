@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -195,6 +196,20 @@ def test_a_program_without_what_calls_need(lack: str, engine: str) -> None:
     with pytest.raises(LinkError) as caught:
         call(instance, "run", ANSWER, 1)
     assert str(caught.value).startswith(f"the module exports {reason}: import 'invoke_*'")
+
+
+def test_long_jumps_leave_no_garbage(calls: Start) -> None:
+    run = calls().exports.function("run")
+    run(JUMPING, 0)
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(20):
+            run(JUMPING, 0)
+            run(NESTED, 3)
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("depth", [0, 1, 20])

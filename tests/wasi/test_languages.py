@@ -7,11 +7,13 @@ here where there is a Go.
 from __future__ import annotations
 
 import functools
+import gc
 import logging
 import os
 import shutil
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 
 import pytest
@@ -189,6 +191,21 @@ def test_a_starter(name: str, engine: str, caplog: pytest.LogCaptureFixture) -> 
 def test_a_starter_without_a_grant(name: str) -> None:
     with pytest.raises(InstantiateError, match="unknown import"):
         WasmPlugin.load(STARTERS / f"shout_{name}.wasm")
+
+
+@pytest.mark.parametrize("name", PLUGINS)
+def test_an_instance_is_freed_at_once(name: str) -> None:
+    """When its plugin is closed, and not by the next collection of cycles."""
+    plugin = WasmPlugin.load(STARTERS / f"shout_{name}.wasm", wasi=True)
+    plugin.execute_tool("shout", "hello")
+    instance = weakref.ref(plugin.instance)
+    gc.collect()
+    gc.disable()
+    try:
+        plugin.close()
+        assert instance() is None
+    finally:
+        gc.enable()
 
 
 # Go and TinyGo.
