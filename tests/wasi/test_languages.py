@@ -21,6 +21,7 @@ import wasmtime
 
 from purewasm_plugins import InstantiateError, ResourceLimits, Wasi, WasmPlugin
 from purewasm_plugins.command import CommandResult, run_command
+from purewasm_plugins.plugin.conformance import Check, Status, check
 from purewasm_plugins.wasi.host_files import HostDirectory
 from purewasm_plugins.wasi.memory_files import MemoryDirectory
 from tests.conftest import ROOT
@@ -181,6 +182,12 @@ def check_starter(plugin: WasmPlugin, name: str, caplog: pytest.LogCaptureFixtur
     ]
 
 
+def faults(path: Path) -> list[Check]:
+    """What a plugin does otherwise than the ABI has it."""
+    checks = check(path.read_bytes(), wasi=Wasi(), limits=ResourceLimits(timeout=60))
+    return [found for found in checks if found.status is not Status.PASS]
+
+
 @pytest.mark.parametrize("name", PLUGINS)
 def test_a_starter(name: str, engine: str, caplog: pytest.LogCaptureFixture) -> None:
     path = STARTERS / f"shout_{name}.wasm"
@@ -191,6 +198,11 @@ def test_a_starter(name: str, engine: str, caplog: pytest.LogCaptureFixture) -> 
 def test_a_starter_without_a_grant(name: str) -> None:
     with pytest.raises(InstantiateError, match="unknown import"):
         WasmPlugin.load(STARTERS / f"shout_{name}.wasm")
+
+
+@pytest.mark.parametrize("name", PLUGINS)
+def test_a_starter_keeps_the_abi(name: str) -> None:
+    assert faults(STARTERS / f"shout_{name}.wasm") == []
 
 
 @pytest.mark.parametrize("name", PLUGINS)
@@ -242,6 +254,7 @@ def test_a_starter_in_go(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> No
     output = tmp_path / "shout.wasm"
     path = built("go", STARTERS / "shout.go", output, "-buildmode=c-shared", *SMALL)
     check_starter(WasmPlugin.load(path, wasi=True), "go", caplog)
+    assert faults(path) == []
 
 
 def test_a_starter_in_tinygo(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
