@@ -67,7 +67,11 @@ class Side:
         name: of the side.
         guest: the driver.
         descriptors: those that are open, by their slot.
+        takes_first: whether it takes no buffer but the first that is not empty: it gets one that
+            is as large as all.
     """
+
+    takes_first = False
 
     def __init__(self, name: str, guest: Guest) -> None:
         self.name = name
@@ -102,12 +106,19 @@ class Side:
 
     def _buffers(self, sizes: list[int]) -> tuple[int, int]:
         """Write an array of buffers, one after the other."""
+        if self.takes_first:
+            sizes = [0, sum(sizes), 0]
         address, data = _DATA, b""
         for size in sizes:
             data += struct.pack("<II", address, size)
             address += size
         self.guest.write(_BUFFERS, data)
         return _BUFFERS, len(sizes)
+
+    def _parts(self, data: bytes) -> tuple[int, int]:
+        """Write an array of buffers that have data in parts, some of which are empty."""
+        half = len(data) // 3
+        return self._buffers([0, half, 0, len(data) - half])
 
     # Descriptors
 
@@ -124,13 +135,12 @@ class Side:
 
     def fd_write(self, slot: int, data: bytes) -> Any:
         self.guest.write(_DATA, data)
-        errno = self._call("fd_write", self._fd(slot), *self._buffers([0, len(data)]), _RESULT)
+        errno = self._call("fd_write", self._fd(slot), *self._parts(data), _RESULT)
         return errno, self._u32() if errno == "SUCCESS" else 0
 
     def fd_pwrite(self, slot: int, data: bytes, offset: int) -> Any:
         self.guest.write(_DATA, data)
-        buffers = self._buffers([len(data), 0])
-        errno = self._call("fd_pwrite", self._fd(slot), *buffers, offset, _RESULT)
+        errno = self._call("fd_pwrite", self._fd(slot), *self._parts(data), offset, _RESULT)
         return errno, self._u32() if errno == "SUCCESS" else 0
 
     def fd_seek(self, slot: int, offset: int, whence: int) -> Any:
@@ -192,7 +202,10 @@ class Side:
         return errno, self._u32() if errno == "SUCCESS" else 0
 
     def listing(self, slot: int, size: int) -> Any:
-        """List a directory whole, with a buffer of so many bytes."""
+        """List a directory whole, with a buffer of so many bytes.
+
+        Each entry has the inode that its path has, which is each side's own.
+        """
         found, cookie = [], 0
         while True:
             errno = self._call("fd_readdir", self._fd(slot), _DATA, size, cookie, _RESULT)
@@ -200,7 +213,8 @@ class Side:
                 return errno
             used = self._u32()
             entries = [*self._entries(self.guest.read(_DATA, used))]
-            found += [(name, type) for _, name, type in entries]
+            for _, inode, name, type in entries:
+                found.append((name, type, name == b".." or inode == self._inode(slot, name)))
             if used < size:
                 return sorted(found[2:]), found[:2]
             if entries:
@@ -208,14 +222,20 @@ class Side:
             else:
                 size *= 2
 
-    def _entries(self, data: bytes) -> Iterator[tuple[int, bytes, int]]:
-        """Yield the cookie, name and type of each entry that is whole."""
+    def _inode(self, slot: int, name: bytes) -> int | None:
+        place = self._path(name)
+        if self._call("path_filestat_get", self._fd(slot), 0, *place, _RESULT) != "SUCCESS":
+            return None
+        return int.from_bytes(self.guest.read(_RESULT + 8, 8), "little")
+
+    def _entries(self, data: bytes) -> Iterator[tuple[int, int, bytes, int]]:
+        """Yield the cookie, inode, name and type of each entry that is whole."""
         position = 0
         while position + DIRECTORY_ENTRY.size <= len(data):
-            cookie, _, size, type = DIRECTORY_ENTRY.unpack_from(data, position)
+            cookie, inode, size, type = DIRECTORY_ENTRY.unpack_from(data, position)
             position += DIRECTORY_ENTRY.size + size
             if position <= len(data):
-                yield cookie, data[position - size : position], type
+                yield cookie, inode, data[position - size : position], type
 
     def fd_renumber(self, slot: int, to: int) -> Any:
         errno = self._call("fd_renumber", self._fd(slot), self._fd(to))
@@ -400,6 +420,8 @@ class HostSide(_OnHost):
 
 class WasmtimeSide(_OnHost):
     """Wasmtime."""
+
+    takes_first = True
 
     def __init__(self, parent: Path) -> None:
         changeable, read_only = self.folders = _folders(parent)
