@@ -174,10 +174,10 @@ class DescriptorFunctions(Functions):
         self.memory.write_u32(result, self._read_file(found, buffers, count, offset))
 
     def _read_file(self, found: OpenFile, buffers: int, count: int, offset: int) -> int:
-        if not found.rights & Rights.FD_READ:
-            raise ErrnoError(Errno.BADF)
         if offset >= _END:
             raise ErrnoError(Errno.INVAL)
+        if not found.rights & Rights.FD_READ:
+            raise ErrnoError(Errno.BADF)
         read = found.file.read
         return self._scatter(buffers, count, lambda size, done: read(offset + done, size))
 
@@ -203,14 +203,15 @@ class DescriptorFunctions(Functions):
         self.memory.write_u32(result, self._write_file(found, buffers, count, offset))
 
     def _write_file(self, found: OpenFile, buffers: int, count: int, offset: int) -> int:
+        # As on Linux, `fd_pwrite` appends to such a file, too.
+        appends = found.flags & FdFlags.APPEND
+        if offset >= _END and not appends:
+            raise ErrnoError(Errno.INVAL)
         if not found.rights & Rights.FD_WRITE:
             raise ErrnoError(Errno.BADF)
         file = found.file
-        # As on Linux, `fd_pwrite` appends to such a file, too.
-        if found.flags & FdFlags.APPEND:
+        if appends:
             return self._gather(buffers, count, lambda data, _: file.append(data))
-        if offset >= _END:
-            raise ErrnoError(Errno.INVAL)
         return self._gather(buffers, count, lambda data, done: file.write(offset + done, data))
 
     def _scatter(self, buffers: int, count: int, read: Callable[[int, int], bytes]) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from purewasm_plugins.wasi.descriptors import OpenDirectory, OpenFile
-from purewasm_plugins.wasi.errno import Errno, ErrnoError
+from purewasm_plugins.wasi.errno import Errno, ErrnoError, errno_of
 from purewasm_plugins.wasi.files import FileStatus, FileType
 from purewasm_plugins.wasi.functions import Functions
 from purewasm_plugins.wasi.layout import FdFlags, LookupFlags, OpenFlags, Rights
@@ -137,7 +137,8 @@ class PathFunctions(Functions):
             if old_text.endswith("/") or new_text.endswith("/"):
                 status = old.directory.status_of(old.name)
                 if status.type is not FileType.DIRECTORY:
-                    raise ErrnoError(Errno.NOTDIR)
+                    errno = _exists_or(new, Errno.NOTDIR)
+                    raise ErrnoError(Errno.NOTDIR if errno is Errno.EXIST else errno)
             old.directory.rename(old.name, new.directory, new.name)
 
     def path_symlink(self, target: int, target_size: int, fd: int, path: int, size: int) -> None:
@@ -231,8 +232,9 @@ def _exists_or(place: Place, otherwise: Errno) -> Errno:
     """Return EXIST where there is something at a place, else another number."""
     try:
         _status(place)
-    except ErrnoError as error:
-        return otherwise if error.errno is Errno.NOENT else error.errno
+    except (ErrnoError, OSError) as error:
+        errno = error.errno if isinstance(error, ErrnoError) else errno_of(error)
+        return otherwise if errno is Errno.NOENT else errno
     return Errno.EXIST
 
 

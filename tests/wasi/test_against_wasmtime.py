@@ -316,6 +316,7 @@ ENDS: list[tuple[str, tuple[Any, ...], str]] = [
     ("path_remove_directory", (ROOT, b"la"), "NOTDIR"),
     ("path_rename", (ROOT, b"f", ROOT, b"n/"), "NOTDIR"),
     ("path_rename", (ROOT, b"f/", ROOT, b"n"), "NOTDIR"),
+    ("path_rename", (ROOT, b"lx", ROOT, b"{256}/"), "NAMETOOLONG"),
     ("path_rename", (ROOT, b"a", ROOT, b"la/"), "NOTDIR"),
     ("path_rename", (ROOT, b"la/", ROOT, b"n"), "NOTDIR"),
     ("path_rename", (ROOT, b"f", ROOT, b"a/."), "BUSY"),
@@ -335,6 +336,14 @@ ENDS: list[tuple[str, tuple[Any, ...], str]] = [
 @pytest.mark.parametrize(("name", "arguments", "errno"), ENDS, ids=label)
 def test_one_operation(name: str, arguments: tuple[Any, ...], errno: str, machine: Files) -> None:
     assert _errno(machine.same(name, *arguments)) == errno
+
+
+def test_offsets_are_looked_at_before_rights(machine: Files) -> None:
+    for slot, name, rights in [(5, b"f", READ), (6, b"a/f", WRITE)]:
+        assert _errno(machine.same("path_open", ROOT, slot, 1, name, 0, rights, 0)) == "SUCCESS"
+    for offset, errno in [(0, "BADF"), (1 << 63, "INVAL")]:
+        assert _errno(machine.same("fd_pwrite", 5, b"x", offset)) == errno
+        assert _errno(machine.same("fd_pread", 6, [1], offset)) == errno
 
 
 @pytest.fixture
