@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -22,12 +22,16 @@ from purewasm_plugins.cli.options import (
     limit_options,
     plugin_argument,
     tool_argument,
+    wasi_options,
 )
 from purewasm_plugins.cli.output import console, visible
 from purewasm_plugins.debugger import DebugSession
-from purewasm_plugins.errors import PureWasmError, ToolExecutionError
+from purewasm_plugins.errors import GrantError, PureWasmError, ToolExecutionError
 from purewasm_plugins.plugin import WasmPlugin
 from purewasm_plugins.runtime.limits import ResourceLimits
+
+if TYPE_CHECKING:
+    from purewasm_plugins.wasi.grants import Wasi
 
 _PROMPT = "(debug) "
 
@@ -49,6 +53,7 @@ _PROMPT = "(debug) "
     help="Memory that the way back may take.",
 )
 @limit_options(engine=False, cached=True)
+@wasi_options(shown=False)
 def debug(
     plugin: str,
     tool: str,
@@ -58,26 +63,32 @@ def debug(
     history: int,
     limits: ResourceLimits,
     cache_dir: str,
+    wasi: Wasi | None,
 ) -> None:
     """Step through a tool's call, forwards and backwards, and see the machine.
 
     TOOL is the tool's name, or else its index, and INPUT the text that it works on. The commands
     are those of pdb and gdb, and 'help' lists them: 's' runs one instruction, 'rs' takes it back,
     'c' runs on, 'b' sets a breakpoint. They are read from the terminal, or from a pipe. The time
-    limit is for loading the plugin: a session has none, and Ctrl-C stops it.
+    limit is for loading the plugin: a session has none, and Ctrl-C stops it. What the plugin writes
+    through WASI has a panel of its own, and 'output' prints it.
 
     \b
     Examples:
       purewasm debug plugin.wasm shout "hello"
       echo "c" | purewasm debug plugin.wasm shout "hello"
     """
-    loaded = load_plugin(plugin, limits, cache_dir=cache_dir)
+    loaded = load_plugin(plugin, limits, cache_dir=cache_dir, wasi=wasi)
     text = tool_input(input, input_file)
     session = open_session(loaded, tool, text, history * 1024 * 1024)
     title = f"{os.path.basename(plugin)}  {tool}({visible(text, 40)!r})"
     screen = Screen(console(), session, title)
     screen.stop(session.stop)
     _converse(session, screen, commands or ())
+    try:
+        session.instance.wasi.finish_call()
+    except GrantError as error:
+        raise Failure(str(error), Exit.TOOL) from error
 
 
 def open_session(loaded: WasmPlugin, tool: str, text: str, history: int) -> DebugSession:

@@ -109,6 +109,13 @@ COMMANDS = (
         "explain i32.load8_u",
         LOOK,
     ),
+    Command(
+        ("output", "o"),
+        "",
+        "Show what the plugin has written to its output streams up to here.",
+        "output",
+        LOOK,
+    ),
     Command(("show", "v"), "", "Draw the screen again.", "show", LOOK),
     Command(("svg",), "FILE", "Save the screen as a picture.", "svg screen.svg", OTHER),
     Command(("help", "h", "?"), "[COMMAND]", "Show this, or more on one command.", "help b", OTHER),
@@ -387,6 +394,14 @@ class Commands:
             hint = f"; did you mean {', '.join(close)}?" if close else ""
             raise Refused(f"there is no instruction '{visible(rest, 30)}'{hint}")
         self._say(f"{rest}: {explain(rest)}")
+
+    def _output(self, rest: str) -> None:
+        session = self._session
+        written = session.console.written(session.step_number)
+        if not written:
+            self._say("Nothing has been written up to here.")
+        for text in self._screen.output(written):
+            self._print(text)
 
     def _show(self, rest: str) -> None:
         self._screen.stop(self._session.stop)

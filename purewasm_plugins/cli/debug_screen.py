@@ -1,8 +1,8 @@
 """The screen of `purewasm debug`: it shows a session and decides nothing.
 
 It is made of panels: the code around the next instruction, the operand stack, the locals, the
-labels, and the memory that is accessed. What the last move changed is marked by a colour, and by a
-sign where there are no colours.
+labels, the memory that is accessed, and what was written through WASI. What the
+last move changed is marked by a colour, and by a sign where there are no colours.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from purewasm_plugins.debugger import (
     Stop,
     StopReason,
     Value,
+    Written,
 )
 from purewasm_plugins.debugger.explain import explain
 from purewasm_plugins.debugger.machine.effects import InPlay
@@ -41,6 +42,8 @@ ADDRESS, NAME, TYPE, BREAKPOINT = "cyan", "green", "bright_black", "bold red"
 #: for several labels.
 _OTHER_ROWS, _LEAST_CODE, _ROOMY = 14, 9, 14
 _BYTES = 16
+#: Lines of output that the screen shows, and the bytes that these are taken from.
+_OUTPUT_ROWS, _OUTPUT_BYTES = 3, 4096
 _BAR = 20
 
 
@@ -61,6 +64,8 @@ class Screen:
         self.console = console
         self.session = session
         self.address: int | None = None
+        #: The last step whose output was printed as lines.
+        self._printed = -1
         self._title = visible(title, 60)
 
     def stop(self, stop: Stop) -> None:
@@ -71,12 +76,15 @@ class Screen:
         self.console.clear()
         self.console.print(self._heading())
         frame, crowded = self.session.view.frame(), False
+        output = self._output_panel(stop)
         if frame is not None:
-            machine, crowded = self._machine(frame)
+            machine, crowded = self._machine(frame, 0 if output is None else output.height or 0)
             self.console.print(machine)
         memory = self._memory_panel()
         if memory is not None and not crowded:
             self.console.print(memory)
+        if output is not None:
+            self.console.print(output)
         for sentence in self.sentences(stop):
             self.console.print(sentence)
 
@@ -99,8 +107,27 @@ class Screen:
         finally:
             self.console = kept
 
+    def output(self, written: Iterable[Written]) -> Iterable[Text]:
+        """Word what a plugin has written, line by line; a terminal acts on none of it."""
+        for stream, data in written:
+            style = "red" if stream == "stderr" else ""
+            for line in data.decode("utf-8", "replace").splitlines():
+                yield Text(visible(line), style=style, no_wrap=True, overflow="ellipsis")
+
+    def _output_panel(self, stop: Stop) -> Panel | None:
+        """Draw the last lines that the plugin has written."""
+        lines = [*self.output(self.session.console.written(stop.step, most=_OUTPUT_BYTES))]
+        if not lines:
+            return None
+        shown = lines[-_OUTPUT_ROWS:]
+        return _panel(Group(*shown), "output", height=len(shown) + 2)
+
     def _line(self, stop: Stop) -> None:
         """Print the same as lines of text, for a pipe."""
+        for written in self.session.console.written(stop.step, self._printed):
+            for text in self.output([written]):
+                show(self.console, Text(f"{written.stream}: ").append(text))
+        self._printed = max(self._printed, stop.step)
         for sentence in self.sentences(stop):
             show(self.console, sentence)
         if stop.function is None:
@@ -150,9 +177,14 @@ class Screen:
         heading.truncate(max(room, 10), overflow="ellipsis", pad=True)
         return heading.append(right[-self.console.width :], style="cyan")
 
-    def _machine(self, frame: FrameView) -> tuple[RenderableType, bool]:
-        """Draw code, operands, locals and labels; tell whether they took more rows than usual."""
-        usual = max(self.console.height - _OTHER_ROWS, _LEAST_CODE)
+    def _machine(self, frame: FrameView, taken: int) -> tuple[RenderableType, bool]:
+        """Draw code, operands, locals and labels; tell whether they took more rows than usual.
+
+        Args:
+            frame: the innermost frame.
+            taken: rows that the output takes.
+        """
+        usual = max(self.console.height - _OTHER_ROWS - taken, _LEAST_CODE)
         in_play = self.session.view.in_play()
         heights = layout(
             usual,

@@ -2,6 +2,7 @@
 
 - `session`: the moves; `stops`: breakpoints and watchpoints; `view`: what there is to see.
 - `machine`: running a call that can be put at any of its steps.
+- `console`: what the call has written to its output streams.
 - `expressions`, `explain`, `wording`: values and instructions in words.
 - `trace`, `coverage`: what a call does, as a whole.
 - `engines`: the engines that what is debugged runs on; `errors`: the debugger's own.
@@ -11,6 +12,7 @@ any machine that implements `engine.stepping.SteppableMachine`.
 """
 
 from purewasm_plugins.debugger.changes import Changes
+from purewasm_plugins.debugger.console import OutputConsole, Written
 from purewasm_plugins.debugger.coverage import FunctionCoverage, report
 from purewasm_plugins.debugger.engines import CoverageEngine, DebugEngine
 from purewasm_plugins.debugger.errors import (
@@ -56,6 +58,7 @@ __all__ = [
     "Line",
     "Location",
     "LocationError",
+    "OutputConsole",
     "Program",
     "Stop",
     "StopReason",
@@ -66,6 +69,7 @@ __all__ = [
     "View",
     "Watchpoint",
     "Write",
+    "Written",
     "calls",
     "report",
     "trace",

@@ -5,26 +5,33 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from purewasm_plugins.debugger.console import OutputConsole
 from purewasm_plugins.debugger.engines import DebugEngine
 from purewasm_plugins.debugger.errors import LocationError
 from purewasm_plugins.debugger.machine.program import Program
-from purewasm_plugins.engine.instantiate import instantiate
 from purewasm_plugins.engine.stepping import machine_of
 from purewasm_plugins.errors import StringError, ToolExecutionError, WasmError
+from purewasm_plugins.module import instantiate
 from purewasm_plugins.plugin import WasmPlugin
 from purewasm_plugins.plugin.strings import input_place
 from purewasm_plugins.runtime.glue import HostException
+from purewasm_plugins.runtime.imports import Imports
 from purewasm_plugins.runtime.instance import Extern, Function, Instance
 from purewasm_plugins.runtime.memory import Memory, encode_string
 from purewasm_plugins.runtime.values import to_raw
+from purewasm_plugins.wasi.state import WasiState
 from purewasm_plugins.wasm import GlobalType, MemoryType, TableType
 
 
-def steppable_plugin(plugin: WasmPlugin) -> tuple[Instance, bool]:
+def steppable_plugin(plugin: WasmPlugin, console: OutputConsole) -> tuple[Instance, bool]:
     """Return an instance of a plugin that can be stepped, and whether it is isolated.
 
     An instance is isolated where nothing outside, neither the user nor a host function, can reach
     what it holds.
+
+    Args:
+        plugin: the plugin.
+        console: where its output goes, if that is captured.
 
     Raises:
         WasmError: the plugin cannot be instantiated a second time.
@@ -33,20 +40,31 @@ def steppable_plugin(plugin: WasmPlugin) -> tuple[Instance, bool]:
     if machine_of(instance) is not None:
         return instance, False
     # What was granted through WASI is opened again: each instance has descriptors of its own.
-    again = WasmPlugin(plugin.module, plugin.options, engine=DebugEngine())
-    return again.instance, _isolated(again.instance)
+    wasi = console.listening(plugin.options.wasi)
+    again = WasmPlugin(plugin.module, plugin.options, engine=DebugEngine(), wasi=wasi).instance
+    # The quota of output is the call's alone.
+    again.wasi.begin_call()
+    return again, _isolated(again)
 
 
-def steppable_instance(instance: Instance) -> tuple[Instance, bool]:
+def steppable_instance(instance: Instance, console: OutputConsole) -> tuple[Instance, bool]:
     """Return an instance of the same module that can be stepped, and whether it is isolated.
+
+    See `steppable_plugin`.
 
     Raises:
         WasmError: the module cannot be instantiated a second time.
     """
     if machine_of(instance) is not None:
         return instance, False
+    state = instance.wasi
+    imports: Imports | None
+    if isinstance(state, WasiState):
+        imports, wasi = state.imports, console.listening(state.wasi)
+    else:
+        imports, wasi = imports_of(instance), None
     again = instantiate(
-        instance.module, imports_of(instance), engine=DebugEngine(), limits=instance.limits
+        instance.module, imports, engine=DebugEngine(), limits=instance.limits, wasi=wasi
     )
     return again, _isolated(again)
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from purewasm_plugins.debugger.console import OutputConsole
 from purewasm_plugins.debugger.errors import DebuggerError
 from purewasm_plugins.debugger.launch import (
     function_call,
@@ -65,6 +66,8 @@ class DebugSession:
     Attributes:
         stops: its breakpoints and watchpoints.
         view: what there is to see: frames, operands, memory and the rest.
+        console: what the call has written to its output streams, where WASI captures them; empty in
+            the instance of a `DebugEngine`, whose `wasi` has it.
     """
 
     def __init__(
@@ -89,11 +92,12 @@ class DebugSession:
         """
         found = plugin.find_tool(tool)
         label, index = found.name, found.index
-        instance, isolated = steppable_plugin(plugin)
+        console = OutputConsole()
+        instance, isolated = steppable_plugin(plugin, console)
         memory = exported_memory(instance)
         pointer = put_input(instance, memory, label, input)
         execute = required_function(instance, "plugin_tool_execute")
-        self._begin(execute, (index, pointer), history_bytes, instance, isolated=isolated)
+        self._begin(execute, (index, pointer), history_bytes, instance, console, isolated=isolated)
         self._tool = label
         self._output_memory: Memory | None = memory
 
@@ -119,10 +123,11 @@ class DebugSession:
             TypeError, ValueError: the arguments do not match its type.
             WasmError: the module cannot be instantiated a second time.
         """
-        instance, isolated = steppable_instance(instance)
+        console = OutputConsole()
+        instance, isolated = steppable_instance(instance, console)
         function, raw = function_call(instance, name, arguments)
         session = cls.__new__(cls)
-        session._begin(function, raw, history_bytes, instance, isolated=isolated)
+        session._begin(function, raw, history_bytes, instance, console, isolated=isolated)
         session._tool, session._output_memory = str(name), None
         return session
 
@@ -132,6 +137,7 @@ class DebugSession:
         arguments: tuple[Any, ...],
         history_bytes: int,
         instance: Instance,
+        console: OutputConsole,
         *,
         isolated: bool,
     ) -> None:
@@ -140,6 +146,8 @@ class DebugSession:
         if machine is None or function.instance is not instance or function.index is None:
             raise DebuggerError("the function is imported: it has no instructions here")
         self._instance = instance
+        self.console = console
+        console.begin(machine.clock)
         self._execution = Execution(
             machine, function.index, arguments, history_bytes, isolated=isolated
         )

@@ -39,6 +39,7 @@ def link(module: Module, wasi: Wasi, imports: Imports | None) -> tuple[Imports, 
         GrantError: a directory cannot be opened.
     """
     state = WasiState(wasi)
+    state.imports = imports
     added: dict[str, Any] = {
         name: _Namespace(Preview1(state, layout))
         for name, layout in MODULES.items()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from _random import Random
 
+from purewasm_plugins.runtime.imports import Imports
 from purewasm_plugins.runtime.instance import Caller, HostState
 from purewasm_plugins.support.typed import Callable
 from purewasm_plugins.wasi.clocks import Clock, HostClock, ReplayedClock
@@ -30,6 +31,7 @@ class WasiState(HostState):
         pause: how a call waits.
         caller: the instance whose call runs, or ran last: its limits hold while it waits.
         emscripten: what Emscripten's functions hold, once one is imported.
+        imports: what the instance was given beside WASI, for another one like it.
     """
 
     def __init__(self, wasi: Wasi) -> None:
@@ -45,6 +47,7 @@ class WasiState(HostState):
         self.random: Callable[[int], bytes] = _random_of(wasi.random)
         self.pause = Pause(self._check_limits)
         self.emscripten: Emscripten | None = None
+        self.imports: Imports | None = None
         self.caller: Caller | None = None
         #: The devices that the module has met; its streams are on the first.
         self._devices = {0: 0}

@@ -351,3 +351,13 @@ def test_what_the_next_instruction_uses_is_on_a_small_screen() -> None:
         assert f"{operand}&#160;0x{operand:x}" in picture
     session.step_over()
     assert "$needle" in screen.picture(80, 24)
+
+
+def test_what_a_plugin_writes_has_a_panel(debug: Callable[..., Terminal]) -> None:
+    path = ROOT / "fixtures/plugins/wasi_starter/shout_c"
+    terminal = debug(str(path), "shout", "hi", "--wasi")
+    assert "output" not in terminal.first
+    screen = terminal("c")
+    assert re.search(r"─ output ─+╮\s+│ shouting 2 bytes +│", screen)
+    assert "shouting" in terminal("output")
+    assert "shouting" not in terminal("goto 0")
