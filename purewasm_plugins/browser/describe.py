@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import traceback
+from collections.abc import Collection
 from typing import Any, TypeVar
 
 from purewasm_plugins.errors import (
@@ -78,6 +79,11 @@ def unexpected(error: Exception) -> Answer:
     }
 
 
+def refused(quotas: Collection[str]) -> list[str]:
+    """Describe what quotas of WASI have refused, given the names of their fields."""
+    return [f"The playground did not let it {words}." for name, words in _QUOTAS if name in quotas]
+
+
 def function(valid: ValidModule, index: int) -> Answer:
     """Return a function as text: its instructions, and the Python that the translator makes."""
     module = valid.module
@@ -144,6 +150,16 @@ def _cause(error: BaseException, wanted: type[_Wanted]) -> _Wanted | None:
         found = found.__cause__
     return None
 
+
+_QUOTAS = (
+    ("output_bytes", "write more than 16 MiB to its output streams"),
+    ("file_bytes", "make a file of more than 64 MiB"),
+    ("total_bytes", "keep more than 64 MiB in files"),
+    ("files", "make more than 10,000 files"),
+    ("directory_entries", "have more than 10,000 entries in a directory"),
+    ("descriptors", "have more than 256 files open at once"),
+    ("path_bytes", "use a path of more than 4096 bytes"),
+)
 
 _FILE_KINDS = (
     (b"PK\x03\x04", "a ZIP archive"),

@@ -244,12 +244,12 @@ class Workbench:
                 a shell; "env", lines of the form NAME=value; "stdin", the standard input.
 
         Returns:
-            The exit code or the error, the time and the fuel used.
+            The exit code or the error, the time and the fuel used, and what quotas refused.
         """
         if self._command is None:
             raise PluginError("there is no command to run: load one first")
         self._console.begin()
-        answer: dict[str, Any] = {"exit_code": None, "error": None, "fuel": 0}
+        answer: dict[str, Any] = {"exit_code": None, "error": None, "fuel": 0, "refused": []}
         # As in `load`: the previous run had an instance.
         gc.collect()
         started = time.perf_counter()
@@ -259,6 +259,7 @@ class Workbench:
                 answer["exit_code"] = start(instance)
             finally:
                 answer["fuel"] = instance.fuel_used
+                answer["refused"] = describe.refused(instance.wasi.exceeded)
                 self._memory = MemoryView.of(instance)
                 instance.discard()
         except PureWasmError as error:

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from purewasm_plugins import example
-from purewasm_plugins.browser.files import MOST_BYTES, MOST_DEPTH, MOST_ROWS, Files
+from purewasm_plugins.browser import describe
+from purewasm_plugins.browser.files import MOST_BYTES, MOST_DEPTH, MOST_ROWS, QUOTAS, Files
 from purewasm_plugins.browser.workbench import Workbench
 from tests.conftest import assemble
 
@@ -187,6 +188,30 @@ def test_output_before_a_trap_is_shown(
     assert answer["error"]["reason"] == reason
     assert answer["exit_code"] is None
     assert bench.shown == [(1, text)]
+
+
+def test_what_a_quota_refuses(bench: Bench) -> None:
+    megabyte = "(call $say (i32.const 1) (i32.const 0) (i32.const 0x100000))"
+    body = f"(drop (memory.grow (i32.const 16))) {megabyte * 17}"
+    load(bench, command(body))
+    answer = bench.ask("start")
+    assert answer["exit_code"] == 0
+    assert answer["refused"] == [
+        "The playground did not let it write more than 16 MiB to its output streams."
+    ]
+    assert sum(len(text) for _, text in bench.shown) == 16 * 1024 * 1024
+    assert bench.ask("start")["refused"] != []
+    load(bench, PIECES)
+    assert bench.ask("start")["refused"] == []
+
+
+def test_the_words_of_the_quotas() -> None:
+    words = describe.refused(QUOTAS.__match_args__)
+    assert len(words) == len(QUOTAS.__match_args__)
+    for name, text in zip(QUOTAS.__match_args__, words, strict=True):
+        amount = getattr(QUOTAS, name)
+        named = f"{amount // 2**20} MiB" if amount >= 2**20 else f"{amount:,} "
+        assert named in text or f"{amount} " in text
 
 
 def test_a_command_with_an_import_that_is_not_given(bench: Bench) -> None:

@@ -40,7 +40,7 @@ export function showExit(card, answer, open) {
   card.className = answer.exit_code === 0 ? "card done" : "card failed";
   const code = answer.exit_code;
   const parts = answer.error ? errorParts(answer.error, open) : [h("div.result-title", null, h("h2", { id: "exit" }, `Exit code ${code}`), h("span.note", null, code ? "the program tells of a failure" : "success"))];
-  card.replaceChildren(...parts, stats(answer));
+  card.replaceChildren(...parts, ...answer.refused.map((/** @type {string} */ text) => h("p.hint", null, text)), stats(answer));
 }
 
 /** @param {HTMLElement} card @param {string} title @param {string} text */
