@@ -43,6 +43,10 @@ from purewasm_plugins.support.json_text import read_json, write_json
 from purewasm_plugins.tools.registry import schema_validator
 from purewasm_plugins.wasi.linking import imports_wasi
 
+#: Limits of commands. They recurse deeper than plugins, and have larger functions. A trap in 3,000
+#: active functions is within the browser's stack, in 4,000 it is not.
+_MORE_FOR_COMMANDS = {"call_depth": 2_000, "translated_characters": 4_000_000}
+
 
 class Workbench:
     """The plugin or command that the page shows, and the answers to the requests about it.
@@ -140,8 +144,9 @@ class Workbench:
             self._module = module = compile_plugin(data)
             answer["module"] = module_summary(module.valid.module)
             answer["wasi"] = imports_wasi(module.valid.module)
-            chosen = ResourceLimits(**(limits or {}))
-            if _is_command(module):
+            more = _MORE_FOR_COMMANDS if _is_command(module) else {}
+            chosen = ResourceLimits(**more, **(limits or {}))
+            if more:
                 self._load_command(module, engine, chosen)
                 answer["command"] = True
             else:

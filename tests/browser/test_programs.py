@@ -193,6 +193,17 @@ def test_what_was_written_before_a_trap(page: Any) -> None:
     assert "unreachable" in page.inner_text("#error")
 
 
+def test_a_deep_recursion(page: Any) -> None:
+    text = """(module (func $f (param i32) (if (local.get 0)
+        (then (call $f (i32.sub (local.get 0) (i32.const 1))))))
+      (func (export "_start") (call $f (i32.const DEPTH))))"""
+    drop(page, "deep.wasm", assemble(text.replace("DEPTH", "1900")))
+    assert start(page) == ""
+    assert page.inner_text("#exit") == "Exit code 0"
+    drop(page, "deeper.wasm", assemble(text.replace("DEPTH", "1000000")))
+    assert "call stack exhausted" in failed_run(page)
+
+
 def test_a_flood_of_output(page: Any) -> None:
     drop(page, "flood.wasm", FLOOD)
     text = start(page)
