@@ -57,7 +57,8 @@ def run(
     a dash.
 
     The output is printed unchanged, in UTF-8. On a terminal, a line end is added where there is
-    none, and control characters are shown as escapes; --raw prints them.
+    none, and control characters are shown as escapes; --raw prints them. What the plugin writes
+    through WASI goes to standard error.
 
     \b
     Examples:

@@ -132,7 +132,8 @@ def input_of(wasi: Wasi) -> Input:
         stream = getattr(sys.stdin, "buffer", None)
         if stream is None:
             return _Buffered(_nothing)
-        found = _of_file(stream)
+        # A thread that waits in a buffered file would hold its lock when Python ends.
+        found = _of_file(getattr(stream, "raw", stream) if _IS_WINDOWS else stream)
         found.is_terminal = bool(stream.isatty())
         return found
     if isinstance(given, bytes):

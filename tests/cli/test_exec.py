@@ -234,6 +234,18 @@ def test_a_quota_names_its_option(
         assert (result.exit_code, result.stderr) == (0, "")
 
 
+def test_a_directory_that_is_too_large_to_list(command: Command, tmp_path: Path) -> None:
+    for name in ("a", "b", "notes.txt"):
+        (tmp_path / name).touch()
+    path = str(PROGRAMS / "files_c.wasm")
+    result = command("exec", "--dir", f"{tmp_path}::/work", "--limit-files=2", path, "/work")
+    assert "entry: a" not in result.stdout
+    assert (
+        "purewasm: a quota did not let the program use a larger directory: --limit-files raises it"
+        in result.stderr.splitlines()
+    )
+
+
 def test_sentences_for_what_cannot_be_run(
     failure: Failing, made: Made, tmp_path: Path, path: Callable[[str], str]
 ) -> None:
@@ -341,6 +353,33 @@ def test_an_interrupt_ends_it(made: Made, text: str) -> None:
     running.send_signal(signal.SIGINT)
     assert running.wait(60) == 130
     assert opened(running.stdout).read() == opened(running.stderr).read() == b""
+    for stream in (running.stdin, running.stdout, running.stderr):
+        opened(stream).close()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such signals there")
+@pytest.mark.skipif(bool(DISTURBED), reason=DISTURBED)
+def test_an_interrupt_while_a_thread_waits_for_input(made: Made) -> None:
+    """Where the system cannot tell whether a read would wait; Python ends in spite of it."""
+    code = """if True:
+        from purewasm_plugins.cli import main
+        from purewasm_plugins.wasi import streams
+        streams._IS_WINDOWS = True
+        main()
+    """
+    running = subprocess.Popen(
+        [sys.executable, "-c", code, "exec", made(COPY)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=heed_interrupts,
+    )
+    opened(running.stdin).write(b"x")
+    opened(running.stdin).flush()
+    assert opened(running.stdout).read(1) == b"x"
+    running.send_signal(signal.SIGINT)
+    assert running.wait(60) == 130
+    assert opened(running.stderr).read() == b""
     for stream in (running.stdin, running.stdout, running.stderr):
         opened(stream).close()
 
