@@ -1,13 +1,15 @@
 """Random sequences of operations on files: in memory, on the host, and on wasmtime.
 
 `PUREWASM_WASI=4000 python -m pytest tests/wasi/test_against_wasmtime.py -s` makes so many
-sequences, of fifty operations each.
+sequences, of fifty operations each. What differs on purpose is not drawn, or made equal by `Side`,
+and a comment says why.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +25,10 @@ from purewasm_plugins.wasi.layout import OpenFlags, Rights
 from tests.conftest import label
 
 from .sides import OPENED, READ_ONLY, ROOT, STREAMS, HostSide, MemorySide, Side, WasmtimeSide
+
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux", reason="error numbers in memory are those of Linux"
+)
 
 SEQUENCES = int(os.environ.get("PUREWASM_WASI", "100"))
 STEPS = 50
@@ -61,8 +67,9 @@ sizes = st.sampled_from([0, 1, 3, 5, 8, 100, 65536])
 offsets = st.sampled_from([0, 1, 4, 5, 6, 300, 1 << 63, (1 << 64) - 1])
 vectors = st.sampled_from([[0], [5], [0, 8], [100, 0], [2, 0, 3, 4], [1, 300], []])
 lookups = st.sampled_from([0, 1, 1])
-# With no time to be set, Linux does not look for the file.
 times = st.sampled_from([0, 1, 999_999_999, 1_700_000_000_123_456_789])
+# Without any, no time is set, and Linux does not look for the file.
+time_flags = st.integers(1, 15)
 rights = st.sampled_from([Rights.FD_READ, WRITE, Rights.FD_READ | WRITE, Rights.FD_READ | WRITE])
 
 
@@ -113,13 +120,12 @@ class Files(RuleBasedStateMachine):
         """Make an operation on each side, and compare."""
         Files.steps += 1
         results = {side.name: getattr(side, name)(*arguments) for side in self.sides}
-        assert results["host"] == results["memory"], results
-        if (
-            not (name.startswith("path_") and _is_refused(arguments))
-            or _errno(results["wasmtime"]) == "SUCCESS"
-        ):
-            assert results["memory"] == results["wasmtime"], results
-        return results["memory"]
+        ours, wasmtime = results["memory"], results["wasmtime"]
+        assert results["host"] == ours, results
+        is_refused = name.startswith("path_") and _is_refused(arguments)
+        if not is_refused or "SUCCESS" in (_errno(ours), _errno(wasmtime)):
+            assert ours == wasmtime, results
+        return ours
 
     @rule(
         slot=directories,
@@ -184,7 +190,7 @@ class Files(RuleBasedStateMachine):
         if self.kinds.get(slot) != _LAX:
             self.same("fd_filestat_set_size", slot, size)
 
-    @rule(slot=slots, accessed=times, modified=times, flags=st.integers(1, 15))
+    @rule(slot=slots, accessed=times, modified=times, flags=time_flags)
     def fd_filestat_set_times(self, slot: int, accessed: int, modified: int, flags: int) -> None:
         self.same("fd_filestat_set_times", slot, accessed, modified, flags)
 
@@ -237,7 +243,7 @@ class Files(RuleBasedStateMachine):
         path=paths,
         accessed=times,
         modified=times,
-        flags=st.integers(1, 15),
+        flags=time_flags,
     )
     def path_filestat_set_times(
         self, slot: int, lookup: int, path: bytes, accessed: int, modified: int, flags: int
