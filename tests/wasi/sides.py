@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from purewasm_plugins import Wasi
+from purewasm_plugins.wasi.copied_files import CopiedDirectory
 from purewasm_plugins.wasi.errno import Errno
 from purewasm_plugins.wasi.files import Directory, FileType
 from purewasm_plugins.wasi.grants import Quotas
@@ -82,6 +83,9 @@ class Side:
     def tree(self) -> dict[str, Entry]:
         """What both directories hold: the type, links, size and content of each path."""
         raise NotImplementedError
+
+    def store(self) -> None:
+        """Store what was changed, as after a call of a plugin."""
 
     def close(self) -> None:
         self.guest.close()
@@ -416,6 +420,26 @@ class HostSide(_OnHost):
             "/r": HostDirectory(read_only, read_only=True),
         }
         super().__init__("host", OurGuest(Wasi(directories=directories)))
+
+
+class CopiedSide(_OnHost):
+    """Our engine with directories of the host that are copied in and out, as on Windows."""
+
+    def __init__(self, parent: Path) -> None:
+        changeable, read_only = self.folders = _folders(parent)
+        directories = {
+            "/": CopiedDirectory(str(changeable), read_only=False),
+            "/r": CopiedDirectory(str(read_only), read_only=True),
+        }
+        self._guest = OurGuest(Wasi(directories=directories))
+        super().__init__("copied", self._guest)
+
+    def tree(self) -> dict[str, Entry]:
+        self.store()
+        return super().tree()
+
+    def store(self) -> None:
+        self._guest.instance.wasi.finish_call()
 
 
 class WasmtimeSide(_OnHost):

@@ -1,4 +1,4 @@
-"""Random sequences of operations on files: in memory, on the host, and on wasmtime.
+"""Random sequences of operations on files: in memory, on the host, in a copy, and on wasmtime.
 
 `PUREWASM_WASI=4000 python -m pytest tests/wasi/test_against_wasmtime.py -s` makes so many
 sequences, of fifty operations each. What differs on purpose is not drawn, or made equal by `Side`,
@@ -24,13 +24,24 @@ from purewasm_plugins.wasi.files import FileType
 from purewasm_plugins.wasi.layout import OpenFlags, Rights
 from tests.conftest import label
 
-from .sides import OPENED, READ_ONLY, ROOT, STREAMS, HostSide, MemorySide, Side, WasmtimeSide
+from .sides import (
+    OPENED,
+    READ_ONLY,
+    ROOT,
+    STREAMS,
+    CopiedSide,
+    Entry,
+    HostSide,
+    MemorySide,
+    Side,
+    WasmtimeSide,
+)
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="error numbers in memory are those of Linux"
 )
 
-SEQUENCES = int(os.environ.get("PUREWASM_WASI", "100"))
+SEQUENCES = int(os.environ.get("PUREWASM_WASI", "80"))
 STEPS = 50
 
 #: A file system in memory, if there is one: to have files stored on a disk takes long.
@@ -77,6 +88,11 @@ def _errno(result: Any) -> str:
     return str(result[0] if isinstance(result, tuple) else result)
 
 
+def _without_links(tree: dict[str, Entry]) -> dict[str, Entry]:
+    """A tree without the counts of links."""
+    return {path: (type, 0, size, data) for path, (type, _, size, data) in tree.items()}
+
+
 def _is_refused(arguments: tuple[Any, ...]) -> bool:
     """Whether there is a path that no file system takes: with U+0000, or of thousands of bytes.
 
@@ -103,14 +119,17 @@ class Files(RuleBasedStateMachine):
             WasmtimeSide(self.scratch / "wasmtime"),
             HostSide(self.scratch / "host"),
             MemorySide(),
+            CopiedSide(self.scratch / "copied"),
         ]
         self.kinds = {ROOT: _DIRECTORY, READ_ONLY: _DIRECTORY}
 
     def teardown(self) -> None:
         try:
             trees = [side.tree() for side in self.sides]
-            for side, tree in zip(self.sides[1:], trees[1:], strict=True):
+            for side, tree in zip(self.sides[1:3], trees[1:3], strict=True):
                 assert tree == trees[0], side.name
+            # A copy has a file for each name.
+            assert _without_links(trees[3]) == _without_links(trees[0])
         finally:
             for side in self.sides:
                 side.close()
@@ -121,11 +140,16 @@ class Files(RuleBasedStateMachine):
         Files.steps += 1
         results = {side.name: getattr(side, name)(*arguments) for side in self.sides}
         ours, wasmtime = results["memory"], results["wasmtime"]
-        assert results["host"] == ours, results
+        assert results["host"] == results["copied"] == ours, results
         is_refused = name.startswith("path_") and _is_refused(arguments)
         if not is_refused or "SUCCESS" in (_errno(ours), _errno(wasmtime)):
             assert ours == wasmtime, results
         return ours
+
+    @rule()
+    def store(self) -> None:
+        for side in self.sides:
+            side.store()
 
     @rule(
         slot=directories,
@@ -361,10 +385,10 @@ def machine() -> Iterator[Files]:
 
 def test_files() -> None:
     given = settings(
-        settings.get_profile("ci" if SEQUENCES == 100 else "default"),
+        settings.get_profile("ci" if SEQUENCES == 80 else "default"),
         max_examples=SEQUENCES,
         stateful_step_count=STEPS,
         suppress_health_check=list(HealthCheck),
     )
     run_state_machine_as_test(Files, settings=given)
-    print(f"{Files.steps:,} operations on three sides")
+    print(f"{Files.steps:,} operations on each side")
