@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from purewasm_plugins import ResourceLimits
+from purewasm_plugins import ResourceLimits, Wasi
 from purewasm_plugins.plugin import conformance
 from purewasm_plugins.plugin.conformance import Check, Status, check, fixes, inputs
 from purewasm_plugins.tools.registry import schema_validator
@@ -473,3 +473,36 @@ def test_declarations() -> None:
     assert " int plugin_tools_count(void)" in fixes.of_export("plugin_tools_count")
     assert " char *plugin_alloc(int size)" in fixes.of_export("plugin_alloc")
     assert " void plugin_free(char *block)" in fixes.of_export("plugin_free")
+
+
+class Watched:
+    """A directory that counts how often it is open at once."""
+
+    read_only = True
+
+    def __init__(self) -> None:
+        self.now = self.most = 0
+
+    def open(self, quota: Any) -> Any:
+        self.now += 1
+        self.most = max(self.most, self.now)
+        return self
+
+    def finish(self) -> None:
+        pass
+
+    def close(self) -> None:
+        self.now -= 1
+
+
+@pytest.mark.parametrize("language", ["c", "cpp", "rust", "assemblyscript"])
+def test_plugins_with_wasi(language: str) -> None:
+    data = (ROOT / f"fixtures/plugins/wasi_starter/shout_{language}.wasm").read_bytes()
+    directory = Watched()
+    found = [*check(data, wasi=Wasi(directories={"/": directory}))]
+    assert all(item.status is PASS for item in found)
+    # The instance of the description, and that of the run; all others are closed.
+    assert directory.most == 2
+    (imports,) = [item for item in check(data) if item.name == "imports"]
+    assert imports.status is FAIL
+    assert imports.fix.splitlines()[0] == fixes.WASI

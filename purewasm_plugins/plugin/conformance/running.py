@@ -88,6 +88,8 @@ class Running:
         self._strings = OwnStrings(limits.output_bytes)
         self._names: dict[str, int] = {}
         self._any_runs = False
+        #: The instance of the last run.
+        self._last: Instance | None = None
         #: The place of inputs. `_allocator` replaces it where the allocator's exports are wrong.
         self._place: PlaceOf = input_place
 
@@ -133,6 +135,17 @@ class Running:
         if "_initialize" in self._usable:
             call(instance, "_initialize")
         return instance
+
+    def _fresh(self) -> Instance:
+        """Make an instance for one run, in place of the last such one, which has files open.
+
+        Raises:
+            WasmError: as for `_open`.
+        """
+        if self._last is not None:
+            self._last.discard()
+        self._last = self._open()
+        return self._last
 
     # The plugin's description.
 
@@ -296,7 +309,7 @@ class Running:
         The first call does not count: an engine may translate during it.
         """
         try:
-            instance = self._open()
+            instance = self._fresh()
             pointer = far_away(instance, abi.exported_memory(instance)).put(text + b"\0")
             call(instance, "plugin_tool_execute", index, pointer)
             started = time.perf_counter()
@@ -310,7 +323,7 @@ class Running:
         data = text + b"\0"
         crowded = False
         try:
-            instance = self._open()
+            instance = self._fresh()
             memory = abi.exported_memory(instance)
             place = place_of(instance, memory)
             pointer = place.put(data)
