@@ -116,6 +116,20 @@ def add(page: Any, name: str, data: bytes) -> None:
     )
 
 
+def drop_at(page: Any, selector: str, name: str) -> None:
+    """Drop a file on an element."""
+    page.evaluate(
+        """([selector, name]) => {
+            const dataTransfer = new DataTransfer();
+            dataTransfer.items.add(new File(["content"], name));
+            const options = { bubbles: true, cancelable: true, dataTransfer };
+            for (const kind of ["dragenter", "dragover", "drop"])
+                document.querySelector(selector).dispatchEvent(new DragEvent(kind, options));
+        }""",
+        [selector, name],
+    )
+
+
 def debug_to_the_end(page: Any) -> None:
     """Open the debugger on the call in the form, and run to its end."""
     page.click("#debug")
@@ -173,6 +187,20 @@ def test_files_are_added_shown_taken_and_removed(page: Any) -> None:
     assert page.evaluate("document.activeElement.closest('.tree') !== null")
     page.click("[aria-label='Delete plain.txt']")
     listed(page)
+
+
+def test_files_are_dropped_on_the_tab(page: Any) -> None:
+    page.fill(".files .into input", "/a/b")
+    drop_at(page, ".files .drop", "first.txt")
+    listed(page, "a/", "b/", "first.txt")
+    drop_at(page, "[data-directory='/a'] > .entry", "second.txt")
+    listed(page, "a/", "b/", "first.txt", "second.txt")
+    # A module that is dropped there is a file, too.
+    drop_at(page, ".files", "third.wasm")
+    listed(page, "a/", "b/", "first.txt", "third.wasm", "second.txt")
+    assert page.get_attribute("#plugin", "data-file") == "writer.wasm"
+    page.click(".tree button:has-text('a/') >> nth=0")
+    assert page.input_value(".files .into input") == "/a"
 
 
 def test_a_file_cannot_be_added(page: Any) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from purewasm_plugins import example
+from purewasm_plugins import MemoryDirectory, PluginError, SymbolicLink, example
 from purewasm_plugins.browser import describe
 from purewasm_plugins.browser.files import MOST_BYTES, MOST_DEPTH, MOST_ROWS, QUOTAS, Files
 from purewasm_plugins.browser.workbench import Workbench
@@ -387,6 +387,28 @@ def test_files_outlast_a_worker(files: Bench) -> None:
     load(other, WRITER)
     other.ask("start")
     assert [row[1] for row in paths(other)] == ["a", "b.txt", "made.txt"]
+
+
+def test_symbolic_links_are_shown_and_not_followed() -> None:
+    files = Files()
+    content: dict[str, bytes | SymbolicLink] = {"d/file": b"text", "link": SymbolicLink("d/file")}
+    files.directory = MemoryDirectory(
+        {**content, "up": SymbolicLink("d"), "x": SymbolicLink("z" * 999)}
+    )
+    rows = {name: (kind, target) for _, name, kind, _, target in files.list()["rows"]}
+    assert rows["link"] == ("link", "d/file")
+    assert rows["x"] == ("link", "z" * 200)
+    for request in ("read", "take"):
+        with pytest.raises(PluginError, match="a symbolic link of that name"):
+            files.handle(request, path="link")
+    with pytest.raises(PluginError, match="no directory"):
+        files.handle("add", path="up/new", data=b"")
+    files.handle("remove", path="up")
+    files.handle("remove", path="link")
+    assert files.list()["rows"][:2] == [
+        (0, "d", "directory", 0, None),
+        (1, "file", "file", 4, None),
+    ]
 
 
 def test_many_files_are_not_all_listed() -> None:

@@ -64,7 +64,12 @@ export class Console {
     this.pending = [];
     this.trim();
     this.says.replaceChildren(...this.notes());
-    if (atEnd) pre.scrollTop = pre.scrollHeight;
+    if (atEnd) this.scroll();
+  }
+
+  /** Show the end. */
+  scroll() {
+    this.text.scrollTop = this.text.scrollHeight;
   }
 
   /** @param {number} stream @param {string} text */

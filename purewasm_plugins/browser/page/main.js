@@ -50,7 +50,7 @@ async function ask(method, params) {
   }
 }
 
-/** Open a session of the debugger on the call that the form describes. */
+/** Open a session of the debugger on the call that the form describes. @returns {Promise<any>} */
 async function startDebugging() {
   if (!open || job) return null;
   return busy(`Opening the debugger on ${nameOfCall()}`, () => host.call("debug", { do: "open", ...call() }, undefined, debug.show));
@@ -390,7 +390,9 @@ function takeOutput(stream, text) {
 
 /** Put the console under the result, if something was written. */
 function showOutput() {
-  if (output.end()) byId("result").append(output.element);
+  if (!output.end()) return;
+  byId("result").append(output.element);
+  output.scroll();
 }
 
 /** Show the Debug tab and open a session on the call in the form. */
