@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from purewasm_plugins.errors import InvalidOptionError
 from purewasm_plugins.support.records import Record
 from purewasm_plugins.support.typed import Protocol
 
@@ -19,10 +20,21 @@ class FixedClock(Record):
     Attributes:
         start: nanoseconds since 1970 at the first reading.
         step: nanoseconds between two readings.
+
+    Raises:
+        InvalidOptionError: one of them is no int from 0 on that 64 bits hold.
     """
 
     start: int = 0
     step: int = 1_000
+
+    def __post_init__(self) -> None:
+        for name in self.__match_args__:
+            value = getattr(self, name)
+            fits = isinstance(value, int) and not isinstance(value, bool)
+            if not fits or not 0 <= value < 1 << 64:
+                expected = f"the {name} must be an int from 0 on, of up to 64 bits"
+                raise InvalidOptionError("clock", f"{expected}, and is {value!r}")
 
 
 class Clock(Protocol):
