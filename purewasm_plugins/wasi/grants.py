@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from io import IOBase, TextIOBase
+
 from purewasm_plugins.errors import InvalidOptionError
 from purewasm_plugins.support.records import Record
 from purewasm_plugins.support.typed import (
@@ -143,11 +145,13 @@ class Wasi(Record):
 
     Hazards:
         A function that is given as a stream runs as a host function: what it raises ends the call,
-        and a limit on time cannot interrupt it. An open file or `MemoryDirectory` is used by every
-        instance that gets the grant.
+        and a limit on time cannot interrupt it. It cannot interrupt a write to a file that waits,
+        either, such as a pipe that is full. An open file or `MemoryDirectory` is used by every
+        instance that gets the grant; what is read ahead of a file (64 KiB) the next one misses.
 
     Raises:
-        InvalidOptionError: a field has a wrong type or value.
+        InvalidOptionError: a field has a wrong type or value; a file is one of text, is closed, or
+            was opened for the other use.
     """
 
     args: Sequence[str] = ()
@@ -187,6 +191,7 @@ class Wasi(Record):
         if not fits and given is not None and given != "inherit":
             what = "bytes, an open binary file, a function, 'inherit' or None"
             raise _wrong("stdin", what, given)
+        _check_file("stdin", given, "readable")
         for name in ("stdout", "stderr"):
             taken = getattr(self, name)
             words = ("capture", "inherit", "discard")
@@ -197,6 +202,7 @@ class Wasi(Record):
             if not fits:
                 what = "'capture', 'inherit', 'discard', an open binary file or a function"
                 raise _wrong(name, what, taken)
+            _check_file(name, taken, "writable")
 
     def _check_directories(self) -> None:
         expected = "a mapping of paths to directories"
@@ -226,6 +232,25 @@ def granted(wasi: Wasi | bool) -> Wasi:
     if not isinstance(wasi, Wasi):
         raise _wrong("wasi", "Wasi, True, False or None", wasi)
     return wasi
+
+
+def _check_file(option: str, given: object, usable: str) -> None:
+    """Refuse a file that can only fail: one of text, a closed one, or one opened for the other use.
+
+    Args:
+        option: the field.
+        given: its value, which may be no file.
+        usable: the name of the file's method that tells whether it can be read, or written.
+    """
+    if isinstance(given, TextIOBase):
+        raise InvalidOptionError(option, "it is a file of text: give it opened as binary")
+    if isinstance(given, IOBase):
+        if given.closed:
+            raise InvalidOptionError(option, "the file is closed")
+        if not getattr(given, usable)():
+            raise InvalidOptionError(option, f"the file is not {usable}")
+    elif isinstance(given, type):
+        raise InvalidOptionError(option, f"it is the class {given.__name__}, and no open file")
 
 
 def _is_int(value: object) -> bool:

@@ -6,6 +6,7 @@ A read that waits, and a sleep, look at the limits of the call in between: see `
 from __future__ import annotations
 
 import sys
+from io import RawIOBase
 from time import monotonic, sleep
 
 from purewasm_plugins.runtime.glue import HostException
@@ -20,6 +21,9 @@ _PATIENCE = 0.05
 
 #: Bytes that are read from the host at a time.
 _PIECE = 65536
+
+#: `select` takes smaller descriptors only; `poll`, that takes all, has no terminals on macOS.
+_SELECTABLE = 1024
 
 #: There `select` takes sockets only.
 _IS_WINDOWS = sys.platform == "win32"
@@ -102,25 +106,35 @@ class _Buffered:
         """
         self._read = read
         self._waiting = waiting
-        self._pending = b""
+        #: A view: a function may return more than was asked for, and each read would copy the rest.
+        self._pending = memoryview(b"")
         self._ended = False
 
     def read(self, size: int, pause: Pause) -> bytes:
         """See `Input`."""
         if not self._pending and not self._ended and size:
             pause.until(self.ready, None)
-            self._pending = self._read(_PIECE) or b""
+            self._pending = memoryview(self._read(_PIECE) or b"")
             self._ended = not self._pending
         data, self._pending = self._pending[:size], self._pending[size:]
-        return data
+        return bytes(data)
 
     def ready(self, seconds: float) -> bool:
         """See `Input`."""
         if self._pending or self._ended or self._waiting is None:
             return True
-        from select import select
+        return _is_readable(self._waiting, seconds)
 
-        return bool(select([self._waiting], [], [], seconds)[0])
+
+def _is_readable(descriptor: int, seconds: float) -> bool:
+    """Wait up to so long, and return whether a descriptor of the system can be read."""
+    import select
+
+    if descriptor < _SELECTABLE:
+        return bool(select.select([descriptor], [], [], seconds)[0])
+    waiting = select.poll()
+    waiting.register(descriptor, select.POLLIN)
+    return bool(waiting.poll(seconds * 1000))
 
 
 def input_of(wasi: Wasi) -> Input:
@@ -134,7 +148,7 @@ def input_of(wasi: Wasi) -> Input:
             return _Buffered(_nothing)
         # A thread that waits in a buffered file would hold its lock when Python ends.
         found = _of_file(getattr(stream, "raw", stream) if _IS_WINDOWS else stream)
-        found.is_terminal = bool(stream.isatty())
+        found.is_terminal = _is_terminal(stream)
         return found
     if isinstance(given, bytes):
         return _Buffered(_Bytes(given).read)
@@ -267,6 +281,7 @@ class Output:
     def __init__(
         self, write: Callable[[bytes], object], meter: OutputMeter, is_terminal: bool = False
     ) -> None:
+        """Take what writes; if it returns an int, it has written so many bytes, else all."""
         self._write = write
         self._meter = meter
         self.captured = bytearray()
@@ -275,8 +290,8 @@ class Output:
     def write(self, data: bytes) -> int:
         """Write bytes, or as many as the quota allows, and return how many."""
         size = self._meter.take(len(data))
-        self._write(data if size == len(data) else data[:size])
-        return size
+        written = self._write(data if size == len(data) else data[:size])
+        return written if isinstance(written, int) else size
 
 
 def output_of(given: Any, name: str, meter: OutputMeter) -> Output:
@@ -297,18 +312,25 @@ def output_of(given: Any, name: str, meter: OutputMeter) -> Output:
         stream = getattr(sys, name)
         if stream is None:
             return Output(_nowhere, meter)
-        return Output(_inherited(stream), meter, bool(stream.isatty()))
+        return Output(_inherited(stream), meter, _is_terminal(stream))
     if isinstance(given, BinaryWriter):
-        is_terminal = getattr(given, "isatty", None)
-        return Output(_flushed(given), meter, is_terminal is not None and bool(is_terminal()))
+        return Output(_flushed(given), meter, _is_terminal(given))
     return Output(_calling(given), meter)
+
+
+def _is_terminal(file: Any) -> bool:
+    """Return whether a file is a terminal; a closed one is none."""
+    try:
+        return bool(file.isatty())
+    except (AttributeError, OSError, ValueError):
+        return False
 
 
 def _nowhere(data: bytes) -> None:
     """Drop what is written."""
 
 
-def _inherited(stream: Any) -> Callable[[bytes], None]:
+def _inherited(stream: Any) -> Callable[[bytes], object]:
     """Return what writes to a stream of this process, after what Python has written there.
 
     Where the reader of the stream is gone, it ends the call, as the system ends a process.
@@ -316,11 +338,12 @@ def _inherited(stream: Any) -> Callable[[bytes], None]:
     binary = getattr(stream, "buffer", None)
     if binary is not None:
         stream.flush()
+    inner: Callable[[bytes], object]
     inner = _text_writer(stream) if binary is None else _flushed(binary)
 
-    def write(data: bytes) -> None:
+    def write(data: bytes) -> object:
         try:
-            inner(data)
+            return inner(data)
         except BrokenPipeError as error:
             raise HostException(error) from None
 
@@ -340,18 +363,29 @@ def _text_writer(stream: Any) -> Callable[[bytes], None]:
     return write
 
 
-def _flushed(file: Any) -> Callable[[bytes], None]:
-    """Return what writes to a file, all of it and at once."""
-    flush = getattr(file, "flush", None)
+def _flushed(file: Any) -> Callable[[bytes], int]:
+    """Return what writes to a file, at once, and returns how much: AGAIN for nothing.
 
-    def write(data: bytes) -> None:
-        rest = data
-        while rest:
-            # An unbuffered file may take a part only.
-            written = file.write(rest)
-            rest = rest[written:] if isinstance(written, int) and written < len(rest) else b""
+    It is less than all where an unbuffered file takes no more, as one that must not wait.
+    """
+    flush = getattr(file, "flush", None)
+    is_raw = isinstance(file, RawIOBase)
+
+    def write(data: bytes) -> int:
+        done = 0
+        while done < len(data):
+            written = file.write(data[done:] if done else data)
+            if not isinstance(written, int) and not is_raw:
+                # It does not tell, so it has taken all.
+                break
+            if not written or written < 0:
+                if not done:
+                    raise ErrnoError(Errno.AGAIN)
+                return done
+            done += written
         if flush is not None:
             flush()
+        return len(data)
 
     return write
 

@@ -1,0 +1,124 @@
+"""What a module or a host does wrong: each ends in an error number, a trap, or words."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from purewasm_plugins import (
+    FixedClock,
+    InvalidOptionError,
+    Wasi,
+    run_command,
+)
+from purewasm_plugins.wasi.errno import Errno
+
+from .guest import Guest, Refused
+from .test_commands import COPY, HELLO, TEXT
+
+Wat = Callable[[str], bytes]
+
+
+# Streams
+
+
+def _closed() -> io.BytesIO:
+    file = io.BytesIO()
+    file.close()
+    return file
+
+
+@pytest.mark.parametrize(
+    ("field", "given", "words"),
+    [
+        ("stdin", io.StringIO(), "it is a file of text: give it opened as binary"),
+        ("stdout", io.StringIO(), "it is a file of text: give it opened as binary"),
+        ("stdin", _closed(), "the file is closed"),
+        ("stderr", _closed(), "the file is closed"),
+        ("stdin", io.BufferedWriter(io.FileIO(os.devnull, "w")), "the file is not readable"),
+        ("stdout", io.FileIO(os.devnull, "r"), "the file is not writable"),
+        ("stdin", io.BytesIO, "it is the class BytesIO, and no open file"),
+        ("stdout", io.BytesIO, "it is the class BytesIO, and no open file"),
+    ],
+)
+def test_files_that_can_only_fail(field: str, given: Any, words: str) -> None:
+    with pytest.raises(InvalidOptionError, match=words):
+        Wasi(**{field: given})
+
+
+def test_a_file_that_is_closed_later(wat: Wat) -> None:
+    file = io.BytesIO()
+    wasi = Wasi(stdin=file, stdout=file)
+    file.close()
+    for text in (COPY, HELLO):
+        with pytest.raises(ValueError, match="closed file"):
+            run_command(wat(text), wasi)
+
+
+class Stubborn(io.RawIOBase):
+    """A file that takes some bytes at a time, and then none."""
+
+    def __init__(self, takes: list[int | None]) -> None:
+        self.takes = takes
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int | None:
+        return self.takes.pop(0)
+
+
+@pytest.mark.parametrize(
+    ("takes", "written"),
+    [([2, 1], 3), ([1, 0], 1), ([1, None], 1), ([9], 3), ([0], None), ([None], None), ([-5], None)],
+)
+def test_files_that_take_a_part(takes: list[int | None], written: int | None) -> None:
+    guest = Guest(Wasi(stdout=Stubborn(takes)))
+    if written is None:
+        with pytest.raises(Refused) as caught:
+            guest.write(1, b"abc")
+        assert caught.value.errno is Errno.AGAIN
+    else:
+        assert guest.write(1, b"abc") == written
+
+
+@pytest.mark.skipif(os.name == "nt", reason="of POSIX")
+def test_an_input_with_a_high_number(wat: Wat) -> None:
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < 1100:
+        pytest.skip("this process may not open so many files")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 1100), hard))
+    reading, writing = os.pipe()
+    try:
+        os.dup2(reading, 1050)
+        os.write(writing, TEXT)
+        os.close(writing)
+        with os.fdopen(1050, "rb") as pipe:
+            assert run_command(wat(COPY), Wasi(stdin=pipe)).stdout == TEXT
+    finally:
+        os.close(reading)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.parametrize(
+    ("start", "step"), [("a", 1), (1.5, 1), (0, None), (True, 1), (-1, 1), (0, -7), (1 << 64, 1)]
+)
+def test_clocks_that_are_none(start: Any, step: Any) -> None:
+    with pytest.raises(InvalidOptionError, match="must be an int from 0 on, of up to 64 bits"):
+        FixedClock(start, step)
+
+
+def test_the_last_moment() -> None:
+    """A clock goes on behind what 64 bits hold, as the module sees it from 0 on."""
+    guest = Guest(Wasi(clock=FixedClock((1 << 64) - 1, 3)))
+    seen = []
+    for _ in range(2):
+        guest.call("clock_time_get", 0, 0, 0)
+        seen.append(guest.memory.read_u64(0))
+    assert seen == [(1 << 64) - 1, 2]
