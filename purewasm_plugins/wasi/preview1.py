@@ -13,7 +13,7 @@ from purewasm_plugins.wasi.errno import ErrnoError, errno_of
 from purewasm_plugins.wasi.layout import PREVIEW1, UNSTABLE
 from purewasm_plugins.wasi.path_functions import PathFunctions
 from purewasm_plugins.wasi.process_functions import ProcessFunctions
-from purewasm_plugins.wasm.types import FuncType, ValType
+from purewasm_plugins.wasm.types import FuncType, Limits, MemoryType, ValType
 
 __all__ = ["MODULES", "SIGNATURES", "Preview1"]
 
@@ -73,6 +73,8 @@ SIGNATURES = {
 
 _TYPES = {"i": ValType.I32, "I": ValType.I64}
 
+_NO_PAGES = MemoryType(Limits(0, 0))
+
 
 class Preview1(ProcessFunctions, DescriptorFunctions, PathFunctions):
     """All functions, for one instance and one module of imports."""
@@ -89,7 +91,9 @@ class Preview1(ProcessFunctions, DescriptorFunctions, PathFunctions):
 
     def _attach(self, caller: Caller) -> None:
         """Take the memory and the limits of the instance that calls."""
-        self.memory = caller.memory
+        memories = caller.instance.memories
+        # Without a memory each address is outside, and `proc_exit` needs none.
+        self.memory = memories[0] if memories else Memory(_NO_PAGES)
         self.state.caller = caller
         self._memories = caller.instance.memories
 

@@ -12,6 +12,11 @@ import pytest
 from purewasm_plugins import (
     FixedClock,
     InvalidOptionError,
+    Limits,
+    Memory,
+    MemoryType,
+    Trap,
+    TrapReason,
     Wasi,
     run_command,
 )
@@ -122,3 +127,34 @@ def test_the_last_moment() -> None:
         guest.call("clock_time_get", 0, 0, 0)
         seen.append(guest.memory.read_u64(0))
     assert seen == [(1 << 64) - 1, 2]
+
+
+# Modules
+
+IMPORT = '(import "wasi_snapshot_preview1"'
+
+
+def test_exit_without_a_memory(wat: Wat, engine: str) -> None:
+    text = f"""(module {IMPORT} "proc_exit" (func $exit (param i32)))
+      (func (export "_start") (call $exit (i32.const 3))))"""
+    assert run_command(wat(text), engine=engine).exit_code == 3
+
+
+@pytest.mark.parametrize("memory", ["", "(memory 0)", '(import "env" "memory" (memory 0))'])
+def test_an_address_where_there_is_no_memory(wat: Wat, engine: str, memory: str) -> None:
+    text = f"""(module {IMPORT} "random_get" (func $random (param i32 i32) (result i32)))
+      {memory} (func (export "_start") (drop (call $random (i32.const 0) (i32.const 1)))))"""
+    imports = {"env": {"memory": Memory(MemoryType(Limits(0)))}}
+    with pytest.raises(Trap) as caught:
+        run_command(wat(text), imports=imports, engine=engine)
+    assert caught.value.reason is TrapReason.OUT_OF_BOUNDS_MEMORY_ACCESS
+
+
+def test_a_memory_that_the_host_gives(wat: Wat, engine: str) -> None:
+    memory = Memory(MemoryType(Limits(1)))
+    text = f"""(module {IMPORT} "random_get" (func $random (param i32 i32) (result i32)))
+      (import "env" "memory" (memory 1))
+      (func (export "_start") (drop (call $random (i32.const 9) (i32.const 100)))))"""
+    run_command(wat(text), imports={"env": {"memory": memory}}, engine=engine)
+    assert any(memory.read(9, 100))
+    assert not any(memory.read(0, 9))
