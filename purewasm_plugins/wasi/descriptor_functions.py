@@ -341,6 +341,5 @@ class DescriptorFunctions(Functions):
             if error.errno == Errno.NOMEM:
                 self.state.note_listing()
             raise
-        self.state.spend(len(entries) // 64)
         own = [DirectoryEntry(name, inode, FileType.DIRECTORY) for name in (".", "..")]
         return own + entries

@@ -15,7 +15,18 @@ from __future__ import annotations
 from purewasm_plugins.support.light import IntEnum, NamedTuple
 from purewasm_plugins.support.typed import Protocol
 
-__all__ = ["Directory", "DirectoryEntry", "File", "FileStatus", "FileType", "Quota"]
+__all__ = [
+    "ENTRIES_PER_UNIT",
+    "Directory",
+    "DirectoryEntry",
+    "File",
+    "FileStatus",
+    "FileType",
+    "Quota",
+]
+
+#: Entries of a directory that cost a unit of fuel where they are listed or counted.
+ENTRIES_PER_UNIT = 64
 
 
 class FileType(IntEnum):
@@ -65,6 +76,9 @@ class Quota(Protocol):
 
     def now(self) -> int:
         """Return the time."""
+
+    def spend(self, units: int) -> None:
+        """Pay with fuel for what takes long. It may raise the `Trap` that ends the call."""
 
     def check_file_size(self, size: int) -> None:
         """Refuse a file of so many bytes: FBIG."""
@@ -173,7 +187,7 @@ class Directory(Protocol):
         """Remove an entry that is no directory from it; open handles of it stay usable."""
 
     def entries(self, limit: int) -> list[DirectoryEntry]:
-        """Return its entries, without "." and "..".
+        """Return its entries, without "." and "..", and pay for them.
 
         Args:
             limit: how many there may be; more raise NOMEM.

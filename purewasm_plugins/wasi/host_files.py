@@ -23,6 +23,7 @@ from purewasm_plugins.errors import GrantError, InvalidOptionError
 from purewasm_plugins.support.typed import Any, Callable
 from purewasm_plugins.wasi.errno import Errno, ErrnoError
 from purewasm_plugins.wasi.files import (
+    ENTRIES_PER_UNIT,
     Directory,
     DirectoryEntry,
     File,
@@ -251,6 +252,10 @@ class _Access:
         self._quota = quota
         self._read_only = read_only
 
+    def spend(self, units: int) -> None:
+        """Pay for what takes long."""
+        self._quota.spend(units)
+
     def check_change(self) -> None:
         """Refuse any change where nothing may be changed: ROFS."""
         if self._read_only:
@@ -308,7 +313,8 @@ class _Access:
         with os.scandir(fd) as entries:
             for _ in entries:
                 count += 1
-                if not count % 1024:
+                if not count % ENTRIES_PER_UNIT:
+                    self.spend(1)
                     self._quota.check_entries(count)
         return count
 
@@ -575,6 +581,8 @@ class _HostDirectory:
             for number, entry in enumerate(entries):
                 if number >= limit:
                     raise ErrnoError(Errno.NOMEM)
+                if not number % ENTRIES_PER_UNIT:
+                    self._access.spend(1)
                 try:
                     name = os.fsencode(entry.name).decode()
                     found.append(DirectoryEntry(name, entry.inode(), _type_of(entry)))

@@ -10,7 +10,14 @@ from __future__ import annotations
 from purewasm_plugins.errors import InvalidOptionError
 from purewasm_plugins.support.typed import TYPE_CHECKING, Any, Mapping
 from purewasm_plugins.wasi.errno import Errno
-from purewasm_plugins.wasi.files import Directory, DirectoryEntry, File, FileStatus, Quota
+from purewasm_plugins.wasi.files import (
+    ENTRIES_PER_UNIT,
+    Directory,
+    DirectoryEntry,
+    File,
+    FileStatus,
+    Quota,
+)
 from purewasm_plugins.wasi.memory_tree import (
     DirectoryNode,
     FileNode,
@@ -347,6 +354,7 @@ class _OpenDirectory:
             entries = self._node.entries
             if len(entries) > limit:
                 fail(Errno.NOMEM)
+            self._quota.spend(len(entries) // ENTRIES_PER_UNIT)
             return [DirectoryEntry(name, node.inode, node.type) for name, node in entries.items()]
 
     def sync(self) -> None:

@@ -10,6 +10,8 @@ from _weakref import ref
 from itertools import count
 
 from purewasm_plugins.errors import GrantError, InvalidOptionError
+from purewasm_plugins.runtime.limits import BYTES_PER_UNIT, pieces
+from purewasm_plugins.runtime.memory import NO_ROOM
 from purewasm_plugins.support.records import Record
 from purewasm_plugins.support.typed import Iterator, NoReturn
 from purewasm_plugins.wasi.errno import Errno, ErrnoError
@@ -363,11 +365,14 @@ class Tree:
             if offset < before:
                 content[offset:end] = data
             else:
-                content.extend(bytes(offset - before))
+                for start, stop in pieces(offset - before, BYTES_PER_UNIT, quota.spend):
+                    content.extend(bytes(stop - start))
                 content += data
-        except (MemoryError, OverflowError):
+        except BaseException as error:
             del content[before:]
-            fail(Errno.NOSPC)
+            if isinstance(error, NO_ROOM):
+                fail(Errno.NOSPC)
+            raise
         finally:
             self._count(file, len(content) - before)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
-from purewasm_plugins import Wasi, instantiate
+from purewasm_plugins import ResourceLimits, Wasi, instantiate
 from purewasm_plugins.wasi.errno import Errno
 from purewasm_plugins.wasi.files import FileType
 from purewasm_plugins.wasi.preview1 import SIGNATURES
@@ -42,8 +42,11 @@ class Status(NamedTuple):
 class Guest:
     """An instance, whose functions raise `Refused` where WASI answers with an error number."""
 
-    def __init__(self, wasi: Wasi, engine: str = "translator") -> None:
-        self.instance = instantiate(assemble(driver(pages=16)), engine=engine, wasi=wasi)
+    def __init__(
+        self, wasi: Wasi, engine: str = "translator", limits: ResourceLimits | None = None
+    ) -> None:
+        data = assemble(driver(pages=16))
+        self.instance = instantiate(data, engine=engine, wasi=wasi, limits=limits)
         self.memory = self.instance.exports.memory()
         self._functions = {name: self.instance.exports.function(name) for name in SIGNATURES}
 

@@ -38,6 +38,9 @@ class Limits:
         if wanted > self.limits.get(name, wanted):
             raise ErrnoError(number)
 
+    def spend(self, units: int) -> None:
+        pass
+
     def check_file_size(self, size: int) -> None:
         self._check("file_size", size, Errno.FBIG)
 

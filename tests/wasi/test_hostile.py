@@ -5,16 +5,21 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from purewasm_plugins import (
     FixedClock,
+    HostDirectory,
     InvalidOptionError,
     Limits,
     Memory,
+    MemoryDirectory,
     MemoryType,
+    OutOfFuel,
+    ResourceLimits,
     Trap,
     TrapReason,
     Wasi,
@@ -22,7 +27,7 @@ from purewasm_plugins import (
 )
 from purewasm_plugins.wasi.errno import Errno
 
-from .guest import Guest, Refused
+from .guest import ALLOCATE, CREAT, SET_SIZE, WRITE, Guest, Refused
 from .test_commands import COPY, HELLO, TEXT
 
 Wat = Callable[[str], bytes]
@@ -158,3 +163,53 @@ def test_a_memory_that_the_host_gives(wat: Wat, engine: str) -> None:
     run_command(wat(text), imports={"env": {"memory": memory}}, engine=engine)
     assert any(memory.read(9, 100))
     assert not any(memory.read(0, 9))
+
+
+# Time
+
+
+_SIZE = 60 << 20
+
+
+@pytest.mark.parametrize(
+    "grow",
+    [
+        lambda guest, file: guest.call("fd_filestat_set_size", file, _SIZE),
+        lambda guest, file: guest.call("fd_allocate", file, 0, _SIZE),
+        lambda guest, file: guest.write(file, b"x", offset=_SIZE),
+    ],
+)
+def test_a_file_that_grows_pays_for_its_bytes(grow: Callable[[Guest, int], Any]) -> None:
+    """A limit ends the call in the middle; the file stays as it was."""
+    content = MemoryDirectory()
+    guest = Guest(Wasi(directories={"/": content}), limits=ResourceLimits(fuel=10_000))
+    file = guest.open("f", CREAT, WRITE | ALLOCATE | SET_SIZE)
+    guest.write(file, b"before")
+    with pytest.raises(OutOfFuel):
+        grow(guest, file)
+    assert content.files() == {"f": b"before"}
+    assert guest.status_of(file).size == 6
+    guest.call("fd_filestat_set_size", file, 8)
+    assert content.files() == {"f": b"before\0\0"}
+
+
+@pytest.mark.parametrize("kind", ["memory", "host"])
+def test_entries_of_a_directory_are_paid_for(kind: str, tmp_path: Path) -> None:
+    names = [f"{number}" for number in range(700)]
+    for name in names:
+        (tmp_path / name).touch()
+    directory = (
+        HostDirectory(tmp_path, read_only=False)
+        if kind == "host"
+        else MemoryDirectory(dict.fromkeys(names, b""))
+    )
+    grants = Wasi(directories={"/": directory})
+    guest = Guest(grants, limits=ResourceLimits(fuel=9))
+    with pytest.raises(OutOfFuel):
+        guest.names(3)
+    if kind == "host":
+        # They are counted before there is another.
+        with pytest.raises(OutOfFuel):
+            guest.call("path_create_directory", 3, "new")
+        assert not (tmp_path / "new").exists()
+    guest.close()

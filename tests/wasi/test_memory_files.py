@@ -42,6 +42,9 @@ class Room:
         self.time += 1
         return self.time
 
+    def spend(self, units: int) -> None:
+        pass
+
     def check_file_size(self, size: int) -> None:
         self._check(size <= self.file, Errno.FBIG)
 
