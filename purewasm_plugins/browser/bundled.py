@@ -150,13 +150,13 @@ _ALL: tuple[Bundled, ...] = (
         _REAL,
     ),
     Bundled(
-        "files_c",
-        "files, in C",
-        "Arguments, input, output and files",
+        "count_c",
+        "count, in C",
+        "Lines, words and bytes of files",
         _PROGRAMS,
-        {"_start": {"args": "/", "stdin": "one\ntwo\n", "env": "GREETING=Hello"}},
-        "It lists the files below, reads “notes.txt” if there is one, and makes "
-        "“made/moved.txt”. At its end it tells of a failure: its exit code is 7.",
+        {"_start": {"stdin": "To be, or not to be:\nthat is the question.\n"}},
+        "Without arguments it counts its input. Drop a text on the page, such as “notes.txt”, and "
+        "give it as an argument: /notes.txt",
     ),
     Bundled(
         "buggy_shout",

@@ -90,7 +90,6 @@ EXAMPLES: tuple[Example, ...] = (
         ("capital",),
     ),
     Example("imports_wasi", "wat/imports_wasi", "needs WASI: a function of it", ("echo",)),
-    Example("files_c", "programs/files_c", "a program for WASI, with files; C"),
     Example("missing_execute", "wat/missing_execute", "lacks an export of the ABI"),
 )
 

@@ -13,7 +13,7 @@ import pytest
 
 from tests.browser.actions import debugger_action, drop, failed_run, pick, run, wait_until
 from tests.browser.test_system import PLUGIN, TRAPS, WRITER, command
-from tests.conftest import assemble
+from tests.conftest import ROOT, assemble
 
 Visit = Callable[..., Any]
 
@@ -48,8 +48,10 @@ FLOOD = command(
     '(data (i32.const 64) "the end")',
 )
 
-#: What the example `files_c` writes, with a file "notes.txt".
-FILES_C = """argument: /
+FILES = (ROOT / "fixtures/programs/files_c.wasm").read_bytes()
+
+#: What it writes, with a file "notes.txt".
+WRITTEN = """argument: /
 environment: Hello
 line 1: one
 line 2: two
@@ -139,11 +141,27 @@ def debug_to_the_end(page: Any) -> None:
 
 
 def test_the_example(page: Any) -> None:
-    pick(page, "files_c.wasm")
+    pick(page, "count_c.wasm")
+    assert start(page) == "2 lines, 10 words, 43 bytes: standard input\n"
+    assert page.inner_text("#exit") == "Exit code 0"
     # A file that is no module, dropped anywhere.
     drop(page, "notes.txt", b"first\n", loads=False)
     listed(page, "notes.txt")
-    assert start(page) == FILES_C
+    page.fill("#args", "/notes.txt '/no such file'")
+    assert start(page) == (
+        "1 lines, 1 words, 6 bytes: /notes.txt\ncount: /no such file: No such file or directory\n"
+    )
+    assert "the program tells of a failure" in page.inner_text("#result")
+
+
+def test_a_program_that_uses_everything(page: Any) -> None:
+    add(page, "notes.txt", b"first\n")
+    listed(page, "notes.txt")
+    drop(page, "files.wasm", FILES)
+    page.fill("#args", "/")
+    page.fill("#env", "GREETING=Hello")
+    page.fill("#stdin", "one\ntwo\n")
+    assert start(page) == WRITTEN
     assert page.inner_text("#exit") == "Exit code 7"
     assert page.text_content("#result .console pre .err") == "the end\n"
     assert "standard error is in this colour" in page.inner_text("#result .console")
@@ -297,7 +315,7 @@ def test_a_command_in_the_debugger(page: Any) -> None:
 
 
 def test_every_control_has_a_name(page: Any) -> None:
-    pick(page, "files_c.wasm")
+    pick(page, "count_c.wasm")
     add(page, "a.txt", b"")
     listed(page, "a.txt")
     names = page.evaluate(

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from purewasm_plugins import MemoryDirectory, PluginError, SymbolicLink, example
+from purewasm_plugins import MemoryDirectory, PluginError, SymbolicLink
 from purewasm_plugins.browser import describe
 from purewasm_plugins.browser.files import MOST_BYTES, MOST_DEPTH, MOST_ROWS, QUOTAS, Files
 from purewasm_plugins.browser.workbench import Workbench
-from tests.conftest import assemble
+from tests.conftest import ROOT, assemble
 
 #: What each module here imports, and how it writes: `$say stream address size`.
 IMPORTS = """
@@ -235,7 +235,7 @@ def test_a_plugin_with_output(bench: Bench) -> None:
 
 def test_a_program_in_c_writes_lines(bench: Bench) -> None:
     """As to a terminal: what goes to the two streams is in order."""
-    load(bench, example("files_c").read_bytes())
+    load(bench, (ROOT / "fixtures/programs/files_c.wasm").read_bytes())
     bench.ask("files", b"first\n", do="add", path="notes.txt")
     answer = bench.ask("start", name="files_c.wasm", args="/", stdin="one\n")
     assert answer["exit_code"] == 7

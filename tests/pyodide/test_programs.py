@@ -6,10 +6,12 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.conftest import ROOT
+
 #: It prints what the program answered, and the names that it left in the directories.
 PROGRAM = """
 import json, pathlib
-from purewasm_plugins import HostDirectory, MemoryDirectory, Wasi, example, run_command
+from purewasm_plugins import HostDirectory, MemoryDirectory, Wasi, run_command
 
 host = pathlib.Path("/home/files")
 host.mkdir(parents=True)
@@ -24,7 +26,7 @@ for directory in (memory, HostDirectory(host, read_only=False)):
         clock="host",
         random="host",
     )
-    result = run_command(example("files_c"), wasi)
+    result = run_command("/fixtures/programs/files_c.wasm", wasi)
     print(json.dumps([result.exit_code, result.stdout.decode(), result.stderr.decode()]))
 print(json.dumps(sorted(memory.files())))
 print(json.dumps(sorted(path.name for path in host.rglob("*"))))
@@ -46,7 +48,7 @@ random: yes
 
 
 def test_a_program(pyodide: Callable[..., object], archives: list[Path]) -> None:
-    done = pyodide(PROGRAM, archives=archives)
+    done = pyodide(PROGRAM, archives=archives, mounts={"/fixtures": ROOT / "fixtures"})
     assert done.status == 0, done.output  # type: ignore[attr-defined]
     in_memory, on_host, memory, host = map(json.loads, done.output.splitlines())  # type: ignore[attr-defined]
     assert in_memory == on_host == [7, ANSWER, "the end\n"]
