@@ -234,6 +234,20 @@ def test_a_quota_names_its_option(
         assert (result.exit_code, result.stderr) == (0, "")
 
 
+def test_a_copied_directory_is_copied_back_at_the_end(
+    command: Command, made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("purewasm_plugins.wasi.host_files.IN_PLACE", False)
+    directory = tmp_path / "d"
+    directory.mkdir()
+    ended = with_files("(drop (call $open (i32.const 97))) (call $proc_exit (i32.const 9))")
+    trapped = with_files("(drop (call $open (i32.const 98))) unreachable")
+    for text, status, names in ((ended, 9, {"a"}), (trapped, Exit.TRAP, {"a", "b"})):
+        assert command("exec", "--dir", str(directory), made(text)).exit_code == status
+        assert {entry.name for entry in directory.iterdir()} == names
+    assert command("exec", "--dir", f"{directory}:ro", made(ended)).exit_code == PERM
+
+
 def test_a_directory_that_is_too_large_to_list(command: Command, tmp_path: Path) -> None:
     for name in ("a", "b", "notes.txt"):
         (tmp_path / name).touch()
