@@ -316,13 +316,15 @@ class DescriptorFunctions(Functions):
         found = self.descriptors.directory(fd)
         self.memory.view(buffer, size)
         self.memory.view(result, 4)
-        if cookie == 0 or found.listing is None:
-            found.listing = self._listing(found)
+        listing = found.listing
+        if cookie == 0 or listing is None:
+            listing = self._listing(found)
+            self.descriptors.keep_listing(found, listing)
         data = bytearray()
-        for index in range(min(cookie, len(found.listing)), len(found.listing)):
+        for index in range(min(cookie, len(listing)), len(listing)):
             if len(data) >= size:
                 break
-            name, inode, type = found.listing[index]
+            name, inode, type = listing[index]
             text = name.encode()
             data += DIRECTORY_ENTRY.pack(index + 1, inode & (1 << 64) - 1, len(text), type)
             data += text

@@ -9,6 +9,10 @@ from purewasm_plugins.wasi.streams import Input, Output
 
 __all__ = ["Descriptors", "OpenDirectory", "OpenFile", "OpenInput", "OpenOutput"]
 
+#: Entries that are kept in the listings of all open directories. A module could otherwise have as
+#: many as its directories hold, times its descriptors: a gigabyte.
+MOST_LISTED = 65536
+
 
 class OpenInput:
     """The descriptor of the standard input."""
@@ -59,8 +63,9 @@ class OpenDirectory:
         read_only: whether nothing in it may be changed.
         grant: what tells the directories of one grant from those of others.
         preopened: the path that the module sees, of a directory that was granted; else None.
-        listing: its entries at the last time that the module began to list them. A cookie is an
-            index: what changes meanwhile neither repeats an entry nor leaves one out.
+        listing: its entries at the last time that the module began to list them, if they are kept.
+            A cookie is an index: what changes meanwhile neither repeats an entry nor leaves one
+            out.
     """
 
     def __init__(
@@ -74,6 +79,7 @@ class OpenDirectory:
 
     def close(self) -> None:
         """Give the directory up."""
+        self.listing = None
         self.directory.close()
 
 
@@ -92,6 +98,8 @@ class Descriptors:
         self._quotas = quotas
         self._open: dict[int, Descriptor] = {}
         self._lowest = 0
+        #: Those that have a listing, the latest last.
+        self._listed: list[OpenDirectory] = []
 
     def check_room(self) -> None:
         """Refuse another descriptor where there are as many as there may be.
@@ -174,7 +182,27 @@ class Descriptors:
             self._open[to] = descriptor
             self._lowest = min(self._lowest, number)
 
+    def keep_listing(self, directory: OpenDirectory, listing: list[DirectoryEntry]) -> None:
+        """Keep the entries of a directory, and forget the oldest listings if they are too many.
+
+        A module that goes on with one of those gets the entries as they are then.
+        """
+        others = [one for one in self._listed if one.listing and one is not directory]
+        left = MOST_LISTED - len(listing)
+        kept = [directory]
+        for other in reversed(others):
+            left -= len(other.listing or ())
+            if left < 0:
+                other.listing = None
+            else:
+                kept.append(other)
+        self._listed = kept[::-1]
+        directory.listing = listing
+
     def close_all(self) -> None:
-        """Close all of them."""
+        """Close all of them, even if the system reports an error for one, which is dropped."""
         while self._open:
-            self._open.popitem()[1].close()
+            try:
+                self._open.popitem()[1].close()
+            except OSError:
+                continue

@@ -27,7 +27,7 @@ from purewasm_plugins import (
 )
 from purewasm_plugins.wasi.errno import Errno
 
-from .guest import ALLOCATE, CREAT, SET_SIZE, WRITE, Guest, Refused
+from .guest import ALLOCATE, CREAT, DIRECTORY, SET_SIZE, WRITE, Guest, Refused
 from .test_commands import COPY, HELLO, TEXT
 
 Wat = Callable[[str], bytes]
@@ -213,3 +213,33 @@ def test_entries_of_a_directory_are_paid_for(kind: str, tmp_path: Path) -> None:
             guest.call("path_create_directory", 3, "new")
         assert not (tmp_path / "new").exists()
     guest.close()
+
+
+# Room
+
+
+def _after_the_first(guest: Guest, directory: int) -> int:
+    """Return the bytes that a directory goes on with behind the entry "."."""
+    guest.call("fd_readdir", directory, 0x80000, 1000, 1, 0x100)
+    return guest.memory.read_u32(0x100)
+
+
+def test_listings_that_are_kept_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest is forgotten, so that the module sees what is there now."""
+    monkeypatch.setattr("purewasm_plugins.wasi.descriptors.MOST_LISTED", 10)
+    guest = Guest(Wasi(directories={"/": MemoryDirectory({"a": b"", "b": b""})}))
+    opened = [guest.open(".", DIRECTORY) for _ in range(3)]
+    for directory in opened:
+        guest.names(directory)
+    for name in "ab":
+        guest.call("path_unlink_file", 3, name)
+    nothing, two = 24 + 2, 24 + 2 + 2 * (24 + 1)
+    assert [_after_the_first(guest, directory) for directory in opened] == [nothing, two, two]
+    # A listing that is longer than all that are kept is kept alone.
+    for number in range(12):
+        guest.call("path_create_directory", 3, f"{number}")
+    assert len(guest.names(opened[1])) == 14
+    for number in range(12):
+        guest.call("path_remove_directory", 3, f"{number}")
+    assert _after_the_first(guest, opened[1]) > two
+    assert _after_the_first(guest, opened[2]) == nothing
