@@ -212,12 +212,10 @@ def instantiate(
     valid = valid_module(data_or_module)
     linked, state = link(valid.module, granted(wasi), imports)
     try:
-        instance = instantiate_on_engine(valid, linked, engine=engine, limits=limits)
+        return instantiate_on_engine(valid, linked, engine=engine, limits=limits, wasi=state)
     except BaseException:
         state.close()
         raise
-    instance.wasi = state
-    return instance
 
 
 def _advised(error: LinkError, module: DecodedModule) -> LinkError:

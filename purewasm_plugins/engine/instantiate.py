@@ -17,6 +17,7 @@ from purewasm_plugins.runtime.instance import (
     Extern,
     Function,
     Global,
+    HostState,
     Instance,
     RawFunction,
 )
@@ -75,6 +76,7 @@ def instantiate(
     *,
     engine: str | Engine | None = None,
     limits: ResourceLimits | None = None,
+    wasi: HostState | None = None,
 ) -> Instance:
     """Make an instance of a module and run its start function.
 
@@ -86,6 +88,7 @@ def instantiate(
             so.
         engine: the name of an engine, or an engine; None for the default.
         limits: what the instance may use; None for the defaults of `ResourceLimits`.
+        wasi: what the functions of WASI among the imports hold; None where there are none.
 
     Raises:
         DecodeError, ValidationError: the module is not valid.
@@ -106,7 +109,7 @@ def instantiate(
     collecting = gc.isenabled()
     try:
         gc.disable()
-        instance = _allocated(valid, imported, chosen, limits)
+        instance = _allocated(valid, imported, chosen, limits, wasi)
         _apply_segments(instance)
     except MemoryError:
         instance = None
@@ -122,11 +125,17 @@ def instantiate(
 
 
 def _allocated(
-    valid: ValidModule, imported: list[Extern], engine: Engine, limits: ResourceLimits
+    valid: ValidModule,
+    imported: list[Extern],
+    engine: Engine,
+    limits: ResourceLimits,
+    wasi: HostState | None,
 ) -> Instance:
     """Return an instance in which no code has run and no segment was applied."""
     module = valid.module
     instance = Instance(valid, limits)
+    if wasi is not None:
+        instance.wasi = wasi
     instance.functions = [
         extern.imported_by(instance) for extern in imported if isinstance(extern, Function)
     ]

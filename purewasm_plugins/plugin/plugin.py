@@ -136,11 +136,13 @@ class WasmPlugin:
             if not self.version:
                 raise VersionMismatchError(self.version)
             self.tools = session.tools()
-            log_output(session.instance, self.name)
             self._session = session
         except MemoryError:
             raise InstantiateError(NO_ROOM) from None
         finally:
+            # What a plugin that cannot be loaded wrote may tell why.
+            if self._active is not None:
+                log_output(self._active, getattr(self, "name", "a plugin without a name"))
             self._leave(operation)
         #: The tools by name; None where two share it.
         self._by_name: dict[str, PluginTool | None] = {}

@@ -14,6 +14,7 @@ from purewasm_plugins import (
     InstantiateError,
     InvalidOptionError,
     MemoryDirectory,
+    PluginError,
     PluginOptions,
     Quotas,
     ToolExecutionError,
@@ -94,6 +95,36 @@ def test_output_is_logged(
     assert lines(caplog) == [("WARNING", "speaker: be\\x1bware")]
     plugin.execute_tool("say", "")
     assert lines(caplog) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "name"),
+    [
+        ('(export "plugin_version")', '(export "other")', "speaker"),
+        (
+            "(i32.const 8)) (i32.const 16))",
+            "(i32.const 8)) unreachable)",
+            "a plugin without a name",
+        ),
+        (
+            '(func (export "plugin_name") (result i32)',
+            "(start $s) (func $s (drop (call $name)) unreachable) (func $name (result i32)",
+            "a plugin without a name",
+        ),
+    ],
+)
+def test_what_was_written_before_loading_failed_is_logged(
+    wat: Wat,
+    engine: str,
+    caplog: pytest.LogCaptureFixture,
+    before: str,
+    after: str,
+    name: str,
+) -> None:
+    caplog.set_level(logging.INFO, "purewasm_plugins.plugin")
+    with pytest.raises(PluginError):
+        WasmPlugin.load_from_bytes(wat(TEXT.replace(before, after)), engine=engine, wasi=True)
+    assert lines(caplog) == [("INFO", f"{name}: loading")]
 
 
 def test_much_output_becomes_few_lines(
