@@ -314,6 +314,19 @@ def test_a_command_in_the_debugger(page: Any) -> None:
     listed(page, "made.txt")
 
 
+def test_a_sleep_in_the_debugger(page: Any) -> None:
+    drop(page, "sleeper.wasm", SLEEPER)
+    page.click("#debug")
+    page.wait_for_selector(".debug .session:not([hidden])")
+    page.click("[data-move=run]")
+    wait_until(page, "document.querySelector('.debug .console pre').textContent === 'good night'")
+    page.click("[data-move=stop]")
+    page.wait_for_selector(".debug .intro:has-text('was ended together with')")
+    page.wait_for_selector("#status[data-state=ready]")
+    drop(page, "traps.wasm", TRAPS)
+    assert start(page) == "last"
+
+
 def test_every_control_has_a_name(page: Any) -> None:
     pick(page, "count_c.wasm")
     add(page, "a.txt", b"")

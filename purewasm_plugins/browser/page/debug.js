@@ -17,14 +17,19 @@ const MOVES = [
 /** Milliseconds after which the Stop button appears. */
 const LONG = 300;
 
+/** Milliseconds that a move gets to stop: one that is in a function of the host, such as a sleep, does not. */
+const GRACE = 3000;
+
 export class DebugTab {
   /**
    * @param {() => Promise<any>} start opens a session on the call that the form describes
    * @param {(request: any) => Promise<any>} ask sends the session a request; `{error, lost}` where the session was ended
+   * @param {() => void} end ends the session together with the worker
    */
-  constructor(start, ask) {
+  constructor(start, ask, end) {
     this.start = start;
     this.ask = ask;
+    this.end = end;
     /** @type {any} */
     this.state = null;
     /** The function that the listing shows; `lines` has its lines by offset. @type {any} */
@@ -248,6 +253,8 @@ export class DebugTab {
 
   /** End a long move at the step that it has reached. */
   stop() {
+    const { state } = this;
+    if (state && this.acting && !this.stopping) setTimeout(() => this.acting && this.state === state && this.end(), GRACE);
     this.stopping = true;
   }
 

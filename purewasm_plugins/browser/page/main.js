@@ -36,7 +36,7 @@ const GRACE = 800;
 
 const functions = new FunctionsTab((index) => ask("function", { index }));
 const memory = new MemoryTab((start, length) => ask("memory", { start, size: length }));
-const debug = new DebugTab(startDebugging, askDebugger);
+const debug = new DebugTab(startDebugging, askDebugger, endDebugging);
 const files = new FilesTab(askFiles);
 const output = new Console();
 
@@ -75,6 +75,13 @@ async function askDebugger(request) {
     if (error.crashed) await crashed(error);
     return { lost: true, error: { message: SESSION_LOST } };
   }
+}
+
+/** End the worker, which a move of the debugger does not leave free. */
+async function endDebugging() {
+  endJob();
+  await load("Starting again");
+  if (current?.answer?.wasi) files.open();
 }
 
 /** @param {any} request @param {ArrayBuffer} [data] */
