@@ -52,15 +52,14 @@ class PathFunctions(Functions):
         if _follows(flags):
             raise ErrnoError(Errno.INVAL)
         with self._place(source, old_text) as old:
-            if old.is_directory:
-                _status(old)
+            _status(old)
             with self._place(target, new_text) as new:
-                if old.name is None:
-                    raise ErrnoError(Errno.PERM)
                 if new.name is None:
                     raise ErrnoError(Errno.EXIST)
                 if new.is_directory:
                     raise ErrnoError(_exists_or(new, Errno.NOENT))
+                if old.name is None:
+                    raise ErrnoError(_exists_or(new, Errno.PERM))
                 old.directory.link(old.name, new.directory, new.name)
 
     def path_open(
