@@ -52,12 +52,14 @@ class PathFunctions(Functions):
         if _follows(flags):
             raise ErrnoError(Errno.INVAL)
         with self._place(source, old_text) as old:
-            _status(old)
+            if old.is_directory:
+                _status(old)
             with self._place(target, new_text) as new:
-                if new.name is None:
-                    raise ErrnoError(Errno.EXIST)
                 if new.is_directory:
-                    raise ErrnoError(_exists_or(new, Errno.NOENT))
+                    _status(new)
+                _status(old)
+                if new.name is None or new.is_directory:
+                    raise ErrnoError(Errno.EXIST)
                 if old.name is None:
                     raise ErrnoError(_exists_or(new, Errno.PERM))
                 old.directory.link(old.name, new.directory, new.name)
@@ -109,6 +111,9 @@ class PathFunctions(Functions):
             if place.is_directory:
                 _status(place)
             target = directory.read_link(name)
+        if target.startswith("/"):
+            # It is a path of the host.
+            raise ErrnoError(Errno.PERM)
         try:
             data = target.encode()[:room]
         except UnicodeEncodeError:
@@ -147,12 +152,12 @@ class PathFunctions(Functions):
         if text.startswith("/"):
             raise ErrnoError(Errno.PERM)
         with self._place(found, own_text) as place:
-            if "\0" in text:
-                raise ErrnoError(Errno.INVAL)
-            if not text:
-                raise ErrnoError(Errno.NOENT)
-            if place.is_directory or place.name is None:
-                raise ErrnoError(_exists_or(place, Errno.NOENT))
+            if place.is_directory:
+                _status(place)
+            if not text or "\0" in text:
+                raise ErrnoError(Errno.INVAL if text else Errno.NOENT)
+            if place.name is None or place.is_directory:
+                raise ErrnoError(Errno.EXIST)
             place.directory.make_symbolic_link(place.name, text)
 
     def path_unlink_file(self, fd: int, path: int, size: int) -> None:
