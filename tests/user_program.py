@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import tempfile
 from pathlib import Path
 from typing import Any, assert_type
 
@@ -179,6 +181,21 @@ def read_a_trap() -> None:
         raise AssertionError("the loop ended")
 
 
+def give_streams(file: Path) -> None:
+    """Give files and functions as streams, and directories of both kinds."""
+    pieces: list[bytes] = []
+    with file.open("w+b") as buffered, file.open("w+b", buffering=0) as raw:
+        for stream in (buffered, raw):
+            Wasi(stdin=stream, stdout=stream)
+    with file.open("rb") as reading, file.open("wb") as writing:
+        Wasi(stdin=reading, stdout=writing, stderr=lambda data: pieces.append(data))
+    Wasi(stdin=lambda size: b"", stdout=pieces.append, stderr="inherit")
+    Wasi(stdin="inherit", stdout=io.BytesIO(), stderr=io.BytesIO())
+    both = {"/a": MemoryDirectory(), "/b": HostDirectory(file.parent)}
+    Wasi(directories=both)
+    Wasi(directories={"/a": both["/a"]})
+
+
 def use_wasi() -> None:
     """Grant things to a module, and read the grants back."""
     scratch = MemoryDirectory({"in/a.txt": "text", "link": SymbolicLink("in/a.txt")})
@@ -203,6 +220,8 @@ def use_wasi() -> None:
     assert_type(instance.wasi.stdout, bytes)
     plugin = WasmPlugin.load(example("echo"), wasi=True)
     assert plugin.execute_tool("echo", "again") == "again"
+    with tempfile.TemporaryDirectory() as directory:
+        give_streams(Path(directory, "file"))
     result = CommandResult(3, b"", b"")
     assert_type(result.exit_code, int)
     for error_type in (Exited(3), Aborted("no reason"), GrantError("/a", "is not there")):

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     _Clock = Literal["host"] | FixedClock
     _Random = Literal["host"] | int
+    _Inherit = Literal["inherit"]
     _Word = Literal["capture", "inherit", "discard"]
 
 __all__ = ["BinaryReader", "BinaryWriter", "DirectoryGrant", "Quotas", "Wasi", "granted"]
@@ -156,7 +157,7 @@ class Wasi(Record):
 
     args: Sequence[str] = ()
     env: Mapping[str, str] = {}  # noqa: RUF012
-    stdin: bytes | BinaryReader | Callable[[int], bytes] | str | None = None
+    stdin: bytes | BinaryReader | Callable[[int], bytes] | _Inherit | None = None
     stdout: _Word | BinaryWriter | Callable[[bytes], object] = "capture"
     stderr: _Word | BinaryWriter | Callable[[bytes], object] = "capture"
     directories: Mapping[str, DirectoryGrant] = {}  # noqa: RUF012

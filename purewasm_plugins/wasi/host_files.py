@@ -82,7 +82,7 @@ _TYPES = {
 }
 
 
-class HostDirectory:
+class HostDirectory(DirectoryGrant):
     """A directory of the host that a module may use, and everything below it; nothing beside it.
 
         >>> from purewasm_plugins import HostDirectory, Wasi

@@ -18,6 +18,7 @@ from purewasm_plugins.wasi.files import (
     FileStatus,
     Quota,
 )
+from purewasm_plugins.wasi.grants import DirectoryGrant
 from purewasm_plugins.wasi.memory_tree import (
     DirectoryNode,
     FileNode,
@@ -43,7 +44,7 @@ ZIP_BYTES = 256 * 1024 * 1024
 ZIP_FILES = 10_000
 
 
-class MemoryDirectory:
+class MemoryDirectory(DirectoryGrant):
     """A directory in memory that a module may be granted.
 
     Each instance that gets it sees what the others have changed. It lasts as long as the object,
