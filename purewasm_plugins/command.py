@@ -56,10 +56,13 @@ def run_command(
         Its exit code and its output: 0 where `_start` returns, else what it gave `proc_exit`.
 
     Raises:
+        PluginFileError, DecodeError, ValidationError: there is no such module.
         NotACommandError: it exports no `_start` that takes and returns nothing.
         LinkError, ResourceLimitError, GrantError: it cannot be instantiated.
-        Trap: it was aborted. What had been captured is lost then: a function that is given as
-            `Wasi.stdout` has what was written.
+        GrantError: what it changed in a directory cannot be stored.
+        Trap: it was aborted, or ended in the module's start function, before `_start`. What had
+            been captured is lost then: a function that is given as `Wasi.stdout` has what was
+            written.
     """
     compiled = module if isinstance(module, Module) else Module.compile(module)
     check_command(compiled)

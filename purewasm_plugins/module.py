@@ -186,9 +186,10 @@ def instantiate(
             so.
         engine: the name of an engine, or an engine; None for the default.
         limits: what the instance may use; None for the defaults of `ResourceLimits`.
-        wasi: what it may touch through WASI preview 1: `Wasi`, or True for what no one is harmed
-            by (captured output, the host's clocks and random numbers). `Instance.wasi` has what
-            the module wrote. Functions in `imports` come first.
+        wasi: what it may touch through WASI preview 1: `Wasi`; True for what no one is harmed by
+            (captured output, the host's clocks and random numbers); None or False for no WASI.
+            `Instance.wasi` has what the module wrote; its `finish_call` stores what was changed in
+            directories of the host that are copied. Functions in `imports` come first.
 
     Raises:
         DecodeError, ValidationError: the module is not valid.

@@ -32,9 +32,10 @@ class PluginOptions(Record):
         cache_dir: a directory that keeps what was validated and translated, for the next process;
             None for the one that the environment variable PUREWASM_CACHE names, or else for none.
             The code in it is run: no other user may be able to write to it.
-        wasi: what a plugin may touch through WASI preview 1: `Wasi`, or True for what no one is
-            harmed by, the clocks and random numbers of the host; None for no WASI. Output that is
-            captured goes to the logger `purewasm_plugins.plugin` after each call.
+        wasi: what a plugin may touch through WASI preview 1: `Wasi`; True for what no one is
+            harmed by, the clocks and random numbers of the host; None or False for no WASI. Output
+            that is captured goes to the logger `purewasm_plugins.plugin` after loading, and after
+            each call.
 
     Raises:
         InvalidOptionError: a field has a wrong type, or there is no such engine.

@@ -219,17 +219,17 @@ class Wasi(Record):
 
 
 def granted(wasi: Wasi | bool) -> Wasi:
-    """Return the grants that an argument `wasi` stands for.
+    """Return the grants that an argument `wasi` stands for, which is neither False nor None.
 
     Args:
         wasi: the grants; True for what no one is harmed by: captured output, the clocks and random
-            numbers of the host; False for the same as `Wasi()`.
+            numbers of the host.
 
     Raises:
         InvalidOptionError: it is none of them.
     """
-    if isinstance(wasi, bool):
-        return Wasi(clock="host", random="host") if wasi else Wasi()
+    if wasi is True:
+        return Wasi(clock="host", random="host")
     if not isinstance(wasi, Wasi):
         raise _wrong("wasi", "Wasi, True, False or None", wasi)
     return wasi
