@@ -179,18 +179,20 @@ class Emscripten:
             stack = links.stack
             pointer = stack.raw
             self._active += 1
+            jumped = False
             try:
                 found = function.call_raw(*arguments)
             except _LongJump as jump:
                 if jump.functions is not self:
                     raise
-                # It refers to the carrier that brought it here, and that to it.
-                jump.__context__ = None
+                jumped = True
+            finally:
+                self._active -= 1
+            if jumped:
+                # What these call may jump, too: no more to here.
                 stack.raw = pointer
                 links.set_threw(1, 0)
                 return result
-            finally:
-                self._active -= 1
             return self._lower_half(found) if halves and result == 0 else found
 
         return call

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from purewasm_plugins import (
+    Aborted,
     FixedClock,
     HostDirectory,
     InvalidOptionError,
@@ -243,3 +244,18 @@ def test_listings_that_are_kept_have_a_limit(monkeypatch: pytest.MonkeyPatch) ->
         guest.call("path_remove_directory", 3, f"{number}")
     assert _after_the_first(guest, opened[1]) > two
     assert _after_the_first(guest, opened[2]) == nothing
+
+
+# What compilers import
+
+
+def test_a_jump_out_of_what_ends_a_jump(wat: Wat, engine: str) -> None:
+    text = """(module
+      (import "env" "invoke_v" (func $invoke (param i32)))
+      (import "env" "_emscripten_throw_longjmp" (func $jump))
+      (table (export "__indirect_function_table") 1 funcref) (elem (i32.const 0) $jump)
+      (global (export "__stack_pointer") (mut i32) (i32.const 0)) (memory (export "memory") 1)
+      (func (export "setThrew") (param i32 i32) (call $jump))
+      (func (export "_start") (call $invoke (i32.const 0))))"""
+    with pytest.raises(Aborted, match="longjmp to a function that has returned"):
+        run_command(wat(text), engine=engine)
