@@ -185,6 +185,8 @@ class Emscripten:
             except _LongJump as jump:
                 if jump.functions is not self:
                     raise
+                # It refers to the carrier that brought it here, and that to it.
+                jump.__context__ = None
                 jumped = True
             finally:
                 self._active -= 1
