@@ -144,12 +144,15 @@ def _completion(prompt: Commands) -> Iterator[None]:
 def _converse(session: DebugSession, screen: Screen, first: Iterable[str]) -> None:
     """Run commands, those of a file first, until the user leaves."""
     prompt = Commands(session, screen)
-    reading = False
+    reading = pressed = False
 
     def interrupt(*_: object) -> None:
-        # At the prompt, Ctrl-C discards the line; in a command, it stops the plugin.
-        if reading:
+        # At the prompt, Ctrl-C discards the line; in a command, it stops the plugin. One that
+        # sleeps does not stop until it wakes: the second Ctrl-C leaves.
+        nonlocal pressed
+        if reading or pressed:
             raise KeyboardInterrupt
+        pressed = True
         session.interrupt()
 
     with _on_interrupt(interrupt):
@@ -167,6 +170,7 @@ def _converse(session: DebugSession, screen: Screen, first: Iterable[str]) -> No
                 continue
             except EOFError:
                 break
+            pressed = False
             _do(prompt, screen, line)
 
 

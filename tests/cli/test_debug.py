@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from purewasm_plugins.cli.debug_commands import BY_NAME, COMMANDS, Commands, Ref
 from purewasm_plugins.cli.debug_screen import Screen, layout
 from purewasm_plugins.cli.output import console
 from purewasm_plugins.debugger import DebugSession
-from tests.conftest import ROOT
+from tests.conftest import ROOT, assemble
 from tests.debugger.programs import start
 
 PROMPT = r"\(debug\) "
@@ -361,3 +362,38 @@ def test_what_a_plugin_writes_has_a_panel(debug: Callable[..., Terminal]) -> Non
     assert re.search(r"─ output ─+╮\s+│ shouting 2 bytes +│", screen)
     assert "shouting" in terminal("output")
     assert "shouting" not in terminal("goto 0")
+
+
+#: A plugin whose tool sleeps for an hour.
+SLEEPER = """(module
+  (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 16) "sleeper\\00")
+  (data (i32.const 80) "\\01")
+  (data (i32.const 88) "\\00\\00\\00\\00\\00\\20")
+  (func $text (result i32) (i32.const 16))
+  (func $of (param i32) (result i32) (i32.const 16))
+  (export "plugin_name" (func $text)) (export "plugin_version" (func $text))
+  (export "plugin_description" (func $text)) (export "plugin_tool_name" (func $of))
+  (export "plugin_tool_description" (func $of))
+  (func (export "plugin_tools_count") (result i32) (i32.const 1))
+  (func (export "plugin_tool_execute") (param i32 i32) (result i32)
+    (drop (call $poll (i32.const 64) (i32.const 128) (i32.const 1) (i32.const 200)))
+    (i32.const 16)))"""
+
+
+def test_the_second_interrupt_leaves_a_plugin_that_sleeps(
+    debug: Callable[..., Terminal], tmp_path: Path
+) -> None:
+    (tmp_path / "sleeper.wasm").write_bytes(assemble(SLEEPER))
+    child = debug(str(tmp_path / "sleeper"), "sleeper", "x", "--wasi").child
+    child.sendline("c")
+    # An interrupt at the prompt discards what is typed: the command has to run.
+    child.expect("c\r\n")
+    for _ in range(20):
+        time.sleep(0.5)
+        child.sendintr()
+        if child.expect([pexpect.EOF, pexpect.TIMEOUT], timeout=1) == 0:
+            break
+    child.close()
+    assert child.exitstatus == 130
