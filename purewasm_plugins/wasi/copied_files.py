@@ -60,8 +60,6 @@ class CopiedDirectory:
         self._windows = windows
         self._lock = allocate_lock()
         self._memory: MemoryDirectory | None = None
-        #: The path at the first opening: this process may go to another directory later.
-        self._root = path
         #: What is on the host, as far as this process knows; a directory before what is in it.
         self._stored: dict[str, _Entry] = {}
 
@@ -74,7 +72,6 @@ class CopiedDirectory:
         with self._lock:
             if self._memory is None:
                 memory = MemoryDirectory({})
-                self._root = os.path.abspath(self._path)
                 self._copy_in(memory.open(quota), quota)
                 # The very bytes that are in memory: they cost nothing, and are fast to compare.
                 self._stored = self._held(memory)
@@ -157,9 +154,11 @@ class CopiedDirectory:
             name = path.removesuffix("/")
             if len(name) > _LONGEST_PATH:
                 raise self._error("stored", name[:80] + "...", "the path is too long")
-            for index, character in enumerate(path):
-                if character == "/":
-                    held[path[:index]] = None
+            above = path
+            missing = []
+            while (above := posixpath.dirname(above)) and above not in held:
+                missing.append(above)
+            held |= dict.fromkeys(reversed(missing))
             if name == path:
                 held[name] = content.target if isinstance(content, SymbolicLink) else content
         return held
@@ -218,7 +217,7 @@ class CopiedDirectory:
 
     def _place(self, path: str) -> str:
         """Return the path of an entry on the host."""
-        return os.path.join(self._root, *path.split("/"))
+        return os.path.join(self._path, *path.split("/"))
 
     def _check_parents(self, path: str) -> None:
         """Refuse to work through what has become a link, or anything but a directory."""

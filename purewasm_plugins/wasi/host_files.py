@@ -104,7 +104,8 @@ class HostDirectory(DirectoryGrant):
     removed. Neither falls below zero. A copied directory counts with all of its content.
 
     Attributes:
-        path: the directory.
+        path: the directory, as it was given. A relative one begins where this process is when the
+            object is made, and stays the same directory when the process goes elsewhere.
         read_only: whether nothing in it may be changed.
 
     Hazards:
@@ -126,6 +127,7 @@ class HostDirectory(DirectoryGrant):
         if not isinstance(read_only, bool):
             raise InvalidOptionError("read_only", f"it must be a bool, and is {read_only!r}")
         self.read_only = read_only
+        self._place = _absolute(self.path)
         self._usage = _Usage()
         self._copy: DirectoryGrant | None = None
 
@@ -133,7 +135,7 @@ class HostDirectory(DirectoryGrant):
         return f"HostDirectory({self.path!r}, read_only={self.read_only})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return HostDirectory, (self.path, self.read_only)
+        return HostDirectory, (self._place, self.read_only)
 
     def open(self, quota: Quota) -> Directory:
         """Open it for an instance.
@@ -148,7 +150,7 @@ class HostDirectory(DirectoryGrant):
         try:
             if not IN_PLACE:
                 return self._copied().open(quota)
-            fd = os.open(self.path, _DIRECTORY)
+            fd = os.open(self._place, _DIRECTORY)
         except OSError as error:
             raise GrantError(self.path, _reason(error)) from error
         return _HostDirectory(fd, _Access(self._usage, quota, self.read_only))
@@ -167,7 +169,7 @@ class HostDirectory(DirectoryGrant):
 
         with self._usage.lock:
             if self._copy is None:
-                self._copy = CopiedDirectory(self.path, self.read_only)
+                self._copy = CopiedDirectory(self._place, self.read_only)
             return self._copy
 
 
@@ -194,6 +196,14 @@ def _checked_path(path: object) -> str:
     if not text or b"\0" in data:
         raise InvalidOptionError("path", f"{text!r} cannot be the path of a directory")
     return text
+
+
+def _absolute(path: str) -> str:
+    try:
+        return os.path.abspath(path)
+    except OSError:
+        # This process is in a directory that was removed: the path will lead nowhere.
+        return path
 
 
 class _Usage:

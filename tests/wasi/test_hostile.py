@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -259,3 +260,24 @@ def test_a_jump_out_of_what_ends_a_jump(wat: Wat, engine: str) -> None:
       (func (export "_start") (call $invoke (i32.const 0))))"""
     with pytest.raises(Aborted, match="longjmp to a function that has returned"):
         run_command(wat(text), engine=engine)
+
+
+# Directories
+
+
+def test_a_relative_path_stays_the_same_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A plugin opens it anew after a trap, when the process may be elsewhere."""
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text(name)
+    monkeypatch.chdir(tmp_path / "a")
+    directory = HostDirectory(".")
+    copied = pickle.loads(pickle.dumps(directory))
+    monkeypatch.chdir(tmp_path / "b")
+    for grant in (directory, copied):
+        guest = Guest(Wasi(directories={"/": grant}))
+        assert guest.content("file") == b"a"
+        guest.close()
+    assert directory.path == "."
