@@ -265,6 +265,10 @@ class OutputMeter:
         self._used += size
         return size
 
+    def give_back(self, size: int) -> None:
+        """Give back what was not written."""
+        self._used -= size
+
     def renew(self) -> None:
         """Begin anew."""
         self._used = 0
@@ -290,8 +294,13 @@ class Output:
     def write(self, data: bytes) -> int:
         """Write bytes, or as many as the quota allows, and return how many."""
         size = self._meter.take(len(data))
-        written = self._write(data if size == len(data) else data[:size])
-        return written if isinstance(written, int) else size
+        written: object = 0
+        try:
+            written = self._write(data if size == len(data) else data[:size])
+        finally:
+            done = written if isinstance(written, int) else size
+            self._meter.give_back(size - done)
+        return done
 
 
 def output_of(given: Any, name: str, meter: OutputMeter) -> Output:

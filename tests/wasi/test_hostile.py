@@ -21,6 +21,7 @@ from purewasm_plugins import (
     MemoryDirectory,
     MemoryType,
     OutOfFuel,
+    Quotas,
     ResourceLimits,
     Trap,
     TrapReason,
@@ -89,13 +90,15 @@ class Stubborn(io.RawIOBase):
     [([2, 1], 3), ([1, 0], 1), ([1, None], 1), ([9], 3), ([0], None), ([None], None), ([-5], None)],
 )
 def test_files_that_take_a_part(takes: list[int | None], written: int | None) -> None:
-    guest = Guest(Wasi(stdout=Stubborn(takes)))
+    """What was not taken does not count for the quota."""
+    guest = Guest(Wasi(stdout=Stubborn([*takes, 99]), quotas=Quotas(output_bytes=10)))
     if written is None:
         with pytest.raises(Refused) as caught:
             guest.write(1, b"abc")
         assert caught.value.errno is Errno.AGAIN
     else:
         assert guest.write(1, b"abc") == written
+    assert guest.write(1, b"x" * 99) == 10 - (written or 0)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="of POSIX")
