@@ -90,7 +90,7 @@ class Quotas(Record):
         directory_entries: entries of one directory: more can neither be made (ENOSPC) nor be
             listed (ENOMEM).
         descriptors: descriptors that may be open at once (EMFILE).
-        path_bytes: bytes of a path, or of a link's target (ENAMETOOLONG).
+        path_bytes: bytes of a path, or of a link's target (ENAMETOOLONG); 1 MiB without a quota.
 
     Raises:
         ValueError: a quota is negative or no int.

@@ -11,6 +11,9 @@ from purewasm_plugins.wasi.paths import Place, resolve
 
 __all__ = ["PathFunctions"]
 
+#: Bytes of a path without a quota: its components take fifty times as much.
+_LONGEST = 1 << 20
+
 
 class PathFunctions(Functions):
     """The functions whose names begin with `path_`."""
@@ -78,15 +81,7 @@ class PathFunctions(Functions):
     ) -> None:
         text = self._text(path, size)
         found = self.descriptors.directory(fd, or_file=Errno.NOTDIR)
-        if opening & ~OpenFlags.ALL or flags & ~FdFlags.ALL:
-            raise ErrnoError(Errno.INVAL)
-        if flags & FdFlags.SYNCHRONOUS:
-            raise ErrnoError(Errno.NOTSUP)
-        changes = opening & (OpenFlags.CREAT | OpenFlags.TRUNC)
-        if opening & OpenFlags.DIRECTORY and opening & ~OpenFlags.DIRECTORY:
-            raise ErrnoError(Errno.INVAL)
-        if found.read_only and (changes or rights & Rights.WRITING):
-            raise ErrnoError(Errno.PERM)
+        _check_opening(found, opening, rights, flags)
         self.descriptors.check_room()
         self.memory.view(result, 4)
         exclusive = OpenFlags.CREAT | OpenFlags.EXCL
@@ -182,7 +177,7 @@ class PathFunctions(Functions):
 
     def _text(self, address: int, size: int) -> str:
         """Return a path, or the target of a link."""
-        if not self.state.wasi.quotas.allows("path_bytes", size):
+        if size > _LONGEST or not self.state.wasi.quotas.allows("path_bytes", size):
             self.memory.view(address, size)
             raise ErrnoError(Errno.NAMETOOLONG)
         try:
@@ -240,6 +235,19 @@ def _exists_or(place: Place, otherwise: Errno) -> Errno:
         errno = error.errno if isinstance(error, ErrnoError) else errno_of(error)
         return otherwise if errno is Errno.NOENT else errno
     return Errno.EXIST
+
+
+def _check_opening(found: OpenDirectory, opening: int, rights: int, flags: int) -> None:
+    """Refuse flags that there are not, or not together, and to change what is read only."""
+    if opening & ~OpenFlags.ALL or flags & ~FdFlags.ALL:
+        raise ErrnoError(Errno.INVAL)
+    if flags & FdFlags.SYNCHRONOUS:
+        raise ErrnoError(Errno.NOTSUP)
+    if opening & OpenFlags.DIRECTORY and opening & ~OpenFlags.DIRECTORY:
+        raise ErrnoError(Errno.INVAL)
+    changes = opening & (OpenFlags.CREAT | OpenFlags.TRUNC) or rights & Rights.WRITING
+    if found.read_only and changes:
+        raise ErrnoError(Errno.PERM)
 
 
 def _open(

@@ -9,7 +9,7 @@ from purewasm_plugins.runtime.instance import Caller, Function
 from purewasm_plugins.runtime.memory import Memory
 from purewasm_plugins.support.typed import Any, Callable
 from purewasm_plugins.wasi.descriptor_functions import DescriptorFunctions
-from purewasm_plugins.wasi.errno import ErrnoError, errno_of
+from purewasm_plugins.wasi.errno import Errno, ErrnoError, errno_of
 from purewasm_plugins.wasi.layout import PREVIEW1, UNSTABLE
 from purewasm_plugins.wasi.path_functions import PathFunctions
 from purewasm_plugins.wasi.process_functions import ProcessFunctions
@@ -109,6 +109,8 @@ class Preview1(ProcessFunctions, DescriptorFunctions, PathFunctions):
                 return error.errno
             except OSError as error:
                 return errno_of(error)
+            except MemoryError:
+                return Errno.NOMEM
             return 0
 
         return call

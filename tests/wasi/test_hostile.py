@@ -284,3 +284,23 @@ def test_a_relative_path_stays_the_same_directory(
         assert guest.content("file") == b"a"
         guest.close()
     assert directory.path == "."
+
+
+def test_a_path_without_a_quota() -> None:
+    guest = Guest(Wasi(directories={"/": MemoryDirectory()}, quotas=Quotas(path_bytes=None)))
+    guest.memory.grow(32)
+    for size, errno in ((1 << 20, Errno.NOENT), ((1 << 20) + 1, Errno.NAMETOOLONG)):
+        with pytest.raises(Refused) as caught:
+            guest.call("path_create_directory", 3, ("a/" * size)[:size])
+        assert caught.value.errno is errno
+
+
+def test_no_room_is_an_error_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_room(size: int) -> bytes:
+        raise MemoryError
+
+    monkeypatch.setattr("os.urandom", no_room)
+    guest = Guest(Wasi(random="host"))
+    with pytest.raises(Refused) as caught:
+        guest.call("random_get", 0, 1)
+    assert caught.value.errno is Errno.NOMEM
