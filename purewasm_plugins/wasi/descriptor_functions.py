@@ -149,7 +149,8 @@ class DescriptorFunctions(Functions):
     # Reading and writing
 
     def fd_read(self, fd: int, buffers: int, count: int, result: int) -> None:
-        found = self.descriptors.get(fd)
+        # A function that is the stream may call another instance, which has another memory.
+        found, memory = self.descriptors.get(fd), self.memory
         if isinstance(found, OpenFile):
             position = found.position
             size = self._read_file(found, buffers, count, position)
@@ -164,7 +165,7 @@ class DescriptorFunctions(Functions):
             size = self._scatter(buffers, count, read)
         else:
             raise ErrnoError(Errno.BADF)
-        self.memory.write_u32(result, size)
+        memory.write_u32(result, size)
 
     def fd_pread(self, fd: int, buffers: int, count: int, offset: int, result: int) -> None:
         found = self.descriptors.get(fd)
@@ -182,7 +183,8 @@ class DescriptorFunctions(Functions):
         return self._scatter(buffers, count, lambda size, done: read(offset + done, size))
 
     def fd_write(self, fd: int, buffers: int, count: int, result: int) -> None:
-        found = self.descriptors.get(fd)
+        # A function that is the stream may call another instance, which has another memory.
+        found, memory = self.descriptors.get(fd), self.memory
         if isinstance(found, OpenOutput):
             write = found.stream.write
             size = self._gather(buffers, count, lambda data, _: write(data))
@@ -193,7 +195,7 @@ class DescriptorFunctions(Functions):
             found.position = found.file.status().size if appended else position + size
         else:
             raise ErrnoError(Errno.BADF)
-        self.memory.write_u32(result, size)
+        memory.write_u32(result, size)
 
     def fd_pwrite(self, fd: int, buffers: int, count: int, offset: int, result: int) -> None:
         found = self.descriptors.get(fd)

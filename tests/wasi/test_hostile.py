@@ -15,6 +15,7 @@ from purewasm_plugins import (
     Aborted,
     FixedClock,
     HostDirectory,
+    Instance,
     InvalidOptionError,
     Limits,
     Memory,
@@ -26,6 +27,7 @@ from purewasm_plugins import (
     Trap,
     TrapReason,
     Wasi,
+    instantiate,
     run_command,
 )
 from purewasm_plugins.wasi.errno import Errno
@@ -304,3 +306,28 @@ def test_no_room_is_an_error_number(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Refused) as caught:
         guest.call("random_get", 0, 1)
     assert caught.value.errno is Errno.NOMEM
+
+
+# Instances that are linked
+
+
+def test_a_stream_that_calls_an_instance_with_the_same_functions(wat: Wat, engine: str) -> None:
+    """Each gets its result in its own memory."""
+    text = """(module
+      (import "{module}" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+      (export "fd_write" (func $write)) (memory (export "memory") 1)
+      (data (i32.const 0) "\\10\\00\\00\\00\\{size:02x}\\00\\00\\00")
+      (func (export "go") (drop (call $write
+        (i32.const {fd}) (i32.const 0) (i32.const 1) (i32.const {result})))))"""
+
+    def call_the_other(data: bytes) -> None:
+        others[0].exports.function("go")()
+
+    others: list[Instance] = []
+    outer = wat(text.format(module="wasi_snapshot_preview1", size=3, fd=1, result=64))
+    inner = wat(text.format(module="outer", size=5, fd=2, result=32))
+    one = instantiate(outer, engine=engine, wasi=Wasi(stdout=call_the_other))
+    others.append(instantiate(inner, {"outer": one.exports}, engine=engine))
+    one.exports.function("go")()
+    memories = [instance.exports.memory() for instance in (one, others[0])]
+    assert [[memory.read_u32(at) for at in (64, 32)] for memory in memories] == [[3, 0], [0, 5]]
