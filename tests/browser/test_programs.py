@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.browser.actions import debugger_action, drop, failed_run, pick, run, wait_until
-from tests.browser.test_system import PLUGIN, TRAPS, WRITER, command
+from tests.browser.test_system import PLUGIN, PLUGIN_TEXT, TRAPS, WRITER, command
 from tests.conftest import ROOT, assemble
 
 Visit = Callable[..., Any]
@@ -32,6 +32,13 @@ SLEEPER = assemble(
         (i32.store (i32.const 144) (i32.const 1))
         (i64.store (i32.const 152) (i64.const 3600000000000))
         (drop (call $poll_oneoff (i32.const 128) (i32.const 256) (i32.const 1) (i32.const 8)))))"""
+)
+
+#: The plugin, which writes "early" when it is initialised.
+EARLY = assemble(
+    PLUGIN_TEXT.removesuffix(")")
+    + """(data (i32.const 100) "early")
+      (func (export "_initialize") (call $say (i32.const 1) (i32.const 100) (i32.const 5))))"""
 )
 
 #: It writes 10,000 lines of 100 characters with sequences of a terminal, and then "the end".
@@ -305,6 +312,22 @@ def test_a_plugin_with_output(page: Any) -> None:
         with debugger_action(page):
             page.click(f"[data-move='{move}']")
     assert page.text_content(".debug .console pre") == "howdy"
+
+
+def test_a_plugin_that_writes_while_it_is_loaded(page: Any) -> None:
+    drop(page, "early.wasm", EARLY)
+    page.wait_for_selector("#result h2:has-text('Loaded')")
+    assert console(page) == "early"
+    page.fill("#input", "hello")
+    assert run(page) == "hello"
+    assert console(page) == "hello"
+
+
+def test_a_program_without_files(page: Any) -> None:
+    drop(page, "hello.wasm", (ROOT / "fixtures/programs/hello_assemblyscript.wasm").read_bytes())
+    assert page.query_selector("#details [data-id=files]") is None
+    assert page.get_attribute("#details [data-id=functions]", "aria-selected") == "true"
+    assert start(page) == "Hello from AssemblyScript, 2 times 1.5\n"
 
 
 def test_a_command_in_the_debugger(page: Any) -> None:

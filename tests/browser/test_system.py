@@ -81,8 +81,7 @@ ENDLESS = command(
 )
 
 #: A plugin whose one tool writes its input to standard error and answers it.
-PLUGIN = assemble(
-    f"""(module {IMPORTS}
+PLUGIN_TEXT = f"""(module {IMPORTS}
       (data (i32.const 64) "talker\\00") (data (i32.const 80) "1.0\\00")
       (func (export "plugin_name") (result i32) i32.const 64)
       (func (export "plugin_version") (result i32) i32.const 80)
@@ -95,7 +94,8 @@ PLUGIN = assemble(
           (then (call $proc_exit (i32.const 3))))
         (call $say (i32.const 2) (local.get 1) (i32.const 5))
         (local.get 1)))"""
-)
+
+PLUGIN = assemble(PLUGIN_TEXT)
 
 Ask = Callable[..., Any]
 

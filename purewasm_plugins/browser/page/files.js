@@ -51,6 +51,7 @@ export class FilesTab {
     if (answer.error) return;
     const focused = this.buttons().indexOf(/** @type {any} */ (document.activeElement));
     this.count = answer.files;
+    this.problem.textContent = "";
     this.draw(answer);
     this.oncount(answer.files);
     // The list was made anew: the button in the same place gets the focus.

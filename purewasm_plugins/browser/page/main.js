@@ -277,6 +277,7 @@ async function openPlugin(file, data, entry, start) {
   current.answer = answer;
   drawPlugin(start);
   if (answer.error) showError(byId("result"), answer.error, showFrame);
+  else if (output.end()) showNote(byId("result"), "Loaded", "It wrote this meanwhile.");
   showOutput();
   drawDetails();
 }
@@ -384,7 +385,7 @@ async function run() {
   card.scrollIntoView({ block: "nearest" });
   if (answer.memory) memory.show(answer.memory, true);
   if (detail === "memory") memory.open();
-  if (current.answer?.wasi) files.open();
+  if (current?.answer?.wasi) files.open();
 }
 
 /** Show what a module has just written; the first of a call takes the place of the last result. @param {number} stream @param {string} text */
@@ -513,7 +514,7 @@ function drawDetails() {
   if (!plugin && !command) debug.refuse("There is no call to debug: this module could not be loaded as a plugin.");
   else if (plugin && !plugin.tools.length) debug.refuse("There is no call to debug: the plugin has no tools.");
   const filesTab = { id: "files", text: "Files" };
-  if (command) detail = "files";
+  if (command && wasi) detail = "files";
   else if (detail === "files" && !wasi) detail = "functions";
   const tabs = [...(wasi ? [filesTab] : []), { id: "functions", text: "Functions" }, { id: "debug", text: "Debug" }, { id: "memory", text: "Memory" }, { id: "interface", text: "Exports and imports" }];
   /** @param {string} id */
