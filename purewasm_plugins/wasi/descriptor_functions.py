@@ -117,14 +117,11 @@ class DescriptorFunctions(Functions):
     def fd_filestat_set_times(self, fd: int, accessed: int, modified: int, flags: int) -> None:
         times = self.times(accessed, modified, flags)
         found = self.descriptors.get(fd)
-        if isinstance(found, OpenDirectory):
-            if found.read_only:
-                raise ErrnoError(Errno.PERM)
-            found.directory.set_times(*times)
-        elif isinstance(found, OpenFile):
-            found.file.set_times(*times)
-        else:
+        if not isinstance(found, (OpenFile, OpenDirectory)):
             raise ErrnoError(Errno.BADF)
+        if found.read_only:
+            raise ErrnoError(Errno.PERM)
+        (found.file if isinstance(found, OpenFile) else found.directory).set_times(*times)
 
     def fd_renumber(self, fd: int, to: int) -> None:
         self.descriptors.renumber(fd, to)
@@ -308,6 +305,8 @@ class DescriptorFunctions(Functions):
     def _writable(self, fd: int, right: int) -> OpenFile:
         """Return a file that may be changed in a way."""
         file = self.descriptors.file(fd)
+        if file.read_only:
+            raise ErrnoError(Errno.PERM)
         if not file.rights & right:
             raise ErrnoError(Errno.INVAL if file.rights & Rights.FD_READ else Errno.BADF)
         return file

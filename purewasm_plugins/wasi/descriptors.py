@@ -41,13 +41,15 @@ class OpenFile:
         file: the file.
         rights: what the module may do with it.
         flags: its `fdflags`.
+        read_only: whether it is of a grant in which nothing may be changed.
         position: where the next read or write begins.
     """
 
-    def __init__(self, file: File, rights: int, flags: int) -> None:
+    def __init__(self, file: File, rights: int, flags: int, read_only: bool) -> None:
         self.file = file
         self.rights = rights
         self.flags = flags
+        self.read_only = read_only
         self.position = 0
 
     def close(self) -> None:

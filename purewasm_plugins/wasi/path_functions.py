@@ -284,7 +284,7 @@ def _open(
         if error.errno is not Errno.ISDIR or changes:
             raise
         return _open_directory(found, place)
-    return OpenFile(file, rights, flags)
+    return OpenFile(file, rights, flags, found.read_only)
 
 
 def _open_directory(found: OpenDirectory, place: Place) -> OpenDirectory:

@@ -49,10 +49,10 @@ STEPS = 50
 #: A file system in memory, if there is one: to have files stored on a disk takes long.
 _SCRATCH = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
-WRITE = Rights.WRITING
+READ, WRITE, BOTH = Rights.FD_READ, Rights.WRITING, Rights.FD_READ | Rights.WRITING
 
 slots = st.sampled_from([*OPENED] * 4 + [*STREAMS, ROOT, READ_ONLY, 10])
-directories = st.sampled_from([ROOT] * 8 + [READ_ONLY] * 2 + [*OPENED, 0, 10])
+directories = st.sampled_from([ROOT] * 10 + [READ_ONLY] * 2 + [*OPENED, 7, 0, 10])
 names = st.one_of(
     st.sampled_from(["f", "h", "a", "b", "e", "n", "m", "x", "é", "", ".", "..", "..", "{255}"]),
     st.sampled_from(["la", "ls", "lf", "lfs", "lo", "lx", "ll", "ld", "up", "out", "abs", "{256}"]),
@@ -83,7 +83,7 @@ lookups = st.sampled_from([0, 1, 1])
 times = st.sampled_from([0, 1, 999_999_999, 1_700_000_000_123_456_789])
 # Without any, no time is set, and Linux does not look for the file.
 time_flags = st.integers(1, 15)
-rights = st.sampled_from([Rights.FD_READ, WRITE, Rights.FD_READ | WRITE, Rights.FD_READ | WRITE])
+rights = st.sampled_from([READ, WRITE, BOTH, BOTH])
 
 
 def _errno(result: Any) -> str:
@@ -124,6 +124,10 @@ class Files(RuleBasedStateMachine):
             CopiedSide(self.scratch / "copied"),
         ]
         self.kinds = {ROOT: _DIRECTORY, READ_ONLY: _DIRECTORY}
+        self.path_open(ROOT, 5, 1, b"f", 0, BOTH, 0)
+        self.path_open(ROOT, 6, 1, b"a/f", 0, BOTH, 0)
+        self.path_open(ROOT, 7, 1, b"a", OpenFlags.DIRECTORY, READ, 0)
+        self.path_open(READ_ONLY, 8, 1, b"f", 0, READ, 0)
 
     def teardown(self) -> None:
         try:
@@ -308,8 +312,6 @@ class Files(RuleBasedStateMachine):
         self.same("path_unlink_file", slot, path)
 
 
-READ, BOTH = Rights.FD_READ, Rights.FD_READ | WRITE
-
 #: Single operations, with the error number of each: ends of paths above all.
 ENDS: list[tuple[str, tuple[Any, ...], str]] = [
     ("path_create_directory", (ROOT, b"n/"), "SUCCESS"),
@@ -352,6 +354,7 @@ ENDS: list[tuple[str, tuple[Any, ...], str]] = [
     ("path_readlink", (ROOT, b"abs", 9), "PERM"),
     ("path_remove_directory", (ROOT, b"e/."), "INVAL"),
     ("path_remove_directory", (ROOT, b"la"), "NOTDIR"),
+    ("path_remove_directory", (ROOT, b"a"), "NOTEMPTY"),
     ("path_rename", (ROOT, b"f", ROOT, b"n/"), "NOTDIR"),
     ("path_rename", (ROOT, b"f/", ROOT, b"n"), "NOTDIR"),
     ("path_rename", (ROOT, b"lx", ROOT, b"{256}/"), "NAMETOOLONG"),
@@ -359,6 +362,12 @@ ENDS: list[tuple[str, tuple[Any, ...], str]] = [
     ("path_rename", (ROOT, b"la/", ROOT, b"n"), "NOTDIR"),
     ("path_rename", (ROOT, b"f", ROOT, b"a/."), "BUSY"),
     ("path_rename", (ROOT, b"f", READ_ONLY, b"n"), "PERM"),
+    ("path_rename", (ROOT, b"a/f", ROOT, b"a"), "NOTEMPTY"),
+    ("path_rename", (ROOT, b"e", ROOT, b"a"), "NOTEMPTY"),
+    ("path_rename", (ROOT, b"a", ROOT, b"a/b/n"), "INVAL"),
+    ("path_rename", (ROOT, b"f", ROOT, b"e"), "ISDIR"),
+    ("path_rename", (ROOT, b"e", ROOT, b"f"), "NOTDIR"),
+    ("path_rename", (ROOT, b"f", ROOT, b"h"), "SUCCESS"),
     ("path_symlink", (b"e", ROOT, b"n/"), "NOENT"),
     ("path_symlink", (b"/e", ROOT, b"e"), "PERM"),
     ("path_symlink", (b"", ROOT, b"f/"), "NOTDIR"),
@@ -368,6 +377,9 @@ ENDS: list[tuple[str, tuple[Any, ...], str]] = [
     ("path_unlink_file", (ROOT, b"lf/"), "NOTDIR"),
     ("path_unlink_file", (READ_ONLY, b"f"), "PERM"),
     ("fd_readdir", (1, 100, 0), "BADF"),
+    ("fd_filestat_set_size", (8, 1 << 63), "PERM"),
+    ("fd_filestat_set_times", (8, 1, 2, 5), "PERM"),
+    ("fd_pwrite", (8, b"x", 0), "BADF"),
     ("fd_advise", (ROOT, 0, 1, 0), "BADF"),
 ]
 
