@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import pickle
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from purewasm_plugins import (
     Aborted,
@@ -31,8 +35,9 @@ from purewasm_plugins import (
     run_command,
 )
 from purewasm_plugins.wasi.errno import Errno
+from purewasm_plugins.wasi.preview1 import SIGNATURES
 
-from .guest import ALLOCATE, CREAT, DIRECTORY, SET_SIZE, WRITE, Guest, Refused
+from .guest import ALLOCATE, CREAT, DIRECTORY, READ, SET_SIZE, WRITE, Guest, Refused
 from .test_commands import COPY, HELLO, TEXT
 
 Wat = Callable[[str], bytes]
@@ -331,3 +336,51 @@ def test_a_stream_that_calls_an_instance_with_the_same_functions(wat: Wat, engin
     one.exports.function("go")()
     memories = [instance.exports.memory() for instance in (one, others[0])]
     assert [[memory.read_u32(at) for at in (64, 32)] for memory in memories] == [[3, 0], [0, 5]]
+
+
+# Any arguments
+
+_NUMBERS = (
+    *range(10),
+    *(0x100, 0x200, 0x400, 0xFFFF, 0x100000, (1 << 26) + 1),
+    *(1 << bits for bits in (31, 32, 40, 63)),
+    *((1 << bits) - 1 for bits in (16, 31, 32, 63, 64)),
+)
+
+
+def _arguments(letters: str) -> st.SearchStrategy[tuple[int, ...]]:
+    """Arguments of a function; the first is a descriptor that is open, more often than not."""
+    numbers = st.sampled_from(_NUMBERS)
+    first = st.sampled_from((3, 4, 4, 5)) | numbers
+    return st.tuples(*([first] if letters else []), *[numbers] * (len(letters) - 1))
+
+
+_CALLS = st.sampled_from([*SIGNATURES]).flatmap(
+    lambda name: st.tuples(st.just(name), _arguments(SIGNATURES[name]))
+)
+
+
+@pytest.mark.parametrize("kind", ["memory", "host"])
+@given(calls=st.lists(_CALLS, min_size=10, max_size=40), path=st.sampled_from(["f", "d/f", ".."]))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_arguments(
+    tmp_path: Path, kind: str, calls: list[tuple[str, tuple[int, ...]]], path: str
+) -> None:
+    """Whatever a module passes, it gets an error number, or a trap ends the call."""
+    directory: Any = MemoryDirectory({"d/f": b"", "f": b""})
+    if kind == "host":
+        directory = HostDirectory(tmp_path, read_only=False)
+    wasi = Wasi(args=("a",), stdin=b"input", directories={"/": directory})
+    guest = Guest(wasi, limits=ResourceLimits(timeout=5))
+    guest.open("f", CREAT, READ | WRITE | ALLOCATE | SET_SIZE)
+    guest.open(".", DIRECTORY)
+    for name, arguments in calls:
+        guest.memory.write(0x100, path.encode())
+        guest.memory.write(0x200, struct.pack("<IIII", 0x100, len(path), 0x400, 9))
+        fitting = [
+            value if letter == "I" else value & 0xFFFFFFFF
+            for value, letter in zip(arguments, SIGNATURES[name], strict=True)
+        ]
+        with contextlib.suppress(Trap, Refused):
+            guest.call(name, *fitting)
+    guest.close()
