@@ -128,11 +128,11 @@ class Side:
 
     def fd_read(self, slot: int, sizes: list[int]) -> Any:
         errno = self._call("fd_read", self._fd(slot), *self._buffers(sizes), _RESULT)
-        return errno, self._read(errno)
+        return errno, self._read(errno), self.fd_tell(slot)
 
     def fd_pread(self, slot: int, sizes: list[int], offset: int) -> Any:
         errno = self._call("fd_pread", self._fd(slot), *self._buffers(sizes), offset, _RESULT)
-        return errno, self._read(errno)
+        return errno, self._read(errno), self.fd_tell(slot)
 
     def _read(self, errno: str) -> bytes:
         return b"" if errno != "SUCCESS" else self.guest.read(_DATA, self._u32())
@@ -140,12 +140,14 @@ class Side:
     def fd_write(self, slot: int, data: bytes) -> Any:
         self.guest.write(_DATA, data)
         errno = self._call("fd_write", self._fd(slot), *self._parts(data), _RESULT)
-        return errno, self._u32() if errno == "SUCCESS" else 0
+        written = self._u32() if errno == "SUCCESS" else 0
+        return errno, written, self.fd_tell(slot)
 
     def fd_pwrite(self, slot: int, data: bytes, offset: int) -> Any:
         self.guest.write(_DATA, data)
         errno = self._call("fd_pwrite", self._fd(slot), *self._parts(data), offset, _RESULT)
-        return errno, self._u32() if errno == "SUCCESS" else 0
+        written = self._u32() if errno == "SUCCESS" else 0
+        return errno, written, self.fd_tell(slot)
 
     def fd_seek(self, slot: int, offset: int, whence: int) -> Any:
         errno = self._call("fd_seek", self._fd(slot), offset, whence, _RESULT)

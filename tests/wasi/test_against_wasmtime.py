@@ -51,7 +51,7 @@ _SCRATCH = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 READ, WRITE, BOTH = Rights.FD_READ, Rights.WRITING, Rights.FD_READ | Rights.WRITING
 
-slots = st.sampled_from([*OPENED] * 4 + [*STREAMS, ROOT, READ_ONLY, 10])
+slots = st.sampled_from([5, 6] * 8 + [*OPENED] * 2 + [*STREAMS, ROOT, READ_ONLY, 10])
 directories = st.sampled_from([ROOT] * 10 + [READ_ONLY] * 2 + [*OPENED, 7, 0, 10])
 names = st.one_of(
     st.sampled_from(["f", "h", "a", "b", "e", "n", "m", "x", "é", "", ".", "..", "..", "{255}"]),
