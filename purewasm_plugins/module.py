@@ -19,7 +19,7 @@ from purewasm_plugins.runtime.instance import Instance
 from purewasm_plugins.runtime.limits import ResourceLimits
 from purewasm_plugins.support.light import cached_property
 from purewasm_plugins.support.records import Record
-from purewasm_plugins.support.typed import TYPE_CHECKING, Mapping
+from purewasm_plugins.support.typed import TYPE_CHECKING, Any, Mapping
 from purewasm_plugins.wasm import Module as DecodedModule
 from purewasm_plugins.wasm import ValidModule, decode, load
 from purewasm_plugins.wasm.limits import MAX_MODULE_SIZE
@@ -27,6 +27,9 @@ from purewasm_plugins.wasm.types import ExternType
 
 if TYPE_CHECKING:
     from purewasm_plugins.wasi.grants import Wasi
+else:
+    # Most programs use no WASI: it is imported where it is granted.
+    Wasi = Any
 
 __all__ = ["Module", "ModuleImport", "directory_cache", "instantiate", "read_module"]
 

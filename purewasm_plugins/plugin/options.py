@@ -10,10 +10,13 @@ from purewasm_plugins.errors import InvalidOptionError, UnknownEngineError
 from purewasm_plugins.runtime.imports import Imports
 from purewasm_plugins.runtime.limits import ResourceLimits
 from purewasm_plugins.support.records import Record
-from purewasm_plugins.support.typed import TYPE_CHECKING, Mapping
+from purewasm_plugins.support.typed import TYPE_CHECKING, Any, Mapping
 
 if TYPE_CHECKING:
     from purewasm_plugins.wasi.grants import Wasi
+else:
+    # Most programs use no WASI: it is imported where it is granted.
+    Wasi = Any
 
 __all__ = ["PluginOptions"]
 

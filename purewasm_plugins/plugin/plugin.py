@@ -45,6 +45,9 @@ from purewasm_plugins.tools.registry import schema_validator
 
 if TYPE_CHECKING:
     from purewasm_plugins.wasi.grants import Wasi
+else:
+    # Most programs use no WASI: it is imported where it is granted.
+    Wasi = Any
 
 __all__ = ["WasmPlugin"]
 

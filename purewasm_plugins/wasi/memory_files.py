@@ -7,6 +7,8 @@ up the same room. Error numbers are those of Linux, and so is which of several c
 
 from __future__ import annotations
 
+import os
+
 from purewasm_plugins.errors import InvalidOptionError
 from purewasm_plugins.support.typed import TYPE_CHECKING, Any, Mapping
 from purewasm_plugins.wasi.errno import Errno
@@ -34,8 +36,10 @@ from purewasm_plugins.wasi.memory_tree import (
 )
 
 if TYPE_CHECKING:
-    import os
     from typing import BinaryIO
+else:
+    # Importing `typing` takes long.
+    BinaryIO = Any
 
 __all__ = ["MemoryDirectory", "SymbolicLink"]
 

@@ -200,6 +200,8 @@ def test_every_reason_is_tried() -> None:
         TrapReason.OUT_OF_MEMORY,
         TrapReason.MEMORY_IN_USE,
         TrapReason.INVALID_STRING,
+        TrapReason.EXITED,
+        TrapReason.ABORTED,
     }
     assert {reason for _, reason in TRAPS} | elsewhere == set(TrapReason)
 
