@@ -36,6 +36,7 @@ from purewasm_plugins.errors import (
     ResourceLimitError,
     StackFrame,
     StringError,
+    TextError,
     ToolError,
     ToolExecutionError,
     ToolFailedError,
@@ -101,6 +102,7 @@ if TYPE_CHECKING:
     from purewasm_plugins.wasi.grants import Quotas, Wasi
     from purewasm_plugins.wasi.host_files import HostDirectory
     from purewasm_plugins.wasi.memory_files import MemoryDirectory, SymbolicLink
+    from purewasm_plugins.wasm.text.assembler import assemble
 
 __version__ = VERSION
 
@@ -114,6 +116,7 @@ _LATER = {
     "Quotas": "wasi.grants",
     "SymbolicLink": "wasi.memory_files",
     "Wasi": "wasi.grants",
+    "assemble": "wasm.text.assembler",
     "run_command": "command",
 }
 
@@ -212,6 +215,7 @@ __all__ = [
     "SymbolicLink",
     "Table",
     "TableType",
+    "TextError",
     "ToolCall",
     "ToolCategory",
     "ToolDefinition",
@@ -235,6 +239,7 @@ __all__ = [
     "WasmPluginManager",
     "WrongExportTypeError",
     "__version__",
+    "assemble",
     "example",
     "examples",
     "host_function",

@@ -2,6 +2,7 @@
 
     PureWasmError
     ├── WasmError                   a module, what it is linked to, how it runs
+    │   ├── TextError                   the text is no module
     │   ├── DecodeError                 the bytes are no module
     │   ├── ValidationError             the module breaks a rule of validation
     │   ├── LinkError                   an import is missing or has another type
@@ -79,6 +80,7 @@ __all__ = [
     "ResourceLimitError",
     "StackFrame",
     "StringError",
+    "TextError",
     "ToolError",
     "ToolExecutionError",
     "ToolFailedError",
@@ -150,6 +152,52 @@ class WasmError(PureWasmError):
     def summary(self) -> str:
         """The error in one line."""
         return self._words()
+
+
+class TextError(WasmError):
+    """A text is not a module in the text format (core specification, section 6).
+
+    Attributes:
+        message: the fault, in the wording of the specification's test suite.
+        line, column: its place, both from 1 on; the column counts characters.
+        shown: the line; of a long one the part around the column.
+        caret: the characters of `shown` before the fault.
+        file: the path of the file, or None.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        line: int,
+        column: int,
+        shown: str = "",
+        caret: int = 0,
+        file: str | None = None,
+    ) -> None:
+        super().__init__(message, line, column, shown, caret, file)
+        self.message = message
+        self.line = line
+        self.column = column
+        self.shown = shown
+        self.caret = caret
+        self.file = file
+
+    def _words(self) -> str:
+        if self.file is None:
+            return f"{self.message} (line {self.line}, column {self.column})"
+        return f"{self.file}:{self.line}:{self.column}: {self.message}"
+
+    def in_file(self, file: str) -> TextError:
+        """Return the same error with the path of the file."""
+        return TextError(self.message, self.line, self.column, self.shown, self.caret, file)
+
+    @property
+    def excerpt(self) -> tuple[str, str]:
+        """The line, and a line with a caret under the fault."""
+        blank = "".join(
+            "\t" if character == "\t" else " " for character in self.shown[: self.caret]
+        )
+        return escape_controls(self.shown, keep="\t"), f"{blank}^"
 
 
 class DecodeError(WasmError):
@@ -620,7 +668,7 @@ class CompileError(PluginError):
     """The plugin's bytes are not a valid WebAssembly module.
 
     Attributes:
-        details: the reason. `__cause__` is the `DecodeError` or `ValidationError`.
+        details: the reason. `__cause__` is the `DecodeError`, `ValidationError` or `TextError`.
     """
 
     def __init__(self, details: str) -> None:

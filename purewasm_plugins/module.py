@@ -13,7 +13,7 @@ from purewasm_plugins.cache.protocol import CodeCache
 from purewasm_plugins.engine import Engine
 from purewasm_plugins.engine.instantiate import engine_named, valid_module
 from purewasm_plugins.engine.instantiate import instantiate as instantiate_on_engine
-from purewasm_plugins.errors import LinkError, OutOfMemory, PluginFileError
+from purewasm_plugins.errors import LinkError, OutOfMemory, PluginFileError, TextError
 from purewasm_plugins.runtime.imports import Imports
 from purewasm_plugins.runtime.instance import Instance
 from purewasm_plugins.runtime.limits import ResourceLimits
@@ -38,6 +38,9 @@ CACHE_VARIABLE = "PUREWASM_CACHE"
 
 #: Bytes that `read_module` reads at a time.
 _CHUNK = 1 << 20
+
+#: The end of the name of a file in the text format.
+TEXT_SUFFIX = ".wat"
 
 NO_ROOM = "there is no room for what it needs on this machine"
 
@@ -90,7 +93,7 @@ class Module:
         """Decode and validate a module. Functions are translated when they are first called.
 
         Args:
-            source: the bytes of a `.wasm` file, or its path.
+            source: the bytes of a `.wasm` file, or its path; or the path of a `.wat` file.
             cache_dir: a directory that keeps what was validated and translated, for the next
                 process; None for the one that the environment variable PUREWASM_CACHE names, or
                 else for none. The code in it is run: no other user may be able to write to it.
@@ -98,6 +101,7 @@ class Module:
         Raises:
             PluginFileError: the file cannot be read.
             PluginError: the cache directory cannot be used.
+            TextError: the text of a `.wat` file is no module.
             DecodeError, ValidationError: the bytes are no valid module.
             OutOfMemory: Python has no room for the module.
             TypeError: `source` is neither bytes nor a path.
@@ -114,6 +118,30 @@ class Module:
         module = cls(_valid_module(data, cache), cache)
         module._cache_dir = cache_dir
         return module
+
+    @classmethod
+    def from_text(
+        cls, text: str | bytes, *, cache_dir: str | os.PathLike[str] | None = None
+    ) -> Module:
+        """Assemble and validate a module in the WebAssembly text format.
+
+            module = Module.from_text('(func (export "one") (result i32) (i32.const 1))')
+            module.instantiate().exports.function("one")()
+
+        Args:
+            text: the module, or its fields without `(module …)` around them; as bytes in UTF-8.
+            cache_dir: as for `compile`.
+
+        Raises:
+            TextError: the text is no module; the error has the line and the column.
+            DecodeError, ValidationError: the module breaks a limit, or is not valid.
+            PluginError: the cache directory cannot be used.
+            OutOfMemory: Python has no room for the module.
+        """
+        # Imported here, with `re`: most programs have no text.
+        from purewasm_plugins.wasm.text.assembler import assemble
+
+        return cls.compile(assemble(text), cache_dir=cache_dir)
 
     @property
     def data(self) -> bytes:
@@ -282,15 +310,34 @@ def directory_cache(directory: str | os.PathLike[str] | None) -> CodeCache | Non
 
 
 def read_module(path: str | os.PathLike[str], kind: str = "plugin") -> bytes:
-    """Read a file, up to the largest size that a module may have.
+    """Read a module's file, up to the largest size that a module may have.
 
     Args:
-        path: the file; a device or a pipe is refused.
+        path: the file; a device or a pipe is refused. A file whose name ends in `.wat` is a module
+            in the text format.
         kind: what it is, for the error: "plugin" or "module".
+
+    Returns:
+        The bytes of the module.
 
     Raises:
         PluginFileError: the file cannot be read.
+        TextError: the text is no module; the error has the path.
+        OutOfMemory: Python has no room for the text.
     """
+    data = _read(path, kind)
+    name = str(path)
+    if not name.endswith(TEXT_SUFFIX):
+        return data
+    from purewasm_plugins.wasm.text.assembler import assemble
+
+    try:
+        return assemble(data)
+    except TextError as error:
+        raise error.in_file(name) from None
+
+
+def _read(path: str | os.PathLike[str], kind: str) -> bytes:
     try:
         _check_regular(os.stat(path))
         with open(path, "rb", opener=_open_without_waiting) as file:

@@ -50,6 +50,7 @@ from purewasm_plugins.errors import (
     ResourceLimitError,
     StackFrame,
     StringError,
+    TextError,
     ToolError,
     ToolExecutionError,
     ToolFailedError,
@@ -72,6 +73,16 @@ FRAMES = (
 #: An exception, its fields, and its message.
 CASES: list[tuple[Exception, dict[str, object], str]] = [
     (WasmError("anything"), {}, "anything"),
+    (
+        TextError("unknown operator i32.ad", 2, 5, "    i32.ad", 4),
+        {"message": "unknown operator i32.ad", "line": 2, "column": 5, "file": None},
+        "unknown operator i32.ad (line 2, column 5)",
+    ),
+    (
+        TextError("unclosed string", 2, 5, '    "a', 4, "a.wat"),
+        {"shown": '    "a', "caret": 4, "file": "a.wat"},
+        "a.wat:2:5: unclosed string",
+    ),
     (
         DecodeError("unexpected end", 16),
         {"message": "unexpected end", "offset": 16},
@@ -305,6 +316,7 @@ CASES: list[tuple[Exception, dict[str, object], str]] = [
 BASES: dict[type[BaseException], tuple[type[BaseException], ...]] = {
     PureWasmError: (Exception,),
     WasmError: (PureWasmError,),
+    TextError: (WasmError,),
     DecodeError: (WasmError,),
     ValidationError: (WasmError,),
     LinkError: (WasmError,),

@@ -35,6 +35,7 @@ from purewasm_plugins import (
     SymbolicLink,
     Table,
     TableType,
+    TextError,
     ToolCall,
     ToolDefinition,
     ToolExecutionError,
@@ -47,6 +48,7 @@ from purewasm_plugins import (
     Wasi,
     WasmPlugin,
     WasmPluginManager,
+    assemble,
     example,
     examples,
     host_function,
@@ -96,6 +98,24 @@ def use_a_module() -> None:
         instance = module.instantiate(engine=engine, limits=ResourceLimits(fuel=1_000_000))
         assert_type(instance, Instance)
         assert instance.exports.function("plugin_tools_count")() == 1
+
+
+def use_the_text_format() -> None:
+    """Assemble a module from text, and read the place of an error."""
+    text = (
+        '(func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1)))'
+    )
+    assert assert_type(assemble(text), bytes).startswith(b"\0asm")
+    instance = assert_type(Module.from_text(text), Module).instantiate()
+    assert instance.exports.function("add")(2, 3) == 5
+    try:
+        assemble("(module\n  (func i32.addd))")
+    except TextError as error:
+        assert_type(error.file, str | None)
+        assert_type(error.excerpt, tuple[str, str])
+        assert (error.line, error.column) == (2, 9)
+    else:
+        raise AssertionError("there is no such instruction")
 
 
 def use_a_registry() -> None:
@@ -232,6 +252,7 @@ if __name__ == "__main__":
     use_a_plugin()
     use_options()
     use_a_module()
+    use_the_text_format()
     use_a_registry()
     use_an_instance()
     make_imports()

@@ -204,7 +204,7 @@ def _file_hint(data: bytes) -> str | None:
     if data[:4] == b"\0asm":
         return None
     if data.lstrip()[:7] == b"(module":
-        return "This is the text format: assemble it first, for example with wat2wasm."
+        return "This is the text format: assemble it first, for example with 'purewasm assemble'."
     for start, kind in _FILE_KINDS:
         if data.startswith(start):
             return f"This looks like {kind}."

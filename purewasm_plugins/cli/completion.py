@@ -82,13 +82,13 @@ def complete_variable(
 
 
 def _files_here(incomplete: str) -> list[str]:
-    """Return the `.wasm` files of the working directory, and its folders with a slash."""
+    """Return the `.wasm` and `.wat` files here, and its folders with a slash."""
     try:
         with os.scandir() as entries:
             found = [entry.name + "/" * entry.is_dir() for entry in entries]
     except OSError:
         return []
-    wanted = (name for name in found if name.endswith((".wasm", "/")) and name[0] != ".")
+    wanted = (name for name in found if name.endswith((".wasm", ".wat", "/")) and name[0] != ".")
     return _fitting(sorted(wanted), incomplete)
 
 

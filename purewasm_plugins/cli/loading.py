@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 from purewasm_plugins.cli.exits import NO_ROOM, Exit, Failure, advice
 from purewasm_plugins.cli.output import print_error, progress
 from purewasm_plugins.engine import Engine
-from purewasm_plugins.errors import InstantiateError, MissingExportError, PluginError, WasmError
+from purewasm_plugins.errors import (
+    InstantiateError,
+    MissingExportError,
+    OutOfMemory,
+    PluginError,
+    TextError,
+    WasmError,
+)
 from purewasm_plugins.module import Module, read_module
 from purewasm_plugins.plugin import PluginTool, WasmPlugin
 from purewasm_plugins.plugin.loading import compile_plugin
@@ -55,7 +62,7 @@ def expanded(paths: Iterable[str]) -> tuple[list[str], Exit]:
 
 
 def read_file(path: str, kind: str = "plugin") -> bytes:
-    """Return the bytes of a file, or of an example where no file has that name.
+    """Return the module in a file, or of an example where no file has that name.
 
     Args:
         path: the file, or the name of an example.
@@ -73,6 +80,15 @@ def read_file(path: str, kind: str = "plugin") -> bytes:
         return read_module(path if os.path.lexists(path) else _example_or(path, kind), kind)
     except PluginError as error:
         raise Failure(str(error), Exit.PLUGIN) from error
+    except TextError as error:
+        raise text_failure(error) from error
+    except OutOfMemory:
+        raise Failure(f"{path}: {NO_ROOM}", Exit.PLUGIN) from None
+
+
+def text_failure(error: TextError) -> Failure:
+    """Return what ends a command for a text that is no module: the place, the line and a caret."""
+    return Failure(str(error), Exit.PLUGIN, error.excerpt)
 
 
 def _example_or(path: str, kind: str) -> str | os.PathLike[str]:

@@ -125,8 +125,8 @@ def _engine(name: str) -> str:
     return name
 
 
-#: A `.wasm` file, or the name of an example. Reading it finds out whether it can be read: with
-#: `click.Path`, the exit status would be another one.
+#: A `.wasm` or `.wat` file, or the name of an example. Reading it finds out whether it can be read:
+#: with `click.Path`, the exit status would be another one.
 plugin_argument = click.argument("plugin", metavar="PLUGIN", shell_complete=complete_plugin)
 plugins_argument = click.argument(
     "plugins", metavar="PLUGIN...", nargs=-1, required=True, shell_complete=complete_plugin

@@ -4,10 +4,31 @@ from __future__ import annotations
 
 import os
 
-from purewasm_plugins.errors import CompileError, DecodeError, OutOfMemory, ValidationError
-from purewasm_plugins.module import NO_ROOM, Module
+from purewasm_plugins.errors import (
+    CompileError,
+    DecodeError,
+    OutOfMemory,
+    TextError,
+    ValidationError,
+)
+from purewasm_plugins.module import NO_ROOM, Module, read_module
 
-__all__ = ["compile_plugin"]
+__all__ = ["compile_plugin", "read_plugin"]
+
+
+def read_plugin(path: str | os.PathLike[str]) -> bytes:
+    """Read a plugin's file, as `read_module` does.
+
+    Raises:
+        PluginFileError: the file cannot be read.
+        CompileError: its text is no module.
+    """
+    try:
+        return read_module(path)
+    except TextError as error:
+        raise CompileError(str(error)) from error
+    except OutOfMemory:
+        raise CompileError(NO_ROOM) from None
 
 
 def compile_plugin(data: bytes, cache_dir: str | os.PathLike[str] | None = None) -> Module:

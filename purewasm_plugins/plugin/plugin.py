@@ -27,8 +27,8 @@ from purewasm_plugins.errors import (
     VersionMismatchError,
     escape_controls,
 )
-from purewasm_plugins.module import NO_ROOM, Module, read_module
-from purewasm_plugins.plugin.loading import compile_plugin
+from purewasm_plugins.module import NO_ROOM, Module
+from purewasm_plugins.plugin.loading import compile_plugin, read_plugin
 from purewasm_plugins.plugin.options import PluginOptions
 from purewasm_plugins.plugin.output import log_output
 from purewasm_plugins.plugin.session import DISCARDED, CallAborted, Session, open_session
@@ -164,7 +164,7 @@ class WasmPlugin:
         cache_dir: str | os.PathLike[str] | None = None,
         wasi: Wasi | bool | None = None,
     ) -> WasmPlugin:
-        """Load a plugin from a `.wasm` file.
+        """Load a plugin from a `.wasm` file, or from text in a `.wat` file.
 
         Args:
             path: the file.
@@ -175,7 +175,7 @@ class WasmPlugin:
             PluginError: as `load_from_bytes` does.
         """
         options = PluginOptions.merged(options, engine, limits, imports, cache_dir, wasi)
-        return cls.load_from_bytes(read_module(path), options)
+        return cls.load_from_bytes(read_plugin(path), options)
 
     @classmethod
     def load_from_bytes(

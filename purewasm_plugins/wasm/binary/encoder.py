@@ -263,8 +263,9 @@ def element_segment(
     items: Iterable[int | bytes],
     *,
     type_: ValType = ValType.FUNCREF,
-    table: int = 0,
+    table: int | None = 0,
     offset: bytes = b"",
+    expressions: bool | None = None,
 ) -> bytes:
     """Encode an element segment (section 5.5.12).
 
@@ -272,31 +273,39 @@ def element_segment(
         mode: "active", "passive" or "declarative".
         items: indices of functions, or constant expressions with their `end`.
         type_: the type of the items.
-        table: the table that an active segment initialises.
+        table: the table that an active segment initialises; None for table 0 in the short form,
+            which only references to functions have.
         offset: the constant expression of an active segment's offset, with its `end`.
+        expressions: whether the items are expressions, for a segment that may have none; None finds
+            it out from the items.
     """
     listed = list(items)
     # Only references to functions can be encoded as indices.
     by_index = type_ is ValType.FUNCREF and all(isinstance(item, int) for item in listed)
-    encoded = unsigned(_ELEMENT_MODES[mode] | (0 if by_index else 4))
-    if mode == "active":
-        encoded += unsigned(table) + offset
-    return (
-        encoded
-        + bytes((0 if by_index else type_,))
-        + vector(unsigned(item) if isinstance(item, int) else item for item in listed)
-    )
+    by_index = by_index and not expressions
+    short = mode == "active" and table is None
+    encoded = unsigned((0 if short else _ELEMENT_MODES[mode]) | (0 if by_index else 4))
+    if table is not None and mode == "active":
+        encoded += unsigned(table)
+    encoded += offset
+    if not short:
+        encoded += bytes((0 if by_index else type_,))
+    return encoded + vector(unsigned(item) if isinstance(item, int) else item for item in listed)
 
 
-def data_segment(content: bytes, offset: bytes | None = None) -> bytes:
+def data_segment(content: bytes, offset: bytes | None = None, memory: int = 0) -> bytes:
     """Encode a data segment (section 5.5.14).
 
     Args:
         content: its bytes.
         offset: the constant expression of an active segment's offset, with its `end`; None for a
             passive segment.
+        memory: the memory that an active segment initialises.
     """
-    start = b"\x01" if offset is None else b"\x00" + offset
+    if offset is None:
+        start = b"\x01"
+    else:
+        start = (b"\x02" + unsigned(memory) if memory else b"\x00") + offset
     return start + unsigned(len(content)) + content
 
 

@@ -13,7 +13,7 @@ from purewasm_plugins.wasm.binary.primitives import read_byte, read_name, read_u
 from purewasm_plugins.wasm.limits import MAX_NAMES
 from purewasm_plugins.wasm.module import Module
 
-__all__ = ["Names", "read_names"]
+__all__ = ["Names", "encode_names", "read_names"]
 
 NameMap = Mapping[int, str]
 IndirectNameMap = Mapping[int, NameMap]
@@ -136,3 +136,30 @@ def _read(data: bytes, position: int, end: int) -> Names:
                     notes.append(f"the names of {name} do not fill their subsection")
         position = start + size
     return Names(**found, notes=tuple(notes))  # type: ignore[arg-type]
+
+
+def encode_names(names: Names) -> bytes:
+    """Encode the content of a name section, after its own name; empty where there are no names."""
+    # Imported here: reading the names of a module does not need it.
+    from purewasm_plugins.wasm.binary import encoder
+
+    def name_map(names: NameMap) -> bytes:
+        return encoder.vector(
+            encoder.unsigned(index) + encoder.name(name) for index, name in sorted(names.items())
+        )
+
+    encoded = b""
+    for identifier, (field, read) in _SUBSECTIONS.items():
+        found = getattr(names, field)
+        if not found and found != "":
+            continue
+        if read is _Content.name:
+            content = encoder.name(found)
+        elif read is _Content.name_map:
+            content = name_map(found)
+        else:
+            content = encoder.vector(
+                encoder.unsigned(index) + name_map(inner) for index, inner in sorted(found.items())
+            )
+        encoded += encoder.section(identifier, content)
+    return encoded

@@ -1,0 +1,205 @@
+"""Assembling of function bodies and constant expressions (core specification, section 6.5).
+
+Folded instructions and blocks nest as deep as memory allows: a list has what is open, and no
+function is recursive.
+"""
+
+from __future__ import annotations
+
+from purewasm_plugins.support.light import Enum
+from purewasm_plugins.wasm.binary.encoder import encode
+from purewasm_plugins.wasm.opcodes import BY_MNEMONIC, OPCODES, Immediates, Opcode
+from purewasm_plugins.wasm.text.immediates import Scope, read_immediates
+from purewasm_plugins.wasm.text.reader import Reader
+
+__all__ = ["Body"]
+
+#: The forms that have types, of the instructions that have a form without, too.
+_TYPED = {
+    opcode.mnemonic: opcode for opcode in OPCODES if opcode.immediates is Immediates.SELECT_TYPES
+}
+
+_USING_DATA = (Immediates.DATA, Immediates.DATA_MEMORY)
+
+_ELSE, _END = encode("else"), encode("end")
+
+
+class _Open(Enum):
+    """What is open around an instruction, and what may follow in it."""
+
+    OPERANDS = "a folded instruction: folded operands"
+    CONDITION = "a folded `if`: folded operands, and `then`"
+    THEN_DONE = "a folded `if` after `then`: `else`"
+    ELSE_DONE = "a folded `if` after `else`: nothing"
+    BLOCK = "a folded block: instructions"
+    PART = "the `then` or `else` of a folded `if`: instructions"
+    FLAT_BLOCK = "a block: instructions, and `end`"
+    FLAT_IF = "an `if`: instructions, and `else` or `end`"
+
+
+_FOLDED_ONLY = (_Open.OPERANDS, _Open.CONDITION)
+_NO_INSTRUCTION = (_Open.THEN_DONE, _Open.ELSE_DONE)
+_FLAT = (_Open.FLAT_BLOCK, _Open.FLAT_IF)
+
+
+class Body:
+    """Assembles the instructions of a function, or of a constant expression.
+
+    Attributes:
+        label_names: the names of the blocks, by their number in the order in which they begin.
+        uses_data: whether an instruction refers to data segments.
+    """
+
+    def __init__(self, reader: Reader, scope: Scope) -> None:
+        self._reader = reader
+        self._scope = scope
+        self._code = bytearray()
+        self._blocks = 0
+        #: What is open, innermost last; with the bytes that are emitted later, and the label.
+        self._open: list[tuple[_Open, bytes, str | None]] = []
+        self.label_names: dict[int, str] = {}
+        self.uses_data = False
+
+    def sequence(self) -> bytes:
+        """Assemble instructions up to a parenthesis that closes what is around them, and `end`."""
+        reader = self._reader
+        texts, open_ = reader.texts, self._open
+        while open_ or texts[reader.at] != ")":
+            self._step()
+        return bytes(self._code + _END)
+
+    def one(self) -> bytes:
+        """Assemble a folded instruction, and `end`."""
+        if self._reader.texts[self._reader.at] != "(":
+            self._reader.unexpected("a folded instruction")
+        self._step()
+        while self._open:
+            self._step()
+        return bytes(self._code + _END)
+
+    def _step(self) -> None:
+        """Assemble one instruction, or the start or end of a folded one."""
+        reader = self._reader
+        word = reader.texts[reader.at]
+        if word == ")":
+            self._close()
+        elif word != "(":
+            self._plain(word)
+        else:
+            reader.at += 1
+            around = self._open[-1][0] if self._open else None
+            word = reader.texts[reader.at]
+            if around in _NO_INSTRUCTION or (around is _Open.CONDITION and word == "then"):
+                self._part(word)
+            else:
+                self._folded(word)
+
+    def _opcode(self, word: str) -> Opcode:
+        """Return the instruction of a mnemonic, the next token, and read that."""
+        opcode = BY_MNEMONIC.get(word)
+        if opcode is None:
+            self._reader.unexpected("an instruction")
+        self._reader.at += 1
+        if word in _TYPED and self._reader.opens("result"):
+            return _TYPED[word]
+        return opcode
+
+    def _instruction(self, opcode: Opcode) -> bytes:
+        """Read the immediates of an instruction that is no block, and encode it."""
+        if opcode.immediates in _USING_DATA:
+            self.uses_data = True
+        return encode(opcode, *read_immediates(self._reader, self._scope, opcode))
+
+    # Folded instructions
+
+    def _folded(self, word: str) -> None:
+        """Read the start of a folded instruction."""
+        opcode = self._opcode(word)
+        if word in ("else", "end"):
+            self._reader.unexpected(at=self._reader.at - 1)
+        if opcode.immediates is not Immediates.BLOCK_TYPE:
+            self._open.append((_Open.OPERANDS, self._instruction(opcode), None))
+            return
+        name, encoded = self._block(opcode)
+        if word == "if":
+            self._open.append((_Open.CONDITION, encoded, name))
+        else:
+            self._begin(name, encoded)
+            self._open.append((_Open.BLOCK, b"", None))
+
+    def _part(self, word: str) -> None:
+        """Read the start of the `then` or `else` of a folded `if`."""
+        kind, encoded, name = self._open[-1]
+        if kind is _Open.CONDITION:
+            self._begin(name, encoded)
+            self._open[-1] = (_Open.THEN_DONE, b"", None)
+        elif kind is _Open.THEN_DONE and word == "else":
+            self._code += _ELSE
+            self._open[-1] = (_Open.ELSE_DONE, b"", None)
+        else:
+            self._reader.unexpected()
+        self._open.append((_Open.PART, b"", None))
+        self._reader.at += 1
+
+    def _close(self) -> None:
+        """Read the parenthesis that closes the innermost folded instruction."""
+        kind, encoded, _ = self._open[-1]
+        if kind is _Open.CONDITION or kind in _FLAT:
+            self._reader.unexpected("(then" if kind is _Open.CONDITION else "end")
+        self._open.pop()
+        self._reader.at += 1
+        if kind is _Open.OPERANDS:
+            self._code += encoded
+        elif kind is not _Open.PART:
+            self._end()
+
+    # Instructions that are not folded
+
+    def _plain(self, word: str) -> None:
+        around = self._open[-1][0] if self._open else None
+        if around in _FOLDED_ONLY or around in _NO_INSTRUCTION:
+            self._reader.unexpected("a parenthesis")
+        opcode = self._opcode(word)
+        if word == "end" or word == "else":
+            if around is not _Open.FLAT_IF and (word == "else" or around is not _Open.FLAT_BLOCK):
+                self._reader.unexpected(at=self._reader.at - 1)
+            self._repeated_label()
+            self._open.pop()
+            if word == "end":
+                self._end()
+            else:
+                self._code += _ELSE
+                self._open.append((_Open.FLAT_BLOCK, b"", None))
+        elif opcode.immediates is Immediates.BLOCK_TYPE:
+            self._begin(*self._block(opcode))
+            self._open.append((_Open.FLAT_IF if word == "if" else _Open.FLAT_BLOCK, b"", None))
+        else:
+            self._code += self._instruction(opcode)
+
+    def _repeated_label(self) -> None:
+        """Read the label after `else` or `end`, if there is one."""
+        at = self._reader.at
+        name = self._reader.identifier()
+        own = self._scope.labels.names[-1]
+        if name is not None and name != own:
+            label = "none" if own is None else f"${own}"
+            message = f"mismatching label ${name}: that of the block is {label}"
+            raise self._reader.error(message, at)
+
+    # Blocks
+
+    def _block(self, opcode: Opcode) -> tuple[str | None, bytes]:
+        """Read the label and the type of a block."""
+        name = self._reader.identifier()
+        return name, encode(opcode, *read_immediates(self._reader, self._scope, opcode))
+
+    def _begin(self, name: str | None, encoded: bytes) -> None:
+        self._code += encoded
+        self._scope.labels.push(name)
+        if name is not None:
+            self.label_names[self._blocks] = name
+        self._blocks += 1
+
+    def _end(self) -> None:
+        self._code += _END
+        self._scope.labels.pop()

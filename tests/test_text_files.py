@@ -1,0 +1,63 @@
+"""Modules in the text format, wherever a file is taken."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from purewasm_plugins import CompileError, Module, TextError, Wasi, WasmPlugin, run_command
+from purewasm_plugins.module import read_module
+from tests.conftest import ROOT
+
+ECHO = ROOT / "fixtures" / "wat" / "echo.wat"
+ADD = '(func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1)))'
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> Path:
+    """A file with a mistake in its second line."""
+    path = tmp_path / "broken.wat"
+    path.write_text("(module\n  (func i32.addd))", "utf-8")
+    return path
+
+
+def test_modules(tmp_path: Path) -> None:
+    path = tmp_path / "add.wat"
+    path.write_text(ADD, "utf-8")
+    for module in (Module.compile(path), Module.compile(str(path)), Module.from_text(ADD)):
+        assert module.instantiate().exports.function("add")(2, 3) == 5
+
+
+def test_plugins() -> None:
+    with WasmPlugin.load(ECHO) as plugin:
+        assert plugin.execute_tool(plugin.tools[0].name, "hello") == "hello"
+
+
+def test_programs(tmp_path: Path) -> None:
+    path = tmp_path / "exit.wat"
+    path.write_text(
+        """(import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+        (memory (export "memory") 1) (func (export "_start") (call $exit (i32.const 7)))""",
+        "utf-8",
+    )
+    assert run_command(path, Wasi()).exit_code == 7
+
+
+def test_errors_have_the_path(broken: Path) -> None:
+    with pytest.raises(TextError) as refused:
+        Module.compile(broken)
+    assert refused.value.file == str(broken)
+    message = f"{broken}:2:9: unknown operator i32.addd; did you mean i32.add?"
+    assert str(refused.value) == message
+    assert refused.value.excerpt == ("  (func i32.addd))", "        ^")
+    with pytest.raises(CompileError) as of_plugin:
+        WasmPlugin.load(broken)
+    assert of_plugin.value.details == message
+    assert isinstance(of_plugin.value.__cause__, TextError)
+
+
+def test_the_name_of_a_file_says_what_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "text.wasm"
+    path.write_text(ADD, "utf-8")
+    assert read_module(path) == ADD.encode()
