@@ -193,11 +193,12 @@ class TextError(WasmError):
 
     @property
     def excerpt(self) -> tuple[str, str]:
-        """The line, and a line with a caret under the fault."""
-        blank = "".join(
-            "\t" if character == "\t" else " " for character in self.shown[: self.caret]
-        )
-        return escape_controls(self.shown, keep="\t"), f"{blank}^"
+        """The line, and a line with a caret under the fault.
+
+        What is not printable, such as a tab, is a space.
+        """
+        printable = [char if char.isprintable() else " " for char in self.shown]
+        return "".join(printable), " " * self.caret + "^"
 
 
 class DecodeError(WasmError):

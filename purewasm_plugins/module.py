@@ -31,7 +31,7 @@ else:
     # Most programs use no WASI: it is imported where it is granted.
     Wasi = Any
 
-__all__ = ["Module", "ModuleImport", "directory_cache", "instantiate", "read_module"]
+__all__ = ["Module", "ModuleImport", "directory_cache", "instantiate", "read_bytes", "read_module"]
 
 #: The environment variable that names a cache directory.
 CACHE_VARIABLE = "PUREWASM_CACHE"
@@ -325,7 +325,7 @@ def read_module(path: str | os.PathLike[str], kind: str = "plugin") -> bytes:
         TextError: the text is no module; the error has the path.
         OutOfMemory: Python has no room for the text.
     """
-    data = _read(path, kind)
+    data = read_bytes(path, kind)
     name = str(path)
     if not name.endswith(TEXT_SUFFIX):
         return data
@@ -337,7 +337,16 @@ def read_module(path: str | os.PathLike[str], kind: str = "plugin") -> bytes:
         raise error.in_file(name) from None
 
 
-def _read(path: str | os.PathLike[str], kind: str) -> bytes:
+def read_bytes(path: str | os.PathLike[str], kind: str) -> bytes:
+    """Read a file as it is, up to the largest size that a module may have.
+
+    Args:
+        path: the file; a device or a pipe is refused.
+        kind: what it is, for the error.
+
+    Raises:
+        PluginFileError: the file cannot be read.
+    """
     try:
         _check_regular(os.stat(path))
         with open(path, "rb", opener=_open_without_waiting) as file:

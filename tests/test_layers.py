@@ -22,7 +22,7 @@ PACKAGE = ROOT / "purewasm_plugins"
 #: root of the package, its public names, is "".
 ROOMS = (
     *("support", "errors", "bundled", "wasm", "runtime", "cache", "engine"),
-    *("wasi", "module", "command"),
+    *("wasi", "module", "command", "wast"),
     *("tools", "plugin", ""),
     *("debugger", "browser", "cli", "__main__"),
 )
@@ -30,7 +30,7 @@ ROOMS = (
 #: The rooms that a room does not import, though they are before it.
 APART = {
     # Tools as an agent sees them do not depend on WebAssembly.
-    "tools": {"wasm", "runtime", "cache", "engine", "wasi", "module", "command"},
+    "tools": {"wasm", "runtime", "cache", "engine", "wasi", "module", "command", "wast"},
     # It stands beside the engines: it gives host functions, and runs nothing.
     "wasi": {"bundled", "cache", "engine"},
     # The store of code does not depend on its content.

@@ -24,6 +24,7 @@ _COMMANDS = {
     "tools": "tools",
     "inspect": "inspect",
     "check": "check",
+    "assemble": "text",
     "disassemble": "listing",
     "translate": "listing",
     "debug": "debug",
@@ -31,6 +32,7 @@ _COMMANDS = {
     "coverage": "coverage",
     "examples": "examples",
     "playground": "playground",
+    "wast": "text",
     "cache": "cache",
 }
 
@@ -39,7 +41,7 @@ _COMPLETE = "_PUREWASM_COMPLETE"
 
 _HELP = f"""Run WebAssembly plugins and programs, and look at them.
 
-PLUGIN is a .wasm file or, where no file has that name, one of the examples that come along:
+PLUGIN is a .wasm or .wat file or, where no file has that name, an example that comes along:
 '{_NAME} examples' lists them.
 
 \b

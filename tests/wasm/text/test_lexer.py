@@ -76,7 +76,7 @@ def test_lines_and_columns(end: str) -> None:
     tokens = tokenize(f"a{end}{end}\tb c{end}d")
     error = tokens.error(2, "wrong")
     assert (error.line, error.column) == (3, 4)
-    assert error.excerpt == ("\tb c", "\t  ^")
+    assert error.excerpt == (" b c", "   ^")
     assert str(error) == "wrong (line 3, column 4)"
     assert [tokens.line(at) for at in range(5)] == [1, 3, 3, 4, 4]
 
