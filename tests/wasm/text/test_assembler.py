@@ -15,17 +15,9 @@ from purewasm_plugins.errors import PureWasmError, TextError
 from purewasm_plugins.wasm import Module, decode, load
 from purewasm_plugins.wasm.symbols.names import read_names
 from purewasm_plugins.wasm.text.assembler import assemble
-from purewasm_plugins.wasm.text.printer import disassemble
 from tests.conftest import ROOT
 
 TEXTS = sorted((ROOT / "fixtures").rglob("*.wat"))
-#: But for the largest ones, whose instructions are those of the others.
-BINARIES = [
-    path
-    for path in sorted((ROOT / "fixtures").rglob("*.wasm"))
-    if path.stat().st_size < 60_000 or path.stem == "documents"
-]
-
 #: Modules with every form of the fields and of the instructions.
 FORMS = {
     "no parentheses around the fields": '(func) (memory 0) (func (export "f"))',
@@ -131,13 +123,6 @@ def sections(module: Module) -> list[tuple[str, bytes]]:
         for section in module.sections
         if section.name != "custom"
     ]
-
-
-@pytest.mark.parametrize("path", BINARIES, ids=lambda path: path.stem)
-def test_what_is_printed_is_assembled(path: Path) -> None:
-    printed = "\n".join(disassemble(decode(path.read_bytes())))
-    again = "\n".join(disassemble(decode(assemble(printed))))
-    assert again == printed
 
 
 #: A text, and the error: its message, and its place.

@@ -12,6 +12,7 @@ import wasmtime
 from purewasm_plugins.wasm import FuncType, Instruction, decode
 from purewasm_plugins.wasm.binary.instructions import instructions
 from purewasm_plugins.wasm.opcodes import BY_MNEMONIC
+from purewasm_plugins.wasm.text.assembler import assemble
 from purewasm_plugins.wasm.text.printer import disassemble, format_instruction
 from tests.conftest import ROOT
 from tests.random_modules.modules import random_module
@@ -193,6 +194,9 @@ def check_round_trip(data: bytes) -> None:
     module = decode(data)
     text = "\n".join(disassemble(module, offsets=True))
     assert essence(decode(wasmtime.wat2wasm(text))) == essence(module)
+    again = decode(assemble(text))
+    assert essence(again) == essence(module)
+    assert [*disassemble(again)] == [*disassemble(module)]
 
 
 @pytest.mark.parametrize("path", FIXTURES, ids=lambda path: path.name)
