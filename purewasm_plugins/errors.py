@@ -225,17 +225,26 @@ class ValidationError(WasmError):
         message: the rule, in the wording of the specification's test suite.
         function: index of the function whose body breaks it; None at module level.
         offset: byte offset in the module; None where the fault is not at one byte.
+        text: the same fault with its place in the text that the module was assembled from; None
+            where there is no text, or no such place.
     """
 
     def __init__(
-        self, message: str, function: int | None = None, offset: int | None = None
+        self,
+        message: str,
+        function: int | None = None,
+        offset: int | None = None,
+        text: TextError | None = None,
     ) -> None:
-        super().__init__(message, function, offset)
+        super().__init__(message, function, offset, text)
         self.message = message
         self.function = function
         self.offset = offset
+        self.text = text
 
     def _words(self) -> str:
+        if self.text is not None:
+            return self.text._words()
         where = []
         if self.function is not None:
             where.append(f"in function {self.function}")

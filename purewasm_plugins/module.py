@@ -13,7 +13,13 @@ from purewasm_plugins.cache.protocol import CodeCache
 from purewasm_plugins.engine import Engine
 from purewasm_plugins.engine.instantiate import engine_named, valid_module
 from purewasm_plugins.engine.instantiate import instantiate as instantiate_on_engine
-from purewasm_plugins.errors import LinkError, OutOfMemory, PluginFileError, TextError
+from purewasm_plugins.errors import (
+    LinkError,
+    OutOfMemory,
+    PluginFileError,
+    TextError,
+    ValidationError,
+)
 from purewasm_plugins.runtime.imports import Imports
 from purewasm_plugins.runtime.instance import Instance
 from purewasm_plugins.runtime.limits import ResourceLimits
@@ -134,14 +140,18 @@ class Module:
 
         Raises:
             TextError: the text is no module; the error has the line and the column.
-            DecodeError, ValidationError: the module breaks a limit, or is not valid.
+            DecodeError, ValidationError: the module breaks a limit, or is not valid; the attribute
+                `text` of a `ValidationError` has the line and the column.
             PluginError: the cache directory cannot be used.
             OutOfMemory: Python has no room for the module.
         """
         # Imported here, with `re`: most programs have no text.
         from purewasm_plugins.wasm.text.assembler import assemble
 
-        return cls.compile(assemble(text), cache_dir=cache_dir)
+        try:
+            return cls.compile(assemble(text), cache_dir=cache_dir)
+        except ValidationError as error:
+            raise _in_text(error, text) from None
 
     @property
     def data(self) -> bytes:
@@ -323,6 +333,7 @@ def read_module(path: str | os.PathLike[str], kind: str = "plugin") -> bytes:
     Raises:
         PluginFileError: the file cannot be read.
         TextError: the text is no module; the error has the path.
+        DecodeError, ValidationError: the module of a text is not valid.
         OutOfMemory: Python has no room for the text.
     """
     data = read_bytes(path, kind)
@@ -332,9 +343,23 @@ def read_module(path: str | os.PathLike[str], kind: str = "plugin") -> bytes:
     from purewasm_plugins.wasm.text.assembler import assemble
 
     try:
-        return assemble(data)
+        module = assemble(data)
+        load(module)
     except TextError as error:
         raise error.in_file(name) from None
+    except ValidationError as error:
+        raise _in_text(error, data, name) from None
+    return module
+
+
+def _in_text(error: ValidationError, text: str | bytes, file: str | None = None) -> ValidationError:
+    """Return the error of a module with its place in the text."""
+    from purewasm_plugins.wasm.text.assembler import place_of
+
+    place = place_of(text, error)
+    if place is not None and file is not None:
+        place = place.in_file(file)
+    return ValidationError(error.message, error.function, error.offset, place)
 
 
 def read_bytes(path: str | os.PathLike[str], kind: str) -> bytes:

@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from purewasm_plugins import CompileError, Module, TextError, Wasi, WasmPlugin, run_command
+from purewasm_plugins import (
+    CompileError,
+    Module,
+    TextError,
+    ValidationError,
+    Wasi,
+    WasmPlugin,
+    run_command,
+)
 from purewasm_plugins.module import read_module
 from tests.conftest import ROOT
 
@@ -61,3 +69,39 @@ def test_the_name_of_a_file_says_what_it_is(tmp_path: Path) -> None:
     path = tmp_path / "text.wasm"
     path.write_text(ADD, "utf-8")
     assert read_module(path) == ADD.encode()
+
+
+#: A module that is not valid, and the line and the column of the instruction.
+INVALID = {
+    "(func (result i32)\n  i32.const 1\n  i64.const 2\n  i32.add)": (4, 3),
+    "(func\n  (drop (i32.add (i32.const 1)\n    (f32.const 2))))": (2, 10),
+    '(import "a" "b" (func)) (func)\n(func (local.get 3) drop)': (2, 8),
+    "(func (if (i32.const 1)\n(then (drop))))": (2, 8),
+    "(func (result i32)\n)": (2, 1),
+    "(func i32.const 0\nif nop else\n i32.const 1 end)": (3, 14),
+    "(func (block (result i32)\n) drop)": (2, 1),
+    "(memory 1) (func (i32.store align=8\n (i32.const 0) (i32.const 0)))": (1, 19),
+}
+
+
+@pytest.mark.parametrize("text", INVALID)
+def test_the_place_of_what_is_not_valid(text: str, tmp_path: Path) -> None:
+    with pytest.raises(ValidationError) as refused:
+        Module.from_text(text)
+    place = refused.value.text
+    assert place is not None
+    assert (place.line, place.column) == INVALID[text]
+    assert str(refused.value) == f"{place.message} (line {place.line}, column {place.column})"
+    path = tmp_path / "invalid.wat"
+    path.write_text(text, "utf-8")
+    with pytest.raises(ValidationError) as of_file:
+        Module.compile(path)
+    assert str(of_file.value) == f"{path}:{place.line}:{place.column}: {place.message}"
+    with pytest.raises(CompileError):
+        WasmPlugin.load(path)
+
+
+def test_a_fault_outside_of_functions_has_no_place() -> None:
+    with pytest.raises(ValidationError, match="unknown function") as refused:
+        Module.from_text("(start 0)")
+    assert refused.value.text is None

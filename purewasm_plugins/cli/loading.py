@@ -15,6 +15,7 @@ from purewasm_plugins.errors import (
     OutOfMemory,
     PluginError,
     TextError,
+    ValidationError,
     WasmError,
 )
 from purewasm_plugins.module import Module, read_module
@@ -80,15 +81,18 @@ def read_file(path: str, kind: str = "plugin") -> bytes:
         return read_module(path if os.path.lexists(path) else _example_or(path, kind), kind)
     except PluginError as error:
         raise Failure(str(error), Exit.PLUGIN) from error
-    except TextError as error:
-        raise text_failure(error) from error
     except OutOfMemory:
         raise Failure(f"{path}: {NO_ROOM}", Exit.PLUGIN) from None
+    except WasmError as error:
+        raise text_failure(error, path) from error
 
 
-def text_failure(error: TextError) -> Failure:
-    """Return what ends a command for a text that is no module: the place, the line and a caret."""
-    return Failure(str(error), Exit.PLUGIN, error.excerpt)
+def text_failure(error: WasmError, path: str) -> Failure:
+    """Return what ends a command for a text that is no valid module: the place, and the line."""
+    place = error.text if isinstance(error, ValidationError) else error
+    if isinstance(place, TextError):
+        return Failure(str(place.in_file(path)), Exit.PLUGIN, place.excerpt)
+    return Failure(f"{path}: no valid module: {error}", Exit.PLUGIN)
 
 
 def _example_or(path: str, kind: str) -> str | os.PathLike[str]:

@@ -13,12 +13,10 @@ from purewasm_plugins.cli.loading import text_failure
 from purewasm_plugins.cli.options import limit_options
 from purewasm_plugins.cli.output import print_error, progress, visible
 from purewasm_plugins.errors import OutOfMemory, PluginError, TextError, WasmError
-from purewasm_plugins.module import TEXT_SUFFIX, read_bytes
+from purewasm_plugins.module import TEXT_SUFFIX, Module, read_bytes
 from purewasm_plugins.runtime.limits import ResourceLimits
-from purewasm_plugins.wasm import load
 from purewasm_plugins.wasm.text.assembler import assemble as assembled
 from purewasm_plugins.wasm.text.assembler import decode_source
-from purewasm_plugins.wast import run_script
 
 #: Stands for standard output.
 _STANDARD_OUTPUT = "-"
@@ -51,15 +49,11 @@ def assemble(file: str, output: str | None, no_check: bool) -> None:
     source = _read(file)
     try:
         with progress(f"assembling {os.path.basename(file)}"):
-            data = assembled(source)
-            if not no_check:
-                load(data)
-    except TextError as error:
-        raise text_failure(error.in_file(file)) from error
+            data = assembled(source) if no_check else Module.from_text(source, cache_dir="").data
     except OutOfMemory:
         raise Failure(f"{file}: {NO_ROOM}", Exit.PLUGIN) from None
     except WasmError as error:
-        raise Failure(f"{file}: no valid module: {error}", Exit.PLUGIN) from error
+        raise text_failure(error, file) from error
     _write(output or f"{file.removesuffix(TEXT_SUFFIX)}.wasm", data)
 
 
@@ -111,10 +105,13 @@ def wast(files: tuple[str, ...], limits: ResourceLimits, engine: str | None) -> 
 
 def _run_script(path: str, limits: ResourceLimits, engine: str | None) -> int:
     """Run a script, print what fails, and return the number of the commands that fail."""
+    # Imported here: `assemble` does not need it.
+    from purewasm_plugins.wast import run_script
+
     try:
         text = decode_source(_read(path))
     except TextError as error:
-        raise text_failure(error.in_file(path)) from error
+        raise text_failure(error, path) from error
     count = failed = 0
     for outcome in run_script(text, engine=engine, limits=limits):
         count += 1

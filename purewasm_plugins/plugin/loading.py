@@ -21,11 +21,11 @@ def read_plugin(path: str | os.PathLike[str]) -> bytes:
 
     Raises:
         PluginFileError: the file cannot be read.
-        CompileError: its text is no module.
+        CompileError: its text is no valid module.
     """
     try:
         return read_module(path)
-    except TextError as error:
+    except (TextError, DecodeError, ValidationError) as error:
         raise CompileError(str(error)) from error
     except OutOfMemory:
         raise CompileError(NO_ROOM) from None

@@ -72,7 +72,11 @@ def test_a_module_that_is_not_valid(
     path = write("invalid.wat", "(func (result i32))")
     result = command("assemble", path)
     assert result.exit_code == 3
-    assert "no valid module: type mismatch" in result.stderr
+    assert result.stderr.splitlines() == [
+        f"purewasm: {path}:1:19: type mismatch in end: expected i32, found nothing",
+        "(func (result i32))",
+        "                  ^",
+    ]
     assert not (tmp_path / "invalid.wasm").exists()
     assert command("assemble", path, "--no-check").exit_code == 0
     assert (tmp_path / "invalid.wasm").exists()

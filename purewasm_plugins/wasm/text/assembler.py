@@ -6,10 +6,12 @@ their contents, which are encoded at once.
 
 from __future__ import annotations
 
-from purewasm_plugins.errors import OutOfMemory
+from bisect import bisect_right
+
+from purewasm_plugins.errors import OutOfMemory, TextError, ValidationError
 from purewasm_plugins.support.typed import Callable
 from purewasm_plugins.wasm.binary import encoder
-from purewasm_plugins.wasm.binary.sections import SECTION_IDS
+from purewasm_plugins.wasm.binary.sections import SECTION_IDS, decode
 from purewasm_plugins.wasm.module import Export, Import
 from purewasm_plugins.wasm.symbols.names import Names, encode_names
 from purewasm_plugins.wasm.text.bodies import Body
@@ -27,7 +29,7 @@ from purewasm_plugins.wasm.types import (
     ValType,
 )
 
-__all__ = ["FIELD_KEYWORDS", "assemble", "assemble_fields", "decode_source"]
+__all__ = ["FIELD_KEYWORDS", "assemble", "assemble_fields", "decode_source", "place_of"]
 
 
 def assemble(text: str | bytes) -> bytes:
@@ -71,13 +73,40 @@ def decode_source(source: bytes) -> str:
         raise error_at(before, len(before), "malformed UTF-8 encoding") from None
 
 
+def place_of(text: str | bytes, error: ValidationError) -> TextError | None:
+    """Return the place in a text of what the validator says of its module.
+
+    Args:
+        text: what was assembled.
+        error: the error of the validator.
+
+    Returns:
+        The same message, at the instruction that breaks the rule; None where the fault is not in a
+        function.
+    """
+    if error.function is None or error.offset is None:
+        return None
+    # The text is assembled again: this is needed for an error alone.
+    assembler = _Assembler(Reader(tokenize(text if isinstance(text, str) else text.decode())))
+    module = decode(_whole(assembler))
+    number = error.function - module.imported_functions
+    body = assembler.bodies[number]
+    offset = error.offset - module.functions[number].body.start
+    instruction = max(bisect_right(body.starts, offset) - 1, 0)
+    return assembler.reader.error(error.message, body.tokens[instruction])
+
+
 def _assembled(text: str) -> bytes:
-    reader = Reader(tokenize(text))
+    return _whole(_Assembler(Reader(tokenize(text))))
+
+
+def _whole(assembler: _Assembler) -> bytes:
+    """Assemble a text that is one module, and nothing else."""
+    reader = assembler.reader
     if not reader.open("module"):
-        data = assemble_fields(reader)
+        data = assembler.module(None)
     else:
-        name = reader.identifier()
-        data = assemble_fields(reader, name)
+        data = assembler.module(reader.identifier())
         reader.expect(")")
     if reader.texts[reader.at] is not END or reader.tokens.fault is not None:
         reader.unexpected("the end of the text")
@@ -112,7 +141,7 @@ _CONTENTS = {"table": "elem", "memory": "data"}
 
 class _Assembler:
     def __init__(self, reader: Reader) -> None:
-        self._reader = reader
+        self.reader = reader
         self._spaces = spaces = Spaces()
         self._externs = {
             ExternKind.FUNCTION: spaces.functions,
@@ -129,12 +158,14 @@ class _Assembler:
         self._items: dict[str, list[bytes]] = {name: [] for name in SECTION_IDS}
         self._start: int | None = None
         self._uses_data = False
+        #: The functions that the module defines.
+        self.bodies: list[Body] = []
         self._local_names: dict[int, dict[int, str]] = {}
         self._label_names: dict[int, dict[int, str]] = {}
 
     def module(self, name: str | None) -> bytes:
         """Read the fields and return the module."""
-        reader = self._reader
+        reader = self.reader
         start = reader.at
         for read_field in (self._declare, self._define):
             reader.at = start
@@ -150,7 +181,7 @@ class _Assembler:
 
     def _declare(self) -> None:
         """Read the identifiers of a field; of a type everything."""
-        reader = self._reader
+        reader = self.reader
         end = reader.closing[reader.at - 1]
         keyword = reader.texts[reader.at]
         if keyword not in _FIELDS:
@@ -177,7 +208,7 @@ class _Assembler:
         segment = _CONTENTS.get(keyword)
         if segment is None:
             return
-        reader = self._reader
+        reader = self.reader
         texts = reader.texts
         at = reader.at
         while texts[at] not in (")", END):
@@ -190,7 +221,7 @@ class _Assembler:
             at += 1
 
     def _type(self) -> None:
-        reader = self._reader
+        reader = self.reader
         self._signatures.space.define(reader)
         if not reader.open("func"):
             reader.unexpected("(func")
@@ -201,28 +232,28 @@ class _Assembler:
 
     def _define(self) -> None:
         """Read a field."""
-        reader = self._reader
+        reader = self.reader
         define = _FIELDS[reader.texts[reader.at]]
         reader.at += 1
         define(self)
 
     def _skip_type(self) -> None:
         """Go to the end of a type, which the first pass has read."""
-        self._reader.at = self._reader.closing[self._reader.at - 2]
+        self.reader.at = self.reader.closing[self.reader.at - 2]
 
     # Imports and exports
 
     def _kind(self) -> ExternKind:
         """Read the kind of an import or export."""
-        kind = _KINDS.get(self._reader.texts[self._reader.at])
+        kind = _KINDS.get(self.reader.texts[self.reader.at])
         if kind is None:
-            self._reader.unexpected("func, table, memory or global")
-        self._reader.at += 1
+            self.reader.unexpected("func, table, memory or global")
+        self.reader.at += 1
         return kind
 
     def _extern_type(self, kind: ExternKind) -> int | TableType | MemoryType | GlobalType:
         """Read the type of an import."""
-        reader = self._reader
+        reader = self.reader
         match kind:
             case ExternKind.FUNCTION:
                 names = Space("local")
@@ -237,7 +268,7 @@ class _Assembler:
                 return reader.global_type()
 
     def _import(self) -> None:
-        reader = self._reader
+        reader = self.reader
         at = reader.at - 1
         module, name = reader.name(), reader.name()
         reader.expect("(")
@@ -248,13 +279,13 @@ class _Assembler:
 
     def _add_import(self, at: int, module: str, name: str, kind: ExternKind) -> None:
         if self._defined is not None:
-            raise self._reader.error(f"import after {self._defined}: imports come first", at)
+            raise self.reader.error(f"import after {self._defined}: imports come first", at)
         entry = Import(module, name, self._extern_type(kind))
         self._items["import"].append(encoder.import_(entry))
         self._next[kind] += 1
 
     def _export(self) -> None:
-        reader = self._reader
+        reader = self.reader
         name = reader.name()
         reader.expect("(")
         kind = self._kind()
@@ -270,7 +301,7 @@ class _Assembler:
         Returns:
             The index of the definition; None for an import, which then was read.
         """
-        reader = self._reader
+        reader = self.reader
         index = self._next[kind]
         reader.identifier()
         while reader.open("export"):
@@ -292,7 +323,7 @@ class _Assembler:
         index = self._begin(ExternKind.FUNCTION)
         if index is None:
             return
-        reader = self._reader
+        reader = self.reader
         locals_ = Space("local")
         type_ = self._signatures.use(reader, locals_)
         types: list[ValType] = []
@@ -302,6 +333,7 @@ class _Assembler:
         code = encoder.code(_runs(types), body.sequence())
         self._items["function"].append(encoder.unsigned(type_))
         self._items["code"].append(code)
+        self.bodies.append(body)
         self._uses_data |= body.uses_data
         self._name_locals(index, locals_)
         if body.label_names:
@@ -313,17 +345,17 @@ class _Assembler:
 
     def _start_function(self) -> None:
         if self._start is not None:
-            raise self._reader.error("multiple start sections", self._reader.at - 1)
-        self._start = self._reader.index(self._spaces.functions)
+            raise self.reader.error("multiple start sections", self.reader.at - 1)
+        self._start = self.reader.index(self._spaces.functions)
 
     # Constant expressions
 
     def _body(self) -> Body:
-        return Body(self._reader, Scope(self._spaces, self._signatures, Space("local")))
+        return Body(self.reader, Scope(self._spaces, self._signatures, Space("local")))
 
     def _offset(self) -> bytes | None:
         """Read the offset of an active segment; return None for another segment."""
-        reader = self._reader
+        reader = self.reader
         if reader.open("offset"):
             offset = self._body().sequence()
             reader.expect(")")
@@ -336,7 +368,7 @@ class _Assembler:
         index = self._begin(ExternKind.TABLE)
         if index is None:
             return
-        reader = self._reader
+        reader = self.reader
         if not reader.is_value_type():
             self._items["table"].append(encoder.table_type(reader.table_type()))
             return
@@ -354,7 +386,7 @@ class _Assembler:
         index = self._begin(ExternKind.MEMORY)
         if index is None:
             return
-        reader = self._reader
+        reader = self.reader
         if not reader.open("data"):
             self._items["memory"].append(encoder.memory_type(reader.memory_type()))
             return
@@ -368,19 +400,19 @@ class _Assembler:
     def _global(self) -> None:
         if self._begin(ExternKind.GLOBAL) is None:
             return
-        type_ = encoder.global_type(self._reader.global_type())
+        type_ = encoder.global_type(self.reader.global_type())
         self._items["global"].append(type_ + self._body().sequence())
 
     # Segments
 
     def _strings(self) -> bytes:
         parts = []
-        while self._reader.is_string():
-            parts.append(self._reader.string())
+        while self.reader.is_string():
+            parts.append(self.reader.string())
         return b"".join(parts)
 
     def _data(self) -> None:
-        reader = self._reader
+        reader = self.reader
         reader.identifier()
         memory = self._target("memory", self._spaces.memories)
         offset = self._offset()
@@ -391,7 +423,7 @@ class _Assembler:
 
     def _target(self, keyword: str, space: Space) -> int | None:
         """Read the memory or table of a segment, if it is written."""
-        reader = self._reader
+        reader = self.reader
         if not reader.open(keyword):
             # An earlier edition of the format had the index alone.
             return reader.index(space) if reader.is_index() else None
@@ -400,7 +432,7 @@ class _Assembler:
         return index
 
     def _elements(self) -> None:
-        reader = self._reader
+        reader = self.reader
         reader.identifier()
         mode, table, offset = "declarative", None, None
         if reader.texts[reader.at] == "declare":
@@ -421,7 +453,7 @@ class _Assembler:
 
     def _references(self, by_index: bool) -> list[int | bytes]:
         """Read the items of an element segment: functions, or constant expressions."""
-        reader = self._reader
+        reader = self.reader
         items: list[int | bytes] = []
         while not reader.closes():
             if by_index:

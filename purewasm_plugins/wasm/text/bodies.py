@@ -6,6 +6,8 @@ function is recursive.
 
 from __future__ import annotations
 
+from array import array
+
 from purewasm_plugins.support.light import Enum
 from purewasm_plugins.wasm.binary.encoder import encode
 from purewasm_plugins.wasm.opcodes import BY_MNEMONIC, OPCODES, Immediates, Opcode
@@ -48,6 +50,8 @@ class Body:
     Attributes:
         label_names: the names of the blocks, by their number in the order in which they begin.
         uses_data: whether an instruction refers to data segments.
+        starts, tokens: where each instruction begins in the code, and the index of its token, for
+            `place_of`.
     """
 
     def __init__(self, reader: Reader, scope: Scope) -> None:
@@ -55,10 +59,13 @@ class Body:
         self._scope = scope
         self._code = bytearray()
         self._blocks = 0
-        #: What is open, innermost last; with the bytes that are emitted later, and the label.
-        self._open: list[tuple[_Open, bytes, str | None]] = []
+        #: What is open, innermost last; with the bytes that are emitted later, the label, and the
+        #: token of the instruction.
+        self._open: list[tuple[_Open, bytes, str | None, int]] = []
         self.label_names: dict[int, str] = {}
         self.uses_data = False
+        self.starts = array("I")
+        self.tokens = array("I")
 
     def sequence(self) -> bytes:
         """Assemble instructions up to a parenthesis that closes what is around them, and `end`."""
@@ -66,7 +73,7 @@ class Body:
         texts, open_ = reader.texts, self._open
         while open_ or texts[reader.at] != ")":
             self._step()
-        return bytes(self._code + _END)
+        return self._ended()
 
     def one(self) -> bytes:
         """Assemble a folded instruction, and `end`."""
@@ -75,7 +82,17 @@ class Body:
         self._step()
         while self._open:
             self._step()
-        return bytes(self._code + _END)
+        return self._ended()
+
+    def _ended(self) -> bytes:
+        self._emit(_END, self._reader.at)
+        return bytes(self._code)
+
+    def _emit(self, encoded: bytes, token: int) -> None:
+        """Add an instruction to the code."""
+        self.starts.append(len(self._code))
+        self.tokens.append(token)
+        self._code += encoded
 
     def _step(self) -> None:
         """Assemble one instruction, or the start or end of a folded one."""
@@ -114,44 +131,45 @@ class Body:
 
     def _folded(self, word: str) -> None:
         """Read the start of a folded instruction."""
+        token = self._reader.at
         opcode = self._opcode(word)
         if word in ("else", "end"):
             self._reader.unexpected(at=self._reader.at - 1)
         if opcode.immediates is not Immediates.BLOCK_TYPE:
-            self._open.append((_Open.OPERANDS, self._instruction(opcode), None))
+            self._open.append((_Open.OPERANDS, self._instruction(opcode), None, token))
             return
         name, encoded = self._block(opcode)
         if word == "if":
-            self._open.append((_Open.CONDITION, encoded, name))
+            self._open.append((_Open.CONDITION, encoded, name, token))
         else:
-            self._begin(name, encoded)
-            self._open.append((_Open.BLOCK, b"", None))
+            self._begin(name, encoded, token)
+            self._open.append((_Open.BLOCK, b"", None, token))
 
     def _part(self, word: str) -> None:
         """Read the start of the `then` or `else` of a folded `if`."""
-        kind, encoded, name = self._open[-1]
+        kind, encoded, name, token = self._open[-1]
         if kind is _Open.CONDITION:
-            self._begin(name, encoded)
-            self._open[-1] = (_Open.THEN_DONE, b"", None)
+            self._begin(name, encoded, token)
+            self._open[-1] = (_Open.THEN_DONE, b"", None, token)
         elif kind is _Open.THEN_DONE and word == "else":
-            self._code += _ELSE
-            self._open[-1] = (_Open.ELSE_DONE, b"", None)
+            self._emit(_ELSE, self._reader.at)
+            self._open[-1] = (_Open.ELSE_DONE, b"", None, token)
         else:
             self._reader.unexpected()
-        self._open.append((_Open.PART, b"", None))
+        self._open.append((_Open.PART, b"", None, token))
         self._reader.at += 1
 
     def _close(self) -> None:
         """Read the parenthesis that closes the innermost folded instruction."""
-        kind, encoded, _ = self._open[-1]
+        kind, encoded, _, token = self._open[-1]
         if kind is _Open.CONDITION or kind in _FLAT:
             self._reader.unexpected("(then" if kind is _Open.CONDITION else "end")
         self._open.pop()
         self._reader.at += 1
         if kind is _Open.OPERANDS:
-            self._code += encoded
+            self._emit(encoded, token)
         elif kind is not _Open.PART:
-            self._end()
+            self._end(self._reader.at - 1)
 
     # Instructions that are not folded
 
@@ -159,6 +177,7 @@ class Body:
         around = self._open[-1][0] if self._open else None
         if around in _FOLDED_ONLY or around in _NO_INSTRUCTION:
             self._reader.unexpected("a parenthesis")
+        token = self._reader.at
         opcode = self._opcode(word)
         if word == "end" or word == "else":
             if around is not _Open.FLAT_IF and (word == "else" or around is not _Open.FLAT_BLOCK):
@@ -166,15 +185,16 @@ class Body:
             self._repeated_label()
             self._open.pop()
             if word == "end":
-                self._end()
+                self._end(token)
             else:
-                self._code += _ELSE
-                self._open.append((_Open.FLAT_BLOCK, b"", None))
+                self._emit(_ELSE, token)
+                self._open.append((_Open.FLAT_BLOCK, b"", None, token))
         elif opcode.immediates is Immediates.BLOCK_TYPE:
-            self._begin(*self._block(opcode))
-            self._open.append((_Open.FLAT_IF if word == "if" else _Open.FLAT_BLOCK, b"", None))
+            self._begin(*self._block(opcode), token)
+            kind = _Open.FLAT_IF if word == "if" else _Open.FLAT_BLOCK
+            self._open.append((kind, b"", None, token))
         else:
-            self._code += self._instruction(opcode)
+            self._emit(self._instruction(opcode), token)
 
     def _repeated_label(self) -> None:
         """Read the label after `else` or `end`, if there is one."""
@@ -193,13 +213,13 @@ class Body:
         name = self._reader.identifier()
         return name, encode(opcode, *read_immediates(self._reader, self._scope, opcode))
 
-    def _begin(self, name: str | None, encoded: bytes) -> None:
-        self._code += encoded
+    def _begin(self, name: str | None, encoded: bytes, token: int) -> None:
+        self._emit(encoded, token)
         self._scope.labels.push(name)
         if name is not None:
             self.label_names[self._blocks] = name
         self._blocks += 1
 
-    def _end(self) -> None:
-        self._code += _END
+    def _end(self, token: int) -> None:
+        self._emit(_END, token)
         self._scope.labels.pop()
