@@ -10,6 +10,7 @@ from bisect import bisect_right
 
 from purewasm_plugins.errors import OutOfMemory, TextError, ValidationError
 from purewasm_plugins.support.typed import Callable
+from purewasm_plugins.wasm import limits
 from purewasm_plugins.wasm.binary import encoder
 from purewasm_plugins.wasm.binary.sections import SECTION_IDS, decode
 from purewasm_plugins.wasm.module import Export, Import
@@ -87,7 +88,8 @@ def place_of(text: str | bytes, error: ValidationError) -> TextError | None:
     if error.function is None or error.offset is None:
         return None
     # The text is assembled again: this is needed for an error alone.
-    assembler = _Assembler(Reader(tokenize(text if isinstance(text, str) else text.decode())))
+    source = text if isinstance(text, str) else text.decode()
+    assembler = _Assembler(Reader(tokenize(source)), keep_bodies=True)
     module = decode(_whole(assembler))
     number = error.function - module.imported_functions
     body = assembler.bodies[number]
@@ -140,8 +142,17 @@ _CONTENTS = {"table": "elem", "memory": "data"}
 
 
 class _Assembler:
-    def __init__(self, reader: Reader) -> None:
+    """Assembles one module.
+
+    Attributes:
+        reader: where the fields are.
+        bodies: the functions that the module defines, if they are kept.
+    """
+
+    def __init__(self, reader: Reader, *, keep_bodies: bool = False) -> None:
         self.reader = reader
+        self.bodies: list[Body] = []
+        self._keep_bodies = keep_bodies
         self._spaces = spaces = Spaces()
         self._externs = {
             ExternKind.FUNCTION: spaces.functions,
@@ -150,6 +161,7 @@ class _Assembler:
             ExternKind.GLOBAL: spaces.globals,
         }
         self._signatures = Signatures()
+        self._fields = 0
         #: The index of the next definition, in the second pass.
         self._next = dict.fromkeys(ExternKind, 0)
         #: The kind of the first definition that is no import.
@@ -158,8 +170,6 @@ class _Assembler:
         self._items: dict[str, list[bytes]] = {name: [] for name in SECTION_IDS}
         self._start: int | None = None
         self._uses_data = False
-        #: The functions that the module defines.
-        self.bodies: list[Body] = []
         self._local_names: dict[int, dict[int, str]] = {}
         self._label_names: dict[int, dict[int, str]] = {}
 
@@ -184,6 +194,9 @@ class _Assembler:
         reader = self.reader
         end = reader.closing[reader.at - 1]
         keyword = reader.texts[reader.at]
+        self._fields += 1
+        if self._fields > limits.MAX_DEFINITIONS:
+            raise self._too_many("definitions", limits.MAX_DEFINITIONS)
         if keyword not in _FIELDS:
             reader.unexpected("a field of a module")
         reader.at += 1
@@ -202,6 +215,10 @@ class _Assembler:
         elif keyword == "data":
             self._spaces.data.define(reader)
         reader.at = end
+
+    def _too_many(self, what: str, maximum: int) -> TextError:
+        """Return the error for a bound of the decoder, which a text must not exceed either."""
+        return self.reader.error(f"too many {what}: {maximum} at most")
 
     def _declare_contents(self, keyword: str) -> None:
         """Count the segment of a definition that is written with its contents."""
@@ -323,6 +340,8 @@ class _Assembler:
         index = self._begin(ExternKind.FUNCTION)
         if index is None:
             return
+        if len(self._items["code"]) >= limits.MAX_FUNCTIONS:
+            raise self._too_many("functions", limits.MAX_FUNCTIONS)
         reader = self.reader
         locals_ = Space("local")
         type_ = self._signatures.use(reader, locals_)
@@ -333,7 +352,8 @@ class _Assembler:
         code = encoder.code(_runs(types), body.sequence())
         self._items["function"].append(encoder.unsigned(type_))
         self._items["code"].append(code)
-        self.bodies.append(body)
+        if self._keep_bodies:
+            self.bodies.append(body)
         self._uses_data |= body.uses_data
         self._name_locals(index, locals_)
         if body.label_names:
@@ -456,6 +476,8 @@ class _Assembler:
         reader = self.reader
         items: list[int | bytes] = []
         while not reader.closes():
+            if len(items) >= limits.MAX_ITEMS:
+                raise self._too_many("items", limits.MAX_ITEMS)
             if by_index:
                 items.append(reader.index(self._spaces.functions))
             elif reader.open("item"):

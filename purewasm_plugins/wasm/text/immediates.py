@@ -6,6 +6,7 @@ One function for each member of `Immediates`; it returns the tuple that the memb
 from __future__ import annotations
 
 from purewasm_plugins.support.typed import Any, Callable
+from purewasm_plugins.wasm.limits import MAX_BRANCH_TABLE_SIZE
 from purewasm_plugins.wasm.opcodes import Immediates, Opcode
 from purewasm_plugins.wasm.text.reader import Reader, Space
 from purewasm_plugins.wasm.text.signatures import Signatures
@@ -94,6 +95,8 @@ def _label_table(reader: Reader, scope: Scope, opcode: Opcode) -> _Immediates:
     labels = [scope.labels.read(reader)]
     while reader.is_index():
         labels.append(scope.labels.read(reader))
+        if len(labels) > MAX_BRANCH_TABLE_SIZE + 1:
+            raise reader.error(f"too many labels: {MAX_BRANCH_TABLE_SIZE} at most")
     default = labels.pop()
     return labels, default
 

@@ -211,8 +211,12 @@ class Reader:
 
     def is_index(self) -> bool:
         """Return whether an identifier or an unsigned integer is next."""
-        first = self.texts[self.at][:1]
-        return first == "$" or (first.isdigit() and literals.is_integer(self.texts[self.at]))
+        token = self.texts[self.at]
+        return (
+            token.isdecimal()
+            or token.startswith("$")
+            or (token[:1].isdecimal() and literals.is_integer(token))
+        )
 
     def numbers(self, most: int) -> int:
         """Return how many numbers are next, of so many at most."""
@@ -224,7 +228,11 @@ class Reader:
     def unsigned(self, bits: int = 32, expected: str = "a number") -> int:
         """Read an unsigned integer of at most so many bits."""
         token = self.texts[self.at]
-        if not token[:1].isdigit() or not literals.is_integer(token):
+        if token.isdecimal() and len(token) < 3:
+            # Most are so short.
+            self.at += 1
+            return int(token)
+        if not token[:1].isdecimal() or not literals.is_integer(token):
             self.unexpected(expected)
         value: int = self._literal(literals.unsigned_integer, token, bits)
         self.at += 1
@@ -234,7 +242,7 @@ class Reader:
         """Read a word that is a prefix and an unsigned integer of at most 64 bits."""
         token = self.texts[self.at]
         number = token[len(prefix) :]
-        if not number[:1].isdigit() or not literals.is_integer(number):
+        if not number[:1].isdecimal() or not literals.is_integer(number):
             raise self.error(f"unknown operator {token}: expected a number after {prefix}")
         value: int = self._literal(literals.unsigned_integer, number, 64)
         self.at += 1
@@ -324,7 +332,7 @@ class Reader:
     def limits(self) -> Limits:
         """Read the limits of a memory or table."""
         minimum = self.unsigned(expected="a size")
-        return Limits(minimum, self.unsigned() if self.texts[self.at][:1].isdigit() else None)
+        return Limits(minimum, self.unsigned() if self.texts[self.at][:1].isdecimal() else None)
 
     def memory_type(self) -> MemoryType:
         """Read the type of a memory."""

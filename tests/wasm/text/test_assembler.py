@@ -219,6 +219,20 @@ def test_deep_nesting(depth: int) -> None:
     assert assemble("(; " * depth + ";)" * depth) == assemble("")
 
 
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("(func)" * 50_001, "functions: 50000"),
+        ('(export "" (func 0))' * 250_001, "definitions: 250000"),
+        (f"(func br_table {'0 ' * 65_522})", "labels: 65520"),
+        (f"(elem func {'0 ' * 2_000_001})", "items: 2000000"),
+    ],
+)
+def test_bounds(text: str, what: str) -> None:
+    with pytest.raises(TextError, match=f"too many {what} at most"):
+        assemble(text)
+
+
 PIECES = st.sampled_from(
     [
         *("(", ")", "(module", "(func", "(func $f", "(type $t", "(import", "(export", "(memory"),
