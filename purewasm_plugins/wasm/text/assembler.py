@@ -48,13 +48,14 @@ def assemble(text: str | bytes) -> bytes:
     Raises:
         TextError: the text is no module; the error has the line and the column.
         OutOfMemory: Python has no room for the text.
+        TypeError: `text` is neither a string nor bytes.
 
     Example:
         >>> assemble("(module)").hex()
         '0061736d01000000'
     """
     try:
-        return _assembled(text if isinstance(text, str) else decode_source(bytes(text)))
+        return _whole(_Assembler(Reader(tokenize(_source(text)))))
     except MemoryError:
         pass
     # Raised outside of the handler, where the tokens are freed and there is memory again.
@@ -88,8 +89,7 @@ def place_of(text: str | bytes, error: ValidationError) -> TextError | None:
     if error.function is None or error.offset is None:
         return None
     # The text is assembled again: this is needed for an error alone.
-    source = text if isinstance(text, str) else text.decode()
-    assembler = _Assembler(Reader(tokenize(source)), keep_bodies=True)
+    assembler = _Assembler(Reader(tokenize(_source(text))), keep_bodies=True)
     module = decode(_whole(assembler))
     number = error.function - module.imported_functions
     body = assembler.bodies[number]
@@ -98,8 +98,12 @@ def place_of(text: str | bytes, error: ValidationError) -> TextError | None:
     return assembler.reader.error(error.message, body.tokens[instruction])
 
 
-def _assembled(text: str) -> bytes:
-    return _whole(_Assembler(Reader(tokenize(text))))
+def _source(text: str | bytes) -> str:
+    if isinstance(text, str):
+        return text
+    if isinstance(text, (bytes, bytearray, memoryview)):
+        return decode_source(bytes(text))
+    raise TypeError(f"expected a text or its bytes, got {type(text).__name__}")
 
 
 def _whole(assembler: _Assembler) -> bytes:
@@ -204,7 +208,8 @@ class _Assembler:
             self._type()
             return
         if keyword == "import":
-            reader.name(), reader.name()
+            reader.name()
+            reader.name()
             reader.expect("(")
             self._externs[self._kind()].define(reader)
         elif keyword in _KINDS:

@@ -177,10 +177,11 @@ def _alignment_and_offset(reader: Reader, opcode: Opcode) -> tuple[int, int]:
 
 
 def _memory_argument_and_lane(reader: Reader, scope: Scope, opcode: Opcode) -> _Immediates:
-    # A number alone is the lane.
-    following = reader.texts[reader.at + 1]
-    if following.startswith(("offset=", "align=")) or _is_second_index(reader):
-        _memory(reader, scope)
+    # An index alone is the lane.
+    if reader.is_index():
+        following = reader.texts[reader.at + 1]
+        if following.startswith(("offset=", "align=")) or _is_second_index(reader):
+            _memory(reader, scope)
     return *_alignment_and_offset(reader, opcode), _lane_of(reader)
 
 

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from purewasm_plugins.errors import PureWasmError, TextError
-from purewasm_plugins.wasm import Module, decode, load
+from purewasm_plugins.wasm import Module, decode, limits, load
+from purewasm_plugins.wasm.opcodes import BY_MNEMONIC
 from purewasm_plugins.wasm.symbols.names import read_names
 from purewasm_plugins.wasm.text.assembler import assemble
 from tests.conftest import ROOT
@@ -222,13 +223,15 @@ def test_deep_nesting(depth: int) -> None:
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        ("(func)" * 50_001, "functions: 50000"),
-        ('(export "" (func 0))' * 250_001, "definitions: 250000"),
+        ("(func)" * 6, "functions: 5"),
+        ('(func) (export "" (func 0))' * 6, "definitions: 10"),
+        ("(func) (elem func 0 0 0 0 0 0 0 0)", "items: 7"),
         (f"(func br_table {'0 ' * 65_522})", "labels: 65520"),
-        (f"(elem func {'0 ' * 2_000_001})", "items: 2000000"),
     ],
 )
-def test_bounds(text: str, what: str) -> None:
+def test_bounds(monkeypatch: pytest.MonkeyPatch, text: str, what: str) -> None:
+    for name, bound in (("MAX_FUNCTIONS", 5), ("MAX_DEFINITIONS", 10), ("MAX_ITEMS", 7)):
+        monkeypatch.setattr(limits, name, bound)
     with pytest.raises(TextError, match=f"too many {what} at most"):
         assemble(text)
 
@@ -245,7 +248,26 @@ PIECES = st.sampled_from(
 )
 
 
-@given(st.lists(PIECES, max_size=30))
+@pytest.mark.parametrize("text", FORMS.values(), ids=FORMS.keys())
+def test_every_beginning_of_a_text(text: str) -> None:
+    for end in range(0, len(text), 2):
+        refuses_or_decodes(text[:end])
+        refuses_or_decodes(text[:end] + ")" * 4)
+
+
+@pytest.mark.parametrize("mnemonic", sorted(BY_MNEMONIC))
+def test_every_instruction_without_its_immediates(mnemonic: str) -> None:
+    for text in (f"(func {mnemonic}", f"(func {mnemonic})", f"(func {mnemonic} 0", f"({mnemonic}"):
+        refuses_or_decodes(text)
+
+
+def test_what_is_no_text() -> None:
+    for wrong in (5, None, Path("a.wat"), ["(module)"]):
+        with pytest.raises(TypeError, match="expected a text or its bytes"):
+            assemble(wrong)  # type: ignore[arg-type]
+
+
+@given(st.lists(PIECES | st.sampled_from(sorted(BY_MNEMONIC)), max_size=30))
 @settings(max_examples=400)
 def test_any_pieces(pieces: list[str]) -> None:
     refuses_or_decodes(" ".join(pieces))
