@@ -3,8 +3,9 @@
 The modules are mutants, and valid modules of our generators and of wasm-smith. A broken module must
 end in a `DecodeError` or a `ValidationError` within a bounded time, and wasmtime must agree. A
 valid module must be equal to the module that its text gives, and each of its exports must have the
-same effects on every engine as on wasmtime: results, traps, memory, globals and tables. A module
-that breaks a rule is saved, and the command fails.
+same effects on every engine as on wasmtime: results, traps, memory, globals and tables. A mutant of
+a text must end in a `TextError`, or in the bytes that wasmtime makes of it where that does not
+refuse it. A module that breaks a rule is saved, and the command fails.
 """
 
 from __future__ import annotations
@@ -28,12 +29,15 @@ import wasmtime
 
 from benchmarks import smith
 from purewasm_plugins.engine.translator import Translator
+from purewasm_plugins.errors import DecodeError, TextError
 from purewasm_plugins.wasm import decode
+from purewasm_plugins.wasm.text.assembler import assemble
 from purewasm_plugins.wasm.text.printer import disassemble
 from tests.differential.comparison import compare
 from tests.random_modules.byte_loops import random_byte_loops
 from tests.random_modules.modules import random_module
 from tests.random_modules.mutator import mutated
+from tests.random_modules.texts import mutated_text
 from tests.wasm.essence import essence
 from tests.wasm.wasmtime_verdict import outcome
 
@@ -55,7 +59,7 @@ STANDARD_ERROR = 2
 GROWTH = 512 << 20
 
 #: The functions that make modules, by name.
-SOURCES = ("broken", "generated", "loops", "smith")
+SOURCES = ("broken", "generated", "loops", "smith", "text")
 
 
 class Wrong(Exception):
@@ -106,10 +110,48 @@ def check_loading(data: bytes) -> str:
         raise Wrong(f"it took {seconds:.1f} s for {len(data)} bytes")
     if found == "valid":
         module = decode(data)
-        again = decode(wasmtime.wat2wasm("\n".join(disassemble(module))))
-        if essence(again) != essence(module):
-            raise Wrong("its text is another module")
+        printed = "\n".join(disassemble(module))
+        for again in (bytes(wasmtime.wat2wasm(printed)), assemble(printed)):
+            if essence(decode(again)) != essence(module):
+                raise Wrong("its text is another module")
     return found
+
+
+def text(random: Random) -> bytes:
+    """Make a text that may be a module."""
+    return mutated_text(random).encode()
+
+
+def check_text(data: bytes) -> str:
+    """Assemble a text that may be anything, and compare the module with wasmtime's.
+
+    Returns:
+        "refused", "refused by wasmtime", "beyond core 2.0", or "the same module".
+
+    Raises:
+        Wrong: a defect.
+    """
+    try:
+        ours = assemble(data)
+    except TextError:
+        return "refused"
+    try:
+        theirs = bytes(wasmtime.wat2wasm(data.decode()))
+    except wasmtime.WasmtimeError:
+        return "refused by wasmtime"
+    try:
+        same = sections(ours) == sections(theirs)
+    except DecodeError:
+        return "beyond core 2.0"
+    if not same:
+        raise Wrong("it is another module for wasmtime")
+    return "the same module"
+
+
+def sections(data: bytes) -> list[tuple[str, bytes]]:
+    """Return the sections of a module without custom ones, which wasmtime fills differently."""
+    found = decode(data).sections
+    return [(one.name, data[slice(*one.content)]) for one in found if one.name != "custom"]
 
 
 def check(source: str, data: bytes) -> str:
@@ -122,8 +164,8 @@ def check(source: str, data: bytes) -> str:
         Wrong, AssertionError: a defect.
     """
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    found = check_loading(data)
-    if source != "broken":
+    found = check_text(data) if source == "text" else check_loading(data)
+    if source not in ("broken", "text"):
         if found != "valid":
             raise Wrong(f"a module made to be valid is {found}")
         difference, calls = compare(data)
@@ -185,8 +227,10 @@ def run(task: Task, report: Callable[[str], None] = print) -> tuple[Counter[str]
             following = number + task.step * len(task.sources)
             upcoming = following, smith.Smith(Random(f"{task.seed}/{following}"))
         else:
-            data = {"broken": broken, "generated": generated, "loops": loops}[source](random)
-        path = task.folder / f"fuzz-{task.seed}-{number}.wasm"
+            makers = {"broken": broken, "generated": generated, "loops": loops, "text": text}
+            data = makers[source](random)
+        suffix = "wat" if source == "text" else "wasm"
+        path = task.folder / f"fuzz-{task.seed}-{number}.{suffix}"
         number += task.step
         if data is None:
             counts["smith: its choices led to no module"] += 1

@@ -9,6 +9,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
+import wasmtime
 
 from benchmarks import fuzz, smith
 from benchmarks.fuzz import ROOT, SOURCES, Task, main, run, shrink
@@ -133,6 +134,15 @@ def test_every_source(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
     assert {what.partition(":")[0] for what in counts} == set(SOURCES)
     assert sum(counts.values()) == 24
+
+
+def test_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert fuzz.check_text(b"(module") == "refused"
+    assert fuzz.check_text(b"(func end") == "refused"
+    assert fuzz.check_text(b"(func nop)") == "the same module"
+    monkeypatch.setattr(fuzz, "assemble", lambda data: bytes(wasmtime.wat2wasm("(func drop)")))
+    with pytest.raises(fuzz.Wrong, match="another module"):
+        fuzz.check_text(b"(func nop)")
 
 
 def test_the_same_seed_makes_the_same_modules() -> None:
