@@ -80,6 +80,13 @@ INVALID = {
     "(func (result i32)\n)": (2, 1),
     "(func i32.const 0\nif nop else\n i32.const 1 end)": (3, 14),
     "(func (block (result i32)\n) drop)": (2, 1),
+    "(global i32\n (i32.const 1)) (global i32 (i64.const 1))": (2, 30),
+    '(memory (data "x"))\n(func) (data (i32.const 0)) (data\n(global.get 3))': (3, 2),
+    "(func) (table funcref (elem 0)) (elem func) (table 1 funcref)\n(elem (f32.const 0) func)": (
+        2,
+        8,
+    ),
+    "(table funcref (elem (ref.func 0)))\n(elem funcref (item i32.const 0)) (func)": (2, 21),
     "(memory 1) (func (i32.store align=8\n (i32.const 0) (i32.const 0)))": (1, 19),
 }
 
@@ -101,7 +108,7 @@ def test_the_place_of_what_is_not_valid(text: str, tmp_path: Path) -> None:
         WasmPlugin.load(path)
 
 
-def test_a_fault_outside_of_functions_has_no_place() -> None:
+def test_a_fault_outside_of_instructions_has_no_place() -> None:
     with pytest.raises(ValidationError, match="unknown function") as refused:
         Module.from_text("(start 0)")
     assert refused.value.text is None

@@ -9,11 +9,11 @@ from __future__ import annotations
 from bisect import bisect_right
 
 from purewasm_plugins.errors import OutOfMemory, TextError, ValidationError
-from purewasm_plugins.support.typed import Callable
+from purewasm_plugins.support.typed import Callable, Iterator
 from purewasm_plugins.wasm import limits
 from purewasm_plugins.wasm.binary import encoder
 from purewasm_plugins.wasm.binary.sections import SECTION_IDS, decode
-from purewasm_plugins.wasm.module import Export, Import
+from purewasm_plugins.wasm.module import Export, Import, Module, Span
 from purewasm_plugins.wasm.symbols.names import Names, encode_names
 from purewasm_plugins.wasm.text.bodies import Body
 from purewasm_plugins.wasm.text.immediates import Scope, Spaces
@@ -83,19 +83,34 @@ def place_of(text: str | bytes, error: ValidationError) -> TextError | None:
         error: the error of the validator.
 
     Returns:
-        The same message, at the instruction that breaks the rule; None where the fault is not in a
-        function.
+        The same message, at the instruction that breaks the rule; None where the fault is not in an
+        instruction.
     """
-    if error.function is None or error.offset is None:
+    if error.offset is None:
         return None
     # The text is assembled again: this is needed for an error alone.
     assembler = _Assembler(Reader(tokenize(_source(text))), keep_bodies=True)
     module = decode(_whole(assembler))
-    number = error.function - module.imported_functions
-    body = assembler.bodies[number]
-    offset = error.offset - module.functions[number].body.start
-    instruction = max(bisect_right(body.starts, offset) - 1, 0)
-    return assembler.reader.error(error.message, body.tokens[instruction])
+    for span, body in zip(_code(module), assembler.bodies(), strict=True):
+        if body is not None and span.start <= error.offset < span.end:
+            instruction = bisect_right(body.starts, error.offset - span.start) - 1
+            return assembler.reader.error(error.message, body.tokens[instruction])
+    return None
+
+
+def _code(module: Module) -> Iterator[Span]:
+    """Yield where the instructions of a module are, in its order."""
+    for entry in module.globals:
+        yield entry.init
+    for segment in module.elements:
+        if segment.offset is not None:
+            yield segment.offset
+        yield from (item for item in segment.items if isinstance(item, Span))
+    for function in module.functions:
+        yield function.body
+    for data in module.data_segments:
+        if data.offset is not None:
+            yield data.offset
 
 
 def _source(text: str | bytes) -> str:
@@ -150,13 +165,15 @@ class _Assembler:
 
     Attributes:
         reader: where the fields are.
-        bodies: the functions that the module defines, if they are kept.
     """
 
     def __init__(self, reader: Reader, *, keep_bodies: bool = False) -> None:
         self.reader = reader
-        self.bodies: list[Body] = []
-        self._keep_bodies = keep_bodies
+        #: By section, the functions and expressions in it, if they are kept; None for one that is
+        #: not written.
+        self._bodies: dict[str, list[Body | None]] | None = None
+        if keep_bodies:
+            self._bodies = {name: [] for name in ("global", "element", "code", "data")}
         self._spaces = spaces = Spaces()
         self._externs = {
             ExternKind.FUNCTION: spaces.functions,
@@ -190,6 +207,19 @@ class _Assembler:
         if not reader.closes() and reader.texts[reader.at] is not END:
             reader.unexpected("a field of a module")
         return self._encoded(name)
+
+    def bodies(self) -> list[Body | None]:
+        """Return the functions and expressions of the module in its order."""
+        return [body for section in (self._bodies or {}).values() for body in section]
+
+    def _body(self, section: str, locals_: Space | None = None) -> Body:
+        body = Body(self.reader, Scope(self._spaces, self._signatures, locals_ or Space("local")))
+        self._keep(section, body)
+        return body
+
+    def _keep(self, section: str, body: Body | None) -> None:
+        if self._bodies is not None:
+            self._bodies[section].append(body)
 
     # The first pass
 
@@ -353,12 +383,10 @@ class _Assembler:
         types: list[ValType] = []
         while reader.open("local"):
             types += declared(reader, locals_)
-        body = Body(reader, Scope(self._spaces, self._signatures, locals_))
+        body = self._body("code", locals_)
         code = encoder.code(_runs(types), body.sequence())
         self._items["function"].append(encoder.unsigned(type_))
         self._items["code"].append(code)
-        if self._keep_bodies:
-            self.bodies.append(body)
         self._uses_data |= body.uses_data
         self._name_locals(index, locals_)
         if body.label_names:
@@ -373,19 +401,14 @@ class _Assembler:
             raise self.reader.error("multiple start sections", self.reader.at - 1)
         self._start = self.reader.index(self._spaces.functions)
 
-    # Constant expressions
-
-    def _body(self) -> Body:
-        return Body(self.reader, Scope(self._spaces, self._signatures, Space("local")))
-
-    def _offset(self) -> bytes | None:
+    def _offset(self, section: str) -> bytes | None:
         """Read the offset of an active segment; return None for another segment."""
         reader = self.reader
         if reader.open("offset"):
-            offset = self._body().sequence()
+            offset = self._body(section).sequence()
             reader.expect(")")
             return offset
-        return self._body().one() if reader.texts[reader.at] == "(" else None
+        return self._body(section).one() if reader.texts[reader.at] == "(" else None
 
     # Tables, memories and globals
 
@@ -401,6 +424,7 @@ class _Assembler:
         if not reader.open("elem"):
             reader.unexpected("(elem")
         by_index = reader.is_index() or reader.closes()
+        self._keep("element", None)
         items = self._references(by_index)
         reader.expect(")")
         size = Limits(len(items), len(items))
@@ -415,6 +439,7 @@ class _Assembler:
         if not reader.open("data"):
             self._items["memory"].append(encoder.memory_type(reader.memory_type()))
             return
+        self._keep("data", None)
         content = self._strings()
         reader.expect(")")
         pages = -(-len(content) // PAGE_SIZE)
@@ -426,7 +451,7 @@ class _Assembler:
         if self._begin(ExternKind.GLOBAL) is None:
             return
         type_ = encoder.global_type(self.reader.global_type())
-        self._items["global"].append(type_ + self._body().sequence())
+        self._items["global"].append(type_ + self._body("global").sequence())
 
     # Segments
 
@@ -440,7 +465,7 @@ class _Assembler:
         reader = self.reader
         reader.identifier()
         memory = self._target("memory", self._spaces.memories)
-        offset = self._offset()
+        offset = self._offset("data")
         if offset is None and memory is not None:
             reader.unexpected("(offset")
         content = self._strings()
@@ -464,7 +489,7 @@ class _Assembler:
             reader.at += 1
         else:
             table = self._target("table", self._spaces.tables)
-            offset = self._offset()
+            offset = self._offset("element")
             mode = "passive" if offset is None else "active"
             if offset is None and table is not None:
                 reader.unexpected("(offset")
@@ -486,10 +511,10 @@ class _Assembler:
             if by_index:
                 items.append(reader.index(self._spaces.functions))
             elif reader.open("item"):
-                items.append(self._body().sequence())
+                items.append(self._body("element").sequence())
                 reader.expect(")")
             else:
-                items.append(self._body().one())
+                items.append(self._body("element").one())
         return items
 
     def _add_elements(
