@@ -12,7 +12,7 @@ from purewasm_plugins.errors import OutOfMemory, TextError, ValidationError
 from purewasm_plugins.support.typed import Callable, Iterator
 from purewasm_plugins.wasm import limits
 from purewasm_plugins.wasm.binary import encoder
-from purewasm_plugins.wasm.binary.sections import SECTION_IDS, decode
+from purewasm_plugins.wasm.binary.sections import MAGIC, SECTION_IDS, decode
 from purewasm_plugins.wasm.module import Export, Import, Module, Span
 from purewasm_plugins.wasm.symbols.names import Names, encode_names
 from purewasm_plugins.wasm.text.bodies import Body
@@ -66,8 +66,10 @@ def decode_source(source: bytes) -> str:
     """Decode a text from UTF-8.
 
     Raises:
-        TextError: it is not UTF-8.
+        TextError: it is not UTF-8, or a module in the binary format.
     """
+    if source.startswith(MAGIC):
+        raise error_at("", 0, "this is the binary format: the module needs no assembling")
     try:
         return source.decode()
     except UnicodeDecodeError as error:

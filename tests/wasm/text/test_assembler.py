@@ -197,6 +197,11 @@ def test_text_that_is_not_utf8() -> None:
     assert refused.value.message == "malformed UTF-8 encoding"
 
 
+def test_a_module_in_the_binary_format() -> None:
+    with pytest.raises(TextError, match="this is the binary format"):
+        assemble(assemble("(module)"))
+
+
 def test_names_are_in_the_name_section() -> None:
     names = read_names(decode(assemble(FORMS["identifiers"])))
     assert names.module == "M"
