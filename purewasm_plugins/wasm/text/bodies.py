@@ -12,7 +12,7 @@ from purewasm_plugins.support.light import Enum
 from purewasm_plugins.wasm.binary.encoder import encode
 from purewasm_plugins.wasm.opcodes import BY_MNEMONIC, OPCODES, Immediates, Opcode
 from purewasm_plugins.wasm.text.immediates import Scope, read_immediates
-from purewasm_plugins.wasm.text.reader import Reader
+from purewasm_plugins.wasm.text.reader import Reader, shown
 
 __all__ = ["Body"]
 
@@ -202,8 +202,8 @@ class Body:
         name = self._reader.identifier()
         own = self._scope.labels.names[-1]
         if name is not None and name != own:
-            label = "none" if own is None else f"${own}"
-            message = f"mismatching label ${name}: that of the block is {label}"
+            label = "none" if own is None else shown(own)
+            message = f"mismatching label {shown(name)}: that of the block is {label}"
             raise self._reader.error(message, at)
 
     # Blocks

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from purewasm_plugins.errors import TextError
 from purewasm_plugins.support.suggestions import similar_name
 from purewasm_plugins.support.typed import Callable, Iterable, NoReturn, TypeVar
@@ -11,7 +13,7 @@ from purewasm_plugins.wasm.text.lexer import END, Tokens
 from purewasm_plugins.wasm.text.literals import LiteralError
 from purewasm_plugins.wasm.types import GlobalType, Limits, MemoryType, TableType, ValType
 
-__all__ = ["HEAP_TYPES", "VALUE_TYPES", "Reader", "Space"]
+__all__ = ["HEAP_TYPES", "VALUE_TYPES", "Reader", "Space", "shown"]
 
 VALUE_TYPES = {str(type_): type_ for type_ in ValType}
 
@@ -39,6 +41,29 @@ _RENAMED = {
     "get_global": "global.get",
     "set_global": "global.set",
 }
+
+#: Words of later editions, for error messages.
+_LATER = (
+    (re.compile(r"return_call"), "tail calls are"),
+    (re.compile(r"tag$|throw|try_table$|catch|exn|noexn"), "exception handling is"),
+    (
+        re.compile(r"call_ref$|ref\.as_non_null$|br_on_(non_)?null$"),
+        "typed function references are",
+    ),
+    (
+        re.compile(
+            r"rec$|sub$|struct|array|i31|any|eq(ref)?$|none|nofunc|noextern|extern\.convert|"
+            r"ref\.(eq|test|cast|i31)|br_on_cast"
+        ),
+        "garbage collection is",
+    ),
+    (re.compile(r".*\.relaxed_"), "relaxed vector instructions are"),
+    (re.compile(r".*\.atomic\.|atomic|shared$"), "threads are"),
+    (re.compile(r"i64\.(add128|sub128|mul_wide)"), "wide arithmetic is"),
+)
+
+#: The most characters of a word or a name in a message.
+_SHOWN = 80
 
 _Value = TypeVar("_Value")
 
@@ -81,8 +106,13 @@ class Space:
 
 
 def shown(name: str) -> str:
-    """Return a name as an identifier."""
-    return f"${name}"
+    """Return a name as an identifier, for a message."""
+    return f"${_cut(name)}"
+
+
+def _cut(text: str) -> str:
+    """Return a part of a text that is too long for a message."""
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
 def is_known(word: str) -> bool:
@@ -95,6 +125,17 @@ def is_known(word: str) -> bool:
         or literals.is_number(word)
         or word.startswith(("offset=", "align="))
     )
+
+
+def _explained(word: str) -> str:
+    """Return the end of the error for a word that the format does not know; may be empty."""
+    if word in _RENAMED:
+        return f"; did you mean {_RENAMED[word]}?"
+    for pattern, feature in _LATER:
+        if pattern.match(word):
+            return f": {feature} not supported"
+    similar = similar_name(word, (*BY_MNEMONIC, *_KEYWORDS, *VALUE_TYPES))
+    return f"; did you mean {similar}?" if similar else ""
 
 
 class Reader:
@@ -136,10 +177,9 @@ class Reader:
         if word is END:
             raise self.error(f"unexpected token: the end of the text{wanted}", at)
         if is_known(word):
-            raise self.error(f"unexpected token {word}{wanted}", at)
-        similar = _RENAMED.get(word) or similar_name(word, (*BY_MNEMONIC, *_KEYWORDS, *VALUE_TYPES))
-        hint = f"; did you mean {similar}?" if similar else wanted
-        raise self.error(f"unknown operator {word.lstrip()}{hint}", at)
+            raise self.error(f"unexpected token {_cut(word)}{wanted}", at)
+        hint = _explained(word) or wanted
+        raise self.error(f"unknown operator {_cut(word.lstrip())}{hint}", at)
 
     # Tokens
 
@@ -243,7 +283,7 @@ class Reader:
         token = self.texts[self.at]
         number = token[len(prefix) :]
         if not number[:1].isdecimal() or not literals.is_integer(number):
-            raise self.error(f"unknown operator {token}: expected a number after {prefix}")
+            raise self.error(f"unknown operator {_cut(token)}: expected a number after {prefix}")
         value: int = self._literal(literals.unsigned_integer, number, 64)
         self.at += 1
         return value
@@ -331,6 +371,8 @@ class Reader:
 
     def limits(self) -> Limits:
         """Read the limits of a memory or table."""
+        if self.texts[self.at] == "i64":
+            raise self.error("unexpected token i64: memory64 is not supported")
         minimum = self.unsigned(expected="a size")
         return Limits(minimum, self.unsigned() if self.texts[self.at][:1].isdecimal() else None)
 

@@ -137,6 +137,14 @@ REFUSED = {
         (1, 14),
     ),
     "(func get_local 0)": ("unknown operator get_local; did you mean local.get?", (1, 7)),
+    "(func return_call 0)": ("unknown operator return_call: tail calls are not supported", (1, 7)),
+    "(table 1 anyfunc)": ("unknown operator anyfunc; did you mean funcref?", (1, 10)),
+    "(tag)": ("unknown operator tag: exception handling is not supported", (1, 2)),
+    "(func (param anyref))": (
+        "unknown operator anyref: garbage collection is not supported",
+        (1, 14),
+    ),
+    "(memory i64 1)": ("unexpected token i64: memory64 is not supported", (1, 9)),
     "(func call $main)": ("unknown function $main", (1, 12)),
     "(func block $out br $ot end)": ("unknown label $ot; did you mean $out?", (1, 21)),
     "(func block $a end $b)": ("mismatching label $b: that of the block is $a", (1, 20)),
@@ -195,6 +203,17 @@ def test_text_that_is_not_utf8() -> None:
         assemble(b"(module)\n;; \xff")
     assert (refused.value.line, refused.value.column) == (2, 4)
     assert refused.value.message == "malformed UTF-8 encoding"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["(func {})", "(func ${0}) (func ${0})", "(call ${})", '"{0}""{0}"', "(func block end ${})"],
+)
+def test_messages_are_short(text: str) -> None:
+    with pytest.raises(TextError) as refused:
+        assemble(text.format("x" * 100_000))
+    assert len(str(refused.value)) < 300
+    assert len(refused.value.excerpt[0]) < 300
 
 
 def test_a_module_in_the_binary_format() -> None:
