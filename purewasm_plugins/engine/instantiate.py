@@ -81,13 +81,8 @@ def instantiate(
     """Make an instance of a module and run its start function.
 
     Args:
-        data_or_module: the bytes of a `.wasm` file, or what `load` made of them.
-        imports: `{module: {name: value}}`, a value being a Python callable, a `RawFunction`, a
-            `Function`, a `Memory`, a `Table` or a `Global`. A callable gets the type that the
-            module declares, and the instance as a `Caller` where its first parameter is annotated
-            so.
-        engine: the name of an engine, or an engine; None for the default.
-        limits: what the instance may use; None for the defaults of `ResourceLimits`.
+        data_or_module, imports, engine, limits: as for `instantiate` of the package, which adds
+            functions of WASI to the imports.
         wasi: what the functions of WASI among the imports hold; None where there are none.
 
     Raises:
