@@ -56,6 +56,7 @@ SUITES = {
             "tests/wasi/test_grants.py",
             "tests/wasi/test_linking.py",
             "tests/wasi/test_memory_files.py",
+            "tests/wasi/test_zip_files.py",
         ],
         250,
     ),

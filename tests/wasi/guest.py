@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from typing import NamedTuple
+
+import pytest
 
 from purewasm_plugins import ResourceLimits, Wasi, instantiate
 from purewasm_plugins.wasi.errno import Errno
@@ -136,3 +139,12 @@ class Guest:
             return self.read(file)
         finally:
             self.close_fd(file)
+
+
+def refusal(function: Callable[..., object], *arguments: object, **named: object) -> Errno:
+    """The error number that a call ends with."""
+    try:
+        result = function(*arguments, **named)
+    except Refused as error:
+        return error.errno
+    pytest.fail(f"it returned {result!r}")

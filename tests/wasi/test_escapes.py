@@ -7,12 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
-import signal
-import stat
-import subprocess
-import sys
-from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -25,7 +19,6 @@ from purewasm_plugins.wasi.files import FileType
 from purewasm_plugins.wasi.host_files import HostDirectory
 from tests.wasi.guest import (
     ALLOCATE,
-    APPEND,
     CREAT,
     DIRECTORY,
     EXCL,
@@ -37,173 +30,12 @@ from tests.wasi.guest import (
     Guest,
     Refused,
     Status,
+    refusal,
 )
 from tests.wasi.test_host_files import open_descriptors
+from tests.wasi.world import SECRET, World, guest_of
 
 pytestmark = pytest.mark.skipif(not host_files.IN_PLACE, reason="directories are copied here")
-
-#: It is in each file outside, and in the name of each.
-SECRET = b"secret"
-
-
-class World:
-    """A granted directory full of traps, and what is outside of it."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.granted = path / "granted"
-        self.outside = path / "outside"
-        self.granted.mkdir()
-        inner = self.outside / "secret_directory"
-        inner.mkdir(parents=True)
-        for directory in (self.outside, inner):
-            (directory / "secret").write_bytes(SECRET)
-        self._known = [path, self.outside, inner, self.outside / "secret", inner / "secret"]
-        for known in self._known:
-            # Whoever reads it now sets its time of access.
-            os.utime(known, ns=(0, known.stat().st_mtime_ns))
-        roots = ["/", "/etc", "/etc/passwd", "/proc", "/dev", "/tmp"]
-        # A module sees other numbers of devices: what is on this one is told by the inode.
-        self.forbidden = {
-            status.st_ino
-            for place in [*self._known, *path.parents, *map(Path, roots)]
-            if place.exists()
-            for status in [place.stat()]
-            if status.st_dev == path.stat().st_dev
-        }
-        self.fill()
-        self._before = self._outside()
-
-    def fill(self) -> None:
-        """Make what is in the granted directory, in place of what is there."""
-        for entry in os.scandir(self.granted):
-            if entry.is_dir(follow_symlinks=False):
-                shutil.rmtree(entry.path)
-            else:
-                os.unlink(entry.path)
-        (self.granted / "directory").mkdir()
-        (self.granted / "plain").write_bytes(b"plain")
-        (self.granted / "directory" / "file").write_bytes(b"file")
-        for name, target in self.links().items():
-            os.symlink(target, self.granted / name)
-
-    def links(self) -> dict[str, str]:
-        """Symbolic links in the granted directory, with their targets."""
-        outside = str(self.outside)
-        return {
-            "absolute": outside,
-            "absolute_slash": outside + "/",
-            "absolute_file": outside + "/secret",
-            "absolute_new": outside + "/made",
-            "up": "../outside",
-            "up_slash": "../outside/",
-            "up_dot": "../outside/.",
-            "up_file": "../outside/secret",
-            "up_new": "../outside/made",
-            "parent": "..",
-            "here_parent": "./directory/../..",
-            "back_in": "../granted/plain",
-            "root": "/",
-            "etc": "/etc/passwd",
-            "process": "/proc/self/root",
-            "descriptors": "/dev/fd",
-            "hop": "hop_2",
-            "hop_2": "directory/../up",
-            "slash": "evil/",
-            "evil": outside,
-            "slash_2": "slash",
-            "self": "self",
-            "self_slash": "self_slash/",
-            "directory/up": "../../outside",
-            "directory/slash": "evil/",
-            "directory/evil": outside,
-        }
-
-    def _outside(self) -> list[tuple[int, ...]]:
-        statuses = [os.lstat(known) for known in self._known]
-        return [
-            (
-                *(status.st_ino, status.st_mode, status.st_nlink, status.st_size),
-                *(status.st_atime_ns, status.st_mtime_ns, status.st_ctime_ns),
-            )
-            for status in statuses[1:]
-        ]
-
-    def check(self, why: object = "") -> None:
-        """What is outside was neither read nor listed nor changed."""
-        assert self._outside() == self._before, why
-
-    def check_status(self, status: Status) -> None:
-        """A status is not that of anything outside."""
-        self.check_inode(status.inode)
-
-    def check_inode(self, inode: int) -> None:
-        assert inode not in self.forbidden
-
-    def inside(self) -> dict[str, object]:
-        """Everything in the granted directory."""
-        found: dict[str, object] = {}
-        for where, directories, files in os.walk(self.granted):
-            for name in directories + files:
-                path = Path(where, name)
-                mode = path.lstat().st_mode
-                content: object = path.lstat().st_mtime_ns
-                if stat.S_ISLNK(mode):
-                    content = os.readlink(path)
-                elif stat.S_ISREG(mode):
-                    content = path.read_bytes()
-                found[str(path)] = (mode, content)
-        return found
-
-
-class Swapper:
-    """A second process that exchanges two entries of a directory as fast as it can.
-
-    Where there is no second one, it moves the first there and back.
-    """
-
-    def __init__(self, first: Path, second: Path) -> None:
-        program = [sys.executable, "-I", "-S", "-c", _SWAP, str(first), str(second)]
-        self._process = subprocess.Popen(program, stdout=subprocess.PIPE, text=True)
-        assert self._process.stdout is not None
-        assert self._process.stdout.readline() == "begun\n"
-
-    def stop(self) -> int:
-        """End it, and return how often it has exchanged them."""
-        self._process.send_signal(signal.SIGTERM)
-        output, _ = self._process.communicate(timeout=60)
-        return int(output)
-
-
-#: Linux can exchange two entries at once; elsewhere there is a moment without the first. It ends
-#: with its parent in any case.
-_SWAP = """
-import ctypes, os, signal, sys
-first, second = map(os.fsencode, sys.argv[1:])
-parent, ended, count = os.getppid(), [], 0
-signal.signal(signal.SIGTERM, lambda *_: ended.append(True))
-
-def exchange():
-    os.rename(first, first + b".moved")
-    os.rename(second, first)
-    os.rename(first + b".moved", second)
-
-def move():
-    os.rename(first, second)
-    os.rename(second, first)
-
-renameat2 = getattr(ctypes.CDLL(None), "renameat2", None)
-if not os.path.lexists(second):
-    exchange = move
-elif renameat2 is not None and renameat2(-100, first, -100, second, 2) == 0:
-    exchange = lambda: renameat2(-100, first, -100, second, 2)
-print("begun", flush=True)
-while not ended and os.getppid() == parent:
-    for _ in range(50):
-        exchange()
-    count += 50
-print(count)
-"""
 
 
 @pytest.fixture
@@ -213,25 +45,11 @@ def world(tmp_path: Path) -> Iterator[World]:
     made.check()
 
 
-def guest_of(world: World, read_only: bool = False, engine: str = "translator") -> Guest:
-    grant = HostDirectory(world.granted, read_only)
-    return Guest(Wasi(directories={"/": grant}), engine)
-
-
 @pytest.fixture
 def guest(world: World, engine: str) -> Iterator[Guest]:
     made = guest_of(world, engine=engine)
     yield made
     made.close()
-
-
-def refusal(function: Callable[..., object], *arguments: object, **named: object) -> Errno:
-    """The error number that a call ends with."""
-    try:
-        result = function(*arguments, **named)
-    except Refused as error:
-        return error.errno
-    pytest.fail(f"it returned {result!r}")
 
 
 def test_reading_outside_would_be_noticed(world: World) -> None:
@@ -721,151 +539,3 @@ def test_files_that_are_none(world: World, guest: Guest) -> None:
             for rights in (READ, WRITE, READ | WRITE):
                 assert refusal(guest.open, name, how, rights) is Errno.ACCES
         assert refusal(guest.open, name, DIRECTORY) is Errno.NOTDIR
-
-
-# With a second process
-
-
-class Race:
-    """A race: what is exchanged, and what the module does meanwhile."""
-
-    def __init__(self, first: str, second: str, attempt: Callable[[Guest], object]) -> None:
-        self.first, self.second, self.attempt = first, second, attempt
-
-
-def _append(guest: Guest, path: str, how: int = CREAT) -> None:
-    file = guest.open(path, how, READ | WRITE, flags=APPEND)
-    guest.write(file, b"inside")
-    guest.close_fd(file)
-
-
-def _make_and_remove(guest: Guest, path: str) -> None:
-    with contextlib.suppress(Refused):
-        guest.call("path_remove_directory", 3, path)
-    guest.call("path_create_directory", 3, path)
-
-
-def _link_and_read(guest: Guest, path: str) -> bytes:
-    with contextlib.suppress(Refused):
-        guest.call("path_unlink_file", 3, "new")
-    guest.call("path_link", 3, 0, path, 3, "new")
-    return guest.content("new")
-
-
-def _list(guest: Guest, path: str) -> bytes:
-    directory = guest.open(path, DIRECTORY)
-    try:
-        return b" ".join(guest.names(directory))
-    finally:
-        guest.close_fd(directory)
-
-
-def _move_there_or_back(guest: Guest) -> None:
-    try:
-        guest.call("path_rename", 3, "plain", 3, "moving/plain")
-    except Refused:
-        guest.call("path_rename", 3, "moving/plain", 3, "plain")
-
-
-#: "moving" is a directory or a link that leads outside; "changing" a file or such a link.
-RACES = {
-    "read": Race("changing", "file_link", lambda guest: guest.content("changing")),
-    "read without following": Race(
-        "changing",
-        "file_link",
-        lambda guest: guest.close_fd(guest.open("changing", lookup=0)),
-    ),
-    "write": Race("changing", "file_link", lambda guest: _append(guest, "changing")),
-    "truncate": Race("changing", "file_link", lambda guest: _append(guest, "changing", TRUNC)),
-    "create": Race("up_new", "nothing", lambda guest: _append(guest, "up_new")),
-    "link": Race(
-        "changing",
-        "file_link",
-        lambda guest: _link_and_read(guest, "changing"),
-    ),
-    "read below": Race("moving", "link", lambda guest: guest.content("moving/inner")),
-    "status below": Race("moving", "link", lambda guest: guest.status("moving/inner")),
-    "list": Race("moving", "link", lambda guest: _list(guest, "moving")),
-    "list with a slash": Race("moving", "link", lambda guest: _list(guest, "moving/")),
-    "write below": Race("moving", "link", lambda guest: _append(guest, "moving/made")),
-    "make below": Race("moving", "link", lambda guest: _make_and_remove(guest, "moving/made")),
-    "rename below": Race("moving", "link", _move_there_or_back),
-    "times below": Race(
-        "moving",
-        "link",
-        lambda guest: guest.call("path_filestat_set_times", 3, 1, "moving/inner", 1, 1, 5),
-    ),
-    "parent": Race("moving", "link", lambda guest: guest.content("moving/../plain")),
-    "target": Race("link_in", "link", lambda guest: guest.content("link_in/inner")),
-    "target with a slash": Race("slash_in", "slash_out", lambda guest: _list(guest, "slash_in")),
-    "FIFO": Race("changing", "fifo", lambda guest: guest.content("changing")),
-}
-
-
-@pytest.mark.parametrize("name", RACES)
-def test_races(world: World, name: str) -> None:
-    race = RACES[name]
-    granted = world.granted
-    (granted / "moving").mkdir()
-    (granted / "moving" / "inner").write_bytes(b"inside")
-    (granted / "changing").write_bytes(b"inside")
-    os.mkfifo(granted / "fifo")
-    links = {"link": "../outside", "file_link": "../outside/secret", "link_in": "moving"}
-    links |= {"slash_in": "moving/", "slash_out": "evil/"}
-    for link, target in links.items():
-        os.symlink(target, granted / link)
-    guest = guest_of(world)
-    before = open_descriptors()
-    swapper = Swapper(granted / race.first, granted / race.second)
-    outcomes: Counter[bool] = Counter()
-    try:
-        for _ in range(MOST_ATTEMPTS):
-            try:
-                result = race.attempt(guest)
-            except Refused:
-                outcomes[False] += 1
-            else:
-                outcomes[True] += 1
-                assert not isinstance(result, bytes) or SECRET not in result
-                if isinstance(result, Status):
-                    world.check_status(result)
-            if outcomes.total() >= LEAST_ATTEMPTS and min(outcomes[True], outcomes[False]) >= 20:
-                break
-    finally:
-        swaps = swapper.stop()
-    world.check()
-    assert min(outcomes[True], outcomes[False]) >= 20, "the race did not take place"
-    assert swaps >= 20
-    assert open_descriptors() == before
-    guest.close()
-
-
-#: Attempts at each race, and those after which it is given up that both outcomes are met.
-LEAST_ATTEMPTS, MOST_ATTEMPTS = 1_000, 200_000
-
-
-def test_a_directory_that_is_moved_out_while_it_is_used(world: World) -> None:
-    """A path goes back to where it came from, not to where the directory is now."""
-    elsewhere = world.path / "elsewhere"
-    elsewhere.mkdir()
-    (elsewhere / "secret").write_bytes(SECRET)
-    (elsewhere / "inner").mkdir()
-    inner = world.granted / "directory" / "inner"
-    inner.mkdir()
-    (world.granted / "directory" / "secret").write_bytes(b"inside")
-    guest = guest_of(world)
-    swapper = Swapper(inner, elsewhere / "inner")
-    try:
-        for _ in range(500):
-            assert guest.content("directory/inner/../secret") == b"inside"
-            assert guest.content("directory/inner/../../plain") == b"plain"
-    finally:
-        swaps = swapper.stop()
-    assert swaps >= 20
-    # As slowly as can be: the directory lies outside for good, and is open.
-    opened = guest.open("directory/inner", DIRECTORY)
-    inner.rename(elsewhere / "moved")
-    for path in ("..", "../secret", "../..", "./../secret"):
-        assert refusal(guest.status, path, fd=opened) is Errno.PERM
-    assert (elsewhere / "secret").read_bytes() == SECRET
-    guest.close()
