@@ -225,7 +225,7 @@ def test_a_sleep_ends_with_the_deadline_and_when_cancelled(wat: Wat, engine: str
     with pytest.raises(DeadlineExceeded):
         run(wat, SLEEP, wasi, engine=engine, limits=ResourceLimits(timeout=0.1))
     instance = instantiate(wat(SLEEP), engine=engine, wasi=wasi, limits=ResourceLimits(timeout=60))
-    timer = threading.Timer(0.1, instance.cancel)
+    timer = threading.Timer(0.3, instance.cancel)
     timer.start()
     with pytest.raises(Trap) as caught:
         instance.exports.function("_start")()

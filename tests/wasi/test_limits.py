@@ -25,6 +25,7 @@ from purewasm_plugins import (
     TrapReason,
     Wasi,
 )
+from purewasm_plugins.runtime.limits import Operation
 from purewasm_plugins.wasi.errno import Errno
 from purewasm_plugins.wasi.files import FileType
 from purewasm_plugins.wasi.grants import DirectoryGrant
@@ -149,14 +150,9 @@ THOUSAND = [(1 << 16, SIZE - (1 << 16))] * 1000
 
 
 @pytest.mark.parametrize("name", ["fd_write", "fd_read", "fd_pread"])
-@pytest.mark.parametrize(
-    ("limits", "trap"),
-    [({"fuel": 5_000}, OutOfFuel), ({"timeout": 0.01}, DeadlineExceeded)],
-    ids=["fuel", "deadline"],
-)
+@pytest.mark.parametrize("trap", [OutOfFuel, DeadlineExceeded])
 def test_many_large_buffers(
     name: str,
-    limits: dict[str, float],
     trap: type[Trap],
     engine: str,
     tmp_path: Path,
@@ -170,9 +166,12 @@ def test_many_large_buffers(
         directories={"/": HostDirectory(tmp_path)},
         quotas=Quotas(output_bytes=None),
     )
-    guest = guest_of(wasi, engine, LARGE, **limits)
+    guest = guest_of(wasi, engine, LARGE, fuel=5_000 if trap is OutOfFuel else None)
     fd = 1 if name == "fd_write" else open_file(guest, b"f", rights=Rights.FD_READ)
     place = buffers(guest, *THOUSAND)
+    if trap is DeadlineExceeded:
+        # From now on: to open the file may take longer on a busy machine.
+        Operation(0.005).include(guest.instance.budget)
     tracemalloc.reset_peak()
     before = tracemalloc.get_traced_memory()[0]
     with pytest.raises(trap):
@@ -252,7 +251,7 @@ def test_waiting_ends_when_it_is_cancelled(
 ) -> None:
     with open(silent, "rb", closefd=False) as stdin:
         guest = guest_of(Wasi(stdin=stdin, clock="host"), engine)
-        timer = threading.Timer(0.05, guest.instance.cancel)
+        timer = threading.Timer(0.2, guest.instance.cancel)
         timer.start()
         with pytest.raises(Cancelled):
             wait(guest)
