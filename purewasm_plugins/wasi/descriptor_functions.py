@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from struct import Struct
 
+from purewasm_plugins.runtime.limits import BYTES_PER_UNIT
 from purewasm_plugins.support.typed import Callable, Iterator
 from purewasm_plugins.wasi.descriptors import OpenDirectory, OpenFile, OpenInput, OpenOutput
 from purewasm_plugins.wasi.errno import Errno, ErrnoError
 from purewasm_plugins.wasi.files import DirectoryEntry, FileStatus, FileType
-from purewasm_plugins.wasi.functions import BYTES_PER_UNIT, PIECE, Functions
+from purewasm_plugins.wasi.functions import PIECE, Functions
 from purewasm_plugins.wasi.layout import (
     DIRECTORY_ENTRY,
     FDSTAT,

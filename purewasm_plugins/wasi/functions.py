@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from purewasm_plugins.runtime.limits import BYTES_PER_UNIT, pieces
 from purewasm_plugins.runtime.memory import Memory
-from purewasm_plugins.support.typed import Iterable, Iterator
+from purewasm_plugins.support.typed import Iterable
 from purewasm_plugins.wasi.errno import Errno, ErrnoError
 from purewasm_plugins.wasi.files import FileStatus
 from purewasm_plugins.wasi.layout import Layout, TimeFlags
 from purewasm_plugins.wasi.state import WasiState
 
-__all__ = ["BYTES_PER_UNIT", "PIECE", "Functions"]
+__all__ = ["PIECE", "Functions"]
 
-#: Bytes that are moved at a time, and those that cost a unit of fuel.
+#: Bytes that are moved at once.
 PIECE = 1 << 20
-BYTES_PER_UNIT = 4096
 
 
 class Functions:
@@ -44,15 +44,10 @@ class Functions:
             The start and the end of each piece.
         """
         if size > PIECE:
-            return self._many_pieces(size)
+            return pieces(size, BYTES_PER_UNIT, self.state.spend)
+        # Most are one piece, which takes no generator.
         self.state.spend(-(-size // BYTES_PER_UNIT))
         return ((0, size),)
-
-    def _many_pieces(self, size: int) -> Iterator[tuple[int, int]]:
-        for start in range(0, size, PIECE):
-            end = min(start + PIECE, size)
-            self.state.spend(-(-(end - start) // BYTES_PER_UNIT))
-            yield start, end
 
     def write_status(self, address: int, status: FileStatus) -> None:
         """Write a file's status. Devices are numbered in the order in which they are met."""

@@ -39,13 +39,6 @@ pytestmark = pytest.mark.skipif(not host_files.IN_PLACE, reason="directories are
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path)
-    yield made
-    made.check()
-
-
-@pytest.fixture
 def guest(world: World, engine: str) -> Iterator[Guest]:
     made = guest_of(world, engine=engine)
     yield made

@@ -8,8 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
@@ -31,13 +30,6 @@ from tests.wasi.test_host_files import open_descriptors
 from tests.wasi.world import SECRET, Swapper, World, guest_of
 
 pytestmark = pytest.mark.skipif(not host_files.IN_PLACE, reason="directories are copied here")
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path)
-    yield made
-    made.check()
 
 
 class Race:
