@@ -396,8 +396,6 @@ class _Linked:
                     budget.measured = True
                     if bottom > shallow or get_limit() < _LIMIT:
                         budget.reserve()
-                    if dropped:
-                        budget.settle()
                     # What `Budget.enter` does, inline: its cost is added to every call.
                     budget.checked = now = monotonic()
                     operation = budget.operation
@@ -406,6 +404,9 @@ class _Linked:
                     else:
                         budget.deadline = None if timeout is None else now + timeout
                     budget.start = budget.given - length_hint(budget.slice)
+                    if dropped:
+                        budget.settle()
+                        budget.fuel_used = 0
                     if short:
                         budget.recheck_limits()
                     if long:

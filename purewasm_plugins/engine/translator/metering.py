@@ -110,11 +110,22 @@ class SlicedBudget(Budget):
     @property
     def fuel_used(self) -> int:
         """Units that the running call, or else the last one, has used."""
-        return self.given - length_hint(self.slice) - len(self.dropped) - self.start
+        return self._taken() - self.start
 
     @fuel_used.setter
     def fuel_used(self, value: int) -> None:
-        self.start = self.given - length_hint(self.slice) - len(self.dropped) - value
+        self.start = self._taken() - value
+
+    def _taken(self) -> int:
+        """Return how many units were taken from all slices so far.
+
+        Another thread that drops units between the two readings would have them counted twice.
+        """
+        while True:
+            dropped = len(self.dropped)
+            left = length_hint(self.slice)
+            if len(self.dropped) == dropped:
+                return self.given - left - dropped
 
     def renew(self) -> None:
         """Make a new iterator, which continues the one before.

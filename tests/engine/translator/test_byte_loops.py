@@ -9,7 +9,9 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from operator import length_hint
 from random import Random
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -24,7 +26,7 @@ from purewasm_plugins import (
     Trap,
     instantiate,
 )
-from purewasm_plugins.engine.translator import skips
+from purewasm_plugins.engine.translator import linking, metering, skips
 from purewasm_plugins.wasm import ValidModule, load
 from tests.differential.comparison import compare
 from tests.random_modules.byte_loops import random_arguments, random_byte_loops
@@ -279,3 +281,24 @@ def test_threads_that_recheck_limits(threads: int, wat: Wat) -> None:
         over.set()
         for other in others:
             other.join()
+
+
+@pytest.mark.parametrize("module", [metering, linking])
+@pytest.mark.parametrize("early", [True, False])
+def test_units_dropped_while_they_are_counted(
+    module: ModuleType, early: bool, wat: Wat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another thread drops them just before or just after it is read how many are left."""
+    instance = instantiate(wat(FILL), engine="translator")
+
+    def racing(iterator: object) -> int:
+        if early:
+            instance.budget.recheck_limits()
+        left = length_hint(iterator)
+        instance.budget.recheck_limits()
+        return left
+
+    instance.exports.function("fill")(20)
+    monkeypatch.setattr(module, "length_hint", racing)
+    instance.exports.function("fill")(30)
+    assert instance.fuel_used == 31
