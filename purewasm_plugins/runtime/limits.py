@@ -19,7 +19,7 @@ from purewasm_plugins.errors import (
     TrapReason,
 )
 from purewasm_plugins.support.records import Record
-from purewasm_plugins.support.typed import Callable, Iterator
+from purewasm_plugins.support.typed import Callable, Iterator, Protocol
 
 
 class ResourceLimits(Record):
@@ -186,6 +186,18 @@ class Operation:
             raise DeadlineExceeded
 
 
+class CallLimits(Protocol):
+    """The limits that a budget checks; those of `ResourceLimits` do not change."""
+
+    @property
+    def fuel(self) -> int | None:
+        """Units that the running call may use, with those that it has used."""
+
+    @property
+    def timeout(self) -> float | None:
+        """Seconds that a call may take."""
+
+
 class Budget:
     """The meter of an instance's running call: what it has used of its limits.
 
@@ -201,7 +213,7 @@ class Budget:
     _PERIOD = 64
 
     def __init__(self, limits: ResourceLimits) -> None:
-        self.limits = limits
+        self.limits: CallLimits = limits
         #: Called at intervals during a call with the fuel that it has used.
         self.progress: Callable[[int], None] | None = None
         #: The operation that the calls from outside are parts of; None where each is alone.

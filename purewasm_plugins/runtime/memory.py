@@ -28,7 +28,7 @@ from purewasm_plugins.runtime.values import (
     to_raw,
 )
 from purewasm_plugins.support.light import Enum
-from purewasm_plugins.support.typed import Any, Protocol
+from purewasm_plugins.support.typed import Any, Callable, Protocol
 from purewasm_plugins.wasm.types import PAGE_SIZE, MemoryType, ValType
 
 #: Pages in the largest memory that 32-bit addresses reach.
@@ -178,8 +178,10 @@ class Memory:
             to them is handed out: a `memoryview` of them would prevent the memory from growing.
         ceiling: for `HostRegion` only: the number of pages at which `memory.grow` is refused,
             because the bytes of `raw` from there on belong to the host; None if none do.
-        page_limit: for `HostRegion` only: how many pages `raw` may have, by the limits, or by what
-            the machine had room for.
+        page_limit: how many pages `raw` may have, by the limits, or by what the machine had room
+            for. A host may lower it, and raise it again.
+        on_resize: called after each change of the length of `raw`, which may have moved its bytes;
+            None for nothing.
     """
 
     __slots__ = (
@@ -188,6 +190,7 @@ class Memory:
         "_views",
         "ceiling",
         "grow_refusal",
+        "on_resize",
         "page_limit",
         "raw",
         "type",
@@ -212,6 +215,7 @@ class Memory:
         self.grow_refusal: GrowRefusal | None = None
         self.ceiling: int | None = None
         self.page_limit = MAX_PAGES if limits.memory_pages is None else limits.memory_pages
+        self.on_resize: Callable[[], None] | None = None
         self._pages = type.limits.minimum
         #: The views that generated code uses, by name, and the instances that have it.
         self._views: dict[str, memoryview | _Items] = {}
@@ -586,7 +590,9 @@ class Memory:
                 view.release()
 
     def _make_views(self) -> None:
-        """Make the views of `raw` anew, where there can be any."""
+        """Make the views of `raw` anew, where there can be any; its length may have changed."""
+        if self.on_resize is not None:
+            self.on_resize()
         if not self._views or not self.raw or sys.byteorder != "little":
             return
         try:

@@ -22,9 +22,10 @@ class Table:
     Attributes:
         type: its declaration.
         elements: for engines only: its references, as a list that is changed in place.
+        own_limit: entries that this table may have, whatever others have; None for no such limit.
     """
 
-    __slots__ = ("_limit", "_sharing", "elements", "type")
+    __slots__ = ("_limit", "_sharing", "elements", "own_limit", "type")
 
     def __init__(
         self,
@@ -57,6 +58,7 @@ class Table:
             self.elements: list[Any] = [to_raw(type.element, initial)] * minimum
         self._sharing.append(self.elements)
         self._limit = limits.table_elements
+        self.own_limit: int | None = None
 
     def __len__(self) -> int:
         return len(self.elements)
@@ -195,6 +197,8 @@ class Table:
         bounds = [0xFFFFFFFF]
         if self.type.limits.maximum is not None:
             bounds.append(self.type.limits.maximum)
+        if self.own_limit is not None:
+            bounds.append(self.own_limit)
         if self._limit is not None:
             others = sum(map(len, self._sharing)) - len(self.elements)
             bounds.append(self._limit - others)

@@ -15,7 +15,7 @@ from purewasm_plugins.wasi.path_functions import PathFunctions
 from purewasm_plugins.wasi.process_functions import ProcessFunctions
 from purewasm_plugins.wasm.types import FuncType, Limits, MemoryType, ValType
 
-__all__ = ["MODULES", "SIGNATURES", "Preview1"]
+__all__ = ["MODULES", "SIGNATURES", "Preview1", "type_of"]
 
 #: The modules of imports, with the layout of each.
 MODULES = {"wasi_snapshot_preview1": PREVIEW1, "wasi_unstable": UNSTABLE}
@@ -73,6 +73,13 @@ SIGNATURES = {
 
 _TYPES = {"i": ValType.I32, "I": ValType.I64}
 
+
+def type_of(name: str) -> FuncType:
+    """Return the type of a function; its name is one of `SIGNATURES`."""
+    results = () if name == "proc_exit" else (ValType.I32,)
+    return FuncType(tuple(_TYPES[letter] for letter in SIGNATURES[name]), results)
+
+
 _NO_PAGES = MemoryType(Limits(0, 0))
 
 
@@ -85,9 +92,11 @@ class Preview1(ProcessFunctions, DescriptorFunctions, PathFunctions):
 
     def function(self, name: str) -> Function:
         """Return a function as an instance imports it; its name is one of `SIGNATURES`."""
-        results = () if name == "proc_exit" else (ValType.I32,)
-        type = FuncType(tuple(_TYPES[letter] for letter in SIGNATURES[name]), results)
-        return Function(type, self._guarded(getattr(self, name)), name=name, raw=True)
+        return Function(type_of(name), self.host(name), name=name, raw=True)
+
+    def host(self, name: str) -> Callable[..., int]:
+        """Return a function as a raw host function that takes a `Caller`."""
+        return self._guarded(getattr(self, name))
 
     def _attach(self, caller: Caller) -> None:
         """Take the memory and the limits of the instance that calls."""

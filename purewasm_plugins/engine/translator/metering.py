@@ -110,14 +110,14 @@ class SlicedBudget(Budget):
     @property
     def fuel_used(self) -> int:
         """Units that the running call, or else the last one, has used."""
-        return self._taken() - self.start
+        return self.taken() - self.start
 
     @fuel_used.setter
     def fuel_used(self, value: int) -> None:
-        self.start = self._taken() - value
+        self.start = self.taken() - value
 
-    def _taken(self) -> int:
-        """Return how many units were taken from all slices so far.
+    def taken(self) -> int:
+        """Return how many units were taken from all slices so far, by all calls.
 
         Another thread that drops units between the two readings would have them counted twice.
         """

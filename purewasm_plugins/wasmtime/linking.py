@@ -1,0 +1,102 @@
+"""From a module and what is given for its imports to an instance in a store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from purewasm_plugins.engine.instantiate import instantiate
+from purewasm_plugins.engine.translator import Translator
+from purewasm_plugins.engine.translator.metering import SlicedBudget
+from purewasm_plugins.errors import LinkError, WasmError
+from purewasm_plugins.module import Module as Compiled
+from purewasm_plugins.runtime.glue import HostException
+from purewasm_plugins.runtime.instance import Extern, Instance
+from purewasm_plugins.wasmtime.errors import WasmtimeError
+from purewasm_plugins.wasmtime.state import StoreState
+from purewasm_plugins.wasmtime.traps import outward
+
+__all__ = ["make_instance"]
+
+
+class _StoreEngine:
+    """The translator for instances of a store: their budgets are the store's."""
+
+    name = Translator.name
+
+    def __init__(self, state: StoreState, compiled: Compiled) -> None:
+        self._state = state
+        self._translator = Translator(cache=compiled.cache)
+
+    def link(self, instance: Instance) -> Sequence[Callable[..., Any]]:
+        """Return the entry of each function; see `Engine` of the runtime."""
+        entries = [*self._translator.link(instance)]
+        tank, budget = self._state.tank, instance.budget
+        if tank is not None and isinstance(budget, SlicedBudget):
+            entries = tank.metered(budget, entries)
+        self._state.add_instance(instance)
+        return entries
+
+
+class _InOrder(Mapping[str, Any]):
+    """What is given for imports in the order of the module, whatever their names.
+
+    A module may declare several imports of one name: a mapping could not give each its own.
+    """
+
+    def __init__(self, given: Sequence[Extern]) -> None:
+        self._given = iter(given)
+
+    def __getitem__(self, name: str) -> Extern:
+        return next(self._given)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+class _Namespaces(Mapping[str, Mapping[str, Any]]):
+    """The same for the names of the modules of imports."""
+
+    def __init__(self, given: Sequence[Extern]) -> None:
+        self._in_order = _InOrder(given)
+
+    def __getitem__(self, name: str) -> Mapping[str, Any]:
+        return self._in_order
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+def make_instance(state: StoreState, compiled: Compiled, given: Sequence[Extern]) -> Instance:
+    """Make an instance and run its start function.
+
+    Args:
+        state: of the store.
+        compiled: the module.
+        given: one for each import, in the order of the module.
+
+    Raises:
+        WasmtimeError: an import has another type, or a limit of the store forbids it.
+        Trap: a segment does not fit, or the start function trapped.
+        BaseException: what a host function has raised.
+    """
+    valid = compiled.valid
+    state.check_new_instance(valid.module)
+    engine = _StoreEngine(state, compiled)
+    try:
+        return instantiate(valid, _Namespaces(given), engine=engine, limits=state.resource_limits())
+    except LinkError as error:
+        raise WasmtimeError(
+            f"incompatible import type for `{error.module}::{error.name}`\n\nCaused by:\n"
+            f"    {error.details}\n"
+        ) from error
+    except HostException as carrier:
+        raise carrier.exception from None
+    except WasmError as error:
+        raise outward(error, state.modules()) from None

@@ -1,0 +1,266 @@
+"""The state of a store: its limits, its fuel, its epoch deadline, its instances, its WASI.
+
+A store's instances, its `Caller`s and what belongs to it have the state, and not the store: so a
+store that its program has dropped is closed at once, and frees the memories of its instances.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+from weakref import WeakSet
+
+from purewasm_plugins.runtime.instance import Caller, Extern, Function, Instance
+from purewasm_plugins.runtime.limits import Operation, ResourceLimits
+from purewasm_plugins.runtime.memory import MAX_PAGES, Memory
+from purewasm_plugins.runtime.table import Table
+from purewasm_plugins.wasi.preview1 import MODULES, SIGNATURES, Preview1, type_of
+from purewasm_plugins.wasi.state import WasiState
+from purewasm_plugins.wasm import PAGE_SIZE, Module, ValidModule
+from purewasm_plugins.wasmtime.engine import Engine, Watcher
+from purewasm_plugins.wasmtime.errors import WasmtimeError
+from purewasm_plugins.wasmtime.fuel import Tank
+
+__all__ = ["AsExtern", "Context", "StoreLimits", "StoreState", "wrong_store"]
+
+
+class Context:
+    """What can be passed as the store: a `Store`, or a `Caller` during its call."""
+
+    def context(self) -> StoreState:
+        """Return the state of the store; for this package only.
+
+        Raises:
+            ValueError: the store is closed, or the caller's call is over.
+        """
+        raise ValueError("already closed")
+
+
+class StoreLimits:
+    """The limits of `Store.set_limits`; None for one that is not set.
+
+    Attributes:
+        memory_size: bytes of each memory.
+        table_elements: elements of each table.
+        instances, tables, memories: how many of them modules may have made in the store.
+    """
+
+    __slots__ = ("instances", "memories", "memory_size", "table_elements", "tables")
+
+    def __init__(self) -> None:
+        self.memory_size: int | None = None
+        self.table_elements: int | None = None
+        self.instances: int | None = None
+        self.tables: int | None = None
+        self.memories: int | None = None
+
+
+class StoreState(Watcher):
+    """What all that belongs to a store shares.
+
+    Attributes:
+        engine: the engine.
+        data: what the program keeps with the store.
+        wrap: makes what users see of what the runtime has.
+        operation: of which all calls into the store's instances are parts: the epoch cancels it.
+        limits: see `StoreLimits`.
+        tank: the fuel; None where it is not metered.
+        wasi: the state of WASI; None without.
+    """
+
+    __slots__ = (
+        *("_epoch_deadline", "_functions", "_instances", "_lock", "_made", "_memories", "_tables"),
+        *("data", "engine", "limits", "operation", "tank", "wasi", "wrap"),
+    )
+
+    def __init__(
+        self, engine: Engine, data: Any, wrap: Callable[[StoreState, Extern], AsExtern]
+    ) -> None:
+        """Begin without limits, without fuel, and with an epoch deadline that has come."""
+        self.engine = engine
+        self.data = data
+        self.wrap = wrap
+        self.operation = Operation(None)
+        self.limits = StoreLimits()
+        self.tank = Tank() if engine.fuel else None
+        self.wasi: WasiState | None = None
+        self._functions: dict[str, Callable[..., int]] = {}
+        self._epoch_deadline = engine.epoch
+        self._instances: WeakSet[Instance] = WeakSet()
+        #: How many instances, tables and memories modules have made.
+        self._made = {"instance": 0, "table": 0, "memory": 0}
+        #: Those that the host made: they live as long as the store.
+        self._memories: list[Memory] = []
+        self._tables: list[Table] = []
+        self._lock = threading.RLock()
+        if engine.interruptible:
+            engine.watch(self)
+            self.check_epoch()
+
+    # Epochs
+
+    def set_epoch_deadline(self, ticks: int) -> None:
+        """Interrupt code so many increments of the engine's epoch from now on."""
+        self._epoch_deadline = self.engine.epoch + ticks
+        self.check_epoch()
+
+    def check_epoch(self) -> None:
+        """Interrupt what runs if the deadline has come, else let it run. Any thread may call it."""
+        with self._lock:
+            come = self.engine.interruptible and self.engine.epoch >= self._epoch_deadline
+            self.operation.cancelled = come
+            instances = [*self._instances] if come else []
+        for instance in instances:
+            instance.budget.recheck_limits()
+
+    # Limits
+
+    def resource_limits(self) -> ResourceLimits:
+        """Return the limits of a new instance, as the runtime has them."""
+        size = self.limits.memory_size
+        return ResourceLimits(
+            memory_pages=None if size is None else size // PAGE_SIZE,
+            # Zero has each call begin with a look at the tank, which then has the fuel.
+            fuel=None if self.tank is None else 0,
+            timeout=None,
+            call_depth=self.engine.call_depth,
+            table_elements=None,
+            output_bytes=None,
+        )
+
+    def apply_limits(self) -> None:
+        """Apply the limits to what there is already."""
+        size = self.limits.memory_size
+        pages = MAX_PAGES if size is None else min(size // PAGE_SIZE, MAX_PAGES)
+        memories, tables = [*self._memories], [*self._tables]
+        for instance in [*self._instances]:
+            memories += instance.memories
+            tables += instance.tables
+        for memory in memories:
+            memory.page_limit = pages
+        for table in tables:
+            table.own_limit = self.limits.table_elements
+
+    def check_new_instance(self, module: Module) -> None:
+        """Count an instance and what it has of its own.
+
+        Raises:
+            WasmtimeError: it is more than the limits allow.
+        """
+        counts = {
+            "instance": (1, self.limits.instances),
+            "memory": (len(module.memories), self.limits.memories),
+            "table": (len(module.tables), self.limits.tables),
+        }
+        for kind, (count, limit) in counts.items():
+            wanted = self._made[kind] + count
+            if limit is not None and count and wanted > limit:
+                raise WasmtimeError(f"resource limit exceeded: {kind} count too high at {wanted}")
+        for memory in module.memories:
+            self.check_memory(memory.limits.minimum)
+        for table in module.tables:
+            self.check_table(table.limits.minimum)
+        for kind, (count, _) in counts.items():
+            self._made[kind] += count
+
+    def check_memory(self, pages: int) -> None:
+        """Refuse a memory whose smallest size is over the limit."""
+        limit = self.limits.memory_size
+        if limit is not None and pages * PAGE_SIZE > limit:
+            raise WasmtimeError(f"memory minimum size of {pages} pages exceeds memory limits")
+
+    def check_table(self, elements: int) -> None:
+        """Refuse a table whose smallest size is over the limit."""
+        limit = self.limits.table_elements
+        if limit is not None and elements > limit:
+            raise WasmtimeError(f"table minimum size of {elements} elements exceeds table limits")
+
+    # What belongs to the store
+
+    def add_instance(self, instance: Instance) -> None:
+        """Take an instance whose functions have just been linked."""
+        instance.budget.operation = self.operation
+        module = instance.module.module
+        for function in instance.functions[module.imported_functions :]:
+            # Traps name functions as the name section does, and not as exports do.
+            function.name = None
+        for table in instance.tables[module.imported_tables :]:
+            table.own_limit = self.limits.table_elements
+        with self._lock:
+            self._instances.add(instance)
+
+    def add_memory(self, memory: Memory) -> None:
+        """Take a memory that the host has made."""
+        self._memories.append(memory)
+
+    def add_table(self, table: Table) -> None:
+        """Take a table that the host has made."""
+        table.own_limit = self.limits.table_elements
+        self._tables.append(table)
+
+    def modules(self) -> list[ValidModule]:
+        """Return the modules of the instances that there are."""
+        with self._lock:
+            return [*{instance.module: None for instance in self._instances}]
+
+    # WASI
+
+    def set_wasi(self, wasi: WasiState) -> None:
+        """Take the state of WASI for all instances, those that there are included."""
+        if self.wasi is not None:
+            self.wasi.close()
+        self.wasi = wasi
+        functions = Preview1(wasi, MODULES["wasi_snapshot_preview1"])
+        self._functions = {name: functions.host(name) for name in SIGNATURES}
+
+    def wasi_function(self, name: str) -> Function:
+        """Return a function of WASI, which uses what `set_wasi` has given when it is called."""
+
+        def call(caller: Caller, *arguments: int) -> int:
+            function = self._functions.get(name)
+            if function is None:
+                raise WasmtimeError("the store has no WASI: Store.set_wasi(WasiConfig()) gives it")
+            return function(caller, *arguments)
+
+        return Function(type_of(name), call, raw=True)
+
+    def close(self) -> None:
+        """Free the instances, and close what WASI has open."""
+        for instance in [*self._instances]:
+            instance.discard()
+        self._instances.clear()
+        self._memories.clear()
+        self._tables.clear()
+        self._functions = {}
+        if self.wasi is not None:
+            self.wasi.close()
+
+
+class AsExtern:
+    """What a module can import and export: a function, a global, a memory or a table.
+
+    Attributes:
+        inner: for this package only: the same as the runtime has it.
+        state: for this package only: the state of the store that it belongs to.
+    """
+
+    __slots__ = ("__weakref__", "inner", "state")
+
+    inner: Any
+    state: StoreState
+
+    def of_store(self, state: StoreState) -> Any:
+        """Return the same as the runtime has it; for this package only.
+
+        Raises:
+            WasmtimeError: it belongs to another store.
+        """
+        if state is not self.state:
+            raise wrong_store()
+        return self.inner
+
+
+def wrong_store() -> WasmtimeError:
+    """Return the error of what is used with another store than its own."""
+    return WasmtimeError("object used with the wrong store")
