@@ -34,6 +34,8 @@ _COMMANDS = {
     "playground": "playground",
     "wast": "text",
     "cache": "cache",
+    "with-wasmtime": "stand_in",
+    "stand-in": "stand_in",
 }
 
 _NAME = "purewasm"
@@ -76,7 +78,9 @@ class Application(click.Group):
         module = _COMMANDS.get(cmd_name)
         if module is None:
             return None
-        command: click.Command = getattr(import_module(f"{__package__}.{module}"), cmd_name)
+        command: click.Command = getattr(
+            import_module(f"{__package__}.{module}"), cmd_name.replace("-", "_")
+        )
         return command
 
     def resolve_command(

@@ -1,0 +1,140 @@
+"""`purewasm with-wasmtime` and `purewasm stand-in`: programs that import wasmtime, without it."""
+
+from __future__ import annotations
+
+import os
+import runpy
+import sys
+from collections.abc import Callable
+from types import TracebackType
+
+import click
+
+from purewasm_plugins.cli.completion import complete_directory, complete_file
+from purewasm_plugins.cli.exits import Exit, Failure
+
+#: The exit status of Python after an exception that nothing has caught.
+_UNCAUGHT = 1
+
+#: The files whose calls stand in a traceback before those of the program.
+_BEFORE = {__file__, runpy.__file__, runpy.run_path.__code__.co_filename}
+
+
+@click.command(
+    "with-wasmtime",
+    short_help="Run a Python program that imports wasmtime, without wasmtime.",
+    # All that follows is the program's, "-m" included: what Python's own command line does.
+    context_settings={"allow_interspersed_args": False, "ignore_unknown_options": True},
+)
+@click.argument("script", metavar="SCRIPT|-m MODULE", shell_complete=complete_file)
+@click.argument(
+    "arguments",
+    metavar="[ARG]...",
+    nargs=-1,
+    type=click.UNPROCESSED,
+    shell_complete=complete_file,
+)
+def with_wasmtime(script: str, arguments: tuple[str, ...]) -> int:
+    """Run a Python program in which 'import wasmtime' finds the stand-in of this package.
+
+    A wasmtime that is installed is hidden. What follows goes to the program, options too. It runs
+    as Python runs it, in this process, and its exit status is the command's.
+
+    \b
+    Examples:
+      purewasm with-wasmtime program.py input.txt
+      purewasm with-wasmtime -m package --verbose
+    """
+    # Imported here: `stand-in` does not need it.
+    from purewasm_plugins.wasmtime.installing import install
+
+    run = _module(arguments) if script == "-m" else _script(script, arguments)
+    install(prefer="pure")
+    try:
+        run()
+    except SystemExit:
+        raise
+    except BaseException as error:
+        return _report(error)
+    return Exit.OK
+
+
+def _script(path: str, arguments: tuple[str, ...]) -> Callable[[], object]:
+    """Prepare for a script as `python SCRIPT` does, and return what runs it."""
+    try:
+        os.stat(path)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise Failure(f"cannot read '{path}': {reason or error}", Exit.USAGE) from error
+    sys.argv = [path, *arguments]
+    if not os.path.isdir(path):
+        _search_first(os.path.dirname(os.path.realpath(path)))
+    return lambda: runpy.run_path(path, run_name="__main__")
+
+
+def _module(arguments: tuple[str, ...]) -> Callable[[], object]:
+    """Prepare for a module as `python -m MODULE` does, and return what runs it."""
+    if not arguments:
+        raise click.UsageError("Missing argument 'MODULE'.")
+    name = arguments[0]
+    sys.argv = ["-m", *arguments[1:]]
+    _search_first(os.getcwd())
+    return lambda: runpy.run_module(name, run_name="__main__", alter_sys=True)
+
+
+def _search_first(directory: str) -> None:
+    """Have modules searched for in a directory first, in place of where this command lies."""
+    if not sys.flags.safe_path:
+        sys.path[:1] = [directory]
+
+
+def _report(error: BaseException) -> int:
+    """Report an exception as Python does, without the calls before the program's own.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        Failure: there is no such module, and nothing has run.
+    """
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_frame.f_code.co_filename in _BEFORE:
+        traceback = traceback.tb_next
+    if traceback is None and isinstance(error, ImportError):
+        raise Failure(str(error), Exit.USAGE) from error
+    _show(error, traceback)
+    return Exit.INTERRUPTED if isinstance(error, KeyboardInterrupt) else _UNCAUGHT
+
+
+def _show(error: BaseException, traceback: TracebackType | None) -> None:
+    sys.excepthook(type(error), error.with_traceback(traceback), traceback)
+
+
+@click.command("stand-in", short_help="Write a wheel that package managers take for wasmtime.")
+@click.option(
+    "--wheel",
+    "directory",
+    metavar="DIR",
+    required=True,
+    shell_complete=complete_directory,
+    help="The directory to write the wheel into.",
+)
+def stand_in(directory: str) -> None:
+    """Write a wheel named 'wasmtime' that depends on purewasm-plugins.
+
+    With it installed, 'import wasmtime' finds the stand-in of this package, and a package that
+    requires wasmtime can be installed where wasmtime cannot.
+
+    \b
+    Example:
+      purewasm stand-in --wheel wheels
+      python -m pip install --find-links wheels quickjs-rs
+    """
+    # Imported here, so that `with-wasmtime` does not wait for it.
+    from purewasm_plugins.wasmtime.wheel import write_wheel
+
+    try:
+        click.echo(write_wheel(directory))
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise Failure(f"cannot write to '{directory}': {reason or error}", Exit.USAGE) from error

@@ -1,0 +1,106 @@
+"""`install`: from then on, `import wasmtime` finds the stand-in."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Literal
+
+from purewasm_plugins.errors import InvalidOptionError
+from purewasm_plugins.wasmtime.interface import NAME
+
+if TYPE_CHECKING:
+    from importlib.metadata import Distribution, DistributionFinder
+
+__all__ = ["install", "refuse_submodules"]
+
+_OURS = "purewasm_plugins.wasmtime"
+
+
+def install(prefer: Literal["installed", "pure"] = "installed") -> None:
+    """Have `import wasmtime` find the stand-in, in this process.
+
+        import purewasm_plugins.wasmtime
+
+        purewasm_plugins.wasmtime.install()
+        import quickjs_rs  # a package that imports wasmtime
+
+    The metadata of the distribution is found, too: `importlib.metadata.version("wasmtime")` is the
+    version of the interface, and in Pyodide micropip takes the requirement `wasmtime` for
+    fulfilled. A second call changes nothing.
+
+    Args:
+        prefer: "installed" leaves a wasmtime that is installed alone; "pure" hides it.
+
+    Hazards:
+        Other processes find what is installed there. With the wheel of `purewasm stand-in` they
+        find the stand-in as well.
+
+    Raises:
+        InvalidOptionError: `prefer` is something else.
+        ImportError: the installed wasmtime is imported already, and so cannot be hidden.
+    """
+    if prefer not in ("installed", "pure"):
+        raise InvalidOptionError("prefer", f"it must be 'installed' or 'pure', and is {prefer!r}")
+    loaded = sys.modules.get(NAME)
+    if loaded is not None:
+        if prefer == "pure" and not _is_ours(loaded):
+            raise ImportError(
+                "the installed wasmtime is imported already: install the stand-in before that",
+                name=NAME,
+            )
+        return
+    if prefer == "installed" and _is_installed():
+        return
+    sys.modules[NAME] = import_module(_OURS)
+    sys.meta_path.insert(0, _StandInFinder(distribution=True))
+
+
+def refuse_submodules() -> None:
+    """Have the import of any `wasmtime.…` say why it is not there, where `wasmtime` is ours."""
+    sys.meta_path.insert(0, _StandInFinder(distribution=False))
+
+
+def _is_ours(module: ModuleType) -> bool:
+    """Return whether a module is the stand-in, or the wheel's module that has its names."""
+    ours = import_module(_OURS)
+    return module is ours or getattr(module, "Engine", None) is ours.Engine
+
+
+def _is_installed() -> bool:
+    from importlib.util import find_spec
+
+    return find_spec(NAME) is not None
+
+
+class _StandInFinder:
+    """What `sys.meta_path` asks for the parts of the package wasmtime, and for its distribution."""
+
+    def __init__(self, distribution: bool) -> None:
+        """Take whether it has the distribution."""
+        self._has_distribution = distribution
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        """Refuse a submodule of wasmtime.
+
+        Raises:
+            ImportError: it is one.
+        """
+        if name == f"{NAME}.component":
+            import_module(f"{_OURS}.component")
+        if name.startswith(f"{NAME}."):
+            raise ImportError(
+                f"there is no module {name}: the stand-in of purewasm-plugins has the public names "
+                "of wasmtime, which are in the module wasmtime itself",
+                name=name,
+            )
+
+    def find_distributions(self, context: DistributionFinder.Context) -> Iterator[Distribution]:
+        """Yield the distribution of the stand-in, where its name or any is looked for."""
+        if self._has_distribution and (context.name or NAME).lower() == NAME:
+            # Imported here: it takes longer than the rest of this module.
+            from purewasm_plugins.wasmtime.distribution import StandInDistribution
+
+            yield StandInDistribution()
