@@ -32,7 +32,8 @@ def install(prefer: Literal["installed", "pure"] = "installed") -> None:
     fulfilled. A second call changes nothing.
 
     Args:
-        prefer: "installed" leaves a wasmtime that is installed alone; "pure" hides it.
+        prefer: "installed" leaves a wasmtime that is installed alone, if it can be imported: there
+            is a wheel for any machine, which has no code for most. "pure" hides it.
 
     Hazards:
         Other processes find what is installed there. With the wheel of `purewasm stand-in` they
@@ -52,7 +53,7 @@ def install(prefer: Literal["installed", "pure"] = "installed") -> None:
                 name=NAME,
             )
         return
-    if prefer == "installed" and _is_installed():
+    if prefer == "installed" and _can_be_imported():
         return
     sys.modules[NAME] = import_module(_OURS)
     sys.meta_path.insert(0, _StandInFinder(distribution=True))
@@ -69,10 +70,16 @@ def _is_ours(module: ModuleType) -> bool:
     return module is ours or getattr(module, "Engine", None) is ours.Engine
 
 
-def _is_installed() -> bool:
-    from importlib.util import find_spec
-
-    return find_spec(NAME) is not None
+def _can_be_imported() -> bool:
+    """Return whether there is a wasmtime that runs on this machine."""
+    try:
+        import_module(NAME)
+    except Exception:
+        # What of it was imported would be taken for a part of ours.
+        for name in [name for name in sys.modules if name.startswith(f"{NAME}.")]:
+            del sys.modules[name]
+        return False
+    return True
 
 
 class _StandInFinder:

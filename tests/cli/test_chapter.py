@@ -41,7 +41,7 @@ def options(name: str) -> set[str]:
 
 
 def test_the_chapter_has_every_command_and_its_arguments(command: Command) -> None:
-    rows = dict(re.findall(r"^\| `purewasm (\w+) ?(.*?)` \|", CHAPTER, re.MULTILINE))
+    rows = dict(re.findall(r"^\| `purewasm ([\w-]+) ?(.*?)` \|", CHAPTER, re.MULTILINE))
     assert {*rows} == {*NAMES}
     for name, arguments in rows.items():
         usage = command(name, "--help").stdout.splitlines()[0]

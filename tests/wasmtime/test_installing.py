@@ -1,0 +1,119 @@
+"""`install`: what `import wasmtime` finds, and what package managers find."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+import purewasm_plugins.wasmtime as ours
+from purewasm_plugins.errors import InvalidOptionError
+from purewasm_plugins.wasmtime.interface import VERSION
+from tests.conftest import ROOT
+
+
+@pytest.fixture(autouse=True)
+def not_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No wasmtime is imported yet; what the test changes is undone."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == "wasmtime"]:
+        monkeypatch.delitem(sys.modules, name)
+    # Its undoing removes what the test has put there.
+    monkeypatch.setitem(sys.modules, "wasmtime", ours)
+    del sys.modules["wasmtime"]
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path])
+
+
+@pytest.fixture
+def not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No package but this one is installed."""
+    paths = sysconfig.get_paths()
+    monkeypatch.setattr(sys, "path", [str(ROOT), paths["stdlib"], paths["platstdlib"]])
+
+
+@pytest.mark.usefixtures("not_installed")
+def test_where_nothing_is_installed() -> None:
+    with pytest.raises(ImportError):
+        importlib.import_module("wasmtime")
+    with pytest.raises(importlib.metadata.PackageNotFoundError):
+        importlib.metadata.version("wasmtime")
+    ours.install()
+    assert importlib.import_module("wasmtime") is ours
+    distribution = importlib.metadata.distribution("wasmtime")
+    assert distribution.version == VERSION
+    (requirement,) = distribution.requires or ()
+    assert requirement.startswith("purewasm-plugins==")
+    names = [found.metadata["Name"] for found in importlib.metadata.distributions()]
+    assert names.count("wasmtime") == 1
+
+
+@pytest.mark.usefixtures("not_installed")
+def test_a_second_call_changes_nothing() -> None:
+    ours.install()
+    finders = [*sys.meta_path]
+    ours.install()
+    ours.install(prefer="pure")
+    assert sys.meta_path == finders
+
+
+@pytest.mark.usefixtures("not_installed")
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [
+        ("import wasmtime.component", "no components"),
+        ("from wasmtime import component", "no components"),
+        ("from wasmtime.component import Component", "no components"),
+        ("import wasmtime.loader", "no module wasmtime.loader"),
+        ("from wasmtime._ffi import wasm_config_t", "no module wasmtime._ffi"),
+    ],
+)
+def test_submodules_are_refused_in_words(statement: str, words: str) -> None:
+    ours.install()
+    with pytest.raises(ImportError, match=words):
+        exec(statement, {})
+
+
+def test_an_installed_one_is_left_alone() -> None:
+    pytest.importorskip("wasmtime")
+    del sys.modules["wasmtime"]
+    finders = [*sys.meta_path]
+    ours.install()
+    assert importlib.import_module("wasmtime") is not ours
+    assert sys.meta_path == finders
+
+
+def test_an_installed_one_that_does_not_run_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "wasmtime").mkdir()
+    (tmp_path / "wasmtime" / "__init__.py").write_text("from wasmtime import _ffi\n")
+    (tmp_path / "wasmtime" / "_part.py").touch()
+    (tmp_path / "wasmtime" / "_ffi.py").write_text(
+        "import wasmtime._part\nraise RuntimeError('unsupported platform')\n"
+    )
+    ours.install()
+    assert importlib.import_module("wasmtime") is ours
+    assert "wasmtime._part" not in sys.modules
+
+
+def test_an_installed_one_is_hidden() -> None:
+    ours.install(prefer="pure")
+    assert importlib.import_module("wasmtime") is ours
+    assert importlib.metadata.version("wasmtime") == VERSION
+
+
+def test_an_imported_one_cannot_be_hidden() -> None:
+    real = pytest.importorskip("wasmtime")
+    ours.install()
+    assert sys.modules["wasmtime"] is real
+    with pytest.raises(ImportError, match="is imported already"):
+        ours.install(prefer="pure")
+
+
+def test_a_preference_that_there_is_not() -> None:
+    with pytest.raises(InvalidOptionError, match="prefer"):
+        ours.install(prefer="fast")  # type: ignore[arg-type]
