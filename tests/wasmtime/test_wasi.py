@@ -1,0 +1,358 @@
+"""`WasiConfig`: what a program sees of it, the same with the stand-in and with wasmtime itself."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import purewasm_plugins.wasmtime as ours
+from purewasm_plugins.wasmtime import DirPerms, FilePerms, WasiConfig, WasmtimeError
+from tests.conftest import need
+
+#: The functions that the program passes on, and the types of their parameters.
+FUNCTIONS = {
+    "args_get": "i32 i32",
+    "args_sizes_get": "i32 i32",
+    "environ_get": "i32 i32",
+    "environ_sizes_get": "i32 i32",
+    "fd_read": "i32 i32 i32 i32",
+    "fd_write": "i32 i32 i32 i32",
+    "fd_prestat_get": "i32 i32",
+    "path_open": "i32 i32 i32 i32 i32 i64 i64 i32 i32",
+    "path_create_directory": "i32 i32 i32",
+}
+
+#: Rights and flags of `path_open`, and error numbers of preview 1.
+READ, WRITE = 1 << 1, 1 << 6
+CREATE = 1
+SUCCESS, BADF, EXIST, INVAL, IO, PIPE = 0, 8, 20, 28, 29, 64
+NOT_ALLOWED = {58, 63, 69, 76}
+
+
+def program() -> str:
+    """Return a program that exports functions of WASI."""
+    lines = []
+    for name, parameters in FUNCTIONS.items():
+        operands = " ".join(f"local.get {i}" for i in range(len(parameters.split())))
+        lines += [
+            f'(import "wasi_snapshot_preview1" "{name}"'
+            f"  (func ${name} (param {parameters}) (result i32)))",
+            f'(func (export "{name}") (param {parameters}) (result i32) {operands} call ${name})',
+        ]
+    lines.sort(key=lambda line: line.startswith("(func"))
+    return f'(module {" ".join(lines)} (memory (export "memory") 2))'
+
+
+class Program:
+    """The program, in a store with a configuration."""
+
+    def __init__(self, wasmtime: Any, config: object) -> None:
+        engine = wasmtime.Engine()
+        linker = wasmtime.Linker(engine)
+        linker.define_wasi()
+        self.store = wasmtime.Store(engine)
+        self.store.set_wasi(config)
+        instance = linker.instantiate(self.store, wasmtime.Module(engine, program()))
+        self.exports = instance.exports(self.store)
+        self.memory = self.exports["memory"]
+
+    def call(self, name: str, *arguments: int) -> int:
+        status: int = self.exports[name](self.store, *arguments)
+        return status
+
+    def number(self, address: int) -> int:
+        return int.from_bytes(self.memory.read(self.store, address, address + 4), "little")
+
+    def put(self, address: int, *numbers: int) -> None:
+        data = b"".join(number.to_bytes(4, "little") for number in numbers)
+        self.memory.write(self.store, data, address)
+
+    def strings(self, kind: str) -> list[bytes]:
+        """The arguments ("args") or variables ("environ")."""
+        assert self.call(f"{kind}_sizes_get", 0, 4) == SUCCESS
+        size = self.number(4)
+        assert self.call(f"{kind}_get", 1024, 65536) == SUCCESS
+        return bytes(self.memory.read(self.store, 65536, 65536 + size)).split(b"\0")[:-1]
+
+    def read(self, size: int) -> bytes:
+        """What is read from standard input."""
+        self.put(0, 1024, size)
+        assert self.call("fd_read", 0, 0, 1, 8) == SUCCESS
+        return bytes(self.memory.read(self.store, 1024, 1024 + self.number(8)))
+
+    def write(self, descriptor: int, data: bytes) -> tuple[int, int]:
+        """The status of a write, and the bytes that were written."""
+        self.memory.write(self.store, data, 1024)
+        self.put(0, 1024, len(data), 0)
+        return self.call("fd_write", descriptor, 0, 1, 8), self.number(8)
+
+    def open(self, path: bytes, rights: int, flags: int = 0) -> int:
+        """The status of opening a file of the first directory."""
+        self.memory.write(self.store, path, 1024)
+        return self.call("path_open", 3, 1, 1024, len(path), flags, rights, 0, 0, 0)
+
+    def make_directory(self, path: bytes) -> int:
+        self.memory.write(self.store, path, 1024)
+        return self.call("path_create_directory", 3, 1024, len(path))
+
+
+@pytest.fixture(params=["stand-in", "wasmtime"])
+def wasmtime(request: pytest.FixtureRequest) -> Any:
+    """The stand-in and, where it is installed, wasmtime itself."""
+    if request.param == "stand-in":
+        return ours
+    need("wasmtime")
+    import wasmtime
+
+    return wasmtime
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    """A directory with a file."""
+    (tmp_path / "in.txt").write_bytes(b"hello input")
+    return tmp_path
+
+
+def test_nothing_is_granted_by_default(wasmtime: Any) -> None:
+    guest = Program(wasmtime, wasmtime.WasiConfig())
+    assert (guest.strings("args"), guest.strings("environ"), guest.read(5)) == ([], [], b"")
+    assert guest.call("fd_prestat_get", 3, 0) == BADF
+
+
+def test_what_is_written_is_dropped_by_default(
+    wasmtime: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    guest = Program(wasmtime, wasmtime.WasiConfig())
+    assert [guest.write(descriptor, b"text") for descriptor in (1, 2)] == [(SUCCESS, 4)] * 2
+    assert capfd.readouterr() == ("", "")
+
+
+def test_arguments_and_variables_add_up(wasmtime: Any) -> None:
+    config = wasmtime.WasiConfig()
+    config.argv = ["program", "täxt"]
+    config.argv = ("more",)
+    config.env = [["A", "1"], ("B", "x=y")]
+    config.env = {"C": ""}.items()
+    guest = Program(wasmtime, config)
+    assert guest.strings("args") == [b"program", "täxt".encode(), b"more"]
+    assert guest.strings("environ") == [b"A=1", b"B=x=y", b"C="]
+
+
+def test_the_first_variable_of_a_name_counts(wasmtime: Any) -> None:
+    """As `getenv` of a program finds it."""
+    config = wasmtime.WasiConfig()
+    config.env = [["A", "1"], ["A", "2"]]
+    config.env = [["A", "3"]]
+    assert Program(wasmtime, config).strings("environ")[0] == b"A=1"
+
+
+def test_what_this_process_has_is_inherited(wasmtime: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIVEN", "täxt")
+    config = wasmtime.WasiConfig()
+    config.inherit_argv()
+    config.argv = ["last"]
+    config.inherit_env()
+    guest = Program(wasmtime, config)
+    assert guest.strings("args") == [*map(os.fsencode, sys.orig_argv), b"last"]
+    assert "GIVEN=täxt".encode() in guest.strings("environ")
+
+
+def test_standard_input_is_a_file(wasmtime: Any, files: Path) -> None:
+    config = wasmtime.WasiConfig()
+    config.stdin_file = files / "in.txt"
+    (files / "in.txt").rename(files / "elsewhere.txt")
+    guest = Program(wasmtime, config)
+    assert [guest.read(5), guest.read(100), guest.read(1)] == [b"hello", b" input", b""]
+
+
+@pytest.mark.parametrize("as_path", [str, os.fsencode, Path])
+def test_output_goes_to_files(wasmtime: Any, files: Path, as_path: Callable[[str], object]) -> None:
+    for name in ("out", "err"):
+        (files / name).write_text("what was there")
+    config = wasmtime.WasiConfig()
+    config.stdout_file = as_path(str(files / "out"))
+    config.stderr_file = as_path(str(files / "err"))
+    assert (files / "out").read_bytes() == (files / "err").read_bytes() == b""
+    guest = Program(wasmtime, config)
+    assert [guest.write(1, b"to "), guest.write(2, b"err"), guest.write(1, b"out")]
+    assert (files / "out").read_bytes() == b"to out"
+    assert (files / "err").read_bytes() == b"err"
+
+
+@pytest.mark.parametrize("stream", ["stdin", "stdout", "stderr"])
+def test_files_that_cannot_be_opened(wasmtime: Any, stream: str, tmp_path: Path) -> None:
+    config = wasmtime.WasiConfig()
+    with pytest.raises(wasmtime.WasmtimeError, match=f"failed to set {stream} file"):
+        setattr(config, f"{stream}_file", tmp_path / "nowhere" / "file")
+
+
+def test_the_streams_of_this_process(wasmtime: Any, capfd: pytest.CaptureFixture[str]) -> None:
+    config = wasmtime.WasiConfig()
+    config.inherit_stdin()
+    config.inherit_stdout()
+    config.inherit_stderr()
+    guest = Program(wasmtime, config)
+    guest.write(1, b"to stdout")
+    guest.write(2, b"to stderr")
+    sys.stdout.flush()
+    assert capfd.readouterr() == ("to stdout", "to stderr")
+
+
+def test_output_goes_to_functions(wasmtime: Any) -> None:
+    pieces: list[bytes] = []
+    config = wasmtime.WasiConfig()
+    config.stdout_custom = pieces.append
+    config.stderr_custom = lambda data: pieces.append(data.upper())
+    guest = Program(wasmtime, config)
+    assert guest.write(1, b"out") == guest.write(2, b"err") == (SUCCESS, 3)
+    assert pieces == [b"out", b"ERR"]
+
+
+def test_a_function_that_takes_a_part_is_called_again(wasmtime: Any) -> None:
+    pieces: list[bytes] = []
+
+    def two(data: bytes) -> int:
+        pieces.append(data[:2])
+        return len(data[:2])
+
+    config = wasmtime.WasiConfig()
+    config.stdout_custom = two
+    assert Program(wasmtime, config).write(1, b"abcde") == (SUCCESS, 5)
+    assert pieces == [b"ab", b"cd", b"e"]
+
+
+def fail(data: bytes) -> int:
+    raise LookupError("nothing to write to")
+
+
+@pytest.mark.parametrize(
+    ("function", "status"), [(lambda data: -errno.EPIPE, PIPE), (fail, IO)], ids=["number", "raise"]
+)
+def test_a_function_that_fails_is_an_error_of_the_program(
+    wasmtime: Any,
+    function: Callable[[bytes], int],
+    status: int,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    config = wasmtime.WasiConfig()
+    config.stdout_custom = function
+    guest = Program(wasmtime, config)
+    assert guest.write(1, b"text")[0] == status
+    assert ("nothing to write to" in "".join(capfd.readouterr())) == (function is fail)
+
+
+def permissions() -> Iterator[tuple[tuple[object, ...], bool]]:
+    """Arguments of `preopen_dir`, and whether the directory may be changed."""
+    yield (), True
+    yield (True,), True
+    yield (False,), False
+    yield (DirPerms.READ_WRITE,), True
+    yield (DirPerms.READ_ONLY,), False
+    yield (DirPerms.READ_WRITE, FilePerms.READ_WRITE), True
+    yield (DirPerms.READ_ONLY, FilePerms.READ_WRITE), False
+    yield (DirPerms.READ_WRITE, FilePerms.READ_ONLY), False
+
+
+@pytest.mark.parametrize(("given", "writable"), [*permissions()], ids=str)
+def test_directories(wasmtime: Any, files: Path, given: tuple[Any, ...], writable: bool) -> None:
+    if wasmtime is not ours and any(isinstance(one, (DirPerms, FilePerms)) for one in given):
+        pytest.skip("this wasmtime has no such permissions")
+    config = wasmtime.WasiConfig()
+    config.preopen_dir(str(files), "/", *given)
+    guest = Program(wasmtime, config)
+    assert guest.open(b"in.txt", READ) == SUCCESS
+    changes = [
+        guest.open(b"in.txt", WRITE),
+        guest.open(b"new.txt", WRITE, CREATE),
+        guest.make_directory(b"folder"),
+    ]
+    assert [change == SUCCESS for change in changes] == [writable] * 3
+    assert writable or {*changes} <= NOT_ALLOWED
+    assert [(files / name).exists() for name in ("new.txt", "folder")] == [writable] * 2
+    assert (files / "in.txt").read_bytes() == b"hello input"
+
+
+def test_directories_by_name(wasmtime: Any, files: Path) -> None:
+    config = wasmtime.WasiConfig()
+    config.preopen_dir(str(files), "/", fs_mutable=False)
+    assert Program(wasmtime, config).make_directory(b"folder") in NOT_ALLOWED
+
+
+@pytest.mark.parametrize("place", ["nowhere", "in.txt", ""])
+def test_directories_that_are_not_there(
+    wasmtime: Any, files: Path, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(files)
+    with pytest.raises(wasmtime.WasmtimeError, match="failed to add preopen dir"):
+        wasmtime.WasiConfig().preopen_dir(place, "/")
+
+
+@pytest.mark.parametrize(
+    "given", [(DirPerms.WRITE_ONLY,), (DirPerms.READ_WRITE, FilePerms.WRITE_ONLY)], ids=str
+)
+def test_writing_only_is_refused(files: Path, given: tuple[Any, ...]) -> None:
+    with pytest.raises(WasmtimeError, match="no permission to write only"):
+        WasiConfig().preopen_dir(str(files), "/", *given)
+
+
+def test_a_configuration_is_given_once(wasmtime: Any) -> None:
+    config = wasmtime.WasiConfig()
+    Program(wasmtime, config)
+    for use in (
+        lambda: setattr(config, "argv", ["a"]),
+        lambda: config.inherit_env(),
+        lambda: config.preopen_dir(".", "/"),
+        lambda: wasmtime.Store().set_wasi(config),
+    ):
+        with pytest.raises(ValueError, match="already closed"):
+            use()
+    config.close()
+
+
+def test_a_closed_configuration(wasmtime: Any) -> None:
+    with wasmtime.WasiConfig() as config:
+        config.argv = ["a"]
+    with pytest.raises(ValueError, match="already closed"):
+        config.inherit_stdout()
+
+
+@pytest.mark.parametrize("name", ["argv", "env", "stdin_file", "stdout_custom", "stderr_file"])
+def test_attributes_cannot_be_read(wasmtime: Any, name: str) -> None:
+    with pytest.raises(AttributeError):
+        getattr(wasmtime.WasiConfig(), name)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "error"),
+    [
+        ("argv", None, TypeError),
+        ("argv", ["a\0b"], WasmtimeError),
+        ("argv", ["\ud800"], WasmtimeError),
+        ("argv", [b"a"], WasmtimeError),
+        ("env", None, TypeError),
+        ("env", [["A"]], ValueError),
+        ("env", [["A", 1]], TypeError),
+        ("env", [["", "text"]], WasmtimeError),
+        ("stdin_file", 0, TypeError),
+        ("stdin_file", "a\0b", WasmtimeError),
+        ("stdout_custom", None, TypeError),
+    ],
+)
+def test_what_cannot_be_granted(name: str, value: object, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        setattr(WasiConfig(), name, value)
+
+
+def test_files_are_closed_without_a_warning(files: Path) -> None:
+    config = WasiConfig()
+    config.stdin_file = files / "in.txt"
+    config.inherit_stdin()
+    config.stdout_file = files / "out.txt"
+    del config
