@@ -215,7 +215,7 @@ class WasiConfig(Managed):
         """Let go of files."""
         self._wasi = _NOTHING
 
-    def taken(self) -> Wasi:
+    def _grants(self) -> Wasi:
         """Return the grants, and make the configuration unusable; for this package only."""
         self.consume()
         return self._wasi
