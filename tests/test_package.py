@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from purewasm_plugins.bundled import EXAMPLES
+from purewasm_plugins.wasmtime.wheel import write_wheel
 from tests.conftest import ROOT, need
 
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
@@ -51,6 +52,7 @@ def test_what_importing_brings_along() -> None:
     tops = {name.partition(".")[0] for name in loaded}
     assert tops <= {*sys.stdlib_module_names, "purewasm_plugins"}
     assert not tops & {*NOT_IMPORTED}
+    assert not [name for name in loaded if name.startswith("purewasm_plugins.wasmtime")]
     native = [
         name
         for name, file in loaded.items()
@@ -159,7 +161,7 @@ def test_the_wheel(wheel: Path) -> None:
         assert copy == (ROOT / f"fixtures/{entry.source}.wasm").read_bytes()
     assert not [name for name in names if name.endswith((".webp", ".png"))]
     # Screenshots were a third of it once.
-    assert wheel.stat().st_size < 850_000
+    assert wheel.stat().st_size < 950_000
     sources = {
         path.relative_to(ROOT).as_posix() for path in (ROOT / "purewasm_plugins").rglob("*.py")
     }
@@ -197,6 +199,30 @@ print(plugin.execute_tool("echo", "from the wheel"))
         check=False,
     )
     assert done.stdout == "from the wheel\n", done.stderr
+
+
+def test_the_stand_in_works_from_its_wheel(wheel: Path, tmp_path: Path) -> None:
+    """Unpacked beside the wheel of the package, and nothing else."""
+    for path in (wheel, write_wheel(tmp_path)):
+        with zipfile.ZipFile(path) as archive:
+            archive.extractall(tmp_path / "site")
+    code = f"""
+import sys
+sys.path.insert(0, {str(tmp_path / "site")!r})
+import wasmtime
+from importlib.metadata import requires, version
+assert requires("wasmtime") == ["purewasm-plugins==" + version("purewasm-plugins")]
+store = wasmtime.Store()
+text = '(func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1)))'
+instance = wasmtime.Instance(store, wasmtime.Module(store.engine, text), [])
+print(instance.exports(store)["add"](store, 40, 2), wasmtime.__file__, wasmtime.Store.__module__)
+"""
+    answer, *places = run_python("-I", "-S", "-c", code).split()
+    assert answer == "42"
+    assert places == [
+        str(tmp_path / "site/wasmtime/__init__.py"),
+        "purewasm_plugins.wasmtime.store",
+    ]
 
 
 def runtime_distributions() -> list[str]:
