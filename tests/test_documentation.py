@@ -160,7 +160,9 @@ def test_subcommands_exist() -> None:
     named = {
         match[1]
         for document in DOCUMENTS
-        for match in re.finditer(r"(?:^|[`&]\s*|\$ )purewasm ([a-z][a-z-]*)", document.text, re.MULTILINE)
+        for match in re.finditer(
+            r"(?:^|[`&]\s*|\$ )purewasm ([a-z][a-z-]*)", document.text, re.MULTILINE
+        )
     }
     assert "run" in named
     for name in sorted(named):

@@ -10,6 +10,7 @@ from purewasm_plugins.wasmtime.engine import Engine
 from purewasm_plugins.wasmtime.errors import ExitTrap, WasmtimeError
 from purewasm_plugins.wasmtime.functions import Caller, Func
 from purewasm_plugins.wasmtime.globals import Global
+from purewasm_plugins.wasmtime.installing import install as install
 from purewasm_plugins.wasmtime.instances import Instance
 from purewasm_plugins.wasmtime.linker import InstancePre, Linker
 from purewasm_plugins.wasmtime.managed import Managed
