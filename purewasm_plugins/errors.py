@@ -33,7 +33,7 @@
     │   └── ToolExecutionError          a call of a tool failed
     │       └── ToolFailedError             the tool itself reported that it failed
     ├── ToolError                   a call through a registry, or what is in one
-    │   └── ToolNotFoundError, InvalidArgumentsError, DuplicateToolError
+    │   └── ToolNotFoundError, InvalidArgumentsError, DuplicateToolError, ToolFormatError
     └── DebuggerError               the debugger cannot do what it was asked for
         └── LocationError, ExpressionError, HitCountError
 
@@ -84,6 +84,7 @@ __all__ = [
     "ToolError",
     "ToolExecutionError",
     "ToolFailedError",
+    "ToolFormatError",
     "ToolNotFoundError",
     "Trap",
     "TrapReason",
@@ -895,6 +896,23 @@ class InvalidArgumentsError(ToolError):
 
     def _words(self) -> str:
         return f"Invalid arguments for tool '{self.tool}': {self.details}"
+
+
+class ToolFormatError(ToolError):
+    """A list of tools, or the answer of a model, does not have the form that an API has.
+
+    Attributes:
+        format: the name of the format, such as "openai".
+        details: what the API has, and what was given.
+    """
+
+    def __init__(self, format: str, details: str) -> None:
+        super().__init__(format, details)
+        self.format = format
+        self.details = details
+
+    def _words(self) -> str:
+        return f"Format '{self.format}': {self.details}"
 
 
 class DuplicateToolError(ToolError):

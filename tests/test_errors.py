@@ -54,6 +54,7 @@ from purewasm_plugins.errors import (
     ToolError,
     ToolExecutionError,
     ToolFailedError,
+    ToolFormatError,
     ToolNotFoundError,
     Trap,
     TrapReason,
@@ -271,6 +272,11 @@ CASES: list[tuple[Exception, dict[str, object], str]] = [
         "Tool 'greet' failed: no such person",
     ),
     (ToolError("anything"), {}, "anything"),
+    (
+        ToolFormatError("openai", "'tool_calls' must be an array, not int"),
+        {"format": "openai", "details": "'tool_calls' must be an array, not int"},
+        "Format 'openai': 'tool_calls' must be an array, not int",
+    ),
     (ToolNotFoundError("x"), {"tool": "x", "known": ()}, "Tool 'x' not found"),
     (
         ToolNotFoundError("x", ("a", "b")),
@@ -354,6 +360,7 @@ BASES: dict[type[BaseException], tuple[type[BaseException], ...]] = {
     ToolNotFoundError: (ToolError,),
     InvalidArgumentsError: (ToolError,),
     DuplicateToolError: (ToolError,),
+    ToolFormatError: (ToolError,),
     DebuggerError: (PureWasmError,),
     LocationError: (DebuggerError,),
     ExpressionError: (DebuggerError,),

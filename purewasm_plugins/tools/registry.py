@@ -58,12 +58,14 @@ class ToolDefinition(Record):
     def to_openai_tool(self) -> dict[str, Any]:
         """Return the definition as an entry of `tools` in OpenAI's chat completions API.
 
-        A name that agents do not accept is changed, as `tools.formats.agent_name` describes.
+        A name that agents do not accept is changed, as `tools.names.agent_name` describes, and
+        `tools.formats` has the formats of other APIs.
         """
         # Imported here: a plugin's first answer does not need it.
-        from purewasm_plugins.tools.formats import agent_name, openai_tool
+        from purewasm_plugins.tools.entries import openai_entry
+        from purewasm_plugins.tools.names import agent_name
 
-        return openai_tool(agent_name(self.name), self.description, self.parameters)
+        return openai_entry(agent_name(self.name), self.description, self.parameters)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the definition as plain values that `json` can write."""
@@ -87,11 +89,13 @@ class ToolCall(Record):
         name: the name of the tool, as registered or as the format for agents has it.
         arguments: a JSON object.
         id: the agent's own number of the call, if it has one.
+        problem: why the arguments cannot be read, in words, or None. A registry refuses the call.
     """
 
     name: str
     arguments: Mapping[str, Any] = _NO_ARGUMENTS
     id: str | None = None
+    problem: str | None = None
 
 
 class ToolResult(Record):
@@ -247,14 +251,16 @@ class ToolRegistry:
     def to_openai_tools(self) -> list[dict[str, Any]]:
         """Return `tools` of OpenAI's chat completions API.
 
-        A name that agents do not accept (anything but `[a-zA-Z0-9_-]{1,64}`) is changed, so that no
-        two are the same; `execute` finds the tool by the changed name, too.
+        A name that agents do not accept (anything but `[a-zA-Z_][a-zA-Z0-9_-]{0,63}`) is changed,
+        so that no two are the same; `execute` finds the tool by the changed name, too.
+        `tools.formats` has the formats of other APIs, and reads the calls.
         """
-        from purewasm_plugins.tools.formats import agent_names, openai_tool
+        from purewasm_plugins.tools.entries import openai_entry
+        from purewasm_plugins.tools.names import agent_names
 
         names = agent_names(self._tools)
         return [
-            openai_tool(names[name], tool.definition.description, tool.definition.parameters)
+            openai_entry(names[name], tool.definition.description, tool.definition.parameters)
             for name, tool in self._tools.items()
         ]
 
@@ -267,13 +273,16 @@ class ToolRegistry:
 
         Raises:
             ToolNotFoundError: no tool has that name.
-            InvalidArgumentsError: the arguments do not fit its schema; it did not run.
+            InvalidArgumentsError: the arguments do not fit its schema, or cannot be read; it did
+                not run.
         """
         return self._execute(call, None)
 
     def _execute(self, call: ToolCall, cancellation: Cancellation | None) -> ToolResult:
         name = call.name if call.name in self._tools else self._name_from_agent(call.name)
         tool = self._tools[name]
+        if call.problem is not None:
+            raise InvalidArgumentsError(name, call.problem)
         self._validators[name](call.arguments)
         started = time.perf_counter()
         try:
@@ -295,7 +304,7 @@ class ToolRegistry:
         Raises:
             ToolNotFoundError: there is no such tool.
         """
-        from purewasm_plugins.tools.formats import agent_names
+        from purewasm_plugins.tools.names import agent_names
 
         for registered, changed in agent_names(self._tools).items():
             if changed == name:

@@ -28,6 +28,8 @@ from purewasm_plugins import (
 )
 
 OBJECT: dict[str, Any] = {"type": "object"}
+#: The same as it is sent: OpenAI demands `properties`.
+SENT: dict[str, Any] = {"type": "object", "properties": {}}
 
 
 class Tool:
@@ -66,7 +68,7 @@ def test_definition() -> None:
     )
     assert definition.to_openai_tool() == {
         "type": "function",
-        "function": {"name": "name", "description": "description", "parameters": OBJECT},
+        "function": {"name": "name", "description": "description", "parameters": SENT},
     }
     assert definition.to_dict() == {
         "name": "name",

@@ -43,7 +43,7 @@ from purewasm_plugins.runtime.instance import Instance
 from purewasm_plugins.runtime.limits import ResourceLimits
 from purewasm_plugins.runtime.memory import GrowRefusal, Memory
 from purewasm_plugins.support.json_text import read_json
-from purewasm_plugins.tools.formats import AGENT_NAME
+from purewasm_plugins.tools.names import AGENT_NAME
 from purewasm_plugins.tools.registry import schema_validator
 from purewasm_plugins.wasm import PAGE_SIZE, ValidModule
 

@@ -1,7 +1,7 @@
 """JSON Schema: checks a tool's arguments against the schema of an untrusted plugin.
 
 A schema is data: it is neither compiled nor written into code, so a hostile schema costs at most
-`MAX_WORK`. `_KEYWORDS` has the keywords of the validation vocabularies of drafts 06 to 2020-12.
+`MAX_WORK`. `KEYWORDS` has the keywords of the validation vocabularies of drafts 06 to 2020-12.
 Unknown keywords are ignored. `format`, `default` and the keywords about content are annotations, as
 in the specification. `$ref` refers to parts of the same schema: no other document is opened.
 """
@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from purewasm_plugins.support.json_text import MAX_NESTING, check_value, read_json, write_json
 from purewasm_plugins.tools.schema.patterns import Pattern, Transitions
 
-__all__ = ["Schema"]
+__all__ = ["KEYWORDS", "Schema"]
 
 #: The most work of one check. A unit of work applies a schema or reads a value, in about 2 µs.
 MAX_WORK = 1_000_000
@@ -90,7 +90,7 @@ class Schema:
                 raise ValueError(f"{_shown(part)} is not a schema")
             seen.add(id(part))
             for name, argument in part.items():
-                keyword = _KEYWORDS.get(name)
+                keyword = KEYWORDS.get(name)
                 if keyword is not None:
                     if not keyword.fits(argument):
                         message = f"{name!r} must be {keyword.form}, not {_shown(argument)}"
@@ -174,8 +174,8 @@ class _Check:
         self._depth += 1
         try:
             for keyword, argument in part.items():
-                if keyword in _KEYWORDS:
-                    _KEYWORDS[keyword].rule(self, argument, value, place, part)
+                if keyword in KEYWORDS:
+                    KEYWORDS[keyword].rule(self, argument, value, place, part)
         finally:
             self._depth -= 1
 
@@ -495,7 +495,7 @@ _SCHEMAS = ("an array of schemas", _is_a(list), _all)
 _NAMED = ("an object of schemas", _is_a(dict), _values)
 _NAMES = ("an array of strings", _is_strings, _none)
 
-_KEYWORDS = {
+KEYWORDS = {
     "$ref": _Keyword("a string", _is_a(str), _none, _ref),
     "$defs": _Keyword(*_NAMED, _with_the_other),
     "definitions": _Keyword(*_NAMED, _with_the_other),

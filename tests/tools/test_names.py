@@ -15,7 +15,7 @@ from purewasm_plugins import (
     ToolRegistry,
     ToolResult,
 )
-from purewasm_plugins.tools.formats import AGENT_NAME, agent_name, agent_names
+from purewasm_plugins.tools.names import AGENT_NAME, agent_name, agent_names
 
 NAMES = ["plain", "json.pretty", "json pretty", "", "größe", "x" * 65, "x" * 66, "\ud800", "a\0b"]
 
