@@ -1,4 +1,4 @@
-"""`purewasm tools`: the tools of plugins, as a table and as JSON."""
+"""`purewasm tools`: the tools of plugins, as a table, as JSON, and in the formats for agents."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from purewasm_plugins.cli.exits import Exit, Failure
 from purewasm_plugins.cli.loading import expanded, load_plugin
 from purewasm_plugins.cli.options import limit_options, plugins_argument, wasi_options
 from purewasm_plugins.cli.output import console, print_error, print_json, show_table
-from purewasm_plugins.errors import ToolError
+from purewasm_plugins.errors import ToolError, ToolFormatError
 from purewasm_plugins.plugin import WasmPlugin
 from purewasm_plugins.runtime.limits import ResourceLimits
 from purewasm_plugins.tools import ToolRegistry
+from purewasm_plugins.tools.formats import FORMATS
 
 if TYPE_CHECKING:
     from purewasm_plugins.wasi.grants import Wasi
@@ -24,10 +25,10 @@ if TYPE_CHECKING:
 @click.option(
     "--format",
     "form",
-    type=click.Choice(("table", "json", "openai")),
+    type=click.Choice(("table", "json", *FORMATS)),
     default="table",
     show_default=True,
-    help="A table; all definitions as JSON; or 'tools' of OpenAI's chat completions API.",
+    help="A table; all definitions as JSON; or the tools of a request to a model's API, or of MCP.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @limit_options(cached=True)
@@ -45,15 +46,15 @@ def tools(
 
     A directory stands for the .wasm files in it. A plugin that cannot be loaded is reported on
     standard error, the others are listed, and the exit status is 3. The same holds for two tools of
-    one name with --format openai, where an agent could not tell them apart.
+    one name in the format of an API, where an agent could not tell them apart.
 
     \b
     Examples:
       purewasm tools c_json zig_text
-      purewasm tools plugins/ --format openai
+      purewasm tools plugins/ --format anthropic
     """
-    if as_json and form == "openai":
-        raise click.UsageError("--json and --format openai exclude each other.")
+    if as_json and form in FORMATS:
+        raise click.UsageError(f"--json and --format {form} exclude each other.")
     paths, status = expanded(plugins)
     loaded: list[tuple[str, WasmPlugin]] = []
     for path in paths:
@@ -62,8 +63,8 @@ def tools(
         except Failure as failure:
             print_error(failure.message)
             status = Exit.PLUGIN
-    if form == "openai":
-        return max(status, _print_for_openai(loaded))
+    if form in FORMATS:
+        return max(status, _print_for_agents(loaded, form))
     if as_json or form == "json":
         print_json(
             [
@@ -78,7 +79,7 @@ def tools(
     return status
 
 
-def _print_for_openai(loaded: list[tuple[str, WasmPlugin]]) -> Exit:
+def _print_for_agents(loaded: list[tuple[str, WasmPlugin]], form: str) -> Exit:
     registry = ToolRegistry()
     status = Exit.OK
     for path, plugin in loaded:
@@ -87,7 +88,10 @@ def _print_for_openai(loaded: list[tuple[str, WasmPlugin]]) -> Exit:
         except ToolError as error:
             print_error(f"{path}: {error}")
             status = Exit.PLUGIN
-    print_json(registry.to_openai_tools())
+    try:
+        print_json(FORMATS[form](registry).tools())
+    except ToolFormatError as error:
+        raise Failure(str(error), Exit.USAGE) from None
     return status
 
 

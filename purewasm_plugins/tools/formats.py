@@ -38,6 +38,7 @@ __all__ = [
     "OpenAI",
     "OpenAIResponses",
     "ToolFormat",
+    "result_text",
 ]
 
 #: What a call in a model's answer has: the tool's name, the arguments, and the call's id.
@@ -127,21 +128,32 @@ class ToolFormat(ABC):
         Raises:
             ToolFormatError: it is no message of this format.
         """
-        schemas = {
-            agent: self.registry.get(name) for name, agent in agent_names(self.registry).items()
-        }
         calls = []
         for name, given, id in self._found(reply):
             if not isinstance(name, str):
                 raise self._wrong("the name of a tool", "a string", name)
             if id is not None and not isinstance(id, str):
                 raise self._wrong("the id of a call", "a string", id)
-            arguments, problem = _arguments(given)
-            tool = schemas.get(name) or self.registry.get(name)
-            if tool is not None and is_wrapped(tool.definition.parameters, self.dialect):
-                arguments, problem = _unwrapped(arguments, problem)
-            calls.append(ToolCall(name, arguments, id, problem))
+            calls.append(self.call(name, given, id))
         return calls
+
+    def call(self, name: str, arguments: Any, id: str | None = None) -> ToolCall:
+        """Return one call, for frameworks that read the model's message themselves.
+
+        Args:
+            name: the name of the tool, as the list has it.
+            arguments: a mapping, or JSON as text.
+            id: the call's id, if it has one.
+        """
+        read, problem = _arguments(arguments)
+        tool = self.registry.get(name)
+        if tool is None:
+            for registered, agent in agent_names(self.registry).items():
+                if agent == name:
+                    tool = self.registry.get(registered)
+        if tool is not None and is_wrapped(tool.definition.parameters, self.dialect):
+            read, problem = _unwrapped(read, problem)
+        return ToolCall(name, read, id, problem)
 
     @abstractmethod
     def messages(self, answers: Iterable[tuple[ToolCall, ToolResult]]) -> list[dict[str, Any]]:
@@ -243,7 +255,7 @@ class OpenAI(ToolFormat):
     def messages(self, answers: Iterable[tuple[ToolCall, ToolResult]]) -> list[dict[str, Any]]:
         """Return a message of the role `tool` for each result."""
         return [
-            {"role": "tool", "tool_call_id": call.id or "", "content": _text(result)}
+            {"role": "tool", "tool_call_id": call.id or "", "content": result_text(result)}
             for call, result in answers
         ]
 
@@ -276,7 +288,11 @@ class OpenAIResponses(ToolFormat):
     def messages(self, answers: Iterable[tuple[ToolCall, ToolResult]]) -> list[dict[str, Any]]:
         """Return an item of the next `input` for each result."""
         return [
-            {"type": "function_call_output", "call_id": call.id or "", "output": _text(result)}
+            {
+                "type": "function_call_output",
+                "call_id": call.id or "",
+                "output": result_text(result),
+            }
             for call, result in answers
         ]
 
@@ -301,7 +317,7 @@ class Anthropic(ToolFormat):
             {
                 "type": "tool_result",
                 "tool_use_id": call.id or "",
-                "content": _text(result),
+                "content": _words(result),
                 "is_error": not result.success,
             }
             for call, result in answers
@@ -352,7 +368,7 @@ class Ollama(OpenAI):
     def messages(self, answers: Iterable[tuple[ToolCall, ToolResult]]) -> list[dict[str, Any]]:
         """Return a message of the role `tool` for each result."""
         return [
-            {"role": "tool", "tool_name": call.name, "content": _text(result)}
+            {"role": "tool", "tool_name": call.name, "content": result_text(result)}
             | _id(call, "tool_call_id")
             for call, result in answers
         ]
@@ -435,6 +451,10 @@ def _words(result: ToolResult) -> str:
     return utf8("\n".join(filter(None, (result.error or "the tool failed", result.output))))
 
 
-def _text(result: ToolResult) -> str:
-    """Return the words of a result where the API has no other place for the failure."""
+def result_text(result: ToolResult) -> str:
+    """Return a result as one text, for APIs with no other place for a failure.
+
+    Returns:
+        The tool's output, or "Error: " and why it failed.
+    """
     return _words(result) if result.success else f"Error: {_words(result)}"

@@ -41,7 +41,7 @@ def offered(*words: str) -> list[str]:
         (("trace", "buggy_shout", "shout", "--function", "cap"), ["capital"]),
         (("call", "echo", "plugin_tool_d"), ["plugin_tool_description"]),
         (("call", "no.wasm", "x"), []),
-        (("tools", "--format", "o"), ["openai"]),
+        (("tools", "--format", "o"), ["openai", "openai-responses", "ollama"]),
         (("exec", "c"), ["count_c"]),
         (("exec", "--env", "PUREWASM_CA"), ["PUREWASM_CACHE"]),
         (("run", "--wasi", "imports_wasi", ""), ["echo"]),

@@ -1,4 +1,4 @@
-"""`purewasm tools`: a table, JSON, and OpenAI's `tools`."""
+"""`purewasm tools`: a table, JSON, and the formats for agents."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from collections.abc import Callable
 
 import pytest
 from click.testing import Result
+
+from purewasm_plugins.tools.formats import FORMATS
+from tests.tools import vendors
 
 Command = Callable[..., Result]
 PathOf = Callable[[str], str]
@@ -40,6 +43,25 @@ def test_tools_for_openai(command: Command, path: PathOf) -> None:
     assert [tool["function"]["name"] for tool in tools] == ["echo", "search", "resize"]
     assert all(tool["type"] == "function" for tool in tools)
     assert tools[0]["function"]["parameters"]["required"] == ["input"]
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_tools_for_each_api(command: Command, path: PathOf, form: str) -> None:
+    result = command("tools", path("unusual_names"), path("with_schema"), "--format", form)
+    assert result.exit_code == 0
+    tools = json.loads(result.stdout)
+    vendors.check(form, tools)
+    assert "search" in json.dumps(tools)
+    assert command("tools", path("echo"), "--json", "--format", form).exit_code == 2
+
+
+def test_more_tools_than_an_api_has(
+    command: Command, path: PathOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FORMATS["openai"], "most", 1)
+    result = command("tools", path("with_schema"), "--format", "openai")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "1 tools at most, not 2" in result.stderr
 
 
 @pytest.mark.parametrize("form", ["table", "json"])

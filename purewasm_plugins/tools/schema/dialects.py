@@ -35,7 +35,7 @@ class Dialect(NamedTuple):
         keywords: the keywords that it has, or None for all.
         at_root: the keywords that it has at the root alone.
         argument: the names of arguments that it accepts, or None for all.
-        as_it_is: the keywords whose schemas it takes as they are.
+        in_full: the keywords in whose schemas it has all keywords.
         plain_enum: whether `enum` must have strings and numbers only.
         lone_reference: whether `$ref` must have no keywords beside it.
     """
@@ -44,7 +44,7 @@ class Dialect(NamedTuple):
     keywords: frozenset[str] | None = None
     at_root: frozenset[str] = frozenset()
     argument: re.Pattern[str] | None = None
-    as_it_is: frozenset[str] = frozenset()
+    in_full: frozenset[str] = frozenset()
     plain_enum: bool = False
     lone_reference: bool = False
 
@@ -72,7 +72,7 @@ GEMINI = MODEL._replace(
 OLLAMA = MODEL._replace(
     keywords=frozenset(("type", "items", "description", "enum")),
     at_root=frozenset(("properties", "required", "$defs")),
-    as_it_is=frozenset(("items", "$defs")),
+    in_full=frozenset(("items", "$defs")),
 )
 
 
@@ -145,27 +145,29 @@ def _move_references(root: dict[str, Any], place: str) -> None:
             if not reference.startswith("#/$defs/"):
                 reference = place + reference.removeprefix("#")
             part["$ref"] = reference
-        waiting += _parts(part)
+        for name, argument in part.items():
+            waiting += _schemas_in(name, argument)
 
 
 def _write_parts(root: dict[str, Any], dialect: Dialect) -> str:
     """Write all parts of a schema in a dialect, and return the rules of its root in words."""
     said = ""
-    waiting: list[Any] = [root]
+    waiting: list[tuple[Any, Dialect]] = [(root, dialect)]
     while waiting:
-        part = waiting.pop()
+        part, here = waiting.pop()
         if not isinstance(part, dict):
             continue
         _modernize(part)
-        unsaid = _take_unsaid(part, dialect, at_root=part is root)
+        unsaid = _take_unsaid(part, here, at_root=part is root)
         if unsaid and part is root:
             said = _sentence(unsaid)
         elif unsaid:
             part["description"] = f"{part.get('description', '')} {_sentence(unsaid)}".strip()
         for name, argument in part.items():
             part[name] = _without_booleans(name, argument)
-        waiting += _parts({name: part[name] for name in part.keys() - dialect.as_it_is})
-        if dialect.lone_reference and "$ref" in part and len(part) > 1:
+            below = PROTOCOL if name in here.in_full else here
+            waiting += ((inner, below) for inner in _schemas_in(name, part[name]))
+        if here.lone_reference and "$ref" in part and len(part) > 1:
             part["anyOf"] = [{"$ref": part.pop("$ref")}]
     return said
 
@@ -186,6 +188,9 @@ def _modernize(part: dict[str, Any]) -> None:
     for name in ("required", "type"):
         if isinstance(part.get(name), list):
             part[name] = list(dict.fromkeys(part[name]))
+    for name in part.keys() & _COUNTS:
+        if not isinstance(part[name], int):
+            part[name] = (math.ceil if name.startswith("min") else math.floor)(part[name])
     types = part.get("type")
     if types == "array" or (isinstance(types, list) and "array" in types):
         # OpenAI and Gemini demand it.
@@ -200,13 +205,9 @@ def _take_unsaid(part: dict[str, Any], dialect: Dialect, *, at_root: bool) -> di
         known = dialect.keywords | (dialect.at_root if at_root else set())
     if "const" in part and "const" not in known and "enum" not in part:
         part["enum"] = [part.pop("const")]
-    unsaid = {}
-    for name in list(part):
-        if name not in known or not _fits(part, name, dialect):
-            argument = part.pop(name)
-            if name in KEYWORDS:
-                unsaid[name] = argument
-    return unsaid
+    left_out = [name for name in part if name not in known or not _fits(part, name, dialect)]
+    taken = {name: part.pop(name) for name in left_out}
+    return {name: argument for name, argument in taken.items() if name in _TOLD}
 
 
 def _fits(part: Mapping[str, Any], name: str, dialect: Dialect) -> bool:
@@ -216,6 +217,9 @@ def _fits(part: Mapping[str, Any], name: str, dialect: Dialect) -> bool:
         return len(part) == 1 or "anyOf" not in part
     if name == "enum" and dialect.plain_enum:
         return all(type(item) in (str, int, float) for item in part[name])
+    if name == "additionalProperties" and dialect.keywords is not None:
+        # Without those of the patterns, it would forbid more.
+        return "patternProperties" not in part
     form = _FORMS.get(name)
     return form is None or form(part[name])
 
@@ -237,15 +241,13 @@ def _as_object(schema: Any) -> Any:
     return schema
 
 
-def _parts(part: Mapping[str, Any]) -> Iterable[Any]:
-    """Yield the schemas that are directly in a schema."""
-    for name, argument in part.items():
-        if name in _ONE:
-            yield from argument if isinstance(argument, list) else (argument,)
-        elif name in _MANY and isinstance(argument, list):
-            yield from argument
-        elif (name in _NAMED or name == "dependencies") and isinstance(argument, dict):
-            yield from argument.values()
+def _schemas_in(name: str, argument: Any) -> Iterable[Any]:
+    """Return the schemas that are directly in the argument of a keyword."""
+    if name in _NAMED or name == "dependencies":
+        return list(argument.values())
+    if name in _MANY or (name in _ONE and isinstance(argument, list)):
+        return list(argument)
+    return (argument,) if name in _ONE else ()
 
 
 _ONE = frozenset(
@@ -253,6 +255,9 @@ _ONE = frozenset(
 ) | {"propertyNames", "contains"}
 _MANY = frozenset(("allOf", "anyOf", "oneOf", "prefixItems"))
 _NAMED = frozenset(("properties", "patternProperties", "$defs", "definitions", "dependentSchemas"))
+_COUNTS = frozenset(("minLength", "maxLength", "minItems", "maxItems", "minContains")) | {
+    *("maxContains", "minProperties", "maxProperties")
+}
 
 
 def _is_string(value: Any) -> bool:
@@ -275,10 +280,6 @@ def _is_positive(value: Any) -> bool:
     return bool(value > 0)
 
 
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) or math.floor(value) == value
-
-
 def _differ(value: Any) -> bool:
     lists = [names for names in value.values() if isinstance(names, list)]
     return all(len({*names}) == len(names) for names in lists)
@@ -292,9 +293,6 @@ _FORMS: dict[str, Callable[[Any], bool]] = {
     "default": _is_anything,
     "examples": _is_list,
     **dict.fromkeys(("allOf", "anyOf", "oneOf", "prefixItems"), bool),
-    **dict.fromkeys(("minLength", "maxLength", "minItems", "maxItems"), _is_whole),
-    **dict.fromkeys(("minContains", "maxContains"), _is_whole),
-    **dict.fromkeys(("minProperties", "maxProperties"), _is_whole),
     **dict.fromkeys(("dependencies", "dependentRequired"), _differ),
     "type": bool,
     "multipleOf": _is_positive,
@@ -302,3 +300,6 @@ _FORMS: dict[str, Callable[[Any], bool]] = {
 
 #: All keywords and annotations that an API may be told; the others have no effect in the registry.
 _KNOWN = frozenset(KEYWORDS) | frozenset(_FORMS)
+
+#: Those that a model is told in words where the dialect has them not.
+_TOLD = frozenset(KEYWORDS) | {"default", "examples", "format"}
