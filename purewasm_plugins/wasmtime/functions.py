@@ -69,6 +69,9 @@ class Func(AsExtern):
         self.state = state
         self.entry = inner.entry
         self._call = _first_call
+        if inner.takes_caller and inner.host is not None:
+            # The host itself calls it here: no instance does.
+            self.entry = lazy_entry(inner.type, partial(inner.host, None), None, inner.raw)
 
     def type(self, store: Context) -> FuncType:
         """Return its type."""
@@ -107,11 +110,7 @@ def host_function(
 ) -> Function:
     """Return a Python function as the runtime imports it."""
     host = host_glue(type, access_caller)(function, state, Caller)
-    inner = Function(type, host, raw=True)
-    if access_caller:
-        # Called by the host itself, it has a caller without exports.
-        inner.entry = lazy_entry(type, partial(host, None), None, True)
-    return inner
+    return Function(type, host, raw=True)
 
 
 class Caller(Context):

@@ -49,7 +49,7 @@ class Instance:
         if len(imports) != wanted:
             raise WasmtimeError(f"expected {wanted} imports, found {len(imports)}")
         inner = [given.of_store(state) for given in imports]
-        self._take(state, make_instance(state, module.inner, inner))
+        self._take(state, make_instance(state, module, inner))
 
     @classmethod
     def of(cls, inner: RuntimeInstance, state: StoreState) -> Instance:

@@ -295,7 +295,7 @@ class InstancePre(Managed):
 
 def _instantiated(state: StoreState, module: Module, found: list[_Definition]) -> tuple[Any, Any]:
     given = [definition(state) for definition in found]
-    return make_instance(state, module.inner, given), state
+    return make_instance(state, module, given), state
 
 
 def _wasi_function(name: str) -> _Definition:
@@ -335,7 +335,7 @@ def _default(type: wasm.ExternType, state: StoreState) -> Extern:
             return RuntimeGlobal(type)
         case wasm.MemoryType():
             state.check_memory(type.limits.minimum)
-            memory = RuntimeMemory(type, state.resource_limits())
+            memory = RuntimeMemory(type, state.resource_limits(type.limits.minimum))
             state.add_memory(memory)
             return memory
     state.check_table(type.limits.minimum)

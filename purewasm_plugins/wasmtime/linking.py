@@ -13,6 +13,8 @@ from purewasm_plugins.module import Module as Compiled
 from purewasm_plugins.runtime.glue import HostException
 from purewasm_plugins.runtime.instance import Extern, Instance
 from purewasm_plugins.wasmtime.errors import WasmtimeError
+from purewasm_plugins.wasmtime.mismatches import mismatch
+from purewasm_plugins.wasmtime.modules import Module
 from purewasm_plugins.wasmtime.state import StoreState
 from purewasm_plugins.wasmtime.traps import outward
 
@@ -73,12 +75,12 @@ class _Namespaces(Mapping[str, Mapping[str, Any]]):
         return 0
 
 
-def make_instance(state: StoreState, compiled: Compiled, given: Sequence[Extern]) -> Instance:
+def make_instance(state: StoreState, module: Module, given: Sequence[Extern]) -> Instance:
     """Make an instance and run its start function.
 
     Args:
         state: of the store.
-        compiled: the module.
+        module: the module.
         given: one for each import, in the order of the module.
 
     Raises:
@@ -86,17 +88,32 @@ def make_instance(state: StoreState, compiled: Compiled, given: Sequence[Extern]
         Trap: a segment does not fit, or the start function trapped.
         BaseException: what a host function has raised.
     """
+    if module.engine is not state.engine:
+        raise WasmtimeError("cross-`Engine` instantiation is not currently supported")
+    compiled = module.inner
     valid = compiled.valid
     state.check_new_instance(valid.module)
     engine = _StoreEngine(state, compiled)
+    pages = max((memory.limits.minimum for memory in valid.module.memories), default=0)
     try:
-        return instantiate(valid, _Namespaces(given), engine=engine, limits=state.resource_limits())
+        return instantiate(
+            valid, _Namespaces(given), engine=engine, limits=state.resource_limits(pages)
+        )
     except LinkError as error:
-        raise WasmtimeError(
-            f"incompatible import type for `{error.module}::{error.name}`\n\nCaused by:\n"
-            f"    {error.details}\n"
-        ) from error
+        raise WasmtimeError(_incompatible(compiled, given, error)) from error
     except HostException as carrier:
         raise carrier.exception from None
     except WasmError as error:
         raise outward(error, state.modules()) from None
+
+
+def _incompatible(compiled: Compiled, given: Sequence[Extern], error: LinkError) -> str:
+    """Return the words of the first import that is given something of another type."""
+    details = error.details
+    for entry, item in zip(compiled.imports, given, strict=True):
+        found = mismatch(entry.type, item)
+        if found is not None:
+            details = found
+            break
+    names = f"`{error.module}::{error.name}`"
+    return f"incompatible import type for {names}\n\nCaused by:\n    {details}\n"

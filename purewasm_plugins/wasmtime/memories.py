@@ -41,7 +41,7 @@ class Memory(AsExtern):
         ty.check_open()
         if ty.unsupported is not None:
             raise WasmtimeError(ty.unsupported)
-        limits = state.resource_limits()
+        limits = state.resource_limits(ty.inner.limits.minimum)
         state.check_memory(ty.inner.limits.minimum)
         try:
             self.inner = RuntimeMemory(ty.inner, limits)

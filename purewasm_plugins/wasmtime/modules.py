@@ -30,9 +30,11 @@ class Module(Managed):
 
     Attributes:
         inner: for this package only: the module as the runtime has it.
+        engine: for this package only: the engine whose stores can instantiate it.
     """
 
     inner: Compiled
+    engine: Engine
 
     def __init__(self, engine: Engine, wasm: str | bytes | bytearray) -> None:
         """Decode and validate a module.
@@ -50,6 +52,7 @@ class Module(Managed):
         engine.check_open()
         data, text = to_wasm(wasm)
         self.inner = _compiled(data, text)
+        self.engine = engine
 
     @classmethod
     def from_file(cls, engine: Engine, path: str | bytes | os.PathLike[str]) -> Module:
@@ -85,6 +88,7 @@ class Module(Managed):
             raise WasmtimeError("the serialized module is damaged")
         module = cls.__new__(cls)
         module.inner = _compiled(encoded[start:], None)
+        module.engine = engine
         return module
 
     @classmethod

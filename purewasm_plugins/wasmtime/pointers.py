@@ -3,56 +3,52 @@
 from __future__ import annotations
 
 import ctypes
-from typing import Any
-from weakref import WeakSet
+from typing import TYPE_CHECKING
 
 from purewasm_plugins.runtime.memory import Memory
 from purewasm_plugins.wasmtime.errors import WasmtimeError
 
+if TYPE_CHECKING:
+    _Pointer = ctypes._Pointer[ctypes.c_ubyte]
+
 __all__ = ["array_of", "pointer_to"]
 
 
-class _Pointer(ctypes.POINTER(ctypes.c_ubyte)):  # type: ignore[misc]
-    """A pointer to the first byte of a memory."""
+class _Following:
+    """The pointer to the first byte of a memory: each growth gives it the new address.
 
-    _type_ = ctypes.c_ubyte
+    Attributes:
+        pointer: the pointer.
+    """
 
-    __hash__ = object.__hash__
-
-
-class _Pointers:
-    """The pointers to one memory that exist: each growth gives them the new address."""
+    __slots__ = ("_address", "_raw", "_value", "pointer")
 
     def __init__(self, raw: bytearray) -> None:
         self._raw = raw
-        self._pointers: WeakSet[Any] = WeakSet()
-
-    def new(self) -> Any:
-        pointer = _Pointer()
-        self._pointers.add(pointer)
-        self._renew(pointer, _address(self._raw))
-        return pointer
+        self.pointer: _Pointer = ctypes.POINTER(ctypes.c_ubyte)()
+        #: The pointer as a number.
+        self._value = ctypes.c_void_p.from_address(ctypes.addressof(self.pointer))
+        self()
 
     def __call__(self) -> None:
-        address = _address(self._raw)
-        for pointer in self._pointers:
-            self._renew(pointer, address)
+        """Take the address that the memory has now: it calls this after each growth."""
+        # The array that shares the bytes is gone at once: it would keep the memory from growing.
+        self._address = ctypes.addressof((ctypes.c_ubyte * 0).from_buffer(self._raw))
+        self.restore()
 
-    def _renew(self, pointer: Any, address: int) -> None:
-        ctypes.c_void_p.from_address(ctypes.addressof(pointer)).value = address
-
-
-def _address(raw: bytearray) -> int:
-    """Return where bytes lie, without sharing them any longer."""
-    return ctypes.addressof((ctypes.c_ubyte * 0).from_buffer(raw))
+    def restore(self) -> None:
+        """Have the pointer point to the memory, whatever was done to it."""
+        self._value.value = self._address
 
 
-def pointer_to(memory: Memory) -> Any:
-    """Return a pointer to the first byte of a memory."""
-    pointers = memory.on_resize
-    if not isinstance(pointers, _Pointers):
-        memory.on_resize = pointers = _Pointers(memory.raw)
-    return pointers.new()
+def pointer_to(memory: Memory) -> _Pointer:
+    """Return the pointer to the first byte of a memory."""
+    following = memory.on_resize
+    if isinstance(following, _Following):
+        following.restore()
+    else:
+        memory.on_resize = following = _Following(memory.raw)
+    return following.pointer
 
 
 def array_of(memory: Memory, size: int, offset: int) -> ctypes.Array[ctypes.c_ubyte]:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 from weakref import WeakSet
 
+from purewasm_plugins.engine.translator.translation import MEMORY_END
 from purewasm_plugins.runtime.instance import Caller, Extern, Function, Instance
 from purewasm_plugins.runtime.limits import Operation, ResourceLimits
 from purewasm_plugins.runtime.memory import MAX_PAGES, Memory
@@ -23,6 +24,11 @@ from purewasm_plugins.wasmtime.errors import WasmtimeError
 from purewasm_plugins.wasmtime.fuel import Tank
 
 __all__ = ["AsExtern", "Context", "StoreLimits", "StoreState", "wrong_store"]
+
+
+#: Pages that a memory may have where nothing limits it, unless it has more at first: a gigabyte.
+#: Code for larger ones takes a fifth more time, as an address is checked in more places.
+_USUAL_PAGES = MEMORY_END // PAGE_SIZE
 
 
 class Context:
@@ -116,11 +122,15 @@ class StoreState(Watcher):
 
     # Limits
 
-    def resource_limits(self) -> ResourceLimits:
-        """Return the limits of a new instance, as the runtime has them."""
+    def resource_limits(self, pages: int = 0) -> ResourceLimits:
+        """Return the limits of a new instance, or of a memory, as the runtime has them.
+
+        Args:
+            pages: that its memories have at least.
+        """
         size = self.limits.memory_size
         return ResourceLimits(
-            memory_pages=None if size is None else size // PAGE_SIZE,
+            memory_pages=max(pages, _USUAL_PAGES) if size is None else size // PAGE_SIZE,
             # Zero has each call begin with a look at the tank, which then has the fuel.
             fuel=None if self.tank is None else 0,
             timeout=None,
@@ -132,13 +142,15 @@ class StoreState(Watcher):
     def apply_limits(self) -> None:
         """Apply the limits to what there is already."""
         size = self.limits.memory_size
-        pages = MAX_PAGES if size is None else min(size // PAGE_SIZE, MAX_PAGES)
+        pages = _USUAL_PAGES if size is None else min(size // PAGE_SIZE, MAX_PAGES)
         memories, tables = [*self._memories], [*self._tables]
         for instance in [*self._instances]:
             memories += instance.memories
             tables += instance.tables
         for memory in memories:
-            memory.page_limit = pages
+            # Code may have been translated for a memory that grows no further.
+            most = MAX_PAGES if memory.page_limit > _USUAL_PAGES else _USUAL_PAGES
+            memory.page_limit = min(pages, most)
         for table in tables:
             table.own_limit = self.limits.table_elements
 
@@ -218,6 +230,8 @@ class StoreState(Watcher):
         """Return a function of WASI, which uses what `set_wasi` has given when it is called."""
 
         def call(caller: Caller, *arguments: int) -> int:
+            if caller is None:
+                raise WasmtimeError("missing required memory export: no instance calls")
             function = self._functions.get(name)
             if function is None:
                 raise WasmtimeError("the store has no WASI: Store.set_wasi(WasiConfig()) gives it")

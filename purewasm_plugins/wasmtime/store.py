@@ -153,7 +153,8 @@ class Store(Context, Managed):
 
         Args:
             memory_size: bytes of each memory. A module that declares more is refused, and a memory
-                that would grow further does not.
+                that would grow further does not. Without a limit, or before one is set, a memory
+                grows to a gigabyte.
             table_elements: elements of each table, in the same way.
             instances: instances that are made in the store.
             tables: tables that modules make in the store.

@@ -16,6 +16,9 @@ __all__ = ["Frame", "Trap", "TrapCode", "outward"]
 #: Frames that a trap has at most, the innermost first.
 _MOST_FRAMES = 20
 
+#: Exit statuses from this one on are errors: a shell has another use for them.
+_EXIT_CODES = 126
+
 
 class TrapCode(Enum):
     """The reason of a trap. Many are of what this package does not have, and never occur."""
@@ -137,11 +140,7 @@ class Trap(Exception, Managed):
             code: its code; None for a reason that has none.
             frames: the functions that were active, innermost first.
         """
-        text = f"wasm trap: {reason}"
-        if frames:
-            lines = "".join(f"{index:5}: {frame}\n" for index, frame in enumerate(frames))
-            text = f"error while executing at wasm backtrace:\n{lines}\nCaused by:\n    {text}\n"
-        trap = cls(text)
+        trap = cls(_with_backtrace(f"wasm trap: {reason}", frames))
         trap._frames = tuple(frames)
         trap._code = code
         return trap
@@ -203,6 +202,14 @@ _REASONS = {
 }
 
 
+def _with_backtrace(cause: str, frames: Sequence[Frame]) -> str:
+    """Return the text of an error with the functions that were active, if any were."""
+    if not frames:
+        return cause
+    lines = "".join(f"{index:5}: {frame}\n" for index, frame in enumerate(frames))
+    return f"error while executing at wasm backtrace:\n{lines}\nCaused by:\n    {cause}\n"
+
+
 def outward(error: Exception, modules: Sequence[ValidModule] = ()) -> Exception:
     """Return what to raise in place of an error of the runtime.
 
@@ -212,16 +219,20 @@ def outward(error: Exception, modules: Sequence[ValidModule] = ()) -> Exception:
     """
     match error:
         case errors.Exited():
-            code = error.code
-            return ExitTrap(code - (1 << 32) if code >> 31 else code)
+            if error.code < _EXIT_CODES:
+                return ExitTrap(error.code)
+            words = f"exit with invalid exit status outside of [0..{_EXIT_CODES})"
+            return WasmtimeError(_with_backtrace(words, _frames(error, modules)))
         case errors.Trap():
-            words = error.with_frames(()).summary
-            code_of, words = _REASONS.get(error.reason, (None, words))
-            frames = [Frame(frame, _start(frame, modules)) for frame in error.frames[:_MOST_FRAMES]]
-            return Trap.of(words, code_of, frames)
+            code, words = _REASONS.get(error.reason, (None, error.with_frames(()).summary))
+            return Trap.of(words, code, _frames(error, modules))
         case errors.PureWasmError():
             return WasmtimeError(str(error))
     return error
+
+
+def _frames(trap: errors.Trap, modules: Sequence[ValidModule]) -> list[Frame]:
+    return [Frame(frame, _start(frame, modules)) for frame in trap.frames[:_MOST_FRAMES]]
 
 
 def _start(frame: StackFrame, modules: Sequence[ValidModule]) -> int:

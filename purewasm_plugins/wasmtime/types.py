@@ -214,7 +214,7 @@ def _inner_limits(limits: Limits, bound: int) -> wasm.Limits:
         if size >= bound:
             raise WasmtimeError(f"{name} size too large")
     if largest < limits.min:
-        raise WasmtimeError("maximum size is smaller than the minimum size")
+        raise WasmtimeError("maximum size cannot be smaller than the minimum size")
     return wasm.Limits(limits.min, limits.max)
 
 
@@ -287,8 +287,9 @@ class MemoryType(Managed):
         if page_size_log2 not in (0, _PAGE_BITS):
             raise WasmtimeError("custom page sizes must be 1 or 65536 bytes")
         reach = (64 if is_64 else 32) - page_size_log2
-        if limits.min > 1 << reach:
-            raise WasmtimeError("minimum size too large: no address reaches so many pages")
+        for name, size in (("minimum", limits.min), ("maximum", limits.max or 0)):
+            if size > 1 << reach:
+                raise WasmtimeError(f"{name} size is too large for this memory type's index type")
         if shared and limits.max is None:
             raise WasmtimeError("shared memory must have a maximum size")
         self._is_64, self._shared, self._page_bits = is_64, shared, page_size_log2
