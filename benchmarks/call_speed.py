@@ -29,7 +29,7 @@ def _out(x: int) -> int:
     return x
 
 
-def _repeated(function: Callable[[int], Any]) -> Subject:
+def repeated(function: Callable[[int], Any]) -> Subject:
     def subject(units: int) -> Any:
         x = 0
         for _ in range(units):
@@ -50,7 +50,7 @@ def purewasm() -> Calls:
     return {
         "call_out": exports.function("call_out"),
         "call_back": exports.function("call_back"),
-        "next": _repeated(next_),
+        "next": repeated(next_),
     }
 
 
@@ -65,7 +65,7 @@ def pwasm() -> Calls:
     return {
         "call_out": calling("call_out"),
         "call_back": calling("call_back"),
-        "next": _repeated(next_),
+        "next": repeated(next_),
     }
 
 
@@ -81,7 +81,7 @@ def purewasm_raw() -> Calls:
     return {
         "call_out": exports.function("call_out"),
         "call_back": exports.function("call_back"),
-        "next": _repeated(next_),
+        "next": repeated(next_),
     }
 
 
@@ -102,7 +102,7 @@ def pwasm_raw() -> Calls:
     return {
         "call_out": peers.pwasm_call(sandbox, "call_out"),
         "call_back": peers.pwasm_call(sandbox, "call_back"),
-        "next": _repeated(lambda x: next_.entry(x)),
+        "next": repeated(lambda x: next_.entry(x)),
     }
 
 
@@ -122,7 +122,7 @@ def wasmtime() -> Calls:
     return {
         "call_out": lambda units: exports["call_out"](store, units),
         "call_back": lambda units: exports["call_back"](store, units),
-        "next": _repeated(lambda x: next_(store, x)),
+        "next": repeated(lambda x: next_(store, x)),
     }
 
 

@@ -13,6 +13,7 @@ from benchmarks import (
     kernel_speed,
     loading,
     plugin_speed,
+    stand_in_speed,
     trap_speed,
     wasi_speed,
 )
@@ -36,6 +37,7 @@ SECTIONS: dict[str, Callable[[Effort], Iterator[Table]]] = {
     "memory": plugin_speed.memory,
     "tools": plugin_speed.tools,
     "wasi": wasi_speed.wasi,
+    "stand-in": stand_in_speed.stand_in,
     "debugging": debugging.debugging,
 }
 

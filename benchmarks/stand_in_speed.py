@@ -1,0 +1,103 @@
+"""The stand-in for wasmtime beside the real one: small calls, and packages that need wasmtime."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from benchmarks import peers
+from benchmarks.call_speed import MODULE, repeated
+from benchmarks.measure import Effort, Subject, Timings, interleaved
+from benchmarks.plugin_speed import ROOT, process
+from benchmarks.processes.package_answers import PACKAGES
+from benchmarks.report import GOAL_COLUMNS, Goal, Table, duration, times
+
+COMMAND = "python -m benchmarks --only stand-in"
+FOLDER = ROOT / "tests" / "programs" / "build" / "stand_in"
+
+OURS, REAL = "stand-in", "wasmtime"
+
+
+def stand_in(effort: Effort) -> Iterator[Table]:
+    """Measure calls through the interface, then first and tenth answers of packages."""
+    yield from _calls(effort)
+    yield _packages(effort)
+
+
+def subjects(wasmtime: Any) -> dict[str, Subject]:
+    """Make the subjects of an implementation of the interface; each does that many calls."""
+    store = wasmtime.Store()
+    module = wasmtime.Module.from_file(store.engine, str(MODULE))
+    i32 = wasmtime.ValType.i32()
+    type_ = wasmtime.FuncType([i32], [i32])
+
+    def back(caller: Any, x: int) -> Any:
+        return caller["next"](caller, x)
+
+    imports = [
+        wasmtime.Func(store, type_, lambda x: x),
+        wasmtime.Func(store, type_, back, access_caller=True),
+    ]
+    exports = wasmtime.Instance(store, module, imports).exports(store)
+    memory = wasmtime.Memory(store, wasmtime.MemoryType(wasmtime.Limits(1, None)))
+    next_ = exports["next"]
+    pointer = memory.data_ptr(store)
+
+    def write(x: int) -> int:
+        memory.write(store, b"hello world", x)
+        return x
+
+    def read(x: int) -> int:
+        memory.read(store, x, x + 11)
+        return x
+
+    def byte(x: int) -> int:
+        pointer[x] = 7
+        return x
+
+    return {
+        "call of a small export": repeated(lambda x: next_(store, x)),
+        "call of a host function": lambda units: exports["call_out"](store, units),
+        "host call that calls back": lambda units: exports["call_back"](store, units),
+        "an export by its name": repeated(lambda x: exports["next"] and x),
+        "write of 11 bytes": repeated(write),
+        "read of 11 bytes": repeated(read),
+        "a byte through data_ptr": repeated(byte),
+    }
+
+
+def _calls(effort: Effort) -> Iterator[Table]:
+    import purewasm_plugins.wasmtime as ours
+
+    real = peers.module_named("wasmtime")
+    own, native = subjects(ours), subjects(real)
+    rows, ratios = [], {}
+    for what, subject in own.items():
+        timings = interleaved({OURS: subject, REAL: native[what]}, effort)
+        ratios[what] = timings.ratio(OURS, REAL)
+        medians = [duration(timings.median(name)) for name in (OURS, REAL)]
+        rows.append([what, *medians, times(ratios[what])])
+    columns = ["what", OURS, REAL, "by wasmtime's"]
+    yield Table("Calls through wasmtime's interface", COMMAND, columns, rows)
+    what = "call of a small export"
+    goal = Goal(f"{what}, by wasmtime's time", ratios[what], 0.5)
+    yield Table("The stand-in: goal", COMMAND, GOAL_COLUMNS, [goal.row()])
+
+
+def _packages(effort: Effort) -> Table:
+    rows = []
+    for package in PACKAGES:
+        rounds: dict[str, dict[str, list[float]]] = {
+            answer: {OURS: [], REAL: []} for answer in ("first", "tenth")
+        }
+        for _ in range(effort.rounds):
+            for library in (OURS, REAL):
+                printed = process("package_answers.py", FOLDER, package, library)
+                for answer, seconds in zip(rounds, printed.split(), strict=True):
+                    rounds[answer][library].append(float(seconds))
+        for answer, by_library in rounds.items():
+            timings = Timings(by_library)
+            medians = [duration(timings.median(name)) for name in (OURS, REAL)]
+            rows.append([f"{package}, {answer}", *medians, times(timings.ratio(OURS, REAL))])
+    columns = ["answer", OURS, REAL, "by wasmtime's"]
+    return Table("Packages that need wasmtime, in a new process", COMMAND, columns, rows)
