@@ -101,8 +101,19 @@ class Func(AsExtern):
 
 def _first_call(func: Func, store: Context, params: tuple[Any, ...]) -> Any:
     """Call a function, and remember the glue of its type."""
-    func._call = call_glue(func.inner.type)
+    call = call_glue(func.inner.type)
+    func._call = partial(_call_and_store, call) if func.state.copies_files else call
     return func._call(func, store, params)
+
+
+def _call_and_store(
+    call: Callable[..., Any], func: Func, store: Context, params: tuple[Any, ...]
+) -> Any:
+    """Call a function that may change files in copies of directories."""
+    try:
+        return call(func, store, params)
+    finally:
+        func.state.store_files()
 
 
 def host_function(

@@ -12,10 +12,12 @@ from typing import Any
 from weakref import WeakSet
 
 from purewasm_plugins.engine.translator.translation import MEMORY_END
+from purewasm_plugins.errors import GrantError
 from purewasm_plugins.runtime.instance import Caller, Extern, Function, Instance
 from purewasm_plugins.runtime.limits import Operation, ResourceLimits
 from purewasm_plugins.runtime.memory import MAX_PAGES, Memory
 from purewasm_plugins.runtime.table import Table
+from purewasm_plugins.wasi import host_files
 from purewasm_plugins.wasi.preview1 import MODULES, SIGNATURES, Preview1, type_of
 from purewasm_plugins.wasi.state import WasiState
 from purewasm_plugins.wasm import PAGE_SIZE, Module, ValidModule
@@ -238,6 +240,23 @@ class StoreState(Watcher):
             return function(caller, *arguments)
 
         return Function(type_of(name), call, raw=True)
+
+    @property
+    def copies_files(self) -> bool:
+        """Whether code works on copies of directories: see `store_files`."""
+        return self.wasi is not None and not host_files.IN_PLACE
+
+    def store_files(self) -> None:
+        """Store what was changed in copies of directories.
+
+        Raises:
+            WasmtimeError: it cannot be stored.
+        """
+        if self.wasi is not None:
+            try:
+                self.wasi.finish_call()
+            except GrantError as error:
+                raise WasmtimeError(str(error)) from error
 
     def close(self) -> None:
         """Free the instances, and close what WASI has open."""

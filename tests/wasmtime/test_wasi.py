@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import purewasm_plugins.wasmtime as ours
+from purewasm_plugins.wasi import host_files
 from purewasm_plugins.wasmtime import DirPerms, FilePerms, WasiConfig, WasmtimeError
 from tests.conftest import need
 
@@ -283,6 +284,26 @@ def test_directories(wasmtime: Any, files: Path, given: tuple[Any, ...], writabl
 )
 def test_permissions(files: Path, given: tuple[Any, ...], writable: bool) -> None:
     check_directory(ours, files, given, writable)
+
+
+def test_where_directories_are_copied_files_are_stored_after_each_call(
+    files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on Windows."""
+    monkeypatch.setattr(host_files, "IN_PLACE", False)
+    check_directory(ours, files, (), True)
+
+
+def test_what_cannot_be_stored(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host_files, "IN_PLACE", False)
+    (files / "folder").mkdir()
+    config = WasiConfig()
+    config.preopen_dir(str(files / "folder"), "/")
+    guest = Program(ours, config)
+    (files / "folder").rmdir()
+    (files / "folder").touch()
+    with pytest.raises(WasmtimeError, match="folder"):
+        guest.open(b"new.txt", WRITE, CREATE)
 
 
 def test_directories_by_name(wasmtime: Any, files: Path) -> None:
