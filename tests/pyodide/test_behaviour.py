@@ -60,6 +60,7 @@ SUITES = {
         ],
         250,
     ),
+    "wasmtime": (["tests/wasmtime"], 60),
     "workbench": (
         [
             "tests/browser/test_workbench.py",

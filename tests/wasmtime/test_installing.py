@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import sys
-import sysconfig
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,6 @@ import purewasm_plugins
 import purewasm_plugins.wasmtime as ours
 from purewasm_plugins.errors import InvalidOptionError
 from purewasm_plugins.wasmtime.interface import VERSION
-from tests.conftest import ROOT
 
 
 @pytest.fixture(autouse=True)
@@ -30,9 +28,9 @@ def not_imported(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No package but this one is installed."""
-    paths = sysconfig.get_paths()
-    monkeypatch.setattr(sys, "path", [str(ROOT), paths["stdlib"], paths["platstdlib"]])
+    """There is no wasmtime."""
+    without = [place for place in sys.path if not Path(place, "wasmtime").is_dir()]
+    monkeypatch.setattr(sys, "path", without)
 
 
 @pytest.mark.usefixtures("not_installed")
