@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import purewasm_plugins
+import purewasm_plugins.wasmtime
 from purewasm_plugins import examples
 from tests.conftest import ROOT, missing, need
 from tests.documents import Document, documents
@@ -119,8 +120,10 @@ def test_python_type_checks_with_pyright(programs: Path) -> None:
 def user_program(tmp_path: Path) -> Path:
     """A directory with a user's program, and with another one that names all that is public."""
     shutil.copy(ROOT / "tests" / "user_program.py", tmp_path)
-    names = "".join(f"print(purewasm_plugins.{name})\n" for name in purewasm_plugins.__all__)
-    (tmp_path / "every_name.py").write_text(f"import purewasm_plugins\n\n{names}")
+    lines = ["import purewasm_plugins", "import purewasm_plugins.wasmtime", ""]
+    for module in (purewasm_plugins, purewasm_plugins.wasmtime):
+        lines += [f"print({module.__name__}.{name})" for name in module.__all__]
+    (tmp_path / "every_name.py").write_text("\n".join([*lines, ""]))
     return tmp_path
 
 
