@@ -39,6 +39,7 @@ from purewasm_plugins import (
     ToolCall,
     ToolDefinition,
     ToolExecutionError,
+    ToolFormatError,
     ToolRegistry,
     ToolResult,
     Trap,
@@ -55,6 +56,7 @@ from purewasm_plugins import (
     instantiate,
     run_command,
 )
+from purewasm_plugins.tools.formats import FORMATS, ToolFormat, result_text
 
 
 def use_a_plugin() -> None:
@@ -135,6 +137,27 @@ def use_a_registry() -> None:
         assert isinstance(error, PureWasmError)
     else:
         raise AssertionError("the arguments do not fit the schema")
+
+
+def use_a_format() -> None:
+    """List tools for a model, run the calls of its message, and return the results."""
+    registry = ToolRegistry()
+    WasmPlugin.load(example("zig_text")).register_into_registry(registry)
+    form = FORMATS["openai"](registry)
+    assert_type(form, ToolFormat)
+    assert len(form.tools()) == 2
+    function = {"name": "levenshtein", "arguments": '{"a": "kitten", "b": "sitting"}'}
+    message = {"tool_calls": [{"type": "function", "id": "1", "function": function}]}
+    (call,) = assert_type(form.calls(message), list[ToolCall])
+    assert result_text(form.run(call)) == "3"
+    (answer,) = form.answer(message)
+    assert answer == {"role": "tool", "tool_call_id": "1", "content": "3"}
+    try:
+        form.answer({"tool_calls": 5})
+    except ToolFormatError as error:
+        assert_type(error.format, str)
+    else:
+        raise AssertionError("it is no message")
 
 
 def use_an_instance() -> None:
@@ -254,6 +277,7 @@ if __name__ == "__main__":
     use_a_module()
     use_the_text_format()
     use_a_registry()
+    use_a_format()
     use_an_instance()
     make_imports()
     read_a_trap()

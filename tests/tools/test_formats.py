@@ -20,6 +20,8 @@ from purewasm_plugins import (
     ToolNotFoundError,
     ToolRegistry,
     ToolResult,
+    WasmPlugin,
+    example,
 )
 from purewasm_plugins.tools.formats import FORMATS, ToolFormat
 from tests.tools import vendors
@@ -432,11 +434,12 @@ def test_calls_run_at_the_same_time_and_answers_keep_their_order() -> None:
 
 @pytest.mark.parametrize("name", [name for name in FORMATS if name != "mcp"])
 def test_an_agent_comes_to_its_answer(name: str) -> None:
-    """A model that writes no JSON, then a wrong name, then wrong arguments, then what is right."""
+    """The model's arguments are no JSON, its names wrong, its arguments wrong, and then right."""
     registry = ToolRegistry()
     registry.register(Tool("json.echo"))
+    WasmPlugin.load(example("zig_text")).register_into_registry(registry)
     form = FORMATS[name](registry)
-    (sent,) = form.tools()
+    sent = form.tools()[0]
     function = sent.get("function", sent)
     tool = function.get("name") or sent["functionDeclarations"][0]["name"]
     script = iter(
@@ -444,7 +447,7 @@ def test_an_agent_comes_to_its_answer(name: str) -> None:
             reply(name, (tool, '{"a": ')),
             reply(name, ("echo", {"a": "x"})),
             reply(name, (tool, {"b": "x"})),
-            reply(name, (tool, {"a": "first"}), (tool, {"a": "second"})),
+            reply(name, (tool, {"a": "first"}), ("sort_lines", {"text": "second"})),
             {"content": "Done"},
         ]
     )
