@@ -128,7 +128,7 @@ def stand_in(directory: str) -> None:
     \b
     Example:
       purewasm stand-in --wheel wheels
-      python -m pip install --find-links wheels quickjs-rs
+      python -m pip install wheels/*.whl quickjs-rs
     """
     # Imported here, so that `with-wasmtime` does not wait for it.
     from purewasm_plugins.wasmtime.wheel import write_wheel
