@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,7 +16,7 @@ from benchmarks.report import GOAL_COLUMNS, Goal, Table, duration, times
 COMMAND = "python -m benchmarks --only stand-in"
 FOLDER = ROOT / "tests" / "programs" / "build" / "stand_in"
 
-OURS, REAL = "stand-in", "wasmtime"
+OURS, WARM, REAL = "stand-in", "cache warm", "wasmtime"
 
 
 def stand_in(effort: Effort) -> Iterator[Table]:
@@ -86,18 +87,31 @@ def _calls(effort: Effort) -> Iterator[Table]:
 
 def _packages(effort: Effort) -> Table:
     rows = []
-    for package in PACKAGES:
-        rounds: dict[str, dict[str, list[float]]] = {
-            answer: {OURS: [], REAL: []} for answer in ("first", "tenth")
-        }
-        for _ in range(effort.rounds):
-            for library in (OURS, REAL):
-                printed = process("package_answers.py", FOLDER, package, library)
-                for answer, seconds in zip(rounds, printed.split(), strict=True):
-                    rounds[answer][library].append(float(seconds))
-        for answer, by_library in rounds.items():
-            timings = Timings(by_library)
-            medians = [duration(timings.median(name)) for name in (OURS, REAL)]
-            rows.append([f"{package}, {answer}", *medians, times(timings.ratio(OURS, REAL))])
-    columns = ["answer", OURS, REAL, "by wasmtime's"]
+    with tempfile.TemporaryDirectory() as cache:
+        environments = {OURS: {}, WARM: {"PUREWASM_CACHE": cache}, REAL: {}}
+        for package in PACKAGES:
+            _answers(package, WARM, environments[WARM])
+            rounds: dict[str, dict[str, list[float]]] = {
+                answer: {library: [] for library in environments} for answer in ("first", "tenth")
+            }
+            for _ in range(effort.rounds):
+                for library, environment in environments.items():
+                    seconds = _answers(package, library, environment)
+                    for answer, taken in zip(rounds, seconds, strict=True):
+                        rounds[answer][library].append(taken)
+            for answer, by_library in rounds.items():
+                timings = Timings(by_library)
+                medians = [duration(timings.median(name)) for name in environments]
+                ratios = [times(timings.ratio(name, REAL)) for name in (OURS, WARM)]
+                rows.append([f"{package}, {answer}", *medians, *ratios])
+    columns = ["answer", *environments, "by wasmtime's", "warm, by wasmtime's"]
     return Table("Packages that need wasmtime, in a new process", COMMAND, columns, rows)
+
+
+def _answers(package: str, library: str, environment: dict[str, str]) -> list[float]:
+    """Return the seconds of the first answer, with the import, and of the tenth alone."""
+    given = (FOLDER, package, REAL if library == REAL else OURS)
+    return [
+        float(seconds)
+        for seconds in process("package_answers.py", *given, environment=environment).split()
+    ]
