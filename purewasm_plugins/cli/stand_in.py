@@ -10,8 +10,10 @@ from types import TracebackType
 
 import click
 
+from purewasm_plugins.cli.caching import usable_directory
 from purewasm_plugins.cli.completion import complete_directory, complete_file
 from purewasm_plugins.cli.exits import Exit, Failure
+from purewasm_plugins.module import CACHE_VARIABLE
 
 #: The exit status of Python after an exception that nothing has caught.
 _UNCAUGHT = 1
@@ -38,7 +40,8 @@ def with_wasmtime(script: str, arguments: tuple[str, ...]) -> int:
     """Run a Python program in which 'import wasmtime' finds the stand-in of this package.
 
     A wasmtime that is installed is hidden. What follows goes to the program, options too. It runs
-    as Python runs it, in this process, and its exit status is the command's.
+    as Python runs it, in this process, and its exit status is the command's. What is translated is
+    kept in the directory that PUREWASM_CACHE names, or in the user's own cache.
 
     \b
     Examples:
@@ -49,6 +52,8 @@ def with_wasmtime(script: str, arguments: tuple[str, ...]) -> int:
     from purewasm_plugins.wasmtime.installing import install
 
     run = _module(arguments) if script == "-m" else _script(script, arguments)
+    # Translations are kept as by the other commands; the program's own processes find them, too.
+    os.environ[CACHE_VARIABLE] = usable_directory(None, quiet=True)
     install(prefer="pure")
     try:
         run()

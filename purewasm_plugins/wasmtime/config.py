@@ -131,8 +131,9 @@ class Config(Managed):
     profiler = _choice("profiler", ("none", "jitdump", "vtune", "perfmap"), _NOTHING)
     cache: _Option[bool | str] = _Option(
         _check_cache,
-        "It changes nothing: the environment variable PUREWASM_CACHE names the directory of a"
-        " cache.",
+        "True, or the path of a file, keeps what is translated in the user's own cache directory."
+        " The environment variable PUREWASM_CACHE names another one, or by an empty name none; it"
+        " holds without this option, too.",
     )
     epoch_interruption: _Option[bool] = _Option(
         lambda value: None,

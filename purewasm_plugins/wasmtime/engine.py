@@ -33,6 +33,7 @@ class Engine(Managed):
         fuel: for this package only: whether code uses fuel.
         interruptible: for this package only: whether epochs interrupt code.
         call_depth: for this package only: functions that may be active at once.
+        keeps_code: for this package only: whether what is translated is kept for later processes.
         epoch: for this package only: how often `increment_epoch` was called.
     """
 
@@ -53,6 +54,7 @@ class Engine(Managed):
         self.interruptible = bool(values.get("epoch_interruption", False))
         stack: int = values.get("max_wasm_stack", DEFAULT_STACK)
         self.call_depth = max(stack // _BYTES_PER_CALL, 1)
+        self.keeps_code = bool(values.get("cache"))
         self.epoch = 0
         self._lock = threading.Lock()
         self._watchers: WeakSet[Watcher] = WeakSet()

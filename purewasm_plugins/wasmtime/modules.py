@@ -6,6 +6,8 @@ import hashlib
 import os
 
 from purewasm_plugins import errors
+from purewasm_plugins.cache.location import user_directory
+from purewasm_plugins.module import CACHE_VARIABLE, directory_cache
 from purewasm_plugins.module import Module as Compiled
 from purewasm_plugins.support.version import VERSION
 from purewasm_plugins.wasmtime.engine import Engine
@@ -51,7 +53,7 @@ class Module(Managed):
             raise TypeError("expected an Engine")
         engine.check_open()
         data, text = to_wasm(wasm)
-        self.inner = _compiled(data, text)
+        self.inner = _compiled(engine, data, text)
         self.engine = engine
 
     @classmethod
@@ -87,7 +89,7 @@ class Module(Managed):
         if hashlib.sha256(encoded[start:]).digest() != encoded[len(_MAGIC) : start]:
             raise WasmtimeError("the serialized module is damaged")
         module = cls.__new__(cls)
-        module.inner = _compiled(encoded[start:], None)
+        module.inner = _compiled(engine, encoded[start:], None)
         module.engine = engine
         return module
 
@@ -116,7 +118,7 @@ class Module(Managed):
         if not isinstance(wasm, (bytes, bytearray)):
             raise TypeError("expected wasm bytes")
         engine.check_open()
-        _compiled(bytes(wasm), None)
+        _compiled(engine, bytes(wasm), None)
 
     @property
     def imports(self) -> list[ImportType]:
@@ -137,10 +139,11 @@ class Module(Managed):
         return bytearray(_MAGIC + hashlib.sha256(data).digest() + data)
 
 
-def _compiled(data: bytes, text: str | bytes | None) -> Compiled:
+def _compiled(engine: Engine, data: bytes, text: str | bytes | None) -> Compiled:
     """Decode and validate a module.
 
     Args:
+        engine: whether code is kept.
         data: its bytes.
         text: what they were assembled from, or None.
 
@@ -148,8 +151,18 @@ def _compiled(data: bytes, text: str | bytes | None) -> Compiled:
         WasmtimeError: it is no valid module.
     """
     try:
-        return Compiled.compile(data)
+        return Compiled.compile(data, cache_dir=_cache_directory() if engine.keeps_code else None)
     except errors.ValidationError as error:
         raise WasmtimeError(worded(error, text)) from error
     except errors.PureWasmError as error:
         raise WasmtimeError(str(error)) from error
+
+
+def _cache_directory() -> str | None:
+    """Return the user's own cache directory; None if it cannot be used, or another one is named."""
+    directory = None if CACHE_VARIABLE in os.environ else user_directory()
+    try:
+        directory_cache(directory)
+    except errors.PluginError:
+        return None
+    return directory

@@ -8,6 +8,7 @@ from enum import Enum
 from purewasm_plugins import errors
 from purewasm_plugins.errors import StackFrame, TrapReason
 from purewasm_plugins.wasm import Code, ValidModule
+from purewasm_plugins.wasm.symbols.rust import readable_name
 from purewasm_plugins.wasmtime.errors import ExitTrap, WasmtimeError
 from purewasm_plugins.wasmtime.managed import Managed
 
@@ -110,7 +111,7 @@ class Frame:
 
     def __str__(self) -> str:
         name = self.func_name
-        shown = f"<wasm function {self.func_index}>" if name is None else name
+        shown = f"<wasm function {self.func_index}>" if name is None else readable_name(name)
         return f"{self.module_offset:#8x} - {self.module_name or '<unknown>'}!{shown}"
 
 

@@ -34,6 +34,15 @@ else:
 """
 
 
+TRANSLATES = """\
+from wasmtime import Instance, Module, Store
+
+store = Store()
+module = Module(store.engine, '(module (func (export "f") (result i32) (i32.const 42)))')
+print(Instance(store, module, []).exports(store)["f"](store))
+"""
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A directory with a script, a module beside it, and a package that is a program."""
@@ -82,6 +91,22 @@ def test_programs(
     assert (done.returncode, done.stdout) == (status, output), done.stderr
     assert done.stderr.endswith(end_of_errors)
     assert bool(done.stderr) == bool(end_of_errors)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_translations_are_kept(folder: Path, kept: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PUREWASM_CACHE", str(folder / "kept") if kept else "")
+    (folder / "translates.py").write_text(TRANSLATES)
+    done = with_wasmtime(folder, "translates.py")
+    assert (done.returncode, done.stdout) == (0, "42\n"), done.stderr
+    assert (folder / "kept").exists() == kept
+
+
+def test_a_cache_that_cannot_be_used(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PUREWASM_CACHE", str(folder / "script.py"))
+    done = with_wasmtime(folder, "script.py")
+    assert done.returncode == 2
+    assert done.stderr.startswith("purewasm: ")
 
 
 def test_a_traceback_begins_in_the_program(folder: Path) -> None:
