@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import pytest
-import wasmtime
 
 import purewasm_plugins.wasmtime
+from tests.conftest import need
 
 
-@pytest.fixture(params=[wasmtime, purewasm_plugins.wasmtime], ids=["wasmtime", "stand-in"])
+@pytest.fixture
+def wasmtime() -> Any:
+    """Return wasmtime itself."""
+    need("wasmtime")
+    return importlib.import_module("wasmtime")
+
+
+@pytest.fixture(params=["wasmtime", "ours"], ids=["wasmtime", "stand-in"])
 def library(request: pytest.FixtureRequest) -> Any:
     """Return wasmtime or the stand-in: what a test says holds for both."""
-    return request.param
+    return request.getfixturevalue(request.param)
 
 
 @pytest.fixture

@@ -169,10 +169,8 @@ def test_tags_are_refused(ours: Any) -> None:
         ours.Tag(store, 1)
 
 
-def test_the_names(ours: Any) -> None:
+def test_the_names(wasmtime: Any, ours: Any) -> None:
     """All that the newest version has; and what an older one has beside it."""
-    import wasmtime
-
     assert {*wasmtime.__all__} <= {*ours.__all__}
     older = {"DirPerms", "FilePerms", "Managed", "Storelike", "install"}
     assert {*ours.__all__} - {*wasmtime.__all__} <= older
@@ -180,8 +178,6 @@ def test_the_names(ours: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["Func", "Caller", "Memory", "Table", "Global", "Instance"])
-def test_the_methods(ours: Any, name: str) -> None:
-    import wasmtime
-
+def test_the_methods(wasmtime: Any, ours: Any, name: str) -> None:
     theirs = {one for one in dir(getattr(wasmtime, name)) if not one.startswith("_")}
     assert theirs - {*dir(getattr(ours, name))} == set()

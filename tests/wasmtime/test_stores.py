@@ -325,9 +325,7 @@ def test_options_are_checked(library: Any) -> None:
         library.Engine(3)
 
 
-def test_every_option_is_accepted(ours: Any) -> None:
-    import wasmtime
-
+def test_every_option_is_accepted(wasmtime: Any, ours: Any) -> None:
     options = {
         name
         for name, value in vars(wasmtime.Config).items()

@@ -183,9 +183,7 @@ def test_a_trap_of_the_host(library: Any) -> None:
         trap.message  # noqa: B018
 
 
-def test_the_codes(library: Any) -> None:
-    import wasmtime
-
+def test_the_codes(wasmtime: Any, library: Any) -> None:
     assert {code.name: code.value for code in library.TrapCode} == {
         code.name: code.value for code in wasmtime.TrapCode
     }

@@ -14,7 +14,6 @@ import pytest
 import purewasm_plugins.wasmtime as ours
 from purewasm_plugins.wasi import host_files
 from purewasm_plugins.wasmtime import DirPerms, FilePerms, WasiConfig, WasmtimeError
-from tests.conftest import need
 
 #: The functions that the program passes on, and the types of their parameters.
 FUNCTIONS = {
@@ -53,13 +52,13 @@ def program() -> str:
 class Program:
     """The program, in a store with a configuration."""
 
-    def __init__(self, wasmtime: Any, config: object) -> None:
-        engine = wasmtime.Engine()
-        linker = wasmtime.Linker(engine)
+    def __init__(self, library: Any, config: object) -> None:
+        engine = library.Engine()
+        linker = library.Linker(engine)
         linker.define_wasi()
-        self.store = wasmtime.Store(engine)
+        self.store = library.Store(engine)
         self.store.set_wasi(config)
-        instance = linker.instantiate(self.store, wasmtime.Module(engine, program()))
+        instance = linker.instantiate(self.store, library.Module(engine, program()))
         self.exports = instance.exports(self.store)
         self.memory = self.exports["memory"]
 
@@ -103,17 +102,6 @@ class Program:
         return self.call("path_create_directory", 3, 1024, len(path))
 
 
-@pytest.fixture(params=["stand-in", "wasmtime"])
-def wasmtime(request: pytest.FixtureRequest) -> Any:
-    """The stand-in and, where it is installed, wasmtime itself."""
-    if request.param == "stand-in":
-        return ours
-    need("wasmtime")
-    import wasmtime
-
-    return wasmtime
-
-
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
     """A directory with a file."""
@@ -121,111 +109,111 @@ def files(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_nothing_is_granted_by_default(wasmtime: Any) -> None:
-    guest = Program(wasmtime, wasmtime.WasiConfig())
+def test_nothing_is_granted_by_default(library: Any) -> None:
+    guest = Program(library, library.WasiConfig())
     assert (guest.strings("args"), guest.strings("environ"), guest.read(5)) == ([], [], b"")
     assert guest.call("fd_prestat_get", 3, 0) == BADF
 
 
 def test_what_is_written_is_dropped_by_default(
-    wasmtime: Any, capfd: pytest.CaptureFixture[str]
+    library: Any, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    guest = Program(wasmtime, wasmtime.WasiConfig())
+    guest = Program(library, library.WasiConfig())
     assert [guest.write(descriptor, b"text") for descriptor in (1, 2)] == [(SUCCESS, 4)] * 2
     assert capfd.readouterr() == ("", "")
 
 
-def test_arguments_and_variables_add_up(wasmtime: Any) -> None:
-    config = wasmtime.WasiConfig()
+def test_arguments_and_variables_add_up(library: Any) -> None:
+    config = library.WasiConfig()
     config.argv = ["program", "täxt"]
     config.argv = ("more",)
     config.env = [["A", "1"], ("B", "x=y")]
     config.env = {"C": ""}.items()
-    guest = Program(wasmtime, config)
+    guest = Program(library, config)
     assert guest.strings("args") == [b"program", "täxt".encode(), b"more"]
     assert guest.strings("environ") == [b"A=1", b"B=x=y", b"C="]
 
 
-def test_the_first_variable_of_a_name_counts(wasmtime: Any) -> None:
+def test_the_first_variable_of_a_name_counts(library: Any) -> None:
     """As `getenv` of a program finds it."""
-    config = wasmtime.WasiConfig()
+    config = library.WasiConfig()
     config.env = [["A", "1"], ["A", "2"]]
     config.env = [["A", "3"]]
-    assert Program(wasmtime, config).strings("environ")[0] == b"A=1"
+    assert Program(library, config).strings("environ")[0] == b"A=1"
 
 
-def test_what_this_process_has_is_inherited(wasmtime: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_this_process_has_is_inherited(library: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIVEN", "täxt")
-    config = wasmtime.WasiConfig()
+    config = library.WasiConfig()
     config.inherit_argv()
     config.argv = ["last"]
     config.inherit_env()
-    guest = Program(wasmtime, config)
+    guest = Program(library, config)
     assert guest.strings("args") == [*map(os.fsencode, sys.orig_argv), b"last"]
     assert "GIVEN=täxt".encode() in guest.strings("environ")
 
 
-def test_standard_input_is_a_file(wasmtime: Any, files: Path) -> None:
-    config = wasmtime.WasiConfig()
+def test_standard_input_is_a_file(library: Any, files: Path) -> None:
+    config = library.WasiConfig()
     config.stdin_file = files / "in.txt"
     (files / "in.txt").rename(files / "elsewhere.txt")
-    guest = Program(wasmtime, config)
+    guest = Program(library, config)
     assert [guest.read(5), guest.read(100), guest.read(1)] == [b"hello", b" input", b""]
 
 
 @pytest.mark.parametrize("as_path", [str, os.fsencode, Path])
-def test_output_goes_to_files(wasmtime: Any, files: Path, as_path: Callable[[str], object]) -> None:
+def test_output_goes_to_files(library: Any, files: Path, as_path: Callable[[str], object]) -> None:
     for name in ("out", "err"):
         (files / name).write_text("what was there")
-    config = wasmtime.WasiConfig()
+    config = library.WasiConfig()
     config.stdout_file = as_path(str(files / "out"))
     config.stderr_file = as_path(str(files / "err"))
     assert (files / "out").read_bytes() == (files / "err").read_bytes() == b""
-    guest = Program(wasmtime, config)
+    guest = Program(library, config)
     assert [guest.write(1, b"to "), guest.write(2, b"err"), guest.write(1, b"out")]
     assert (files / "out").read_bytes() == b"to out"
     assert (files / "err").read_bytes() == b"err"
 
 
 @pytest.mark.parametrize("stream", ["stdin", "stdout", "stderr"])
-def test_files_that_cannot_be_opened(wasmtime: Any, stream: str, tmp_path: Path) -> None:
-    config = wasmtime.WasiConfig()
-    with pytest.raises(wasmtime.WasmtimeError, match=f"failed to set {stream} file"):
+def test_files_that_cannot_be_opened(library: Any, stream: str, tmp_path: Path) -> None:
+    config = library.WasiConfig()
+    with pytest.raises(library.WasmtimeError, match=f"failed to set {stream} file"):
         setattr(config, f"{stream}_file", tmp_path / "nowhere" / "file")
 
 
-def test_the_streams_of_this_process(wasmtime: Any, capfd: pytest.CaptureFixture[str]) -> None:
-    config = wasmtime.WasiConfig()
+def test_the_streams_of_this_process(library: Any, capfd: pytest.CaptureFixture[str]) -> None:
+    config = library.WasiConfig()
     config.inherit_stdin()
     config.inherit_stdout()
     config.inherit_stderr()
-    guest = Program(wasmtime, config)
+    guest = Program(library, config)
     guest.write(1, b"to stdout")
     guest.write(2, b"to stderr")
     sys.stdout.flush()
     assert capfd.readouterr() == ("to stdout", "to stderr")
 
 
-def test_output_goes_to_functions(wasmtime: Any) -> None:
+def test_output_goes_to_functions(library: Any) -> None:
     pieces: list[bytes] = []
-    config = wasmtime.WasiConfig()
+    config = library.WasiConfig()
     config.stdout_custom = pieces.append
     config.stderr_custom = lambda data: pieces.append(data.upper())
-    guest = Program(wasmtime, config)
+    guest = Program(library, config)
     assert guest.write(1, b"out") == guest.write(2, b"err") == (SUCCESS, 3)
     assert pieces == [b"out", b"ERR"]
 
 
-def test_a_function_that_takes_a_part_is_called_again(wasmtime: Any) -> None:
+def test_a_function_that_takes_a_part_is_called_again(library: Any) -> None:
     pieces: list[bytes] = []
 
     def two(data: bytes) -> int:
         pieces.append(data[:2])
         return len(data[:2])
 
-    config = wasmtime.WasiConfig()
+    config = library.WasiConfig()
     config.stdout_custom = two
-    assert Program(wasmtime, config).write(1, b"abcde") == (SUCCESS, 5)
+    assert Program(library, config).write(1, b"abcde") == (SUCCESS, 5)
     assert pieces == [b"ab", b"cd", b"e"]
 
 
@@ -237,23 +225,23 @@ def fail(data: bytes) -> int:
     ("function", "status"), [(lambda data: -errno.EPIPE, PIPE), (fail, IO)], ids=["number", "raise"]
 )
 def test_a_function_that_fails_is_an_error_of_the_program(
-    wasmtime: Any,
+    library: Any,
     function: Callable[[bytes], int],
     status: int,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    config = wasmtime.WasiConfig()
+    config = library.WasiConfig()
     config.stdout_custom = function
-    guest = Program(wasmtime, config)
+    guest = Program(library, config)
     assert guest.write(1, b"text")[0] == status
     assert ("nothing to write to" in "".join(capfd.readouterr())) == (function is fail)
 
 
-def check_directory(wasmtime: Any, files: Path, given: tuple[Any, ...], writable: bool) -> None:
+def check_directory(library: Any, files: Path, given: tuple[Any, ...], writable: bool) -> None:
     """Check what can be done with a directory, given other arguments of `preopen_dir`."""
-    config = wasmtime.WasiConfig()
+    config = library.WasiConfig()
     config.preopen_dir(str(files), "/", *given)
-    guest = Program(wasmtime, config)
+    guest = Program(library, config)
     assert guest.open(b"in.txt", READ) == SUCCESS
     changes = [
         guest.open(b"in.txt", WRITE),
@@ -267,8 +255,8 @@ def check_directory(wasmtime: Any, files: Path, given: tuple[Any, ...], writable
 
 
 @pytest.mark.parametrize(("given", "writable"), [((), True), ((True,), True), ((False,), False)])
-def test_directories(wasmtime: Any, files: Path, given: tuple[Any, ...], writable: bool) -> None:
-    check_directory(wasmtime, files, given, writable)
+def test_directories(library: Any, files: Path, given: tuple[Any, ...], writable: bool) -> None:
+    check_directory(library, files, given, writable)
 
 
 @pytest.mark.parametrize(
@@ -306,19 +294,19 @@ def test_what_cannot_be_stored(files: Path, monkeypatch: pytest.MonkeyPatch) -> 
         guest.open(b"new.txt", WRITE, CREATE)
 
 
-def test_directories_by_name(wasmtime: Any, files: Path) -> None:
-    config = wasmtime.WasiConfig()
+def test_directories_by_name(library: Any, files: Path) -> None:
+    config = library.WasiConfig()
     config.preopen_dir(str(files), "/", fs_mutable=False)
-    assert Program(wasmtime, config).make_directory(b"folder") in NOT_ALLOWED
+    assert Program(library, config).make_directory(b"folder") in NOT_ALLOWED
 
 
 @pytest.mark.parametrize("place", ["nowhere", "in.txt", ""])
 def test_directories_that_are_not_there(
-    wasmtime: Any, files: Path, place: str, monkeypatch: pytest.MonkeyPatch
+    library: Any, files: Path, place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(files)
-    with pytest.raises(wasmtime.WasmtimeError, match="failed to add preopen dir"):
-        wasmtime.WasiConfig().preopen_dir(place, "/")
+    with pytest.raises(library.WasmtimeError, match="failed to add preopen dir"):
+        library.WasiConfig().preopen_dir(place, "/")
 
 
 @pytest.mark.parametrize(
@@ -329,31 +317,31 @@ def test_writing_only_is_refused(files: Path, given: tuple[Any, ...]) -> None:
         WasiConfig().preopen_dir(str(files), "/", *given)
 
 
-def test_a_configuration_is_given_once(wasmtime: Any) -> None:
-    config = wasmtime.WasiConfig()
-    Program(wasmtime, config)
+def test_a_configuration_is_given_once(library: Any) -> None:
+    config = library.WasiConfig()
+    Program(library, config)
     for use in (
         lambda: setattr(config, "argv", ["a"]),
         lambda: config.inherit_env(),
         lambda: config.preopen_dir(".", "/"),
-        lambda: wasmtime.Store().set_wasi(config),
+        lambda: library.Store().set_wasi(config),
     ):
         with pytest.raises(ValueError, match="already closed"):
             use()
     config.close()
 
 
-def test_a_closed_configuration(wasmtime: Any) -> None:
-    with wasmtime.WasiConfig() as config:
+def test_a_closed_configuration(library: Any) -> None:
+    with library.WasiConfig() as config:
         config.argv = ["a"]
     with pytest.raises(ValueError, match="already closed"):
         config.inherit_stdout()
 
 
 @pytest.mark.parametrize("name", ["argv", "env", "stdin_file", "stdout_custom", "stderr_file"])
-def test_attributes_cannot_be_read(wasmtime: Any, name: str) -> None:
+def test_attributes_cannot_be_read(library: Any, name: str) -> None:
     with pytest.raises(AttributeError):
-        getattr(wasmtime.WasiConfig(), name)
+        getattr(library.WasiConfig(), name)
 
 
 @pytest.mark.parametrize(
