@@ -134,6 +134,10 @@ class _ScriptError(Exception):
     """A command cannot be carried out; the text is the reason."""
 
 
+def _missing(name: str | None) -> _ScriptError:
+    return _ScriptError("there is no module" + ("" if name is None else f" ${name}"))
+
+
 class _World:
     """The modules that a script has instantiated."""
 
@@ -159,6 +163,8 @@ class _World:
 
     def _module(self, command: Command) -> None:
         source = _required(command.module)
+        # Where the module fails, later commands must not use the one before it.
+        self._forget(source.name)
         self._keep(self._instantiate(load(source.data())), source.name)
 
     def _definition(self, command: Command) -> None:
@@ -166,9 +172,10 @@ class _World:
         self._definitions[source.name] = self._definitions[None] = load(source.data())
 
     def _instance(self, command: Command) -> None:
+        self._forget(command.name)
         definition = self._definitions.get(command.of)
         if definition is None:
-            raise _ScriptError(f"there is no module ${command.of}")
+            raise _missing(command.of)
         self._keep(self._instantiate(definition), command.name)
 
     def _register(self, command: Command) -> None:
@@ -176,6 +183,10 @@ class _World:
 
     def _instantiate(self, module: ValidModule) -> Instance:
         return instantiate(module, self._imports, engine=self._engine, limits=self._limits)
+
+    def _forget(self, name: str | None) -> None:
+        self._instances.pop(None, None)
+        self._instances.pop(name, None)
 
     def _keep(self, instance: Instance, name: str | None) -> None:
         self._instances[None] = instance
@@ -185,7 +196,7 @@ class _World:
     def _named(self, name: str | None) -> Instance:
         instance = self._instances.get(name)
         if instance is None:
-            raise _ScriptError(f"there is no module ${name}" if name else "there is no module yet")
+            raise _missing(name)
         return instance
 
     # Actions

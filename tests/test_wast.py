@@ -96,6 +96,12 @@ def test_what_does_not_hold(text: str, fault: str) -> None:
     assert found.startswith(fault) or fault in found
 
 
+def test_a_module_that_fails_leaves_no_module() -> None:
+    text = '(module $M (func nope)) (invoke "id") (invoke $M "id") (module instance) (module)'
+    missing = "there is no module"
+    assert faults(text)[1:] == [missing, f"{missing} $M", missing, None]
+
+
 def test_a_text_that_is_no_script() -> None:
     assert [*run_script("(module)\n(module")] == [
         Outcome(1, "module", None),
