@@ -228,6 +228,8 @@ class ValidationError(WasmError):
         offset: byte offset in the module; None where the fault is not at one byte.
         text: the same fault with its place in the text that the module was assembled from; None
             where there is no text, or no such place.
+        field: outside of instructions, what breaks the rule: its kind, as "export", and its index
+            in its index space or section; None for an instruction.
     """
 
     def __init__(
@@ -236,17 +238,19 @@ class ValidationError(WasmError):
         function: int | None = None,
         offset: int | None = None,
         text: TextError | None = None,
+        field: tuple[str, int] | None = None,
     ) -> None:
-        super().__init__(message, function, offset, text)
+        super().__init__(message, function, offset, text, field)
         self.message = message
         self.function = function
         self.offset = offset
         self.text = text
+        self.field = field
 
     def _words(self) -> str:
         if self.text is not None:
             return self.text._words()
-        where = []
+        where = [] if self.field is None else [f"in {self.field[0]} {self.field[1]}"]
         if self.function is not None:
             where.append(f"in function {self.function}")
         if self.offset is not None:

@@ -359,7 +359,7 @@ def _in_text(error: ValidationError, text: str | bytes, file: str | None = None)
     place = place_of(text, error)
     if place is not None and file is not None:
         place = place.in_file(file)
-    return ValidationError(error.message, error.function, error.offset, place)
+    return ValidationError(error.message, error.function, error.offset, place, error.field)
 
 
 def read_bytes(path: str | os.PathLike[str], kind: str) -> bytes:

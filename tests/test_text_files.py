@@ -88,6 +88,27 @@ INVALID = {
     ),
     "(table funcref (elem (ref.func 0)))\n(elem funcref (item i32.const 0)) (func)": (2, 21),
     "(memory 1) (func (i32.store align=8\n (i32.const 0) (i32.const 0)))": (1, 19),
+    # Outside of instructions
+    "(start 0)": (1, 2),
+    '(import "a" "b" (func)) (func $f (param i32))\n (start $f)': (2, 3),
+    '(type (func)) (import "a" "b" (func (type 0))) (func)\n(func (export "x") (type 1))': (2, 2),
+    '(type (func)) (import "a" "b" (func (type 1)))': (1, 16),
+    '(type (func))\n(func (import "a" "b") (type 1))': (2, 8),
+    '(func (export "a") (export "b"))\n(export "a" (func 0))': (2, 2),
+    '(func (export "a")\n(export "a"))': (2, 2),
+    '(export "a" (memory 0))': (1, 2),
+    '(import "a" "b" (table 1 funcref))\n(memory 2 1)': (2, 2),
+    '(import "a" "b" (memory 1))\n(memory 1)': (2, 2),
+    "(table 1 funcref)\n(table $t 2 1 externref)": (2, 2),
+    "(table 20_000_000 funcref)": (1, 2),
+    "(memory 65537)": (1, 2),
+    '(data "passive")\n(data (i32.const 0) "")': (2, 2),
+    "(elem (i32.const 0))": (1, 2),
+    "(func) (table externref\n(elem)) (table $t funcref (elem 0))\n(elem func 0) (elem func 7)": (
+        3,
+        16,
+    ),
+    "(func) (table externref (elem)) (elem (i32.const 0) func)": (1, 34),
 }
 
 
@@ -106,9 +127,3 @@ def test_the_place_of_what_is_not_valid(text: str, tmp_path: Path) -> None:
     assert str(of_file.value) == f"{path}:{place.line}:{place.column}: {place.message}"
     with pytest.raises(CompileError):
         WasmPlugin.load(path)
-
-
-def test_a_fault_outside_of_instructions_has_no_place() -> None:
-    with pytest.raises(ValidationError, match="unknown function") as refused:
-        Module.from_text("(start 0)")
-    assert refused.value.text is None

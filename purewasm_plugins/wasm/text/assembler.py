@@ -85,14 +85,19 @@ def place_of(text: str | bytes, error: ValidationError) -> TextError | None:
         error: the error of the validator.
 
     Returns:
-        The same message, at the instruction that breaks the rule; None where the fault is not in an
-        instruction.
+        The same message, at the instruction or the field that breaks the rule; None where the fault
+        has no place.
     """
-    if error.offset is None:
+    if error.offset is None and error.field is None:
         return None
     # The text is assembled again: this is needed for an error alone.
-    assembler = _Assembler(Reader(tokenize(_source(text))), keep_bodies=True)
+    assembler = _Assembler(Reader(tokenize(_source(text))), keep_places=True)
     module = decode(_whole(assembler))
+    if error.field is not None:
+        kind, index = error.field
+        return assembler.reader.error(error.message, assembler.fields[kind][index])
+    if error.offset is None:
+        return None
     for span, body in zip(_code(module), assembler.bodies(), strict=True):
         if body is not None and span.start <= error.offset < span.end:
             instruction = bisect_right(body.starts, error.offset - span.start) - 1
@@ -167,14 +172,17 @@ class _Assembler:
 
     Attributes:
         reader: where the fields are.
+        fields: the tokens of the fields, if places are kept; by kind and index as in
+            `ValidationError.field`.
     """
 
-    def __init__(self, reader: Reader, *, keep_bodies: bool = False) -> None:
+    def __init__(self, reader: Reader, *, keep_places: bool = False) -> None:
         self.reader = reader
         #: By section, the functions and expressions in it, if they are kept; None for one that is
         #: not written.
         self._bodies: dict[str, list[Body | None]] | None = None
-        if keep_bodies:
+        self.fields: dict[str, list[int]] = {}
+        if keep_places:
             self._bodies = {name: [] for name in ("global", "element", "code", "data")}
         self._spaces = spaces = Spaces()
         self._externs = {
@@ -222,6 +230,10 @@ class _Assembler:
     def _keep(self, section: str, body: Body | None) -> None:
         if self._bodies is not None:
             self._bodies[section].append(body)
+
+    def _keep_field(self, kind: object, token: int) -> None:
+        if self._bodies is not None:
+            self.fields.setdefault(str(kind), []).append(token)
 
     # The first pass
 
@@ -334,19 +346,22 @@ class _Assembler:
     def _add_import(self, at: int, module: str, name: str, kind: ExternKind) -> None:
         if self._defined is not None:
             raise self.reader.error(f"import after {self._defined}: imports come first", at)
+        self._keep_field(kind, at)
         entry = Import(module, name, self._extern_type(kind))
         self._items["import"].append(encoder.import_(entry))
         self._next[kind] += 1
 
     def _export(self) -> None:
         reader = self.reader
+        at = reader.at - 1
         name = reader.name()
         reader.expect("(")
         kind = self._kind()
-        self._add_export(name, kind, reader.index(self._externs[kind]))
+        self._add_export(at, name, kind, reader.index(self._externs[kind]))
         reader.expect(")")
 
-    def _add_export(self, name: str, kind: ExternKind, index: int) -> None:
+    def _add_export(self, at: int, name: str, kind: ExternKind, index: int) -> None:
+        self._keep_field("export", at)
         self._items["export"].append(encoder.export(Export(name, kind, index)))
 
     def _begin(self, kind: ExternKind) -> int | None:
@@ -356,14 +371,16 @@ class _Assembler:
             The index of the definition; None for an import, which then was read.
         """
         reader = self.reader
+        keyword = reader.at - 1
         index = self._next[kind]
         reader.identifier()
         while reader.open("export"):
-            self._add_export(reader.name(), kind, index)
+            self._add_export(reader.at - 1, reader.name(), kind, index)
             reader.expect(")")
         at = reader.at + 1
         if not reader.open("import"):
             self._next[kind] += 1
+            self._keep_field(kind, keyword)
             self._defined = self._defined or self._externs[kind].kind
             return index
         module, name = reader.name(), reader.name()
@@ -401,6 +418,7 @@ class _Assembler:
     def _start_function(self) -> None:
         if self._start is not None:
             raise self.reader.error("multiple start sections", self.reader.at - 1)
+        self._keep_field("start", self.reader.at - 1)
         self._start = self.reader.index(self._spaces.functions)
 
     def _offset(self, section: str) -> bytes | None:
@@ -425,6 +443,7 @@ class _Assembler:
         type_ = reader.reference_type()
         if not reader.open("elem"):
             reader.unexpected("(elem")
+        self._keep_field("element", reader.at - 1)
         by_index = reader.is_index() or reader.closes()
         self._keep("element", None)
         items = self._references(by_index)
@@ -441,6 +460,7 @@ class _Assembler:
         if not reader.open("data"):
             self._items["memory"].append(encoder.memory_type(reader.memory_type()))
             return
+        self._keep_field("data", reader.at - 1)
         self._keep("data", None)
         content = self._strings()
         reader.expect(")")
@@ -465,6 +485,7 @@ class _Assembler:
 
     def _data(self) -> None:
         reader = self.reader
+        self._keep_field("data", reader.at - 1)
         reader.identifier()
         memory = self._target("memory", self._spaces.memories)
         offset = self._offset("data")
@@ -485,6 +506,7 @@ class _Assembler:
 
     def _elements(self) -> None:
         reader = self.reader
+        self._keep_field("element", reader.at - 1)
         reader.identifier()
         mode, table, offset = "declarative", None, None
         if reader.texts[reader.at] == "declare":

@@ -105,7 +105,8 @@ def _check_types(module: Module) -> None:
     """Check the type indices and limits of all imports and definitions."""
     functions = module.function_type_indices
     if functions and max(functions) >= len(module.types):
-        raise ValidationError(f"unknown type {max(functions)}")
+        index = next(i for i, type_ in enumerate(functions) if type_ >= len(module.types))
+        raise ValidationError(f"unknown type {functions[index]}", field=("function", index))
     for what, count, maximum in (
         ("functions", len(functions), limits.MAX_FUNCTIONS),
         ("globals", len(module.global_types), limits.MAX_GLOBALS),
@@ -114,24 +115,26 @@ def _check_types(module: Module) -> None:
         if count > maximum:
             raise ValidationError(f"too many {what}: {count}, of {maximum} at most")
     if len(module.memory_types) > 1:
-        raise ValidationError("multiple memories are not supported")
-    for memory in module.memory_types:
+        raise ValidationError("multiple memories are not supported", field=("memory", 1))
+    for index, memory in enumerate(module.memory_types):
         message = "memory size must be at most 65536 pages (4GiB)"
-        _check_limits(memory.limits, MAX_PAGES, MAX_PAGES, message)
-    for table in module.table_types:
+        _check_limits(memory.limits, MAX_PAGES, MAX_PAGES, message, ("memory", index))
+    for index, table in enumerate(module.table_types):
         entries = limits.MAX_TABLE_ELEMENTS
         message = f"table size must be at most {entries} entries"
-        _check_limits(table.limits, entries, 1 << 32, message)
+        _check_limits(table.limits, entries, 1 << 32, message, ("table", index))
 
 
-def _check_limits(limits: Limits, minimum: int, maximum: int, message: str) -> None:
+def _check_limits(
+    limits: Limits, minimum: int, maximum: int, message: str, field: tuple[str, int]
+) -> None:
     if limits.maximum is not None:
         if limits.maximum < limits.minimum:
-            raise ValidationError("size minimum must not be greater than maximum")
+            raise ValidationError("size minimum must not be greater than maximum", field=field)
         if limits.maximum > maximum:
-            raise ValidationError(message)
+            raise ValidationError(message, field=field)
     if limits.minimum > minimum:
-        raise ValidationError(message)
+        raise ValidationError(message, field=field)
 
 
 def _check_globals(module: Module) -> None:
@@ -141,24 +144,26 @@ def _check_globals(module: Module) -> None:
 
 def _check_segments(module: Module) -> None:
     functions = len(module.function_type_indices)
-    for segment in module.elements:
+    for index, segment in enumerate(module.elements):
+        field = ("element", index)
         if segment.mode == "active":
             if segment.table >= len(module.table_types):
-                raise ValidationError(f"unknown table {segment.table}")
+                raise ValidationError(f"unknown table {segment.table}", field=field)
             element = module.table_types[segment.table].element
             if element is not segment.type:
-                raise ValidationError(f"type mismatch: expected {element}, found {segment.type}")
+                message = f"type mismatch: expected {element}, found {segment.type}"
+                raise ValidationError(message, field=field)
         if segment.offset is not None:
             _check_constant(module, segment.offset, ValType.I32)
         for item in segment.items:
             if isinstance(item, Span):
                 _check_constant(module, item, segment.type)
             elif item >= functions:
-                raise ValidationError(f"unknown function {item}")
-    for data in module.data_segments:
+                raise ValidationError(f"unknown function {item}", field=field)
+    for index, data in enumerate(module.data_segments):
         if data.offset is not None:
             if data.memory >= len(module.memory_types):
-                raise ValidationError(f"unknown memory {data.memory}")
+                raise ValidationError(f"unknown memory {data.memory}", field=("data", index))
             _check_constant(module, data.offset, ValType.I32)
 
 
@@ -170,11 +175,12 @@ def _check_exports(module: Module) -> None:
         ExternKind.MEMORY: len(module.memory_types),
         ExternKind.GLOBAL: len(module.global_types),
     }
-    for export in module.exports:
+    for index, export in enumerate(module.exports):
+        field = ("export", index)
         if export.index >= counts[export.kind]:
-            raise ValidationError(f"unknown {export.kind} {export.index}")
+            raise ValidationError(f"unknown {export.kind} {export.index}", field=field)
         if export.name in names:
-            raise ValidationError(f"duplicate export name {export.name!r}")
+            raise ValidationError(f"duplicate export name {export.name!r}", field=field)
         names.add(export.name)
 
 
@@ -182,9 +188,10 @@ def _check_start(module: Module) -> None:
     if module.start is None:
         return
     if module.start >= len(module.function_type_indices):
-        raise ValidationError(f"unknown function {module.start}")
+        raise ValidationError(f"unknown function {module.start}", field=("start", 0))
     if module.function_type(module.start) != FuncType():
-        raise ValidationError("start function: it must have no parameters and no results")
+        message = "start function: it must have no parameters and no results"
+        raise ValidationError(message, field=("start", 0))
 
 
 def _check_constant(module: Module, expression: Span, expected: ValType) -> None:
