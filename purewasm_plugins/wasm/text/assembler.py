@@ -428,7 +428,9 @@ class _Assembler:
             offset = self._body(section).sequence()
             reader.expect(")")
             return offset
-        return self._body(section).one() if reader.texts[reader.at] == "(" else None
+        if reader.texts[reader.at] != "(" or reader.is_value_type():
+            return None
+        return self._body(section).one()
 
     # Tables, memories and globals
 
@@ -550,8 +552,14 @@ class _Assembler:
         items: list[int | bytes],
         by_index: bool,
     ) -> None:
-        if table is None and type_ is not ValType.FUNCREF:
-            table = 0
+        if type_ is not ValType.FUNCREF:
+            table = table or 0
+            if by_index:
+                # The binary format has indices for functions alone. This is not valid.
+                items = [encoder.encode("ref.func", item) + _END for item in items]
+                by_index = False
+                for _ in items:
+                    self._keep("element", None)
         segment = encoder.element_segment(
             mode,
             items,
@@ -623,5 +631,6 @@ _FIELDS: dict[str, Callable[[_Assembler], None]] = {
 
 FIELD_KEYWORDS = frozenset(_FIELDS)
 
+_END = encoder.encode("end")
 #: The offset of a segment that is written as the contents of a memory or table.
-_ZERO = encoder.encode("i32.const", 0) + encoder.encode("end")
+_ZERO = encoder.encode("i32.const", 0) + _END

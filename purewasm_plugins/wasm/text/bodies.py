@@ -9,10 +9,12 @@ from __future__ import annotations
 from array import array
 
 from purewasm_plugins.support.light import Enum
+from purewasm_plugins.support.typed import Any
 from purewasm_plugins.wasm.binary.encoder import encode
 from purewasm_plugins.wasm.opcodes import BY_MNEMONIC, OPCODES, Immediates, Opcode
 from purewasm_plugins.wasm.text.immediates import Scope, read_immediates
 from purewasm_plugins.wasm.text.reader import Reader, shown
+from purewasm_plugins.wasm.types import FuncType
 
 __all__ = ["Body"]
 
@@ -23,7 +25,13 @@ _TYPED = {
 
 _USING_DATA = (Immediates.DATA, Immediates.DATA_MEMORY)
 
-_ELSE, _END = encode("else"), encode("end")
+#: An instruction with its immediates.
+_Instruction = tuple[Opcode, tuple[Any, ...]]
+
+_ELSE: _Instruction = (BY_MNEMONIC["else"], ())
+_END: _Instruction = (BY_MNEMONIC["end"], ())
+#: What stands in place of an instruction that was emitted.
+_EMITTED = _END
 
 
 class _Open(Enum):
@@ -59,9 +67,9 @@ class Body:
         self._scope = scope
         self._code = bytearray()
         self._blocks = 0
-        #: What is open, innermost last; with the bytes that are emitted later, the label, and the
-        #: token of the instruction.
-        self._open: list[tuple[_Open, bytes, str | None, int]] = []
+        #: What is open, innermost last; with the instruction that is emitted later, the label, and
+        #: the token of the instruction.
+        self._open: list[tuple[_Open, _Instruction, str | None, int]] = []
         self.label_names: dict[int, str] = {}
         self.uses_data = False
         self.starts = array("I")
@@ -88,11 +96,15 @@ class Body:
         self._emit(_END, self._reader.at)
         return bytes(self._code)
 
-    def _emit(self, encoded: bytes, token: int) -> None:
+    def _emit(self, instruction: _Instruction, token: int) -> None:
         """Add an instruction to the code."""
+        opcode, immediates = instruction
         self.starts.append(len(self._code))
         self.tokens.append(token)
-        self._code += encoded
+        if immediates and isinstance(immediates[0], FuncType):
+            # Types that the text implies are numbered in the order of the code.
+            immediates = (self._scope.signatures.index_of(immediates[0]), *immediates[1:])
+        self._code += encode(opcode, *immediates)
 
     def _step(self) -> None:
         """Assemble one instruction, or the start or end of a folded one."""
@@ -121,11 +133,11 @@ class Body:
             return _TYPED[word]
         return opcode
 
-    def _instruction(self, opcode: Opcode) -> bytes:
-        """Read the immediates of an instruction that is no block, and encode it."""
+    def _instruction(self, opcode: Opcode) -> _Instruction:
+        """Read the immediates of an instruction."""
         if opcode.immediates in _USING_DATA:
             self.uses_data = True
-        return encode(opcode, *read_immediates(self._reader, self._scope, opcode))
+        return opcode, read_immediates(self._reader, self._scope, opcode)
 
     # Folded instructions
 
@@ -138,36 +150,36 @@ class Body:
         if opcode.immediates is not Immediates.BLOCK_TYPE:
             self._open.append((_Open.OPERANDS, self._instruction(opcode), None, token))
             return
-        name, encoded = self._block(opcode)
+        name, block = self._reader.identifier(), self._instruction(opcode)
         if word == "if":
-            self._open.append((_Open.CONDITION, encoded, name, token))
+            self._open.append((_Open.CONDITION, block, name, token))
         else:
-            self._begin(name, encoded, token)
-            self._open.append((_Open.BLOCK, b"", None, token))
+            self._begin(name, block, token)
+            self._open.append((_Open.BLOCK, _EMITTED, None, token))
 
     def _part(self, word: str) -> None:
         """Read the start of the `then` or `else` of a folded `if`."""
-        kind, encoded, name, token = self._open[-1]
+        kind, instruction, name, token = self._open[-1]
         if kind is _Open.CONDITION:
-            self._begin(name, encoded, token)
-            self._open[-1] = (_Open.THEN_DONE, b"", None, token)
+            self._begin(name, instruction, token)
+            self._open[-1] = (_Open.THEN_DONE, _EMITTED, None, token)
         elif kind is _Open.THEN_DONE and word == "else":
             self._emit(_ELSE, self._reader.at)
-            self._open[-1] = (_Open.ELSE_DONE, b"", None, token)
+            self._open[-1] = (_Open.ELSE_DONE, _EMITTED, None, token)
         else:
             self._reader.unexpected()
-        self._open.append((_Open.PART, b"", None, token))
+        self._open.append((_Open.PART, _EMITTED, None, token))
         self._reader.at += 1
 
     def _close(self) -> None:
         """Read the parenthesis that closes the innermost folded instruction."""
-        kind, encoded, _, token = self._open[-1]
+        kind, instruction, _, token = self._open[-1]
         if kind is _Open.CONDITION or kind in _FLAT:
             self._reader.unexpected("(then" if kind is _Open.CONDITION else "end")
         self._open.pop()
         self._reader.at += 1
         if kind is _Open.OPERANDS:
-            self._emit(encoded, token)
+            self._emit(instruction, token)
         elif kind is not _Open.PART:
             self._end(self._reader.at - 1)
 
@@ -188,11 +200,12 @@ class Body:
                 self._end(token)
             else:
                 self._emit(_ELSE, token)
-                self._open.append((_Open.FLAT_BLOCK, b"", None, token))
+                self._open.append((_Open.FLAT_BLOCK, _EMITTED, None, token))
         elif opcode.immediates is Immediates.BLOCK_TYPE:
-            self._begin(*self._block(opcode), token)
+            name = self._reader.identifier()
+            self._begin(name, self._instruction(opcode), token)
             kind = _Open.FLAT_IF if word == "if" else _Open.FLAT_BLOCK
-            self._open.append((kind, b"", None, token))
+            self._open.append((kind, _EMITTED, None, token))
         else:
             self._emit(self._instruction(opcode), token)
 
@@ -208,13 +221,8 @@ class Body:
 
     # Blocks
 
-    def _block(self, opcode: Opcode) -> tuple[str | None, bytes]:
-        """Read the label and the type of a block."""
-        name = self._reader.identifier()
-        return name, encode(opcode, *read_immediates(self._reader, self._scope, opcode))
-
-    def _begin(self, name: str | None, encoded: bytes, token: int) -> None:
-        self._emit(encoded, token)
+    def _begin(self, name: str | None, block: _Instruction, token: int) -> None:
+        self._emit(block, token)
         self._scope.labels.push(name)
         if name is not None:
             self.label_names[self._blocks] = name

@@ -87,7 +87,10 @@ _Reader = Callable[[Reader, Scope, Opcode], _Immediates]
 
 
 def read_immediates(reader: Reader, scope: Scope, opcode: Opcode) -> _Immediates:
-    """Read the immediates of an instruction, whose mnemonic was read."""
+    """Read the immediates of an instruction, whose mnemonic was read.
+
+    Instead of the index of a type, there may be a `FuncType`.
+    """
     return _READERS[opcode.immediates](reader, scope, opcode)
 
 
@@ -117,7 +120,7 @@ def _memory(reader: Reader, scope: Scope) -> int:
 
 def _call_indirect(reader: Reader, scope: Scope, opcode: Opcode) -> _Immediates:
     table = _optional(reader, scope.spaces.tables)
-    return scope.signatures.use(reader), table
+    return scope.signatures.callee(reader), table
 
 
 def _two_tables(reader: Reader, scope: Scope, opcode: Opcode) -> _Immediates:

@@ -64,12 +64,12 @@ class Signatures:
             self.define(type_)
         return index
 
-    def use(self, reader: Reader, names: Space | None = None) -> int:
+    def use(self, reader: Reader, names: Space) -> int:
         """Read the type of a function: an index, a signature, or both.
 
         Args:
             reader: where it is.
-            names: takes the names of the parameters; None where they cannot have names.
+            names: takes the names of the parameters.
 
         Returns:
             The index.
@@ -77,19 +77,24 @@ class Signatures:
         given, inline = self._use(reader, names)
         if given is None:
             return self.index_of(inline)
-        if names is not None and not inline.params and given < len(self.types):
+        if not inline.params and given < len(self.types):
             names.count = len(self.types[given].params)
         return given
 
-    def block_type(self, reader: Reader) -> ValType | int | None:
-        """Read the type of a block, as the instruction has it."""
+    def callee(self, reader: Reader) -> int | FuncType:
+        """Read the type of a function that is called: its index, or a type that may have none."""
+        given, inline = self._use(reader, None)
+        return inline if given is None else given
+
+    def block_type(self, reader: Reader) -> ValType | int | FuncType | None:
+        """Read the type of a block, as the instruction has it, or a type that may have no index."""
         if reader.texts[reader.at] != "(":
             return None
         given, inline = self._use(reader, None)
         if given is not None:
             return given
         if inline.params or len(inline.results) > 1:
-            return self.index_of(inline)
+            return inline
         return inline.results[0] if inline.results else None
 
     def _use(self, reader: Reader, names: Space | None) -> tuple[int | None, FuncType]:
