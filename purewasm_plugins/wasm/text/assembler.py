@@ -19,7 +19,7 @@ from purewasm_plugins.wasm.text.bodies import Body
 from purewasm_plugins.wasm.text.immediates import Scope, Spaces
 from purewasm_plugins.wasm.text.lexer import END, error_at, tokenize
 from purewasm_plugins.wasm.text.reader import Reader, Space
-from purewasm_plugins.wasm.text.signatures import Signatures, declared, signature
+from purewasm_plugins.wasm.text.signatures import Documenting, Signatures, declared, signature
 from purewasm_plugins.wasm.types import (
     PAGE_SIZE,
     ExternKind,
@@ -291,7 +291,7 @@ class _Assembler:
         self._signatures.space.define(reader)
         if not reader.open("func"):
             reader.unexpected("(func")
-        self._signatures.define(signature(reader, Space("local")))
+        self._signatures.define(signature(reader, Documenting("local")))
         reader.expect(")")
 
     # The second pass
@@ -397,11 +397,16 @@ class _Assembler:
         if len(self._items["code"]) >= limits.MAX_FUNCTIONS:
             raise self._too_many("functions", limits.MAX_FUNCTIONS)
         reader = self.reader
+        at = reader.at
         locals_ = Space("local")
         type_ = self._signatures.use(reader, locals_)
         types: list[ValType] = []
         while reader.open("local"):
             types += declared(reader, locals_)
+        if locals_.names and type_ >= len(self._signatures.types):
+            # How many parameters come before these locals is unknown, even if a later field of the
+            # text implies such a type.
+            raise reader.error(f"unknown type {type_}", at + 2)
         body = self._body("code", locals_)
         code = encoder.code(_runs(types), body.sequence())
         self._items["function"].append(encoder.unsigned(type_))
@@ -511,6 +516,8 @@ class _Assembler:
         self._keep_field("element", reader.at - 1)
         reader.identifier()
         mode, table, offset = "declarative", None, None
+        # Only a segment without `(table …)` may leave `func` out.
+        long = reader.opens("table")
         if reader.texts[reader.at] == "declare":
             reader.at += 1
         else:
@@ -522,7 +529,7 @@ class _Assembler:
         by_index = not reader.is_value_type()
         if reader.texts[reader.at] == "func":
             reader.at += 1
-        elif by_index and (mode != "active" or not (reader.is_index() or reader.closes())):
+        elif by_index and (long or mode != "active" or not (reader.is_index() or reader.closes())):
             reader.unexpected("func or a reference type")
         type_ = ValType.FUNCREF if by_index else reader.reference_type()
         self._add_elements(mode, table, offset, type_, self._references(by_index), by_index)

@@ -13,7 +13,8 @@ from array import array
 from bisect import bisect_right
 
 from purewasm_plugins.errors import TextError
-from purewasm_plugins.wasm.text.literals import LiteralError, name_of
+from purewasm_plugins.support.typed import Callable
+from purewasm_plugins.wasm.text.literals import LiteralError, name_of, string_bytes
 
 __all__ = ["END", "MAX_TEXT_SIZE", "Tokens", "error_at", "tokenize"]
 
@@ -45,10 +46,11 @@ _TOKEN = re.compile(
     r"|(.))",  # 9: no token
     re.DOTALL,
 )
-_OPEN, _CLOSE, _JOINED, _COMMENT, _ANNOTATION, _NO_TOKEN = 2, 3, 5, 7, 8, 9
+_OPEN, _CLOSE, _TEXT, _JOINED, _COMMENT, _ANNOTATION, _NO_TOKEN = 2, 3, 4, 5, 7, 8, 9
 
 _COMMENT_EDGE = re.compile(r"\(;|;\)")
-_ANNOTATION_IDENTIFIER = re.compile(rf"{_WORD}++|{_STRING}")
+_ANNOTATION_IDENTIFIER = re.compile(rf"(?:{_WORD}++|{_STRING})(?!{_WORD}|\")")
+_STRING_IN_TOKEN = re.compile(_STRING)
 _QUOTED_IDENTIFIER = re.compile(rf"\${_STRING}")
 _LINE_END = re.compile(r"\r\n|\n|\r")
 
@@ -220,12 +222,10 @@ class _Lexer:
     def _annotation(self, start: int) -> int:
         identifier = _ANNOTATION_IDENTIFIER.match(self._source, start + 2)
         if identifier is None or identifier.group() == '""':
-            raise self._fault(start, "empty annotation id")
+            is_word = identifier is None and self._source.startswith('"', start + 2)
+            raise self._fault(start, f"{'malformed' if is_word else 'empty'} annotation id")
         if identifier.group().startswith('"'):
-            try:
-                name_of(identifier.group())
-            except LiteralError as error:
-                raise self._fault(start, str(error)) from None
+            self._check(name_of, identifier.group(), start)
         position, depth = identifier.end(), 1
         while depth:
             match = _TOKEN.match(self._source, position)
@@ -237,8 +237,18 @@ class _Lexer:
                 depth += 1
             elif kind == _CLOSE:
                 depth -= 1
+            elif kind in (_TEXT, _JOINED):
+                for string in _STRING_IN_TOKEN.findall(match.group(kind)):
+                    self._check(string_bytes, string, match.start(kind))
             elif kind == _COMMENT:
                 position = self._comment(match.start(kind))
             elif kind == _NO_TOKEN:
                 raise self._no_token(match.start(kind))
         return position
+
+    def _check(self, read: Callable[[str], object], string: str, start: int) -> None:
+        """Refuse a string that has no value."""
+        try:
+            read(string)
+        except LiteralError as error:
+            raise self._fault(start, str(error)) from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from purewasm_plugins.wasm.text.reader import Reader, Space
 from purewasm_plugins.wasm.types import FuncType, ValType
 
-__all__ = ["Signatures", "signature"]
+__all__ = ["Documenting", "Signatures", "signature"]
 
 
 def signature(reader: Reader, names: Space | None = None) -> FuncType:
@@ -36,6 +36,16 @@ def declared(reader: Reader, names: Space | None) -> list[ValType]:
     types = reader.value_types()
     names.count += len(types)
     return types
+
+
+class Documenting(Space):
+    """The names of the parameters in a type: they document it, and may be equal."""
+
+    def define(self, reader: Reader) -> int:
+        """Read an identifier, if there is one, without keeping it."""
+        reader.identifier()
+        self.count += 1
+        return self.count - 1
 
 
 class Signatures:

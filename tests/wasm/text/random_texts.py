@@ -10,26 +10,77 @@ from random import Random
 
 from purewasm_plugins.wasm.opcodes import OPCODES, Immediates, Opcode
 
-__all__ = ["RandomText", "spaced"]
+__all__ = ["RandomText", "mutated", "spaced"]
 
 _TYPES = ("i32", "i64", "f32", "f64", "v128", "funcref", "externref")
 _TYPES_LONG = {"funcref": "( ref null func )", "externref": "( ref null extern )"}
-_NAMES = ("$a", "$b", "$x!#%&'*+-./:<=>?@^_`|~", '$"a b"', '$"\\61"', '$"\\u{e9}\\n"', "$0")
+_NAMES: tuple[str, ...] = (
+    "$a",
+    "$b",
+    "$x!#%&'*+-./:<=>?@^_`|~",
+    '$"a b"',
+    '$"\\61"',
+    '$"\\u{e9}\\n"',
+    "$0",
+)
 _NAMES += ('$"x"', "$i32.add", '$"é"')
 #: Names that are the same.
 _SAME = {'$"\\61"': "$a", '$"x"': "$x"}
-_PIECES = ("a", "é", "\\n", "\\t", "\\r", '\\"', "\\'", "\\\\", "\\00", "\\7f", "\\u{0}")
+_PIECES: tuple[str, ...] = (
+    "a",
+    "é",
+    "\\n",
+    "\\t",
+    "\\r",
+    '\\"',
+    "\\'",
+    "\\\\",
+    "\\00",
+    "\\7f",
+    "\\u{0}",
+)
 _PIECES += ("\\u{10_ffff}", "\\u{e9}", "( ;", ";)", "(;", ";;", "\u2028", "\U0001f600")
-_SPACES = (" ", " ", " ", "\n", "\r\n", "\t", "\r", "(; ( ;)", "(;(;;);)", ";; ( x\n", ';; "\r')
+_SPACES: tuple[str, ...] = (
+    " ",
+    " ",
+    " ",
+    "\n",
+    "\r\n",
+    "\t",
+    "\r",
+    "(; ( ;)",
+    "(;(;;);)",
+    ";; ( x\n",
+    ';; "\r',
+)
 _SPACES += ('(@x (a ") (; ") (; ) ;) 1.5 , [ { )', '(@"a b")', "(;;)", "(;a;b;)")
 _BLOCKS = ("block", "loop", "if")
 _SHAPES = {"i8x16": 16, "i16x8": 8, "i32x4": 4, "i64x2": 2, "f32x4": 4, "f64x2": 2}
-_FLOATS = ("0", "-0", "0.", "1.5e+3", "1e-1_0", "inf", "-inf", "nan", "-nan", "+nan:0x1", "1_0")
+_FLOATS: tuple[str, ...] = (
+    "0",
+    "-0",
+    "0.",
+    "1.5e+3",
+    "1e-1_0",
+    "inf",
+    "-inf",
+    "nan",
+    "-nan",
+    "+nan:0x1",
+    "1_0",
+)
 _FLOATS += ("nan:0x3f_ffff", "nan:0x400000", "0x0p0", "0x1.fp-1_0", "-0x1.p3")
 _FLOATS += ("0x1p-149", "0x1p-150", "0x1.000001p0", "0x1.0000010000001p0", "1e-45", "7e-46")
 _FLOATS += ("340282346638528859811704183484516925440", "0x1.fffffep127", "16777217", "1e-400")
 _FLOATS += ("0x1.fffffe7fp-127", "0x0.000001p-126", "0x0.0000011p-126", "1.1754943e-38", "0xap1")
-_DOUBLES = ("0x1p-1074", "0x1p-1075", "0x1.8p-1074", "4.9e-324", "2.4e-324", "nan:0xfffffffffffff")
+_DOUBLES: tuple[str, ...] = (
+    "0x1p-1074",
+    "0x1p-1075",
+    "0x1.8p-1074",
+    "4.9e-324",
+    "2.4e-324",
+    "nan:0xfffffffffffff",
+)
 _DOUBLES += ("1.7976931348623157e308", "0x1.fffffffffffff7p1023", "9007199254740993", "1e308")
 _OPCODES = [
     opcode
@@ -144,8 +195,8 @@ class RandomText:
         name = self._random.choice(("funcref", "externref"))
         return _TYPES_LONG[name] if self._chance(3) else name
 
-    def _index(self, space: list[str | None]) -> str:
-        index = self._random.randrange(max(len(space), 1) + 1)
+    def _index(self, space: list[str | None], *, beyond: int = 1) -> str:
+        index = self._random.randrange(max(len(space), 1) + beyond)
         name = space[index] if index < len(space) else None
         if name is not None and self._chance(2):
             return next((k for k, v in _SAME.items() if v == name and self._chance(2)), name)
@@ -301,7 +352,8 @@ class RandomText:
     def _use(self, *, named: bool) -> None:
         if self._spaces["type"] and self._chance(4):
             self._add("( type")
-            self._name(self._index(self._spaces["type"]))
+            # The names of locals need a type that is written.
+            self._name(self._index(self._spaces["type"], beyond=0 if named else 1))
             self._add(")")
             return
         self._signature(self._locals if named else None)
@@ -571,3 +623,31 @@ class RandomText:
         count, bits = _SHAPES[shape], 128 // _SHAPES[shape]
         read = self._float if shape[0] == "f" else self._integer
         return [shape, *(read(bits) for _ in range(count))]
+
+
+_OTHERS = (
+    *("(", ")", "module", "func", "type", "import", "export", "memory", "table", "elem", "data"),
+    *("param", "result", "local", "i32.const", "0", "1", "-1", "0x", "$a", '"a"', "end"),
+    *("else", "then", "br_table", "funcref", "i32", "offset", "item", "offset=1", "align=2"),
+    *("v128.const", "i32x4", "select", "call_indirect", "declare", "mut", "start", "null", "1.5"),
+)
+
+
+def mutated(random: Random, tokens: list[str]) -> list[str]:
+    """Change one or two tokens of a text."""
+    tokens = [*tokens]
+    for _ in range(random.randint(1, 2)):
+        at, other = (random.randrange(len(tokens)) for _ in range(2))
+        if {tokens[at], tokens[other]} & {*_BLOCKS}:
+            # In a constant expression, a block is read in another way; it is not valid there.
+            continue
+        match random.randrange(4):
+            case 0 if len(tokens) > 1:
+                del tokens[at]
+            case 1:
+                tokens.insert(at, random.choice((*_OTHERS, tokens[other])))
+            case 2:
+                tokens[at] = random.choice((*_OTHERS, tokens[other]))
+            case _:
+                tokens[at], tokens[other] = tokens[other], tokens[at]
+    return tokens

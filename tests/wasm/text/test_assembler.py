@@ -30,6 +30,7 @@ FORMS = {
     "types": """(module
         (func (result f64) f64.const 0)
         (type $t (func (param $x i32) (param i64 f32) (result i32 i32)))
+        (type (func (param $x i32) (param $x i32)))
         (func (type $t) (param $p i32) (param i64 f32) (result i32) (result i32) unreachable)
         (func (type 0) (local $y i32) local.get $y unreachable)
         (func (param i32) (result f64) (block (param i32) (drop)) (f64.const 0))
@@ -55,7 +56,8 @@ FORMS = {
         (elem $x (table 2) (offset (i32.const 0)) funcref (ref.func 0) (item (ref.null func)))
         (elem (i32.const 0) funcref (ref.func $f))
         (elem declare func $f) (elem declare externref (ref.null extern))
-        (elem func 0) (elem funcref)
+        (elem func 0) (elem funcref) (elem (ref null func)) (elem $y (ref null extern))
+        (table externref (elem $f 0))
         (data (i32.const 0) "b") (data $d "c" "d") (data (memory 0) (offset (i32.const 0)))
         (func memory.init $d data.drop 1 table.init $x table.init $a $x elem.drop $x))""",
     "folded": """(module (memory 1) (func (param i32) (result i32)
@@ -68,6 +70,12 @@ FORMS = {
         (select (result i32) (i32.const 1) (i32.const 2) (i32.const 3)) drop
         (i32.add (i32.const 1) (i32.mul (i32.const 2) (i32.const 3)))
         return))""",
+    "types that are implied": """(module
+        (func (if (param i32) (block (result i32 i32)) (then (call_indirect (param f32)
+            (block (param f64))))) (loop (param i64) (block (result f32 f32)))
+            (call_indirect (result i64 i64) (if (result f64 f64) (then (block (param v128)))))
+            block (param i32 i32) end) (table 0 funcref)
+        (func (param v128 v128)) (type (func (result f64 f64))))""",
     "flat": """(module (func (param i32)
         local.get 0 if $x (result i32) i32.const 1 else $x i32.const 2 end $x drop
         local.get 0 if else end local.get 0 if end
@@ -178,9 +186,17 @@ REFUSED = {
         (1, 46),
     ),
     "(func (type 3) (param i32))": ("unknown type 3", (1, 13)),
+    "(func (type 1) (local $x i32) (local.set $x)) (func (param i32))": ("unknown type 1", (1, 13)),
     "(func é)": ("illegal character 'é'", (1, 7)),
     '(data "\\zz")': ("illegal escape in a string", (1, 7)),
     '(export "\\ff" (func 0))': ("malformed UTF-8 encoding", (1, 9)),
+    "(table 0 funcref) (elem (table 0) (i32.const 0))": (
+        "unexpected token ), expected func or a reference type",
+        (1, 48),
+    ),
+    '(func) (@a (b "\\c"))': ("illegal escape in a string", (1, 15)),
+    '(func) (@"a\\q")': ("illegal escape in a string", (1, 8)),
+    '(func) (@"a"b)': ("malformed annotation id", (1, 8)),
     "(func (v128.const i8x16 1 2))": ("wrong number of lane literals: i8x16 has 16", (1, 25)),
     "": None,
 }
