@@ -29,8 +29,6 @@ class TypedValue:
         content: for this package only: the value.
     """
 
-    __slots__ = ("content", "kind")
-
     def __init__(self, kind: ValType, content: Any) -> None:
         """Take the type and the value, which has it; for this package only."""
         self.kind = kind

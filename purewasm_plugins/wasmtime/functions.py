@@ -26,8 +26,6 @@ class Func(AsExtern):
         entry: for this package only: the function on raw values.
     """
 
-    __slots__ = ("_call", "entry")
-
     inner: Function
 
     def __init__(
@@ -129,8 +127,6 @@ class Caller(Context):
 
     It can be passed as the store. After the call it is of no use.
     """
-
-    __slots__ = ("_inner", "_state")
 
     def __init__(self, inner: RuntimeCaller | None, state: StoreState) -> None:
         """Take the instance, None where the host calls, and its store; for this package only."""

@@ -17,8 +17,6 @@ __all__ = ["Global"]
 class Global(AsExtern):
     """A global variable of a module or of the host."""
 
-    __slots__ = ()
-
     inner: RuntimeGlobal
 
     def __init__(self, store: Context, ty: GlobalType, val: Any) -> None:

@@ -10,7 +10,6 @@ from purewasm_plugins.runtime.instance import Global as RuntimeGlobal
 from purewasm_plugins.runtime.memory import Memory as RuntimeMemory
 from purewasm_plugins.runtime.table import Table as RuntimeTable
 from purewasm_plugins.runtime.values import DEFAULT
-from purewasm_plugins.wasi.preview1 import SIGNATURES
 from purewasm_plugins.wasm import types as wasm
 from purewasm_plugins.wasmtime.engine import Engine
 from purewasm_plugins.wasmtime.errors import WasmtimeError
@@ -26,8 +25,6 @@ __all__ = ["InstancePre", "Linker"]
 
 #: What gives the definition of a name in a store.
 _Definition = Callable[[StoreState], Extern]
-
-WASI_MODULE = "wasi_snapshot_preview1"
 
 
 class Linker(Managed):
@@ -128,8 +125,11 @@ class Linker(Managed):
         Raises:
             WasmtimeError: a name is defined already.
         """
-        for name in SIGNATURES:
-            self._define(WASI_MODULE, name, _wasi_function(name))
+        # Imported here: many programs use no WASI.
+        from purewasm_plugins.wasmtime.store_wasi import MODULE, definitions
+
+        for name, definition in definitions().items():
+            self._define(MODULE, name, definition)
 
     def define_module(self, store: Context, name: str, module: Module) -> None:
         """Define each export of a module, of which instances are made as they are needed.
@@ -296,10 +296,6 @@ class InstancePre(Managed):
 def _instantiated(state: StoreState, module: Module, found: list[_Definition]) -> tuple[Any, Any]:
     given = [definition(state) for definition in found]
     return make_instance(state, module, given), state
-
-
-def _wasi_function(name: str) -> _Definition:
-    return lambda state: state.wasi_function(name)
 
 
 def _command(pre: InstancePre, export: str) -> Callable[..., Any]:

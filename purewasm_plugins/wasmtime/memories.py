@@ -20,8 +20,6 @@ __all__ = ["Memory"]
 class Memory(AsExtern):
     """A linear memory of a module or of the host."""
 
-    __slots__ = ()
-
     inner: RuntimeMemory
 
     def __init__(self, store: Context, ty: MemoryType) -> None:

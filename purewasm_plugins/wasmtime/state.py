@@ -13,13 +13,10 @@ from weakref import WeakSet
 
 from purewasm_plugins.engine.translator.translation import MEMORY_END
 from purewasm_plugins.errors import GrantError
-from purewasm_plugins.runtime.instance import Caller, Extern, Function, Instance
+from purewasm_plugins.runtime.instance import Extern, HostState, Instance
 from purewasm_plugins.runtime.limits import Operation, ResourceLimits
 from purewasm_plugins.runtime.memory import MAX_PAGES, Memory
 from purewasm_plugins.runtime.table import Table
-from purewasm_plugins.wasi import host_files
-from purewasm_plugins.wasi.preview1 import MODULES, SIGNATURES, Preview1, type_of
-from purewasm_plugins.wasi.state import WasiState
 from purewasm_plugins.wasm import PAGE_SIZE, Module, ValidModule
 from purewasm_plugins.wasmtime.engine import Engine, Watcher
 from purewasm_plugins.wasmtime.errors import WasmtimeError
@@ -75,11 +72,22 @@ class StoreState(Watcher):
         limits: see `StoreLimits`.
         tank: the fuel; None where it is not metered.
         wasi: the state of WASI; None without.
+        wasi_functions, copies_files: see `set_wasi`.
     """
 
     __slots__ = (
-        *("_epoch_deadline", "_functions", "_instances", "_lock", "_made", "_memories", "_tables"),
-        *("data", "engine", "limits", "operation", "tank", "wasi", "wrap"),
+        *("_epoch_deadline", "_instances", "_lock", "_made", "_memories", "_tables"),
+        *(
+            "copies_files",
+            "data",
+            "engine",
+            "limits",
+            "operation",
+            "tank",
+            "wasi",
+            "wasi_functions",
+            "wrap",
+        ),
     )
 
     def __init__(
@@ -92,8 +100,9 @@ class StoreState(Watcher):
         self.operation = Operation(None)
         self.limits = StoreLimits()
         self.tank = Tank() if engine.fuel else None
-        self.wasi: WasiState | None = None
-        self._functions: dict[str, Callable[..., int]] = {}
+        self.wasi: HostState | None = None
+        self.wasi_functions: dict[str, Callable[..., int]] = {}
+        self.copies_files = False
         self._epoch_deadline = engine.epoch
         self._instances: WeakSet[Instance] = WeakSet()
         #: How many instances, tables and memories modules have made.
@@ -220,31 +229,21 @@ class StoreState(Watcher):
 
     # WASI
 
-    def set_wasi(self, wasi: WasiState) -> None:
-        """Take the state of WASI for all instances, those that there are included."""
+    def set_wasi(
+        self, wasi: HostState, functions: dict[str, Callable[..., int]], *, copies_files: bool
+    ) -> None:
+        """Give WASI to all instances, those that there are included.
+
+        Args:
+            wasi: its state.
+            functions: its functions by name, as raw host functions.
+            copies_files: whether they work on copies of directories: see `store_files`.
+        """
         if self.wasi is not None:
             self.wasi.close()
         self.wasi = wasi
-        functions = Preview1(wasi, MODULES["wasi_snapshot_preview1"])
-        self._functions = {name: functions.host(name) for name in SIGNATURES}
-
-    def wasi_function(self, name: str) -> Function:
-        """Return a function of WASI, which uses what `set_wasi` has given when it is called."""
-
-        def call(caller: Caller, *arguments: int) -> int:
-            if caller is None:
-                raise WasmtimeError("missing required memory export: no instance calls")
-            function = self._functions.get(name)
-            if function is None:
-                raise WasmtimeError("the store has no WASI: Store.set_wasi(WasiConfig()) gives it")
-            return function(caller, *arguments)
-
-        return Function(type_of(name), call, raw=True)
-
-    @property
-    def copies_files(self) -> bool:
-        """Whether code works on copies of directories: see `store_files`."""
-        return self.wasi is not None and not host_files.IN_PLACE
+        self.wasi_functions = functions
+        self.copies_files = copies_files
 
     def store_files(self) -> None:
         """Store what was changed in copies of directories.
@@ -265,7 +264,7 @@ class StoreState(Watcher):
         self._instances.clear()
         self._memories.clear()
         self._tables.clear()
-        self._functions = {}
+        self.wasi_functions = {}
         if self.wasi is not None:
             self.wasi.close()
 
@@ -277,8 +276,6 @@ class AsExtern:
         inner: for this package only: the same as the runtime has it.
         state: for this package only: the state of the store that it belongs to.
     """
-
-    __slots__ = ("__weakref__", "inner", "state")
 
     inner: Any
     state: StoreState

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from purewasm_plugins.errors import GrantError
 from purewasm_plugins.runtime.instance import Extern, Function
 from purewasm_plugins.runtime.instance import Global as RuntimeGlobal
 from purewasm_plugins.runtime.memory import Memory as RuntimeMemory
-from purewasm_plugins.wasi.grants import Wasi
-from purewasm_plugins.wasi.state import WasiState
 from purewasm_plugins.wasmtime.engine import Engine
 from purewasm_plugins.wasmtime.errors import WasmtimeError
 from purewasm_plugins.wasmtime.fuel import Tank
@@ -19,6 +16,9 @@ from purewasm_plugins.wasmtime.managed import Managed
 from purewasm_plugins.wasmtime.memories import Memory
 from purewasm_plugins.wasmtime.state import AsExtern, Context, StoreState
 from purewasm_plugins.wasmtime.tables import Table
+
+if TYPE_CHECKING:
+    from purewasm_plugins.wasi.grants import Wasi
 
 __all__ = ["Store", "StoreContext", "Storelike"]
 
@@ -114,10 +114,10 @@ class Store(Context, Managed):
             ValueError: it was given to a store before.
         """
         state = self.context()
-        try:
-            state.set_wasi(WasiState(wasi._grants()))
-        except GrantError as error:
-            raise WasmtimeError(str(error)) from error
+        # Imported here: many programs use no WASI.
+        from purewasm_plugins.wasmtime.store_wasi import give
+
+        give(state, wasi._grants())
 
     def set_wasi_http(self) -> None:
         """Refuse HTTP, which only components use.

@@ -21,8 +21,6 @@ _UNLIMITED = ResourceLimits(table_elements=None)
 class Table(AsExtern):
     """A table of references to functions, or to objects of Python."""
 
-    __slots__ = ()
-
     inner: RuntimeTable
 
     def __init__(self, store: Context, ty: TableType, init: Any) -> None:

@@ -12,8 +12,6 @@ __all__ = ["Tag"]
 class Tag(AsExtern):
     """The tag of exceptions of WebAssembly 3.0, which this package does not have."""
 
-    __slots__ = ()
-
     def __init__(self, store: Context, ty: TagType) -> None:
         """Refuse it.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from purewasm_plugins.errors import DecodeError, TextError, ValidationError
-from purewasm_plugins.wasm.text.assembler import assemble, place_of
 from purewasm_plugins.wasmtime.errors import WasmtimeError
 
 __all__ = ["from_text", "to_wasm", "wat2wasm", "worded"]
@@ -30,6 +29,9 @@ def from_text(text: str | bytes) -> bytes:
     Raises:
         WasmtimeError: it is no module.
     """
+    # Imported here: most modules are bytes.
+    from purewasm_plugins.wasm.text.assembler import assemble
+
     try:
         return assemble(text)
     except TextError as error:
@@ -56,7 +58,11 @@ def to_wasm(wasm: str | bytes | bytearray) -> tuple[bytes, str | bytes | None]:
 
 def worded(error: ValidationError, text: str | bytes | None) -> str:
     """Return the words of an error, with its place in the text of the module, where it has one."""
-    place = None if text is None else place_of(text, error)
+    if text is None:
+        return str(error)
+    from purewasm_plugins.wasm.text.assembler import place_of
+
+    place = place_of(text, error)
     return str(error) if place is None else _shown(place)
 
 

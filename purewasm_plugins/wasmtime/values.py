@@ -31,8 +31,6 @@ def _float(value: float) -> float:
 class Val(TypedValue):
     """A value with its type. A class method for each type makes one."""
 
-    __slots__ = ()
-
     @classmethod
     def i32(cls, val: int) -> Val:
         """Return an i32 of the lowest 32 bits of an int.
