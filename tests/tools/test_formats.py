@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from purewasm_plugins import (
+    Cancellation,
     InvalidArgumentsError,
     ToolCall,
     ToolDefinition,
@@ -305,6 +307,10 @@ def test_arguments_of_a_schema_that_cannot_be_at_the_root(
         assert form.calls(reply(form.name, ("union", given)))[0].arguments == given
         textual = {"arguments": json.dumps(given)}
         assert form.calls(reply(form.name, ("union", textual)))[0].arguments == given
+        more = {"arguments": given, "b": 1}
+        assert form.calls(reply(form.name, ("union", more)))[0].arguments == more
+        (call,) = form.calls(reply(form.name, ("union", {"arguments": [1]})))
+        assert call.problem == "the arguments must be a JSON object, not list"
 
 
 # Results.
@@ -421,12 +427,45 @@ def test_calls_run_at_the_same_time_and_answers_keep_their_order() -> None:
 
     form = FORMATS["anthropic"](Registry())
     message = reply("anthropic", ("slow", {}), ("quick", {}), ("none", {}))
-    (answer,) = asyncio.run(form.answer_async(message))
+    (answer,) = asyncio.run(asyncio.wait_for(form.answer_async(message), 10))
     assert [(block["content"], block["is_error"]) for block in answer["content"]] == [
         ("slow", False),
         ("quick", False),
         ("Tool 'none' not found", True),
     ]
+
+
+def test_cancelling_an_answer_ends_its_calls() -> None:
+    ended: list[str] = []
+
+    class Waiting(Tool):
+        def execute_cancellable(
+            self, arguments: Mapping[str, Any], cancellation: Cancellation | None
+        ) -> ToolResult:
+            assert cancellation is not None
+            requested = threading.Event()
+            cancellation.on_request(requested.set)
+            started.release()
+            if requested.wait(10):
+                ended.append(arguments["a"])
+            return ToolResult("wait", False, "", "cancelled")
+
+    started = threading.Semaphore(0)
+    registry = ToolRegistry()
+    registry.register(Waiting("wait"))
+
+    async def cancel() -> None:
+        message = reply("gemini", ("wait", {"a": "1"}), ("wait", {"a": "2"}))
+        task = asyncio.create_task(FORMATS["gemini"](registry).answer_async(message))
+        for _ in range(2):
+            await asyncio.to_thread(started.acquire)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    # It waits for its threads.
+    asyncio.run(cancel())
+    assert sorted(ended) == ["1", "2"]
 
 
 # An agent.

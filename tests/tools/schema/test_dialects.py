@@ -49,6 +49,10 @@ def test_what_all_apis_know_stays_as_it_is(schema: dict[str, Any], dialect: Dial
     ("schema", "expected"),
     [
         ({}, EMPTY),
+        (
+            object_of(a={"additionalProperties": True}) | {"additionalProperties": False},
+            object_of(a={"additionalProperties": True}) | {"additionalProperties": False},
+        ),
         ({"type": ["object", "null"]}, EMPTY),
         (object_of(a=True, b=False), object_of(a={}, b={"not": {}})),
         (object_of(a={"type": "array"}), object_of(a={"type": "array", "items": {}})),
@@ -75,6 +79,23 @@ def test_what_all_apis_know_stays_as_it_is(schema: dict[str, Any], dialect: Dial
 def test_older_drafts_and_wrong_forms(schema: dict[str, Any], expected: dict[str, Any]) -> None:
     for dialect in (MODEL, PROTOCOL):
         assert written("", schema, dialect) == ("", expected)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"type": []},
+        {"anyOf": []},
+        {"multipleOf": 0},
+        {"dependentRequired": {"a": ["b", "b"]}},
+        {"dependencies": {"a": ["b", "b"], "c": {}}},
+    ],
+)
+def test_rules_that_the_newest_draft_does_not_have(rule: dict[str, Any]) -> None:
+    said = f"Its JSON Schema also has: {write_json(rule)}"
+    for dialect in (MODEL, PROTOCOL):
+        _, schema = written("", object_of(a=rule), dialect)
+        assert schema == object_of(a={"description": said})
 
 
 def test_the_draft_is_named_where_all_of_it_is_known() -> None:
@@ -128,6 +149,17 @@ def test_references_lead_to_where_the_parts_are() -> None:
             {"type": "string", "description": 'A name. Its JSON Schema also has: {"pattern":"^a"}'},
         ),
         ({"$ref": "#/$defs/x", "title": "X"}, {"title": "X", "anyOf": [{"$ref": "#/$defs/x"}]}),
+        (
+            {"$ref": "#/$defs/x", "anyOf": [TEXT]},
+            {
+                "anyOf": [TEXT],
+                "description": 'Its JSON Schema also has: {"$ref":"#/$defs/x"}',
+            },
+        ),
+        (
+            {"type": "integer", "default": 3, "readOnly": True},
+            {"type": "integer", "description": 'Its JSON Schema also has: {"default":3}'},
+        ),
         (
             {"patternProperties": {"^a": TEXT}, "additionalProperties": False},
             {
