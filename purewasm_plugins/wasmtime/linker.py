@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from purewasm_plugins.module import ModuleImport
 from purewasm_plugins.runtime.instance import Extern, Function
 from purewasm_plugins.runtime.instance import Global as RuntimeGlobal
 from purewasm_plugins.runtime.memory import Memory as RuntimeMemory
@@ -15,7 +16,7 @@ from purewasm_plugins.wasmtime.engine import Engine
 from purewasm_plugins.wasmtime.errors import WasmtimeError
 from purewasm_plugins.wasmtime.functions import Func, host_function
 from purewasm_plugins.wasmtime.instances import Instance, check_extern
-from purewasm_plugins.wasmtime.linking import make_instance
+from purewasm_plugins.wasmtime.linking import make_instance, shown_import
 from purewasm_plugins.wasmtime.managed import Managed
 from purewasm_plugins.wasmtime.modules import Module
 from purewasm_plugins.wasmtime.state import AsExtern, Context, StoreState
@@ -58,7 +59,7 @@ class Linker(Managed):
         module.encode(), name.encode()
         self.check_open()
         if (module, name) in self._definitions and not self._shadowing:
-            raise WasmtimeError(f"import of `{module}::{name}` defined twice")
+            raise WasmtimeError(f"import of {shown_import(module, name)} defined twice")
         self._definitions[module, name] = definition
 
     def define(self, store: Context, module: str, name: str, item: AsExtern) -> None:
@@ -193,9 +194,7 @@ class Linker(Managed):
         for entry in module.inner.imports:
             definition = self._definitions.get((entry.module, entry.name))
             if definition is None:
-                raise WasmtimeError(
-                    f"unknown import: `{entry.module}::{entry.name}` has not been defined"
-                )
+                raise _unknown_import(entry)
             found.append(definition)
         return found
 
@@ -245,7 +244,7 @@ class Linker(Managed):
         """
         for entry in self._unknown(module):
             if isinstance(entry.type, wasm.FuncType):
-                self._define(entry.module, entry.name, _trapping(entry))
+                self._define(entry.module, entry.name, _trapping(entry, entry.type))
 
     def define_unknown_imports_as_default_values(self, store: Context, module: Module) -> None:
         """Define what a module imports, and what is not defined, as zeros and nulls.
@@ -261,7 +260,7 @@ class Linker(Managed):
             item = state.wrap(state, _default(entry.type, state))
             self._define(entry.module, entry.name, item.of_store)
 
-    def _unknown(self, module: Module) -> list[Any]:
+    def _unknown(self, module: Module) -> list[ModuleImport]:
         if not isinstance(module, Module):
             raise TypeError("expected a `Module`")
         self.check_open()
@@ -310,16 +309,18 @@ def _command(pre: InstancePre, export: str) -> Callable[..., Any]:
     return call
 
 
-def _trapping(entry: Any) -> _Definition:
+def _unknown_import(entry: ModuleImport) -> WasmtimeError:
+    names = shown_import(entry.module, entry.name)
+    return WasmtimeError(f"unknown import: {names} has not been defined")
+
+
+def _trapping(entry: ModuleImport, type: wasm.FuncType) -> _Definition:
     """Return the definition of a function that traps."""
 
-    def trap() -> None:
-        raise WasmtimeError(f"unknown import: `{entry.module}::{entry.name}` has not been defined")
-
     def call(*arguments: Any) -> None:
-        trap()
+        raise _unknown_import(entry)
 
-    return lambda state: host_function(entry.type, call, False, state)
+    return lambda state: host_function(type, call, False, state)
 
 
 def _default(type: wasm.ExternType, state: StoreState) -> Extern:

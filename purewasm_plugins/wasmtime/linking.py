@@ -8,7 +8,7 @@ from typing import Any
 from purewasm_plugins.engine.instantiate import instantiate
 from purewasm_plugins.engine.translator import Translator
 from purewasm_plugins.engine.translator.metering import SlicedBudget
-from purewasm_plugins.errors import LinkError, WasmError
+from purewasm_plugins.errors import LinkError, WasmError, escape_controls
 from purewasm_plugins.module import Module as Compiled
 from purewasm_plugins.runtime.glue import HostException
 from purewasm_plugins.runtime.instance import Extern, Instance
@@ -18,7 +18,7 @@ from purewasm_plugins.wasmtime.modules import Module
 from purewasm_plugins.wasmtime.state import StoreState
 from purewasm_plugins.wasmtime.traps import outward
 
-__all__ = ["make_instance"]
+__all__ = ["make_instance", "shown_import"]
 
 
 class _StoreEngine:
@@ -107,6 +107,11 @@ def make_instance(state: StoreState, module: Module, given: Sequence[Extern]) ->
         raise outward(error, state.modules()) from None
 
 
+def shown_import(module: str, name: str) -> str:
+    """Return the names of an import for a message; a module chooses them."""
+    return escape_controls(f"`{module}::{name}`")
+
+
 def _incompatible(compiled: Compiled, given: Sequence[Extern], error: LinkError) -> str:
     """Return the words of the first import that is given something of another type."""
     details = error.details
@@ -115,5 +120,5 @@ def _incompatible(compiled: Compiled, given: Sequence[Extern], error: LinkError)
         if found is not None:
             details = found
             break
-    names = f"`{error.module}::{error.name}`"
+    names = shown_import(error.module, error.name)
     return f"incompatible import type for {names}\n\nCaused by:\n    {details}\n"

@@ -29,6 +29,10 @@ __all__ = ["AsExtern", "Context", "StoreLimits", "StoreState", "wrong_store"]
 #: Code for larger ones takes a fifth more time, as an address is checked in more places.
 _USUAL_PAGES = MEMORY_END // PAGE_SIZE
 
+#: Elements that the tables of an instance may have together, unless one alone may have more: 80
+#: megabytes.
+_USUAL_ELEMENTS = 10_000_000
+
 
 class Context:
     """What can be passed as the store: a `Store`, or a `Caller` during its call."""
@@ -133,11 +137,12 @@ class StoreState(Watcher):
 
     # Limits
 
-    def resource_limits(self, pages: int = 0) -> ResourceLimits:
+    def resource_limits(self, pages: int = 0, elements: int = 0) -> ResourceLimits:
         """Return the limits of a new instance, or of a memory, as the runtime has them.
 
         Args:
-            pages: that its memories have at least.
+            pages: that a memory has at first, at most.
+            elements: that a table of the host has at first.
         """
         size = self.limits.memory_size
         return ResourceLimits(
@@ -146,7 +151,7 @@ class StoreState(Watcher):
             fuel=None if self.tank is None else 0,
             timeout=None,
             call_depth=self.engine.call_depth,
-            table_elements=None,
+            table_elements=max(elements, self.limits.table_elements or 0, _USUAL_ELEMENTS),
             output_bytes=None,
         )
 

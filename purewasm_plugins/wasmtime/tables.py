@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from purewasm_plugins.errors import ResourceLimitError
-from purewasm_plugins.runtime.limits import ResourceLimits
 from purewasm_plugins.runtime.table import Table as RuntimeTable
 from purewasm_plugins.wasmtime.conversion import to_python, to_raw
 from purewasm_plugins.wasmtime.errors import WasmtimeError
@@ -14,8 +13,6 @@ from purewasm_plugins.wasmtime.types import TableType
 from purewasm_plugins.wasmtime.values import Val
 
 __all__ = ["Table"]
-
-_UNLIMITED = ResourceLimits(table_elements=None)
 
 
 class Table(AsExtern):
@@ -41,9 +38,10 @@ class Table(AsExtern):
         ty.check_open()
         self.state = store.context()
         raw = to_raw(ty.inner.element, init, self.state)
-        self.state.check_table(ty.inner.limits.minimum)
+        elements = ty.inner.limits.minimum
+        self.state.check_table(elements)
         try:
-            self.inner = RuntimeTable(ty.inner, None, _UNLIMITED)
+            self.inner = RuntimeTable(ty.inner, None, self.state.resource_limits(0, elements))
         except ResourceLimitError as error:
             raise WasmtimeError(f"failed to make the table: {error.refusal}") from error
         self.inner.fill(0, raw, len(self.inner))

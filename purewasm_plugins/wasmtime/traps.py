@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from enum import Enum
 
 from purewasm_plugins import errors
-from purewasm_plugins.errors import StackFrame, TrapReason
+from purewasm_plugins.errors import StackFrame, TrapReason, escape_controls
 from purewasm_plugins.wasm import Code, ValidModule
 from purewasm_plugins.wasm.symbols.rust import readable_name
 from purewasm_plugins.wasmtime.errors import ExitTrap, WasmtimeError
@@ -112,7 +112,9 @@ class Frame:
     def __str__(self) -> str:
         name = self.func_name
         shown = f"<wasm function {self.func_index}>" if name is None else readable_name(name)
-        return f"{self.module_offset:#8x} - {self.module_name or '<unknown>'}!{shown}"
+        # A module chooses its names: they must not act on a terminal.
+        names = escape_controls(f"{self.module_name or '<unknown>'}!{shown}")
+        return f"{self.module_offset:#8x} - {names}"
 
 
 class Trap(Exception, Managed):

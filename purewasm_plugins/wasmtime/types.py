@@ -83,8 +83,8 @@ class ValType(Managed):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ValType) and self.inner is other.inner
 
-    def __hash__(self) -> int:
-        return hash(self.inner)
+    # As there: types that are equal have no hash.
+    __hash__ = None  # type: ignore[assignment]
 
     def __str__(self) -> str:
         return "anyref" if self.inner is wasm.ValType.EXTERNREF else str(self.inner)

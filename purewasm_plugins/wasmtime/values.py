@@ -88,7 +88,7 @@ class Val(TypedValue):
             raise WasmtimeError(f"Invalid reference type for `ref_null`: {ty}")
         return cls(ty.inner, None)
 
-    # What can change in it is compared, so it has no hash.
+    # As there.
     __hash__ = None  # type: ignore[assignment]
 
     def __eq__(self, other: object) -> bool:

@@ -312,3 +312,11 @@ def test_a_module_of_another_engine(library: Any) -> None:
     module = library.Module(library.Engine(), "(module)")
     with pytest.raises(library.WasmtimeError, match="cross-`Engine` instantiation"):
         library.Instance(library.Store(), module, [])
+
+
+def test_names_of_imports_are_escaped(ours: Any) -> None:
+    linker, store = linker_of(ours)
+    module = ours.Module(linker.engine, r'(module (import "\1b[2J" "\n" (func)))')
+    with pytest.raises(ours.WasmtimeError) as raised:
+        linker.instantiate(store, module)
+    assert str(raised.value) == r"unknown import: `\x1b[2J::\n` has not been defined"

@@ -333,3 +333,14 @@ def test_every_option_is_accepted(wasmtime: Any, ours: Any) -> None:
     }
     missing = {name for name in options if not name.startswith("_")} - {*dir(ours.Config)}
     assert missing == set()
+
+
+def test_what_a_module_declares_allocates_little(ours: Any) -> None:
+    """Without limits, too: there the system gives pages only where they are used."""
+    with pytest.raises(ours.WasmtimeError, match="20000000 table elements"):
+        exports(ours, f"(module {'(table 10000000 funcref) ' * 2})")
+    module = exports(ours, GROWING)
+    assert module.grow(20_000) == -1
+    assert module.grow_table(1 << 30) == -1
+    module.store.set_limits(memory_size=1 << 32, table_elements=1 << 32)
+    assert module.grow(20_000) == -1
