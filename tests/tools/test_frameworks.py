@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -165,7 +166,11 @@ def test_llm(llm_plugin: Path) -> None:
     pytest.importorskip("llm")
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM],
-        env={"PYTHONPATH": f"{llm_plugin}:{ROOT}", "LLM_USER_PATH": str(llm_plugin), "PATH": ""},
+        env={
+            "PYTHONPATH": f"{llm_plugin}{os.pathsep}{ROOT}",
+            "LLM_USER_PATH": str(llm_plugin),
+            "PATH": "",
+        },
         capture_output=True,
         text=True,
         timeout=120,
