@@ -33,6 +33,10 @@ _USUAL_PAGES = MEMORY_END // PAGE_SIZE
 #: megabytes.
 _USUAL_ELEMENTS = 10_000_000
 
+#: Characters of Python that may be written for a function: its code has 800 KB or more. They take
+#: four seconds and 400 MB. The largest functions of interpreters have a quarter of it.
+_TRANSLATED = 4_000_000
+
 
 class Context:
     """What can be passed as the store: a `Store`, or a `Caller` during its call."""
@@ -152,6 +156,7 @@ class StoreState(Watcher):
             timeout=None,
             call_depth=self.engine.call_depth,
             table_elements=max(elements, self.limits.table_elements or 0, _USUAL_ELEMENTS),
+            translated_characters=_TRANSLATED,
             output_bytes=None,
         )
 

@@ -25,6 +25,7 @@ def offered(*words: str) -> list[str]:
     ("words", "values"),
     [
         (("r",), ["run"]),
+        (("with",), ["with-wasmtime"]),
         (("run", "c_j"), ["c_json"]),
         (("debug", "buggy"), ["buggy_shout"]),
         (("tools", "c_json", "zig"), ["zig_text"]),

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from purewasm_plugins.wasm.binary.encoder import unsigned
 from tests.wasmtime.wat import exports, function_type, host
 
 BIG = 0x1_2345_6789_ABCD_EF01
@@ -282,3 +283,16 @@ def test_vectors_are_sixteen_bytes(ours: Any) -> None:
     assert module.same(bytearray(vector)) == vector
     with pytest.raises(TypeError, match="to v128"):
         module.same(b"short")
+
+
+def test_a_large_function(ours: Any) -> None:
+    """One whose code is longer than a plugin's limits allow: 250 000 times `nop`."""
+    module = bytes(ours.wat2wasm('(module (func (export "f") (result i32) i32.const 7))'))
+    small = b"\x0a\x06\x01\x04\x00\x41\x07\x0b"
+    assert small in module
+    code = b"\x00" + b"\x01" * 250_000 + small[-3:]
+    function = unsigned(len(code)) + code
+    section = b"\x0a" + unsigned(len(function) + 1) + b"\x01" + function
+    store = ours.Store()
+    large = ours.Module(store.engine, module.replace(small, section))
+    assert ours.Instance(store, large, []).exports(store)["f"](store) == 7
