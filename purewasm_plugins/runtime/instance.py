@@ -123,6 +123,14 @@ class Function(FunctionReference):
         function.entry = lazy_entry(self.type, self.host, function.caller, self.raw)
         return function
 
+    def called_by(self, instance: Instance) -> Function:
+        """Return what an instance calls for a reference to this function.
+
+        It is this function, or one with the instance's `Caller` where no instance has imported it:
+        the host has put it into a table.
+        """
+        return self.imported_by(instance) if self.caller is None else self
+
     def __call__(self, *arguments: Any) -> Any:
         """Call the function.
 

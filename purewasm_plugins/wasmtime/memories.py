@@ -74,6 +74,8 @@ class Memory(AsExtern):
             WasmtimeError: the memory may not have so many, or something shares its bytes: see
                 `get_buffer_ptr`.
         """
+        if not isinstance(delta, int):
+            raise TypeError(f"expected an int, got {delta.__class__.__name__}")
         if delta < 0:
             raise WasmtimeError("cannot grow by negative amount")
         inner: RuntimeMemory = self.of_store(store.context())

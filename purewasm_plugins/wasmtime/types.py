@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from purewasm_plugins.wasm import types as wasm
 from purewasm_plugins.wasmtime.errors import WasmtimeError
@@ -93,7 +93,8 @@ class ValType(Managed):
         return str(self)
 
 
-def _inner_types(types: Sequence[ValType]) -> tuple[wasm.ValType, ...]:
+def _inner_types(types: Iterable[ValType]) -> tuple[wasm.ValType, ...]:
+    types = [*types]
     for type in types:
         if not isinstance(type, ValType):
             raise TypeError("expected ValType")
@@ -113,7 +114,7 @@ class FuncType(Managed):
         inner: for this package only: the type as the runtime has it.
     """
 
-    def __init__(self, params: Sequence[ValType], results: Sequence[ValType]) -> None:
+    def __init__(self, params: Iterable[ValType], results: Iterable[ValType]) -> None:
         """Take the types of the parameters and of the results.
 
         Raises:

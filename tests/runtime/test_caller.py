@@ -17,7 +17,10 @@ from purewasm_plugins import (
     Function,
     FuncType,
     Instance,
+    Limits,
     MemoryInUse,
+    Table,
+    TableType,
     Trap,
     TrapReason,
     UnknownExportError,
@@ -194,6 +197,24 @@ def test_each_instance_gets_its_own(start: Start) -> None:
         assert seen.pop() is instance
     with pytest.raises(WasmError, match="takes a Caller, and no instance has imported it"):
         function(1)
+
+
+def test_a_function_that_the_host_puts_into_a_table(start: Start) -> None:
+    """The instance that calls it is its caller."""
+    seen: list[Instance] = []
+
+    def host(caller: Caller, value: int) -> int:
+        seen.append(caller.instance)
+        return value
+
+    table = Table(TableType(ValType.FUNCREF, Limits(1)), Function(TYPE, host))
+    text = """(module (import "t" "t" (table 1 funcref))
+                (func (export "run") (param i32) (result i32)
+                  (call_indirect (param i32) (result i32) (local.get 0) (i32.const 0))))"""
+    instances = [start(text, {"t": {"t": table}}) for _ in range(2)]
+    for instance in (*instances, *instances):
+        assert instance.exports.function("run")(7) == 7
+        assert seen.pop() is instance
 
 
 def test_while_the_instance_is_made(start: Start) -> None:

@@ -145,7 +145,7 @@ class Hooks:
 
     def perform_call(self, function: Function, arguments: list[Any]) -> Any:
         """Call a function that the module does not define, on raw values."""
-        result = function.entry(*arguments)
+        result = function.called_by(self.instance).entry(*arguments)
         # The function may have called back and caught the trap of that call, or taken long.
         self.budget.check()
         self.budget.check_limits()

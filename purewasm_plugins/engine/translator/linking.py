@@ -340,9 +340,7 @@ class _Linked:
 
     def foreign(self, function: Function) -> Entry:
         """Return what generated code calls for a function of another instance, or of the host."""
-        if function.takes_caller and function.caller is None:
-            # The host has put it into a table: this instance is the caller.
-            function = function.imported_by(self.instance)
+        function = function.called_by(self.instance)
         type = function.type
         caller = function.caller
         own = not function.takes_caller or (caller and caller.instance is self.instance)
