@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from purewasm_plugins.wasm.binary.encoder import unsigned
 from tests.wasmtime.wat import exports, function_type, host
@@ -14,7 +18,7 @@ BIG = 0x1_2345_6789_ABCD_EF01
 
 
 @pytest.mark.parametrize(
-    ("type", "given", "seen"),
+    ("type", "value", "seen"),
     [
         ("i32", 7, 7),
         ("i32", True, 1),
@@ -33,20 +37,20 @@ BIG = 0x1_2345_6789_ABCD_EF01
         ("funcref", None, None),
     ],
 )
-def test_a_value_comes_back(library: Any, type: str, given: Any, seen: Any) -> None:
+def test_a_value_comes_back(library: Any, type: str, value: Any, seen: Any) -> None:
     module = exports(
         library,
         f'(module (func (export "same") (param {type}) (result {type}) (local.get 0)))',
     )
-    result = module.same(given)
+    result = module.same(value)
     assert result == seen
     assert result.__class__ is seen.__class__
     store = library.Store()
-    assert host(library, store, f"{type} -> {type}", lambda value: value)(store, given) == seen
+    assert host(library, store, f"{type} -> {type}", lambda same: same)(store, value) == seen
 
 
 @pytest.mark.parametrize(
-    ("type", "given", "error"),
+    ("type", "value", "error"),
     [
         ("i32", 1.5, TypeError),
         ("i32", None, TypeError),
@@ -58,26 +62,26 @@ def test_a_value_comes_back(library: Any, type: str, given: Any, seen: Any) -> N
     ],
 )
 def test_a_value_of_another_type(
-    library: Any, type: str, given: Any, error: type[Exception]
+    library: Any, type: str, value: Any, error: type[Exception]
 ) -> None:
     store = library.Store()
     call = host(library, store, f"{type} ->", lambda value: None)
     with pytest.raises(error, match=f"don't know how to convert .* to {type}"):
-        call(store, given)
+        call(store, value)
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("arguments", "message"),
     [
         ((), "too few parameters provided: given 0, expected 2"),
         ((1,), "too few parameters provided: given 1, expected 2"),
         ((1, 2, 3), "too many parameters provided: given 3, expected 2"),
     ],
 )
-def test_the_number_of_arguments(library: Any, given: tuple[int, ...], message: str) -> None:
+def test_the_number_of_arguments(library: Any, arguments: tuple[int, ...], message: str) -> None:
     module = exports(library, '(module (func (export "f") (param i32 i32)))')
     with pytest.raises(library.WasmtimeError, match=message):
-        module.f(*given)
+        module.f(*arguments)
 
 
 def test_no_parameters_but_arguments(library: Any) -> None:
@@ -296,3 +300,53 @@ def test_a_large_function(ours: Any) -> None:
     store = ours.Store()
     large = ours.Module(store.engine, module.replace(small, section))
     assert ours.Instance(store, large, []).exports(store)["f"](store) == 7
+
+
+PYTHON_VALUES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(1 << 70), 1 << 70),
+    st.floats(),
+    st.just("text"),
+    st.just((1,)),
+)
+
+
+@pytest.mark.parametrize("type", ["i32", "i64", "f32", "f64", "externref", "funcref"])
+def test_any_value_has_the_same_outcome(wasmtime: Any, ours: Any, type: str) -> None:
+    """As an argument, as what a host function gets, and as its result."""
+    text = f"""(module (import "" "" (func $h (param {type}) (result {type})))
+                 (func (export "f") (param {type}) (result {type}) (call $h (local.get 0))))"""
+    seen: list[object] = []
+    calls: list[list[Callable[..., object]]] = []
+    value: object = None
+
+    def note(same: object) -> object:
+        seen.append(same)
+        return same
+
+    for library in (wasmtime, ours):
+        store = library.Store()
+        called = host(library, store, f"{type} -> {type}", note)
+        give = host(library, store, f"-> {type}", lambda: value)
+        calls.append([exports(library, text, [called], store).f, partial(give, store)])
+
+    @given(PYTHON_VALUES)
+    def check(tried: object) -> None:
+        nonlocal value
+        value = tried
+        outcomes = []
+        for call, give in calls:
+            seen.clear()
+            outcomes.append([_outcome(call, value), repr(seen), _outcome(give)])
+        assert outcomes[0] == outcomes[1]
+
+    check()
+
+
+def _outcome(call: Callable[..., object], *arguments: object) -> str:
+    """Return what a call returns or raises, as text."""
+    try:
+        return repr(call(*arguments))
+    except Exception as error:
+        return f"{error.__class__.__name__}: {error}"
