@@ -299,6 +299,7 @@ class WasmPlugin:
         text = input if isinstance(input, str) else self._checked_input(found, input)
         if cancellation is not None:
             cancellation.on_request(operation.cancel)
+            cancellation.on_measure(operation.fuel_used)
         if self._forks != FORKS.count:
             self._start_afresh()
         if self._caller == get_ident():

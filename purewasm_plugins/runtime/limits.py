@@ -174,6 +174,11 @@ class Operation:
         if budget is not None:
             budget.recheck_limits()
 
+    def fuel_used(self) -> int:
+        """Return the fuel that the running call has used; none between calls. Any thread may ask."""
+        budget = self._budget
+        return 0 if budget is None else budget.fuel_used
+
     def check(self) -> None:
         """Check, between two calls, whether another one may begin.
 

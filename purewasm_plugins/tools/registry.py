@@ -132,7 +132,7 @@ class ToolResult(Record):
 
 
 class Cancellation:
-    """A request to end a call that runs in another thread.
+    """A request to end a call that runs in another thread, and the progress of that call.
 
     Attributes:
         requested: whether `request` was called.
@@ -141,6 +141,7 @@ class Cancellation:
     def __init__(self) -> None:
         self.requested = False
         self._action: Callable[[], None] | None = None
+        self._measure: Callable[[], float] | None = None
 
     def request(self) -> None:
         """End the call. Any thread may do it; after the call has ended nothing happens."""
@@ -154,6 +155,20 @@ class Cancellation:
         self._action = action
         if self.requested:
             action()
+
+    @property
+    def progress(self) -> float | None:
+        """How far the call has come; None where the tool does not tell. Any thread may ask.
+
+        A plugin's tool tells the fuel that it has used. The number can be less than the one before:
+        a call of a plugin can begin again in a fresh instance.
+        """
+        measure = self._measure
+        return None if measure is None else measure()
+
+    def on_measure(self, measure: Callable[[], float]) -> None:
+        """Have `progress` return what `measure` returns, which is called from any thread."""
+        self._measure = measure
 
 
 @runtime_checkable
@@ -264,8 +279,12 @@ class ToolRegistry:
             for name, tool in self._tools.items()
         ]
 
-    def execute(self, call: ToolCall) -> ToolResult:
+    def execute(self, call: ToolCall, *, cancellation: Cancellation | None = None) -> ToolResult:
         """Run a tool.
+
+        Args:
+            call: the tool, and its arguments.
+            cancellation: what another thread may end the call with, if it is a `CancellableTool`.
 
         Returns:
             What the tool returned, with `duration_ms` stamped. A tool that raises has failed: the
@@ -276,9 +295,6 @@ class ToolRegistry:
             InvalidArgumentsError: the arguments do not fit its schema, or cannot be read; it did
                 not run.
         """
-        return self._execute(call, None)
-
-    def _execute(self, call: ToolCall, cancellation: Cancellation | None) -> ToolResult:
         name = call.name if call.name in self._tools else self._name_from_agent(call.name)
         tool = self._tools[name]
         if call.problem is not None:
@@ -326,7 +342,7 @@ class ToolRegistry:
 
         cancellation = Cancellation()
         try:
-            return await asyncio.to_thread(self._execute, call, cancellation)
+            return await asyncio.to_thread(self.execute, call, cancellation=cancellation)
         except BaseException:
             # The task was cancelled, or the coroutine closed.
             cancellation.request()
