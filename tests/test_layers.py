@@ -24,7 +24,7 @@ ROOMS = (
     *("support", "errors", "bundled", "wasm", "runtime", "cache", "engine"),
     *("wasi", "module", "command", "wast"),
     *("tools", "plugin", ""),
-    *("wasmtime", "debugger", "browser", "cli", "__main__"),
+    *("wasmtime", "mcp", "debugger", "browser", "cli", "__main__"),
 )
 
 #: The rooms that a room does not import, though they are before it.

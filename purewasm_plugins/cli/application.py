@@ -22,6 +22,7 @@ _COMMANDS = {
     "exec": "exec",
     "call": "call",
     "tools": "tools",
+    "mcp": "mcp",
     "inspect": "inspect",
     "check": "check",
     "assemble": "text",

@@ -7,8 +7,9 @@
 """
 
 from purewasm_plugins.mcp.catalog import register_plugins
+from purewasm_plugins.mcp.http import HttpServer
 from purewasm_plugins.mcp.limits import ServerLimits
 from purewasm_plugins.mcp.server import McpServer
 from purewasm_plugins.mcp.stdio import serve_stdio
 
-__all__ = ["McpServer", "ServerLimits", "register_plugins", "serve_stdio"]
+__all__ = ["HttpServer", "McpServer", "ServerLimits", "register_plugins", "serve_stdio"]

@@ -199,7 +199,9 @@ class RunningCall:
     def _run(self) -> None:
         try:
             if self._wishes.progress_token is not None:
-                threading.Thread(target=self._tell_progress, name="mcp-progress", daemon=True).start()
+                threading.Thread(
+                    target=self._tell_progress, name="mcp-progress", daemon=True
+                ).start()
             with self._logs.to(self):
                 response = self._response()
         except (Exception, SystemExit) as error:
@@ -222,7 +224,9 @@ class RunningCall:
         except InvalidArgumentsError as error:
             result = ToolResult(name, success=False, output="", error=str(error))
         answer = call_result(result)
-        return result_response(self._request.id, complete(answer) if self._wishes.modern else answer)
+        return result_response(
+            self._request.id, complete(answer) if self._wishes.modern else answer
+        )
 
     def _error(self, code: int, message: str) -> JsonObject:
         return error_response(ProtocolError(code, message, id=self._request.id))
@@ -247,7 +251,13 @@ class RunningCall:
 class Subscription:
     """A stream of changes that a modern client listens to."""
 
-    def __init__(self, request: Request, tools: bool, outlet: Outlet, ended: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        request: Request,
+        tools: bool,
+        outlet: Outlet,
+        ended: Callable[[], None],
+    ) -> None:
         """Prepare a stream.
 
         Args:
@@ -294,7 +304,9 @@ class Subscription:
     def _tell(self, method: str, params: JsonObject) -> None:
         with self._lock:
             if self._open:
-                self._outlet.send(notification(method, {"_meta": {SUBSCRIPTION_ID: self._id}, **params}))
+                self._outlet.send(
+                    notification(method, {"_meta": {SUBSCRIPTION_ID: self._id}, **params})
+                )
 
 
 class PluginLogs(logging.Handler):

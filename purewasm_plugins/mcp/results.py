@@ -142,7 +142,9 @@ def initialize_result(params: JsonObject, instructions: str | None) -> JsonObjec
 
 def call_result(result: ToolResult) -> JsonObject:
     """Return the result of a call, for all revisions: its output, or the reason of its failure."""
-    text = result.output if result.success else result.error or "the tool failed, and gave no reason"
+    text = (
+        result.output if result.success else result.error or "the tool failed, and gave no reason"
+    )
     return {"content": [{"type": "text", "text": text}], "isError": not result.success}
 
 

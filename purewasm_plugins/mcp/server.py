@@ -90,7 +90,7 @@ class McpServer:
         self._listeners: list[Callable[[], None]] = []
 
     def tools_changed(self) -> None:
-        """Tell all clients that listen that the list of tools has changed. Any thread may call it."""
+        """Tell all clients that listen that the list of tools has changed. Any thread may do it."""
         with self._lock:
             listeners = list(self._listeners)
         for listener in listeners:
@@ -145,7 +145,9 @@ class McpServer:
             ProtocolError: the client may send none, or it is empty or too large.
         """
         if peer.version != BATCH_VERSION:
-            raise ProtocolError(INVALID_REQUEST, f"Invalid request: only {BATCH_VERSION} has batches")
+            raise ProtocolError(
+                INVALID_REQUEST, f"Invalid request: only {BATCH_VERSION} has batches"
+            )
         if not 0 < len(values) <= self.limits.batch:
             details = f"a batch has 1 to {self.limits.batch} messages, and not {len(values)}"
             raise ProtocolError(INVALID_REQUEST, f"Invalid request: {details}")
@@ -199,7 +201,7 @@ class McpServer:
         return None
 
     def _legacy(self, request: Request, peer: Peer, outlet: Outlet) -> JsonObject | None:
-        """Return the result of a request of a revision with `initialize`; None where it comes later."""
+        """Return the result of a request of an earlier revision; None where it comes later."""
         wishes = legacy_wishes(request.params, peer.log_level)
         match request.method:
             case "initialize":

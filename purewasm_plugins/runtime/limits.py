@@ -175,7 +175,7 @@ class Operation:
             budget.recheck_limits()
 
     def fuel_used(self) -> int:
-        """Return the fuel that the running call has used; none between calls. Any thread may ask."""
+        """Return the fuel that the running call has used, from any thread; 0 between calls."""
         budget = self._budget
         return 0 if budget is None else budget.fuel_used
 

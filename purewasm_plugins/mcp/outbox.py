@@ -1,0 +1,106 @@
+"""What stands between a connection of HTTP and the threads that answer it."""
+
+from __future__ import annotations
+
+import io
+import queue
+import socket
+import time
+from typing import TYPE_CHECKING
+
+from purewasm_plugins.mcp.messages import JsonObject, RequestId
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+__all__ = ["Outbox", "TimedReader", "is_gone"]
+
+#: Notifications that wait for a client that reads slowly; those that follow are left out.
+_MOST_WAITING = 1000
+
+
+class Outbox:
+    """The messages for one answer of HTTP, in their order.
+
+    Attributes:
+        left: responses that are still to come.
+    """
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+        self._queue: queue.SimpleQueue[JsonObject | None] = queue.SimpleQueue()
+
+    def send(self, message: JsonObject) -> None:
+        """Put a message at the end."""
+        if "method" not in message or self._queue.qsize() < _MOST_WAITING:
+            self._queue.put(message)
+
+    def drop(self, id: RequestId) -> None:
+        """Put there that a response will not come."""
+        self._queue.put(None)
+
+    def get(self, seconds: float) -> JsonObject | None:
+        """Take the next message; None where there is none within so many seconds, or none is left.
+
+        A response that does not come, like one that does, makes `left` less.
+        """
+        try:
+            message = self._queue.get(timeout=seconds)
+        except queue.Empty:
+            return None
+        if message is None or "method" not in message:
+            self.left -= 1
+        return message
+
+
+class TimedReader(io.RawIOBase):
+    """What a socket brings, within a time for all of a request."""
+
+    def __init__(self, connection: socket.socket, patience: float) -> None:
+        """Begin to read; `restart` begins the time.
+
+        Args:
+            connection: the socket.
+            patience: seconds for all that is read after each `restart`.
+        """
+        super().__init__()
+        self._connection = connection
+        self._patience = patience
+        self._latest = 0.0
+
+    def restart(self) -> None:
+        """Begin the time anew, for the next request."""
+        self._latest = time.monotonic() + self._patience
+
+    def readable(self) -> bool:
+        """Return True; see `io.IOBase`."""
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        """Read some bytes; see `io.RawIOBase`.
+
+        Raises:
+            TimeoutError: the time is over.
+        """
+        left = self._latest - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._connection.settimeout(left)
+        try:
+            return self._connection.recv_into(buffer)
+        finally:
+            self._connection.settimeout(self._patience)
+
+
+def is_gone(connection: socket.socket) -> bool:
+    """Return whether the other side has closed a socket."""
+    patience = connection.gettimeout()
+    connection.setblocking(False)
+    try:
+        return not connection.recv(1, socket.MSG_PEEK)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    finally:
+        connection.settimeout(patience)
