@@ -28,19 +28,27 @@ if TYPE_CHECKING:
 
 
 def files_in(folder: str) -> list[str]:
-    """Return the paths of the `.wasm` files in a folder, sorted.
+    """Return the paths of the `.wasm` files in a folder, or else in the folders in it, sorted.
 
     Raises:
         Failure: there are none.
     """
     try:
-        names = sorted(name for name in os.listdir(folder) if name.endswith(".wasm"))
+        inside = sorted(entry.path for entry in os.scandir(folder))
+        found = _wasm_files(inside)
+        if not found:
+            for path in inside:
+                if os.path.isdir(path):
+                    found += _wasm_files(sorted(entry.path for entry in os.scandir(path)))
     except OSError as error:
-        raise Failure(f"cannot read '{folder}': {error.strerror}", Exit.PLUGIN) from error
-    found = [os.path.join(folder, name) for name in names]
+        raise Failure(f"cannot read '{error.filename}': {error.strerror}", Exit.PLUGIN) from error
     if not found:
         raise Failure(f"the directory '{folder}' has no .wasm files", Exit.PLUGIN)
     return found
+
+
+def _wasm_files(paths: list[str]) -> list[str]:
+    return [path for path in paths if path.endswith(".wasm")]
 
 
 def expanded(paths: Iterable[str]) -> tuple[list[str], Exit]:

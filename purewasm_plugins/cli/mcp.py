@@ -15,9 +15,9 @@ from purewasm_plugins.errors import InvalidOptionError
 from purewasm_plugins.mcp import HttpServer, McpServer, register_plugins, serve_stdio
 from purewasm_plugins.plugin import WasmPlugin
 from purewasm_plugins.runtime.limits import ResourceLimits
+from purewasm_plugins.tools import ToolRegistry
 
 if TYPE_CHECKING:
-    from purewasm_plugins.tools import ToolRegistry
     from purewasm_plugins.wasi.grants import Wasi
 
 _TOKEN = "PUREWASM_MCP_TOKEN"

@@ -127,23 +127,23 @@ def check_headers(headers: Message, request: Request) -> None:
         found = headers.get_all(header, [])
         if len(found) != 1:
             number = "missing" if not found else "there more than once"
-            raise _mismatch(f"the header {header} is {number}", request)
+            raise _mismatch(f"the header {header} is {number}")
         value = str(found[0]).strip()
         if header == "Mcp-Name":
-            value = _decoded(value, request)
+            value = _decoded(value)
         if value != wanted:
-            raise _mismatch(f"the header {header} differs from the body", request)
+            raise _mismatch(f"the header {header} differs from the body")
 
 
-def _decoded(value: str, request: Request) -> str:
+def _decoded(value: str) -> str:
     match = _ENCODED.fullmatch(value)
     if match is None:
         return value
     try:
         return base64.b64decode(match[1], validate=True).decode("utf-8")
     except (binascii.Error, ValueError):
-        raise _mismatch("the header Mcp-Name is no Base64 of UTF-8", request) from None
+        raise _mismatch("the header Mcp-Name is no Base64 of UTF-8") from None
 
 
-def _mismatch(details: str, request: Request) -> ProtocolError:
-    return ProtocolError(HEADER_MISMATCH, f"Header mismatch: {details}", id=request.id)
+def _mismatch(details: str) -> ProtocolError:
+    return ProtocolError(HEADER_MISMATCH, f"Header mismatch: {details}")

@@ -220,7 +220,7 @@ class RunningCall:
         try:
             result = self._registry.execute(self._call, cancellation=self._cancellation)
         except ToolNotFoundError as error:
-            return self._error(INVALID_PARAMS, f"Unknown tool: {error}")
+            return self._error(INVALID_PARAMS, str(error))
         except InvalidArgumentsError as error:
             result = ToolResult(name, success=False, output="", error=str(error))
         answer = call_result(result)

@@ -36,7 +36,7 @@ from purewasm_plugins.mcp.messages import (
     read_value,
 )
 from purewasm_plugins.mcp.outbox import Outbox, TimedReader, is_gone
-from purewasm_plugins.mcp.results import is_modern
+from purewasm_plugins.mcp.results import is_modern, modern_wishes
 from purewasm_plugins.mcp.server import McpServer
 from purewasm_plugins.mcp.sessions import Session, Sessions
 from purewasm_plugins.mcp.versions import (
@@ -323,8 +323,13 @@ class _Connection(BaseHTTPRequestHandler):
         version = self.headers.get("MCP-Protocol-Version")
         if is_modern(params) or version not in (None, *LEGACY_VERSIONS):
             if isinstance(message, Request):
-                if is_modern(params) and isinstance(params["_meta"][PROTOCOL_VERSION], str):
-                    check_headers(self.headers, message)
+                try:
+                    if is_modern(params) and isinstance(params["_meta"][PROTOCOL_VERSION], str):
+                        check_headers(self.headers, message)
+                    modern_wishes(params)
+                except ProtocolError as error:
+                    error.id = message.id
+                    raise
                 self._answer_modern(message)
             else:
                 # On this transport, a client cancels a request by closing its stream.

@@ -6,12 +6,9 @@ import io
 import queue
 import socket
 import time
-from typing import TYPE_CHECKING
+from typing import Any
 
 from purewasm_plugins.mcp.messages import JsonObject, RequestId
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
 
 __all__ = ["Outbox", "TimedReader", "is_gone"]
 
@@ -76,7 +73,7 @@ class TimedReader(io.RawIOBase):
         """Return True; see `io.IOBase`."""
         return True
 
-    def readinto(self, buffer: WriteableBuffer) -> int:
+    def readinto(self, buffer: Any) -> int:
         """Read some bytes; see `io.RawIOBase`.
 
         Raises:

@@ -71,7 +71,8 @@ class _Connection:
                 if end is None and self._peer.version is not None:
                     # It began with `initialize`, and is told of changes without asking.
                     end = self._server.listen(self)
-            self._wait()
+            if not self._gone:
+                self._wait()
         finally:
             if end is not None:
                 end()

@@ -166,7 +166,7 @@ def test_json(command: Command, name: str) -> None:
 
 def test_engines_only_where_something_runs_on_one() -> None:
     chosen = {name for name in NAMES if "--engine" in options(name)}
-    assert chosen == {"run", "exec", "call", "tools", "inspect", "check", "wast"}
+    assert chosen == {"run", "exec", "call", "tools", "inspect", "check", "wast", "mcp"}
 
 
 def test_run_imports_nothing_of_the_other_commands() -> None:

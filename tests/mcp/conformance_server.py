@@ -8,16 +8,13 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
 
-from purewasm_plugins import ToolDefinition, ToolRegistry, ToolResult
+from purewasm_plugins import ToolRegistry
 from purewasm_plugins.mcp import HttpServer, McpServer, calls
 from purewasm_plugins.plugin.output import LOGGER
 from purewasm_plugins.tools import Cancellation
-
-NOTHING = {"type": "object", "properties": {}, "additionalProperties": False}
+from tests.mcp.clients import FunctionTool
 
 #: The schema that the runner wants to see again, as it is.
 WITH_EVERY_KEYWORD = {
@@ -43,27 +40,6 @@ WITH_EVERY_KEYWORD = {
     "else": {"required": ["email"]},
     "additionalProperties": False,
 }
-
-
-class FunctionTool:
-    """A Python function as a tool."""
-
-    def __init__(
-        self,
-        name: str,
-        run: Callable[[Cancellation], str],
-        parameters: Mapping[str, Any] = NOTHING,
-    ) -> None:
-        self.definition = ToolDefinition(name, f"The tool {name}", parameters)
-        self._run = run
-
-    def execute(self, arguments: Mapping[str, Any]) -> ToolResult:
-        return self.execute_cancellable(arguments, None)
-
-    def execute_cancellable(
-        self, arguments: Mapping[str, Any], cancellation: Cancellation | None
-    ) -> ToolResult:
-        return ToolResult(self.definition.name, True, self._run(cancellation or Cancellation()))
 
 
 def simple_text(cancellation: Cancellation) -> str:
@@ -109,7 +85,7 @@ def main() -> None:
             FunctionTool("test_logging_tool", with_logging),
             FunctionTool("test_streaming_elicitation", simple_text),
             FunctionTool("test_trigger_tool_change", change),
-            FunctionTool("json_schema_2020_12_tool", simple_text, WITH_EVERY_KEYWORD),
+            FunctionTool("json_schema_2020_12_tool", parameters=WITH_EVERY_KEYWORD),
         ]
     )
     calls.PROGRESS_PERIOD = 0.02
