@@ -52,6 +52,11 @@ def request(method: str, params: Json | None = None, id: Any = 1, **of_meta: Any
     }
 
 
+def marked(method: str, of_meta: Json) -> Json:
+    """Return a modern request that says something else of itself."""
+    return request(method, None, **of_meta)
+
+
 def legacy(method: str, params: Json | None = None, id: Any = 1) -> Json:
     """Return a request of a session that began with `initialize`."""
     return {"jsonrpc": "2.0", "id": id, "method": method, "params": params or {}}

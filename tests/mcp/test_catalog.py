@@ -12,7 +12,7 @@ from purewasm_plugins.errors import DuplicateToolError
 from purewasm_plugins.mcp import McpServer, ServerLimits, register_plugins
 from purewasm_plugins.mcp.catalog import tool_entry, tool_names
 from tests.conftest import ROOT
-from tests.mcp.clients import FunctionTool, Talk, call, registry_of, request
+from tests.mcp.clients import FunctionTool, Json, Talk, call, registry_of, request
 
 STARTERS = ("shout_c", "shout_rust")
 
@@ -101,7 +101,7 @@ def test_pages() -> None:
     cursor = None
     pages = 0
     while pages == 0 or cursor is not None:
-        params = {} if cursor is None else {"cursor": cursor}
+        params: Json = {} if cursor is None else {"cursor": cursor}
         result = client.ask(request("tools/list", params))["result"]
         assert (result["ttlMs"] > 0, result["cacheScope"]) == (True, "public")
         found += [tool["name"] for tool in result["tools"]]

@@ -25,6 +25,7 @@ from tests.mcp.clients import (
     cancelled,
     initialize,
     legacy,
+    marked,
     plugins,
     registry_of,
     request,
@@ -194,7 +195,7 @@ STATUSES: list[tuple[Any, int, int | None]] = [
     (request("ping"), 404, -32601),
     (request("tools/list", {"cursor": "x"}), 400, -32602),
     (call("no_tool"), 400, -32602),
-    (request("server/discover", **{PROTOCOL_VERSION: "2099-01-01"}), 400, -32022),
+    (marked("server/discover", {PROTOCOL_VERSION: "2099-01-01"}), 400, -32022),
 ]
 
 

@@ -11,10 +11,14 @@ from hypothesis import strategies as st
 
 from purewasm_plugins import __version__
 from purewasm_plugins.mcp import McpServer, ServerLimits
-from purewasm_plugins.mcp.versions import LEGACY_VERSIONS, PROTOCOL_VERSION, SERVER_INFO
-from tests.mcp.clients import (
+from purewasm_plugins.mcp.versions import (
     CLIENT_CAPABILITIES,
+    LEGACY_VERSIONS,
     LOG_LEVEL,
+    PROTOCOL_VERSION,
+    SERVER_INFO,
+)
+from tests.mcp.clients import (
     MODERN,
     FunctionTool,
     Gate,
@@ -25,6 +29,7 @@ from tests.mcp.clients import (
     cancelled,
     initialize,
     legacy,
+    marked,
     meta,
     plugins,
     registry_of,
@@ -118,12 +123,12 @@ WRONG: list[tuple[Any, int, Any]] = [
     (legacy("server/discover", {"_meta": []}), -32602, 1),
     (legacy("server/discover", {"_meta": {CLIENT_CAPABILITIES: {}}}), -32602, 1),
     (legacy("server/discover", {"_meta": {PROTOCOL_VERSION: MODERN}}), -32602, 1),
-    (request("server/discover", **{CLIENT_CAPABILITIES: []}), -32602, 1),
-    (request("server/discover", **{PROTOCOL_VERSION: 1}), -32602, 1),
-    (request("server/discover", **{PROTOCOL_VERSION: "2025-11-25"}), -32022, 1),
-    (request("server/discover", **{PROTOCOL_VERSION: "x"}), -32022, 1),
-    (request("server/discover", **{LOG_LEVEL: "loud"}), -32602, 1),
-    (request("server/discover", **{LOG_LEVEL: []}), -32602, 1),
+    (marked("server/discover", {CLIENT_CAPABILITIES: []}), -32602, 1),
+    (marked("server/discover", {PROTOCOL_VERSION: 1}), -32602, 1),
+    (marked("server/discover", {PROTOCOL_VERSION: "2025-11-25"}), -32022, 1),
+    (marked("server/discover", {PROTOCOL_VERSION: "x"}), -32022, 1),
+    (marked("server/discover", {LOG_LEVEL: "loud"}), -32602, 1),
+    (marked("server/discover", {LOG_LEVEL: []}), -32602, 1),
     (request("server/discover", progressToken=1.5), -32602, 1),
     (request("server/discover", progressToken="x" * 1001), -32602, 1),
     # Methods.
@@ -184,7 +189,7 @@ def test_a_wrong_message_of_an_earlier_client(server: McpServer, message: Any, c
 
 
 def test_an_unsupported_version_is_told_which_ones_there_are(server: McpServer) -> None:
-    error = Talk(server).ask(request("tools/list", **{PROTOCOL_VERSION: "2099-01-01"}))["error"]
+    error = Talk(server).ask(marked("tools/list", {PROTOCOL_VERSION: "2099-01-01"}))["error"]
     assert error["data"] == {"supported": [MODERN], "requested": "2099-01-01"}
 
 

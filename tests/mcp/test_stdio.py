@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import pytest
 
@@ -122,12 +122,12 @@ def test_an_earlier_client_is_told_of_changes_without_asking() -> None:
     target = io.BytesIO()
 
     def change(cancellation: object) -> str:
-        server.tools_changed()
+        changing.tools_changed()
         return "changed"
 
-    server = McpServer(registry_of(FunctionTool("change", change)))
+    changing = McpServer(registry_of(FunctionTool("change", change)))
     with open(read, "rb") as source, open(write, "wb", buffering=0) as sink:
-        thread = threading.Thread(target=serve_stdio, args=(server, source, target))
+        thread = threading.Thread(target=serve_stdio, args=(changing, source, target))
         thread.start()
         sink.write(line(initialize()) + line(legacy("tools/call", {"name": "change"})))
         sink.close()
@@ -149,7 +149,7 @@ def process(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
             started.kill()
 
 
-def ask(stdin: BinaryIO, stdout: BinaryIO, message: Json) -> Json:
+def ask(stdin: IO[bytes], stdout: IO[bytes], message: Json) -> Json:
     stdin.write(line(message))
     stdin.flush()
     answer: Json = json.loads(stdout.readline())
