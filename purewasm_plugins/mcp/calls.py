@@ -17,7 +17,7 @@ from purewasm_plugins.mcp.messages import (
     notification,
     result_response,
 )
-from purewasm_plugins.mcp.results import Wishes, call_result, complete
+from purewasm_plugins.mcp.results import Wishes, complete
 from purewasm_plugins.mcp.versions import (
     INTERNAL_ERROR,
     INVALID_PARAMS,
@@ -25,7 +25,8 @@ from purewasm_plugins.mcp.versions import (
     LOG_LEVELS,
     SUBSCRIPTION_ID,
 )
-from purewasm_plugins.tools import Cancellation, ToolCall, ToolRegistry, ToolResult
+from purewasm_plugins.tools import Cancellation, ToolRegistry, ToolResult
+from purewasm_plugins.tools.formats import MCP
 
 __all__ = ["Outlet", "Peer", "PluginLogs", "Running", "RunningCall", "Subscription"]
 
@@ -123,7 +124,8 @@ class RunningCall:
         self,
         registry: ToolRegistry,
         request: Request,
-        call: ToolCall,
+        name: str,
+        arguments: JsonObject,
         wishes: Wishes,
         outlet: Outlet,
         logs: PluginLogs,
@@ -133,7 +135,7 @@ class RunningCall:
         """Prepare a call; `start` begins it.
 
         Args:
-            registry, call: the tool, and its arguments.
+            registry, name, arguments: the tool, and what it is called with.
             request, wishes, peer: what the client asked for, and the client.
             outlet: what the response and the notifications go to.
             logs: what brings log messages of plugins to `log`.
@@ -141,7 +143,8 @@ class RunningCall:
         """
         self._registry = registry
         self._request = request
-        self._call = call
+        self._name = name
+        self._arguments = arguments
         self._wishes = wishes
         self._outlet = outlet
         self._logs = logs
@@ -216,14 +219,15 @@ class RunningCall:
         self._peer.calls.discard(self)
 
     def _response(self) -> JsonObject:
-        name = self._call.name
+        form = MCP(self._registry)
+        call = form.call(self._name, self._arguments)
         try:
-            result = self._registry.execute(self._call, cancellation=self._cancellation)
+            result = self._registry.execute(call, cancellation=self._cancellation)
         except ToolNotFoundError as error:
             return self._error(INVALID_PARAMS, str(error))
         except InvalidArgumentsError as error:
-            result = ToolResult(name, success=False, output="", error=str(error))
-        answer = call_result(result)
+            result = ToolResult(self._name, success=False, output="", error=str(error))
+        (answer,) = form.messages([(call, result)])
         return result_response(
             self._request.id, complete(answer) if self._wishes.modern else answer
         )

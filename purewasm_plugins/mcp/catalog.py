@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from purewasm_plugins.errors import ToolError
 from purewasm_plugins.mcp.messages import JsonObject, ProtocolError
@@ -13,21 +12,12 @@ from purewasm_plugins.mcp.versions import INVALID_PARAMS
 from purewasm_plugins.plugin import WasmPlugin
 from purewasm_plugins.plugin.tools import RegisteredTool
 from purewasm_plugins.tools import ToolDefinition, ToolRegistry
-from purewasm_plugins.tools.formats import agent_names
+from purewasm_plugins.tools.formats import MCP
+from purewasm_plugins.tools.names import agent_names
 
-__all__ = ["list_page", "register_plugins", "tool_entry", "tool_names"]
-
-#: The names that the protocol recommends; other names are changed.
-_NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
+__all__ = ["list_page", "register_plugins", "tool_entry"]
 
 _CURSOR = re.compile(r"([0-9]{1,9})-([0-9a-f]{16})")
-
-#: The annotation with which a schema asks clients to repeat an argument in a header of HTTP.
-_HEADER = "x-mcp-header"
-
-#: The keywords of a schema whose values are schemas by name, and those whose values are data.
-_NAMED_SCHEMAS = {"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"}
-_DATA = {"const", "enum", "default", "examples"}
 
 
 def register_plugins(
@@ -67,29 +57,19 @@ def register_plugins(
     return registry, failed
 
 
-def tool_names(registry: ToolRegistry) -> dict[str, str]:
-    """Return the name for clients of each registered name; no two are equal.
-
-    The registry knows a tool by both.
-    """
-    changed = agent_names(registry)
-    return {name: name if _NAME.fullmatch(name) else changed[name] for name in registry}
-
-
-def tool_entry(name: str, definition: ToolDefinition) -> JsonObject:
+def tool_entry(form: MCP, name: str, definition: ToolDefinition) -> JsonObject:
     """Return the entry of a tool in the list.
 
+    The format leaves out `x-mcp-header`, with which a schema would have clients repeat arguments in
+    headers of HTTP, and this server compare them.
+
     Args:
+        form: the format of tools.
         name: its name for clients.
         definition: the tool.
     """
     words = re.sub(r"[_.\s-]+", " ", definition.name).strip() or name
-    return {
-        "name": name,
-        "title": words[0].upper() + words[1:],
-        "description": definition.description,
-        "inputSchema": _input_schema(definition.parameters),
-    }
+    return {"title": words[0].upper() + words[1:], **form.tool(definition, name)}
 
 
 def list_page(registry: ToolRegistry, cursor: str | None, size: int) -> JsonObject:
@@ -103,17 +83,14 @@ def list_page(registry: ToolRegistry, cursor: str | None, size: int) -> JsonObje
     Raises:
         ProtocolError: the cursor is of no list, or of one that has changed since.
     """
-    names = tool_names(registry)
-    definitions = registry.definitions()
+    form = MCP(registry)
+    names = agent_names(registry)
     digest = hashlib.sha256(repr(list(names.values())).encode("utf-8", "replace")).hexdigest()[:16]
-    start = 0 if cursor is None else _start(cursor, digest, len(definitions))
+    start = 0 if cursor is None else _start(cursor, digest, len(names))
     end = start + size
-    page: JsonObject = {
-        "tools": [
-            tool_entry(names[definition.name], definition) for definition in definitions[start:end]
-        ]
-    }
-    if end < len(definitions):
+    shown = registry.definitions()[start:end]
+    page: JsonObject = {"tools": [tool_entry(form, names[one.name], one) for one in shown]}
+    if end < len(names):
         page["nextCursor"] = f"{end}-{digest}"
     return page
 
@@ -124,29 +101,3 @@ def _start(cursor: str, digest: str, count: int) -> int:
         details = "it is none of this list, or the list has changed; begin with the first page"
         raise ProtocolError(INVALID_PARAMS, f"Invalid cursor: {details}")
     return int(match[1])
-
-
-def _input_schema(parameters: Mapping[str, Any]) -> JsonObject:
-    """Return a schema of arguments as the protocol wants it: of an object.
-
-    The arguments of a call are always an object, so that the type adds no rule. Clients must not be
-    asked for headers, whose values this server would have to compare.
-    """
-    schema: JsonObject = _without_headers(parameters)
-    return {**schema, "type": "object"}
-
-
-def _without_headers(schema: Any) -> Any:
-    if isinstance(schema, list):
-        return [_without_headers(one) for one in schema]
-    if not isinstance(schema, Mapping):
-        return schema
-    found: JsonObject = {}
-    for key, value in schema.items():
-        if key in _NAMED_SCHEMAS and isinstance(value, Mapping):
-            found[key] = {name: _without_headers(one) for name, one in value.items()}
-        elif key in _DATA:
-            found[key] = value
-        elif key != _HEADER:
-            found[key] = _without_headers(value)
-    return found

@@ -18,12 +18,10 @@ from purewasm_plugins.mcp.versions import (
 )
 from purewasm_plugins.support.records import Record
 from purewasm_plugins.support.version import VERSION
-from purewasm_plugins.tools import ToolResult
 
 __all__ = [
     "CAPABILITIES",
     "Wishes",
-    "call_result",
     "complete",
     "initialize_result",
     "is_modern",
@@ -138,14 +136,6 @@ def initialize_result(params: JsonObject, instructions: str | None) -> JsonObjec
         "serverInfo": _SERVER,
     }
     return result if instructions is None else {**result, "instructions": instructions}
-
-
-def call_result(result: ToolResult) -> JsonObject:
-    """Return the result of a call, for all revisions: its output, or the reason of its failure."""
-    text = (
-        result.output if result.success else result.error or "the tool failed, and gave no reason"
-    )
-    return {"content": [{"type": "text", "text": text}], "isError": not result.success}
 
 
 def _progress_token(meta: JsonObject) -> str | int | None:

@@ -42,7 +42,7 @@ from purewasm_plugins.mcp.versions import (
     MODERN_VERSIONS,
 )
 from purewasm_plugins.plugin.output import LOGGER
-from purewasm_plugins.tools import ToolCall, ToolRegistry
+from purewasm_plugins.tools import ToolRegistry
 
 __all__ = ["McpServer"]
 
@@ -239,10 +239,9 @@ class McpServer:
         if not self._places.acquire(blocking=False):
             raise _busy(f"{self.limits.calls} calls run; try again when one has ended")
         try:
-            call = ToolCall(name, arguments)
             release = self._places.release
             RunningCall(
-                self.registry, request, call, wishes, outlet, self._logs, peer, release
+                self.registry, request, name, arguments, wishes, outlet, self._logs, peer, release
             ).start()
         except ProtocolError:
             self._places.release()

@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 
-from purewasm_plugins import ToolDefinition, WasmPlugin, example
+from purewasm_plugins import ToolDefinition, ToolRegistry, WasmPlugin, example
 from purewasm_plugins.errors import DuplicateToolError
 from purewasm_plugins.mcp import McpServer, ServerLimits, register_plugins
-from purewasm_plugins.mcp.catalog import tool_entry, tool_names
+from purewasm_plugins.mcp.catalog import tool_entry
+from purewasm_plugins.tools.formats import MCP
 from tests.conftest import ROOT
 from tests.mcp.clients import FunctionTool, Json, Talk, call, registry_of, request
 
+FORM = MCP(ToolRegistry())
 STARTERS = ("shout_c", "shout_rust")
 
 
@@ -39,9 +41,10 @@ def test_a_plugin_that_cannot_be_registered_does_not_hinder_the_others() -> None
 
 #: Names, and the pattern of the name that clients get.
 NAMES = [
-    ("json.pretty", "json.pretty"),
-    ("x" * 128, "x" * 128),
-    ("x" * 129, "x{55}_[0-9a-f]{8}"),
+    ("json_pretty", "json_pretty"),
+    ("json.pretty", "json_pretty_[0-9a-f]{8}"),
+    ("x" * 64, "x" * 64),
+    ("x" * 65, "x{55}_[0-9a-f]{8}"),
     ("make tea", "make_tea_[0-9a-f]{8}"),
     ("Grüße", "Gr_e_[0-9a-f]{8}"),
     ("", "tool_[0-9a-f]{8}"),
@@ -51,9 +54,10 @@ NAMES = [
 @pytest.mark.parametrize(("name", "pattern"), NAMES)
 def test_names_that_clients_refuse_are_changed_and_known(name: str, pattern: str) -> None:
     registry = registry_of(FunctionTool(name))
-    changed = tool_names(registry)[name]
+    client = Talk(McpServer(registry))
+    changed = client.ask(request("tools/list"))["result"]["tools"][0]["name"]
     assert re.fullmatch(pattern, changed)
-    assert Talk(McpServer(registry)).ask(call(changed))["result"]["isError"] is False
+    assert client.ask(call(changed))["result"]["isError"] is False
 
 
 @pytest.mark.parametrize(
@@ -66,15 +70,18 @@ def test_names_that_clients_refuse_are_changed_and_known(name: str, pattern: str
     ],
 )
 def test_titles(name: str, title: str) -> None:
-    assert tool_entry(name, ToolDefinition(name, "", {}))["title"] == title
+    assert tool_entry(FORM, name, ToolDefinition(name, "", {}))["title"] == title
 
 
 @pytest.mark.parametrize(
     ("schema", "listed"),
     [
-        ({}, {"type": "object"}),
-        ({"type": ["object", "null"]}, {"type": "object"}),
-        ({"$schema": "x", "type": "object"}, {"$schema": "x", "type": "object"}),
+        ({}, {"type": "object", "properties": {}}),
+        ({"type": ["object", "null"]}, {"type": "object", "properties": {}}),
+        (
+            {"$schema": "http://json-schema.org/draft-07/schema#", "properties": {"a": True}},
+            {"type": "object", "properties": {"a": {}}},
+        ),
         (
             {"properties": {"a": {"type": "string", "x-mcp-header": "A"}}},
             {"properties": {"a": {"type": "string"}}, "type": "object"},
@@ -85,12 +92,12 @@ def test_titles(name: str, title: str) -> None:
         ),
         (
             {"anyOf": [{"x-mcp-header": "A", "minProperties": 1}, True]},
-            {"anyOf": [{"minProperties": 1}, True], "type": "object"},
+            {"anyOf": [{"minProperties": 1}, {}], "type": "object", "properties": {}},
         ),
     ],
 )
 def test_schemas_are_of_objects_and_ask_for_no_headers(schema: Any, listed: Any) -> None:
-    assert tool_entry("a", ToolDefinition("a", "", schema))["inputSchema"] == listed
+    assert tool_entry(FORM, "a", ToolDefinition("a", "", schema))["inputSchema"] == listed
 
 
 def test_pages() -> None:
