@@ -49,8 +49,8 @@ def check(
 
     The tools are run, on short inputs and on large ones that their schemas allow, to see that they
     answer and that they leave their input alone. A warning concerns other hosts, or agents. A
-    directory stands for the .wasm files in it. The exit status is 1 if a check fails, and 3 if a
-    file cannot be read.
+    directory stands for the .wasm files in it, or else in its folders. The exit status is 1 if a
+    check fails, and 3 if a file cannot be read.
 
     \b
     Examples:

@@ -68,9 +68,10 @@ def mcp(
 ) -> int:
     """Serve the tools of plugins to agents: a server of the Model Context Protocol.
 
-    A directory stands for the .wasm files in it. A plugin that cannot be loaded is reported on
-    standard error, and the others are served. A name that two plugins give a tool gets the name of
-    the plugin before it, in both. The server ends with its input, or with Ctrl-C.
+    A directory stands for the .wasm files in it, or else in its folders. A plugin that cannot be
+    loaded is reported on standard error, and the others are served. A name that two plugins give
+    to a tool gets the name of the plugin before it, in both. The server ends with its input, or
+    with Ctrl-C.
 
     \b
     Examples:
@@ -110,15 +111,22 @@ def _loaded(
     Raises:
         Failure: none can.
     """
-    loaded: dict[WasmPlugin, str] = {}
+    plugins: list[WasmPlugin] = []
+    files: dict[str, str] = {}
     for path in expanded(paths)[0]:
         try:
-            loaded[load_plugin(path, limits, engine, cache_dir, wasi)] = path
+            plugin = load_plugin(path, limits, engine, cache_dir, wasi)
         except Failure as failure:
             print_error(failure.message)
-    registry, failed = register_plugins(loaded)
+            continue
+        if plugin.name in files:
+            print_error(f"{path}: there is a plugin '{plugin.name}' already: {files[plugin.name]}")
+            continue
+        files[plugin.name] = path
+        plugins.append(plugin)
+    registry, failed = register_plugins(plugins)
     for plugin, error in failed:
-        print_error(f"{loaded[plugin]}: {error}")
-    if len(failed) == len(loaded):
+        print_error(f"{files[plugin.name]}: {error}")
+    if len(failed) == len(plugins):
         raise Failure("there is no plugin to serve", Exit.PLUGIN)
     return registry

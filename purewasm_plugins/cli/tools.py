@@ -44,9 +44,10 @@ def tools(
 ) -> int:
     """List the tools of plugins: name, description, and schema of the arguments.
 
-    A directory stands for the .wasm files in it. A plugin that cannot be loaded is reported on
-    standard error, the others are listed, and the exit status is 3. The same holds for two tools of
-    one name in the format of an API, where an agent could not tell them apart.
+    A directory stands for the .wasm files in it, or else in its folders. A plugin that cannot be
+    loaded is reported on standard error, the others are listed, and the exit status is 3. The same
+    holds for two tools of one name in the format of an API, where an agent could not tell them
+    apart.
 
     \b
     Examples:

@@ -235,8 +235,8 @@ class Answer:
 class Browser:
     """A client of HTTP without a library for the protocol."""
 
-    def __init__(self, web: HttpServer) -> None:
-        self.address = web.url.removeprefix("http://").removesuffix("/mcp")
+    def __init__(self, url: str) -> None:
+        self.address = url.removeprefix("http://").removesuffix("/mcp")
 
     def send(
         self,

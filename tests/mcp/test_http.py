@@ -46,7 +46,7 @@ def web() -> Iterator[HttpServer]:
 
 @pytest.fixture
 def browser(web: HttpServer) -> Browser:
-    return Browser(web)
+    return Browser(web.url)
 
 
 def test_a_modern_request(browser: Browser) -> None:
@@ -59,7 +59,7 @@ def test_a_modern_request(browser: Browser) -> None:
 def test_a_connection_serves_many_requests(web: HttpServer) -> None:
     import http.client
 
-    connection = http.client.HTTPConnection(Browser(web).address, timeout=PATIENCE)
+    connection = http.client.HTTPConnection(Browser(web.url).address, timeout=PATIENCE)
     for _ in range(3):
         body = json.dumps(DISCOVER)
         connection.request(
@@ -236,7 +236,7 @@ def gated() -> Iterator[tuple[Gate, McpServer, Browser]]:
     limits = ServerLimits(calls=2, sessions=2, connections=8, subscriptions=2)
     server = McpServer(registry_of(gate, FunctionTool("quick")), limits=limits)
     with served(server) as web:
-        yield gate, server, Browser(web)
+        yield gate, server, Browser(web.url)
         gate.open()
 
 
@@ -298,7 +298,7 @@ def test_a_list_of_changes_over_http(gated: tuple[Gate, McpServer, Browser]) -> 
 def test_the_end_of_the_server_ends_its_streams() -> None:
     server = McpServer(registry_of())
     with served(server) as web:
-        browser = Browser(web)
+        browser = Browser(web.url)
         wishes = {"notifications": {"toolsListChanged": True}}
         modern = browser.modern(request("subscriptions/listen", wishes, id=9))
         modern.event()
@@ -399,7 +399,7 @@ def test_a_batch_is_answered_with_a_stream(browser: Browser) -> None:
 def test_a_token() -> None:
     server = McpServer(registry_of(), private=True)
     with served(server, token="secret") as web:
-        browser = Browser(web)
+        browser = Browser(web.url)
         for shown in (
             None,
             "",
@@ -429,13 +429,13 @@ def test_tokens_are_checked(token: str) -> None:
 
 def test_a_name_of_this_machine_can_be_given() -> None:
     with served(McpServer(registry_of()), hosts=["Plugins.Test"]) as web:
-        browser = Browser(web)
+        browser = Browser(web.url)
         assert browser.modern(DISCOVER, {"Host": "plugins.test:80"}).status == 200
         assert browser.modern(DISCOVER, {"Host": "other.test"}).status == 403
 
 
 def test_two_servers_on_one_port(web: HttpServer) -> None:
-    port = int(Browser(web).address.rpartition(":")[2])
+    port = int(Browser(web.url).address.rpartition(":")[2])
     with pytest.raises(OSError, match="in use"):
         HttpServer(McpServer(registry_of()), port=port)
 
@@ -449,7 +449,7 @@ def test_a_port_can_be_used_again() -> None:
 
 def raw(web: HttpServer, data: bytes) -> bytes:
     """Send bytes, and return all that comes back."""
-    host, _, port = Browser(web).address.rpartition(":")
+    host, _, port = Browser(web.url).address.rpartition(":")
     with socket.create_connection((host, int(port)), timeout=PATIENCE) as connection:
         connection.sendall(data)
         answer = b""
@@ -472,13 +472,13 @@ def raw(web: HttpServer, data: bytes) -> bytes:
 )
 def test_what_is_no_http(web: HttpServer, data: bytes, expected: bytes) -> None:
     assert expected in raw(web, data).split(b"\n")[0]
-    assert Browser(web).modern(DISCOVER).status == 200, "the server lives"
+    assert Browser(web.url).modern(DISCOVER).status == 200, "the server lives"
 
 
 def test_connections_are_bounded_and_end_with_their_time() -> None:
     limits = ServerLimits(connections=3, patience=0.3)
     with served(McpServer(registry_of(), limits=limits)) as web:
-        host, _, port = Browser(web).address.rpartition(":")
+        host, _, port = Browser(web.url).address.rpartition(":")
         silent = [socket.create_connection((host, int(port)), timeout=PATIENCE) for _ in range(20)]
         silent[0].sendall(b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n")
         for connection in silent:
@@ -489,7 +489,7 @@ def test_connections_are_bounded_and_end_with_their_time() -> None:
 
         def answered() -> bool:
             try:
-                return Browser(web).modern(DISCOVER).status == 200
+                return Browser(web.url).modern(DISCOVER).status == 200
             except OSError:
                 return False
 
