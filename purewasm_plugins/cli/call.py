@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
-import struct
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,10 +14,11 @@ from purewasm_plugins.cli.options import limit_options, wasi_options
 from purewasm_plugins.cli.output import print_json, progress, visible
 from purewasm_plugins.errors import ExportKindError, LinkError, Trap, WasmError
 from purewasm_plugins.module import Module
+from purewasm_plugins.plugin.values import parse_value, result_text, typed_results
 from purewasm_plugins.runtime.instance import Instance
 from purewasm_plugins.runtime.limits import ResourceLimits
 from purewasm_plugins.support.suggestions import listed
-from purewasm_plugins.wasm.types import FuncType, ValType
+from purewasm_plugins.wasm.types import FuncType
 
 if TYPE_CHECKING:
     from purewasm_plugins.wasi.grants import Wasi
@@ -76,7 +75,7 @@ def call(
     except WasmError as error:
         raise Failure(f"{file}: {error}", Exit.TOOL) from error
     type = function.type
-    results = _results(type, result)
+    results = typed_results(type, result)
     if as_json:
         print_json(
             {
@@ -89,7 +88,7 @@ def call(
         )
         return
     for kind, value in results:
-        click.echo(_text(kind, value))
+        click.echo(visible(result_text(kind, value)))
 
 
 def _values(type: FuncType, arguments: tuple[str, ...], export: str) -> list[Any]:
@@ -104,56 +103,13 @@ def _values(type: FuncType, arguments: tuple[str, ...], export: str) -> list[Any
     values = []
     for number, (text, kind) in enumerate(zip(arguments, type.params, strict=True), 1):
         try:
-            values.append(_PARSERS[kind](text))
+            values.append(parse_value(kind, text))
         except ValueError as error:
             message = (
                 f"Argument {number} of {export}, '{visible(text, 40)}', is no {kind}: {error}."
             )
             raise click.UsageError(message) from None
     return values
-
-
-def _integer(bits: int) -> Any:
-    def parse(text: str) -> int:
-        if not re.fullmatch(r"[+-]?(0[xX][0-9a-fA-F_]{1,100}|[0-9][0-9_]{0,100})", text):
-            raise ValueError("it must be an integer, such as -1 or 0xff")
-        digits = text.replace("_", "").lower()
-        value = int(digits, 16 if "0x" in digits else 10)
-        if not -(1 << bits - 1) <= value < 1 << bits:
-            raise ValueError(f"it does not fit into {bits} bits")
-        return value - (1 << bits) if value >= 1 << bits - 1 else value
-
-    return parse
-
-
-def _float(text: str) -> float:
-    try:
-        return float.fromhex(text) if "0x" in text.lower() else float(text)
-    except (ValueError, OverflowError):
-        raise ValueError("it must be a number, such as 1.5, 0x1.8p3, inf or nan") from None
-
-
-def _vector(text: str) -> bytes:
-    digits = text.removeprefix("0x").replace("_", "")
-    if not re.fullmatch(r"[0-9a-fA-F]{32}", digits):
-        raise ValueError("it must be 32 hexadecimal digits")
-    return bytes.fromhex(digits)
-
-
-def _reference(text: str) -> None:
-    if text != "null":
-        raise ValueError("the only reference that can be given is null")
-
-
-_PARSERS: dict[ValType, Any] = {
-    ValType.I32: _integer(32),
-    ValType.I64: _integer(64),
-    ValType.F32: _float,
-    ValType.F64: _float,
-    ValType.V128: _vector,
-    ValType.FUNCREF: _reference,
-    ValType.EXTERNREF: _reference,
-}
 
 
 def _instance(
@@ -178,29 +134,6 @@ def _instance(
     except WasmError as error:
         message = f"{path}: the module cannot be instantiated: {error}{advice(error)}"
         raise Failure(message, Exit.PLUGIN) from error
-
-
-def _results(type: FuncType, result: Any) -> list[tuple[ValType, Any]]:
-    """Return the results of a call with their types."""
-    values = () if not type.results else (result,) if len(type.results) == 1 else result
-    return [*zip(type.results, values, strict=True)]
-
-
-def _text(kind: ValType, value: Any) -> str:
-    if isinstance(value, bytes):
-        return value.hex()
-    if kind is ValType.F32:
-        return _shortest(value)
-    return "null" if value is None else visible(str(value))
-
-
-def _shortest(value: float) -> str:
-    """Return the shortest decimal text that stands for an f32."""
-    for digits in range(6, 10):
-        text = f"{value:.{digits}g}"
-        if not math.isfinite(value) or struct.pack("<f", float(text)) == struct.pack("<f", value):
-            break
-    return repr(float(text))
 
 
 def _json_value(value: Any) -> Any:

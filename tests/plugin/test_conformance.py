@@ -18,6 +18,15 @@ FIXTURES = ROOT / "fixtures" / "wat"
 
 PASS, WARNING, FAIL = Status
 
+#: The findings on a module without an export of the ABI.
+NO_PLUGIN = {
+    f"export plugin_{name}": (FAIL, "missing")
+    for name in (
+        *("name", "version", "description", "tools_count"),
+        *("tool_name", "tool_description", "tool_execute"),
+    )
+}
+
 #: The findings on every fixture that are not a pass, and a part of their details.
 EXPECTED: dict[str, dict[str, tuple[Status, str]]] = {
     "alloc_bad_pointer": {"allocator": (FAIL, "memory ends at")},
@@ -42,6 +51,7 @@ EXPECTED: dict[str, dict[str, tuple[Status, str]]] = {
     "execute_wrong_type": {"export plugin_tool_execute": (FAIL, "(i32, i32) -> (i64), not")},
     "fixed_memory": {"tool 0 input": (WARNING, "cannot grow")},
     "four_gigabytes": {"instantiation": (FAIL, "65536 memory pages")},
+    "gcd": {**NO_PLUGIN, "export memory": (FAIL, "missing")},
     "grow_forever": {"tool 0 runs": (FAIL, "deadline exceeded")},
     "grow_until_refused": {"tool 0 input": (WARNING, "depends on the address")},
     "grows_memory": {},
@@ -70,23 +80,18 @@ EXPECTED: dict[str, dict[str, tuple[Status, str]]] = {
     "name_invalid_utf8": {"name": (FAIL, "not UTF-8: 0xe9")},
     "name_is_global": {"export plugin_name": (FAIL, "a global, not () -> (i32)")},
     "negative_count": {"tool count": (FAIL, "-1")},
-    "no_exports": {
-        f"export plugin_{name}": (FAIL, "missing")
-        for name in (
-            "name",
-            "version",
-            "description",
-            "tools_count",
-            "tool_name",
-            "tool_description",
-            "tool_execute",
-        )
-    },
+    "no_exports": NO_PLUGIN,
     "no_tools": {"tool count": (WARNING, "0")},
     "overwrites_input": {"tool 0 input": (FAIL, "overwrites")},
     "pointer_zero": {},
     "reactor": {},
     "recurse_forever": {"tool 0 runs": (FAIL, "call stack exhausted")},
+    "rot13": {},
+    "says_hello": {
+        **NO_PLUGIN,
+        "imports": (FAIL, "wasi_snapshot_preview1.fd_write"),
+        "reactor": (WARNING, "_start"),
+    },
     "spin": {},
     "start_endless": {"instantiation": (FAIL, "deadline exceeded")},
     "start_traps": {"instantiation": (FAIL, "unreachable")},
