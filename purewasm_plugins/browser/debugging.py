@@ -12,6 +12,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from purewasm_plugins.browser.editing import SourceText
 from purewasm_plugins.command import START
 from purewasm_plugins.debugger import (
     Breakpoint,
@@ -29,6 +30,7 @@ from purewasm_plugins.debugger.explain import explain
 from purewasm_plugins.debugger.wording import focus, value_text, why
 from purewasm_plugins.errors import PluginError
 from purewasm_plugins.plugin import WasmPlugin
+from purewasm_plugins.plugin.values import result_text
 from purewasm_plugins.runtime.instance import Instance
 from purewasm_plugins.wasm.text.printer import MAX_INDENTATION
 
@@ -70,6 +72,9 @@ class Debugging:
         self._session = session
         self._title = title
         self._is_tool = address is not None
+        self._has_results = False
+        #: The text that the module was assembled from, if that is to be shown.
+        self.source: SourceText | None = None
         self._slice = FIRST_SLICE
         self._frame = 0
         #: The expression of the address that the page shows; None to follow the call.
@@ -116,6 +121,30 @@ class Debugging:
             WasmError: the instance cannot be made.
         """
         return cls(DebugSession.for_function(instantiate(DebugEngine()), START), f"{START}()")
+
+    @classmethod
+    def of_function(
+        cls, instantiate: Callable[[DebugEngine], Instance], name: str, arguments: Iterable[Any]
+    ) -> Debugging:
+        """Open a session on a call of an exported function.
+
+        Args:
+            instantiate: makes an instance of its module on an engine.
+            name: the name of the export.
+            arguments: those of the call.
+
+        Raises:
+            WasmError: the instance cannot be made.
+            LocationError: the function is imported.
+        """
+        instance, values = instantiate(DebugEngine()), tuple(arguments)
+        # By its index: a function may have the name of another one's export.
+        index = instance.exports.function(name).index or 0
+        shown = ", ".join(str(value) for value in values)
+        title = f"{_cut(name, 60)}({_cut(shown, 60)})"
+        debugging = cls(DebugSession.for_function(instance, index, *values), title)
+        debugging._has_results = True
+        return debugging
 
     def handle(self, do: str, **params: Any) -> Answer:
         """Answer one request.
@@ -225,12 +254,20 @@ class Debugging:
         return self.state()
 
     def code(self, function: int, offset: int | None = None) -> Answer:
-        """Return the lines of a function; of a long one, those around an instruction."""
+        """Return the lines of a function; of a long one, those around an instruction.
+
+        Returns:
+            "function", "name"; "total", "start": its lines, and where those that are returned
+            begin. "lines": offset, depth and text of each; or what `SourceText.code` returns.
+        """
         program = self._session.program
         name = program.function_name(function)
         answer: Answer = {"function": function, "name": name, "start": 0, "total": 0, "lines": []}
         if function not in program.functions():
             return answer
+        if self.source is not None:
+            own = function - program.first_defined
+            return answer | self.source.code(own, offset, MOST_LINES)
         lines = program.lines(function)
         at = 0 if offset is None else bisect_left(lines, offset, key=lambda line: line.offset)
         start = max(0, min(at - MOST_LINES // 2, len(lines) - MOST_LINES))
@@ -286,8 +323,14 @@ class Debugging:
         return {"text": _code(line), "says": explain(stop.instruction.opcode)}
 
     def _output(self) -> Answer | None:
-        """Return the output of the tool after its end; None for a command."""
-        if not self._is_tool or not self._session.finished:
+        """Return the output of the tool, or of the function, after its end."""
+        if not self._session.finished:
+            return None
+        if self._has_results:
+            operands = self._session.view.operands()
+            text = "\n".join(result_text(value.type, value.value) for value in operands)
+            return {"error": None, "text": text[:MOST_TEXT], "length": len(text), "results": True}
+        if not self._is_tool:
             return None
         try:
             text = self._session.output or ""

@@ -14,8 +14,11 @@ from purewasm_plugins.errors import (
     MissingExportError,
     ResourceLimitError,
     StackFrame,
+    TextError,
     Trap,
     TrapReason,
+    ValidationError,
+    WasmError,
 )
 from purewasm_plugins.wasm import ValidModule
 from purewasm_plugins.wasm.text.printer import disassemble
@@ -46,12 +49,21 @@ def error(error: Exception, data: bytes = b"") -> Answer:
         shown = frames[:FRAMES] + frames[-FRAMES:]
     return {
         "type": type(error).__name__,
-        "message": str(error),
+        # The frames of a trap are shown as such.
+        "message": error.summary if isinstance(error, Trap) else str(error),
         "reason": None if trap is None else trap.reason.value,
         "frames": [_frame(frame) for frame in shown],
         "hidden": hidden,
         "hint": _hint(error, trap, data),
     }
+
+
+def text_error(error: WasmError) -> Answer:
+    """Describe a fault of a text: the words, and the line and the column where it is, if any."""
+    found = error.text if isinstance(error, ValidationError) else error
+    if isinstance(found, TextError):
+        return {"message": found.message, "line": found.line, "column": found.column}
+    return {"message": str(error), "line": None, "column": None}
 
 
 def out_of_memory() -> Answer:
@@ -204,7 +216,9 @@ def _file_hint(data: bytes) -> str | None:
     if data[:4] == b"\0asm":
         return None
     if data.lstrip()[:7] == b"(module":
-        return "This is the text format: assemble it first, for example with 'purewasm assemble'."
+        return (
+            "This is the text format: a file of it whose name ends in .wat opens in the Edit tab."
+        )
     for start, kind in _FILE_KINDS:
         if data.startswith(start):
             return f"This looks like {kind}."

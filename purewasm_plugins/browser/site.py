@@ -19,6 +19,7 @@ from pathlib import Path
 
 import purewasm_plugins
 from purewasm_plugins.browser.bundled import bundled_plugins
+from purewasm_plugins.browser.texts import example_texts
 from purewasm_plugins.errors import PureWasmError
 
 #: The release of Pyodide that the page is tested with, and its public address: the files of the npm
@@ -48,7 +49,7 @@ _PACKAGE = "purewasm_plugins"
 
 #: The parts of this package that are not used inside the page: folders, files, and suffixes.
 _LEFT_OUT = ("browser/page", "cli", "wasmtime", "__main__.py")
-_SUFFIXES_LEFT_OUT = (".wasm", ".md", ".pyc")
+_SUFFIXES_LEFT_OUT = (".wasm", ".wat", ".md", ".pyc")
 
 
 #: The place of the policy in the page.
@@ -156,6 +157,7 @@ class Site:
             "pyodideSize": PYODIDE_SIZE,
             "python": [f"python/{name}.zip" for name in self._archives],
             "plugins": [bundled.described() for bundled in bundled_plugins()],
+            "texts": [text.described() for text in example_texts()],
         }
         return json.dumps(config, ensure_ascii=False, indent=1).encode()
 

@@ -18,7 +18,6 @@ from typing import Any
 import purewasm_plugins
 from purewasm_plugins import (
     InvalidArgumentsError,
-    NotACommandError,
     PluginError,
     PureWasmError,
     ResourceLimits,
@@ -26,13 +25,15 @@ from purewasm_plugins import (
     WasmError,
     WasmPlugin,
 )
-from purewasm_plugins.browser import describe
+from purewasm_plugins.browser import describe, editing
 from purewasm_plugins.browser.commands import read_environment, split_arguments
 from purewasm_plugins.browser.console import Console
+from purewasm_plugins.browser.editing import SourceText, kind_of, module_of
 from purewasm_plugins.browser.files import QUOTAS, Files
+from purewasm_plugins.browser.functions import Functions
 from purewasm_plugins.browser.memory import MemoryView
-from purewasm_plugins.browser.observe import EXECUTE, Observed, Observer
-from purewasm_plugins.command import check_command, start
+from purewasm_plugins.browser.observe import Observed, Observer
+from purewasm_plugins.command import start
 from purewasm_plugins.engine import Engine
 from purewasm_plugins.engine.instantiate import ENGINES, engine_named
 from purewasm_plugins.module import Module
@@ -49,7 +50,7 @@ _MORE_FOR_COMMANDS = {"call_depth": 2_000, "translated_characters": 4_000_000}
 
 
 class Workbench:
-    """The plugin or command that the page shows, and the answers to the requests about it.
+    """The plugin, command or module that the page shows, and the answers to the requests about it.
 
     Attributes:
         attached: bytes that belong to the last answer, or None.
@@ -62,8 +63,12 @@ class Workbench:
         self._files = Files()
         self._module: Module | None = None
         self._plugin: WasmPlugin | None = None
+        #: The text that the module was assembled from, or None.
+        self._text: str | None = None
         #: Makes an instance of the command from the fields of its form; None for a plugin.
         self._command: Callable[..., Instance] | None = None
+        #: The functions of a module that is neither a plugin nor a command.
+        self._functions: Functions | None = None
         self._observer = Observer()
         self._memory = MemoryView()
         #: `Debugging.handle` of the open debugger session.
@@ -73,6 +78,10 @@ class Workbench:
             "load": self.load,
             "run": self.run,
             "start": self.start,
+            "call": self.call,
+            "check": editing.check,
+            "assemble": editing.assemble,
+            "text": self.text,
             "files": self._files.handle,
             "function": self.function,
             "memory": self.memory,
@@ -118,20 +127,26 @@ class Workbench:
 
     def load(
         self,
-        data: bytes,
+        data: bytes = b"",
         engine: str | None = None,
         limits: Mapping[str, Any] | None = None,
+        text: str | None = None,
     ) -> dict[str, Any]:
-        """Load a plugin or a command.
+        """Load a plugin, a command, or a module whose functions can be called.
 
-        For a valid module that is neither the answer has an error and the module's description.
+        For a valid module that is none of these the answer has an error and its description.
 
         Args:
-            data: the content of the file.
+            data: the content of the file; or
+            text: a module in the text format.
             engine: the name of an engine; None for the default.
             limits: fields of `ResourceLimits`.
+
+        Returns:
+            "plugin": its summary, or None. "command": whether it is one. "callable": the functions
+            that can be called, or None.
         """
-        self._module = self._plugin = self._command = self._debugger = None
+        self._module = self._plugin = self._command = self._functions = self._debugger = None
         self._observer = Observer()
         self._memory = MemoryView()
         # An instance is a reference cycle of megabytes, and the browser's memory never shrinks.
@@ -139,18 +154,14 @@ class Workbench:
         started = time.perf_counter()
         self._console.begin()
         answer: dict[str, Any] = {"size": len(data), "plugin": None, "module": None, "error": None}
-        answer["command"] = answer["wasi"] = False
+        answer |= {"command": False, "wasi": False, "callable": None}
+        self._text = text
         try:
-            self._module = module = compile_plugin(data)
+            self._module = module = compile_plugin(data) if text is None else module_of(text)
+            answer["size"] = len(module.data)
             answer["module"] = module_summary(module.valid.module)
             answer["wasi"] = imports_wasi(module.valid.module)
-            more = _MORE_FOR_COMMANDS if _is_command(module) else {}
-            chosen = ResourceLimits(**more, **(limits or {}))
-            if more:
-                self._load_command(module, engine, chosen)
-                answer["command"] = True
-            else:
-                answer["plugin"] = plugin_summary(self._load_plugin(module, engine, chosen))
+            self._load(module, engine, limits or {}, answer)
         except (PureWasmError, ValueError) as error:
             answer["error"] = describe.error(error, data)
         except MemoryError:
@@ -159,6 +170,26 @@ class Workbench:
         answer["ms"] = _since(started)
         answer["memory"] = self._memory.summary()
         return answer
+
+    def _load(
+        self,
+        module: Module,
+        engine: str | None,
+        limits: Mapping[str, Any],
+        answer: dict[str, Any],
+    ) -> None:
+        """Make what the page shows of a module, and put it into the answer."""
+        match kind_of(module):
+            case "command":
+                chosen = ResourceLimits(**_MORE_FOR_COMMANDS, **limits)
+                self._load_command(module, engine, chosen)
+                answer["command"] = True
+            case "functions":
+                self._load_functions(module, engine, ResourceLimits(**limits))
+                answer["callable"] = editing.exported_functions(module)
+            case _:
+                plugin = self._load_plugin(module, engine, ResourceLimits(**limits))
+                answer["plugin"] = plugin_summary(plugin)
 
     def _load_plugin(
         self, module: Module, engine: str | None, limits: ResourceLimits
@@ -190,6 +221,14 @@ class Workbench:
         self._memory = MemoryView.of(first)
         first.discard()
         self._command = instance
+
+    def _load_functions(self, module: Module, engine: str | None, limits: ResourceLimits) -> None:
+        def instance(engine: str | Engine | None = engine) -> Instance:
+            return module.instantiate(engine=engine, limits=limits, wasi=self._granted())
+
+        functions = Functions(instance)
+        self._memory = MemoryView.of(functions.instance)
+        self._functions = functions
 
     def _granted(self, **grants: Any) -> Wasi:
         """Return what a module may touch: the console, the files, the clocks and random numbers."""
@@ -276,6 +315,42 @@ class Workbench:
         answer["memory"] = self._memory.summary()
         return answer
 
+    def call(self, function: str, arguments: list[str]) -> dict[str, Any]:
+        """Call an exported function.
+
+        Args:
+            function: the name of the export.
+            arguments: a text for each parameter, as `parse_value` takes them.
+
+        Returns:
+            The results as text with their types, or the error; the time and the fuel used.
+        """
+        if self._functions is None:
+            raise PluginError("there is no function to call: load a module first")
+        self._console.begin()
+        started = time.perf_counter()
+        answer: dict[str, Any] = {"output": None, "says": "", "error": None, "fuel": 0}
+        try:
+            answer |= self._functions.call(function, arguments)
+        except PureWasmError as error:
+            answer["error"] = describe.error(error)
+        except MemoryError:
+            answer["error"] = describe.out_of_memory()
+        self._console.end()
+        answer["ms"] = _since(started)
+        answer["fuel"] = self._functions.fuel
+        self._memory = MemoryView.of(self._functions.instance)
+        answer["memory"] = self._memory.summary()
+        return answer
+
+    def text(self) -> dict[str, Any]:
+        """Return the module as text: the one that it was assembled from, if any."""
+        if self._text is not None:
+            return {"text": self._text}
+        if self._module is None:
+            raise PluginError("there is no module to show as text: load one first")
+        return editing.text_of(self._module.valid.module)
+
     def function(self, index: int) -> dict[str, Any]:
         """Return a function's disassembly, and the Python that the translator makes of it."""
         if self._module is None:
@@ -290,7 +365,7 @@ class Workbench:
         """Open a debugger session on a call, or send the open session a request.
 
         Args:
-            do: "open", with the parameters of `run`; or a request of `Debugging.handle`.
+            do: "open", with the parameters of `run`, `start` or `call`; or a request of `Debugging.handle`.
             params: the parameters.
 
         Returns:
@@ -307,29 +382,24 @@ class Workbench:
         from purewasm_plugins.browser.debugging import Debugging
 
         self._console.begin()
-        plugin, command = self._plugin, self._command
+        plugin, command, functions = self._plugin, self._command, self._functions
         if plugin is not None:
             tool = fields["tool"]
             debugging = Debugging.of_tool(plugin, tool, _input(plugin, **fields))
         elif command is not None:
             debugging = Debugging.of_command(lambda engine: command(engine=engine, **fields))
+        elif functions is not None:
+            name = fields["function"]
+            values = functions.values(name, fields["arguments"])
+            debugging = Debugging.of_function(functions.instantiate, name, values)
         else:
             raise PluginError("there is no plugin or command to debug: load one first")
+        if self._text is not None:
+            debugging.source = SourceText(self._text)
         self._debugger = debugging.handle
         # As in `load`: the previous session held an instance.
         gc.collect()
         return {**debugging.state(), "functions": debugging.functions()}
-
-
-def _is_command(module: Module) -> bool:
-    """Return whether a module is a command, and no plugin."""
-    if EXECUTE in module.exports:
-        return False
-    try:
-        check_command(module)
-    except NotACommandError:
-        return False
-    return True
 
 
 def _read(request: str) -> dict[str, Any]:

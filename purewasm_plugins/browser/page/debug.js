@@ -402,7 +402,7 @@ export class DebugTab {
     if (output.error) this.answer.replaceChildren(h("p.problem", null, output.error));
     else
       this.answer.replaceChildren(
-        h("h3", null, output.length ? `The tool answers ${counted(output.length, "character")}` : "The tool answers an empty string"),
+        h("h3", null, answers(output)),
         output.length ? h("pre.text", null, output.text + (output.length > output.text.length ? " …" : "")) : "",
       );
   }
@@ -477,17 +477,41 @@ export class DebugTab {
     this.code = code;
     this.lines.clear();
     this.cursor = -1;
-    for (const [offset, depth, text] of code.lines) {
-      const line = h("div", { "data-at": offset, id: `line-${offset}`, role: "option" }, h("span.gutter", { "aria-hidden": "true" }), h("span.at", null, hex(offset)), "  ".repeat(depth), wasmSpans(text));
-      this.lines.set(offset, line);
-    }
-    const { start, total, lines } = code;
+    const { start, total } = code;
+    const lines = code.text ? this.textLines(code) : this.instructionLines(code);
+    const unit = code.text ? "line" : "instruction";
     this.listing.replaceChildren(
-      start > 0 ? h("p.note", null, `${counted(start, "instruction")} before these`) : "",
-      ...this.lines.values(),
-      start + lines.length < total ? h("p.note", null, `${counted(total - start - lines.length, "instruction")} after these`) : "",
+      start > 0 ? h("p.note", null, `${counted(start, unit)} before these`) : "",
+      ...lines,
+      start + lines.length < total ? h("p.note", null, `${counted(total - start - lines.length, unit)} after these`) : "",
     );
     this.functions.value = code.function;
+  }
+
+  /** Make a line for each instruction. @param {any} code */
+  instructionLines({ lines }) {
+    for (const [offset, depth, text] of lines) {
+      this.lines.set(offset, h("div", { "data-at": offset, id: `line-${offset}`, role: "option" }, h("span.gutter", { "aria-hidden": "true" }), h("span.at", null, hex(offset)), "  ".repeat(depth), wasmSpans(text)));
+    }
+    return [...this.lines.values()];
+  }
+
+  /** Make the lines of the text; an instruction is a part of one. @param {any} code */
+  textLines({ first, text: lines }) {
+    return lines.map((/** @type {any} */ [text, marks], /** @type {number} */ index) => {
+      const parts = [];
+      let end = 0;
+      for (const [column, length, offset] of marks) {
+        if (column < end) continue;
+        const part = h("span.op", { "data-at": offset, id: `line-${offset}`, role: "option" }, wasmSpans(text.slice(column, column + length)));
+        this.lines.set(offset, part);
+        parts.push(...wasmSpans(text.slice(end, column)), part);
+        end = column + length;
+      }
+      // A click beside the instructions means the one that runs first.
+      const at = marks.length ? Math.min(...marks.map((/** @type {any} */ mark) => mark[2])) : null;
+      return h("div", { "data-at": at, role: "presentation" }, h("span.gutter", { "aria-hidden": "true" }), h("span.at", null, String(first + index)), ...parts, wasmSpans(text.slice(end)));
+    });
   }
 
   /** Mark the next instruction and the breakpoints. */
@@ -512,6 +536,12 @@ export class DebugTab {
     const { scrollTop, clientHeight } = this.listing;
     if (offsetTop < scrollTop + 2 * offsetHeight || offsetTop > scrollTop + clientHeight - 4 * offsetHeight) this.listing.scrollTop = offsetTop - clientHeight / 3;
   }
+}
+
+/** @param {any} output */
+function answers({ results, length }) {
+  if (results) return length ? "The function returns" : "The function returns nothing";
+  return length ? `The tool answers ${counted(length, "character")}` : "The tool answers an empty string";
 }
 
 /** @param {number} offset */

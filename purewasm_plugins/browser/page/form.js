@@ -59,6 +59,28 @@ export function commandForm(initial) {
   };
 }
 
+const EXAMPLES = /** @type {Record<string, string>} */ ({ i32: "42, -1, 0xff", i64: "42, -1, 0xff", f32: "1.5, inf, nan", f64: "1.5, inf, nan", v128: "32 hexadecimal digits", funcref: "null", externref: "null" });
+
+/**
+ * Make the form of an exported function: a field for each parameter.
+ * @param {{name: string, params: string[]}} callable
+ * @param {any} initial the arguments as texts, or their JSON text
+ * @returns {{element: HTMLElement, read: () => {arguments: string[]}, shareable: () => string}}
+ */
+export function functionForm({ params }, initial) {
+  const given = parsed(initial) ?? [];
+  const inputs = params.map((type, at) =>
+    /** @type {any} */ (h("input.mono", { id: `argument-${at}`, type: "text", value: given[at] ?? (type.endsWith("ref") ? "null" : ""), placeholder: EXAMPLES[type], autocomplete: "off", autocapitalize: "off", spellcheck: "false" })));
+  const read = () => ({ arguments: inputs.map((input) => input.value) });
+  return {
+    element: inputs.length
+      ? h("div.fields", null, inputs.map((input, at) => h("div.field", null, h("label", { for: input.id }, `Argument ${at + 1}`, h("small", null, ` ${params[at]}`)), input)))
+      : h("p.note", null, "It takes no arguments."),
+    read,
+    shareable: () => JSON.stringify(read().arguments),
+  };
+}
+
 /** @param {any} schema @param {any} initial */
 function schemaForm(schema, initial) {
   const given = parsed(initial) ?? {};

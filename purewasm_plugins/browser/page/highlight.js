@@ -3,12 +3,12 @@
 
 import { h } from "./dom.js";
 
-const CONTROL = /^(?:block|loop|if|else|end|br|br_if|br_table|return|call|call_indirect|unreachable|nop|drop|select|func|param|result|local|type|then)$/;
+const CONTROL = /^(?:block|loop|if|else|end|br|br_if|br_table|return|call|call_indirect|unreachable|nop|drop|select|func|param|result|local|then|module|import|export|memory|data|table|elem|global|mut|start|offset|item|declare|type)$/;
 
 /** Colour one line of the text format. @param {string} text */
 export function wasmSpans(text) {
-  return spans(text, /;;.*$|"(?:[^"\\]|\\.)*"|\$[^\s()]+|[-+]?(?:0x[\da-f.p+-]+|\d[\w.+-]*|nan\S*|inf)(?![\w.])|[a-z][\w.]*/gi, (token) => {
-    if (token.startsWith(";;")) return "c";
+  return spans(text, /;;.*$|\(;.*?;\)|"(?:[^"\\]|\\.)*"|\$[^\s()]+|[-+]?(?:0x[\da-f.p+-]+|\d[\w.+-]*|nan\S*|inf)(?![\w.])|[a-z][\w.]*/gi, (token) => {
+    if (token.startsWith(";;") || token.startsWith("(;")) return "c";
     if (token.startsWith('"')) return "s";
     if (token.startsWith("$")) return "";
     if (/^[-+\d]|^nan|^inf/.test(token)) return "n";

@@ -3,9 +3,11 @@
 
 import { Console } from "./console.js";
 import { DebugTab } from "./debug.js";
-import { byId, counted, duration, h, reveal, scrollTo, size, tabList, toast } from "./dom.js";
+import { byId, duration, h, remember, remembered, reveal, scrollTo, size, tabList, toast } from "./dom.js";
+import { connectDrops } from "./drops.js";
+import { EditTab } from "./edit.js";
 import { FilesTab } from "./files.js";
-import { commandForm, toolForm } from "./form.js";
+import { commandForm, functionForm, toolForm } from "./form.js";
 import { FunctionsTab } from "./functions.js";
 import { Ended, Host } from "./host.js";
 import { interfaceTab } from "./interface.js";
@@ -20,9 +22,9 @@ const LARGEST_FILE = 32 * 1024 * 1024;
 let config;
 /** @type {Host} */
 let host;
-/** @type {{file: string, data: ArrayBuffer, entry: any, answer?: any} | null} */
+/** What is loaded, or being loaded; of the Edit tab's text, `edited` is the version. @type {{file: string, data?: ArrayBuffer, text?: string, edited?: number, entry: any, answer?: any} | null} */
 let current = null;
-/** The form that is open; a command has no tool. @type {{tool: any, form: ReturnType<typeof toolForm> | ReturnType<typeof commandForm>} | null} */
+/** The form that is open, of a tool or of a function; a command has neither. @type {{tool?: any, callable?: any, form: ReturnType<typeof toolForm> | ReturnType<typeof commandForm>} | null} */
 let open = null;
 let defaults = { timeout: 30, fuel: null, memory_pages: 1024 };
 let detail = "functions";
@@ -38,6 +40,7 @@ const functions = new FunctionsTab((index) => ask("function", { index }));
 const memory = new MemoryTab((start, length) => ask("memory", { start, size: length }));
 const debug = new DebugTab(startDebugging, askDebugger, endDebugging);
 const files = new FilesTab(askFiles);
+const edit = new EditTab({ ask: askAboutText, run: () => runText(run), debug: () => runText(debugCall), share });
 const output = new Console();
 
 /** Call a method of the workbench; where the worker is ended meanwhile, return an error to show. @param {string} method @param {any} params */
@@ -53,17 +56,19 @@ async function ask(method, params) {
 /** Open a session of the debugger on the call that the form describes. @returns {Promise<any>} */
 async function startDebugging() {
   if (!open || job) return null;
+  if (stale()) return { error: { message: "The text in the Edit tab has changed since it was loaded. Press Run or Debug there." } };
   return busy(`Opening the debugger on ${nameOfCall()}`, () => host.call("debug", { do: "open", ...call() }, undefined, debug.show));
 }
 
 /** What the open form asks for, as the workbench takes it. */
 function call() {
-  const { tool, form } = /** @type {NonNullable<typeof open>} */ (open);
+  const { tool, callable, form } = /** @type {NonNullable<typeof open>} */ (open);
+  if (callable) return { function: callable.name, ...form.read() };
   return tool ? { tool: tool.index, ...form.read() } : { name: current?.file, ...form.read() };
 }
 
 function nameOfCall() {
-  return open?.tool?.name ?? current?.file;
+  return (open?.tool ?? open?.callable)?.name ?? current?.file;
 }
 
 /** @param {any} request */
@@ -91,6 +96,17 @@ async function askFiles(request, data) {
   } catch (error) {
     if (!(error instanceof Ended)) throw error;
     return { error: { message: "The files were not reached: the module was stopped meanwhile." } };
+  }
+}
+
+/** @param {string} method @param {any} params */
+async function askAboutText(method, params) {
+  if (!host) return { lost: true };
+  try {
+    return await host.call(method, params);
+  } catch (error) {
+    if (error instanceof Ended) return { lost: true };
+    throw error;
   }
 }
 
@@ -123,6 +139,7 @@ async function boot() {
   defaults = about.limits;
   drawEngines(about.engines);
   drawLimits();
+  edit.start(config.texts);
   status("ready", `Ready: ${about.python} with version ${about.version}, started in ${duration(about.startMs)}`);
   await openFromAddress();
 }
@@ -176,17 +193,32 @@ function drawPicker() {
     const item = h("li", null, h("button", { type: "button", "data-file": entry.file, onclick: () => openBundled(entry.file) }, h("b", null, entry.title), h("small", null, entry.summary)));
     groups.set(entry.group, [...(groups.get(entry.group) ?? []), item]);
   }
+  if (config.texts.length) {
+    const write = h("li", null, h("button", { type: "button", id: "write", "data-file": "", onclick: showEditor }, h("b", null, "your own"), h("small", null, "Write one as text, and run it")));
+    const [first] = groups.values();
+    first?.push(write);
+  }
   byId("plugins").replaceChildren(...[...groups].map(([title, items]) => h("section", null, h("h3", null, title), h("ul", null, items))));
 }
 
 async function openFromAddress() {
-  const { plugin, tool, input } = readAddress();
+  const { plugin, tool, input, text, edit: wanted } = readAddress();
   const start = tool || input !== null ? { tool, input } : undefined;
+  if (wanted) {
+    linked = start;
+    showEditor();
+    // The text of a link is shown, and runs only when the visitor wants it.
+    if (text !== null) await edit.openLink(text);
+    return;
+  }
   if (plugin === null) return config.plugins.length ? openBundled(config.plugins[0].file, start) : undefined;
   if (config.plugins.some((/** @type {any} */ entry) => entry.file === plugin)) return openBundled(plugin, start);
   waiting = { plugin, start };
   showNote(byId("result"), `This link is for the plugin “${plugin}”`, "A link contains the plugin's name and the input, but not the plugin. Drop the file on this page to load it with this input.");
 }
+
+/** The tool and the input of a link with a text, until that is run. @type {any} */
+let linked;
 
 /** The link's plugin and input, while the file is not yet loaded. @type {{plugin: string, start: any} | null} */
 let waiting = null;
@@ -200,7 +232,7 @@ async function openBundled(file, start) {
     if (!response.ok) throw new Error(`${response.status} ${response.statusText}`);
     const data = await response.arrayBuffer();
     // The visitor may have picked another plugin meanwhile.
-    if (own === turn) await openPlugin(file, data, entry, start);
+    if (own === turn) await openPlugin({ file, data, entry }, start);
   } catch (error) {
     if (!(error instanceof Ended)) fail("NetworkError", `${file} could not be fetched: ${/** @type {any} */ (error).message}`);
   }
@@ -211,6 +243,7 @@ const DROPPED = { inputs: {}, hint: "" };
 
 /** @param {File} file */
 async function openFile(file) {
+  if (isText(file)) return openTextFile(file);
   if (file.size > LARGEST_FILE) {
     forget(file.name);
     await makeRoom();
@@ -225,7 +258,55 @@ async function openFile(file) {
     return;
   }
   const start = waiting?.plugin === file.name ? waiting.start : undefined;
-  await openPlugin(file.name, data, DROPPED, start);
+  await openPlugin({ file: file.name, data, entry: DROPPED }, start);
+}
+
+/** @param {File} file */
+const isText = (file) => /\.wat$/i.test(file.name);
+
+/** @param {File} file */
+async function openTextFile(file) {
+  showEditor();
+  try {
+    if (file.size > LARGEST_FILE) throw new Error(`it has ${size(file.size)}`);
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(await file.arrayBuffer());
+    edit.openText(text, file.name, `The text of ${file.name}.`);
+  } catch (error) {
+    toast(`${file.name} is no text that could be read: ${/** @type {any} */ (error).message}`);
+  }
+}
+
+/* The text of the Edit tab */
+
+/** Show the Edit tab. */
+function showEditor() {
+  detail = "edit";
+  if (!byId("details").querySelector("[data-id=edit]")) drawDetails();
+  showTab("edit");
+  scrollTo(byId("details"));
+}
+
+/** Whether the module that is loaded is that of the text, before it was changed. */
+function stale() {
+  return current?.edited !== undefined && current.edited !== edit.version;
+}
+
+/** Load the text, unless it is loaded, and do something with it. @param {() => Promise<void>} what */
+async function runText(what) {
+  if (job) return toast("Python is busy: stop the call first");
+  if (!(await edit.valid())) return showTab("edit");
+  if (current?.edited !== edit.version || !current?.answer) {
+    const { version, name, inputs, editor } = edit;
+    const start = current?.edited === undefined ? linked : formState();
+    linked = undefined;
+    await openPlugin({ file: `${name || "module"}.wat`, text: editor.text, edited: version, entry: { inputs, hint: "" } }, start);
+  }
+  if (open && current?.edited === edit.version) await what();
+}
+
+/** What the open form says, for the form of the next version of the same module. */
+function formState() {
+  return open ? { tool: (open.tool ?? open.callable)?.name, input: open.form.shareable() } : undefined;
 }
 
 /** Close the open plugin before the next one. @param {string} file @returns {number} the number of this request */
@@ -234,7 +315,9 @@ function forget(file) {
   debug.close();
   byId("plugin").dataset.file = "";
   markPicked(file);
-  for (const id of ["plugin", "details", "result"]) byId(id).hidden = true;
+  const editing = edit.element.isConnected;
+  for (const id of editing ? ["plugin", "result"] : ["plugin", "details", "result"]) byId(id).hidden = true;
+  if (editing) edit.offer(null);
   return ++turn;
 }
 
@@ -263,16 +346,15 @@ function markPicked(file) {
   }
 }
 
-/** @param {string} file @param {ArrayBuffer} data @param {any} entry its inputs and hint @param {any} [start] */
-async function openPlugin(file, data, entry, start) {
-  const own = forget(file);
+/** @param {NonNullable<typeof current>} loaded its entry has inputs and a hint @param {any} [start] */
+async function openPlugin(loaded, start) {
+  const own = forget(loaded.edited === undefined ? loaded.file : "");
   waiting = null;
   await makeRoom();
   if (own !== turn) return;
-  const loaded = { file, data, entry };
   current = loaded;
   output.begin();
-  const answer = await load(`Loading ${file}`, takeOutput);
+  const answer = await load(`Loading ${loaded.file}`, takeOutput);
   if (!answer || current !== loaded) return;
   current.answer = answer;
   drawPlugin(start);
@@ -285,12 +367,13 @@ async function openPlugin(file, data, entry, start) {
 /** Load the current plugin in the worker. @param {string} text the status meanwhile @param {import("./host.js").Show} [show] */
 async function load(text, show) {
   if (!current) return null;
-  const { file, data } = current;
-  const answer = await busy(text, () => host.call("load", { engine: byId("engine").value || null, limits: limits() }, data, show));
+  const { file, data, edited } = current;
+  const answer = await busy(text, () => host.call("load", { engine: byId("engine").value || null, limits: limits(), text: current?.text ?? null }, data, show));
   if (answer?.module) {
     memory.show(answer.memory, false);
   }
-  writeAddress({ plugin: file, engine: chosenEngine() });
+  if (edited === undefined) writeAddress({ plugin: file, engine: chosenEngine() });
+  else if (!readAddress().text) writeAddress({ engine: chosenEngine() });
   return answer;
 }
 
@@ -310,6 +393,7 @@ function drawPlugin(start) {
   card.hidden = false;
   card.dataset.file = file;
   if (answer.command) return drawCommand(card, start);
+  if (answer.callable) return drawFunctions(card, start);
   if (!plugin) {
     card.replaceChildren(h("div.title", null, h("h2", null, file), h("span.note", null, size(answer.size))));
     return;
@@ -344,6 +428,29 @@ function drawCommand(card, start) {
   if (job) markBusy(true);
 }
 
+/** @param {HTMLElement} card @param {any} [start] */
+function drawFunctions(card, start) {
+  const { file, answer, entry } = /** @type {any} */ (current);
+  const body = h("div", { id: "tool" });
+  const all = answer.callable;
+  const wanted = Math.max(0, all.findIndex((/** @type {any} */ one) => one.name === start?.tool));
+  /** @param {string} index @param {any} [given] */
+  const choose = (index, given) => {
+    const callable = all[Number(index)];
+    const form = functionForm(callable, given ?? entry.inputs[callable.name]);
+    open = { callable, form };
+    body.replaceChildren(h("p", null, h("b.mono", null, callable.name), " ", h("code.note", null, callable.type)), formElement(form));
+    if (job) markBusy(true);
+  };
+  card.replaceChildren(
+    h("div.title", null, h("h2", null, file), h("span.badge", null, "module"), h("span.note", null, `${size(answer.size)} · loaded in ${duration(answer.ms)}`)),
+    h("p.description", null, "No plugin: its functions can be called one by one."),
+    all.length > 1 ? tabList("Functions", all.map((/** @type {any} */ one, /** @type {number} */ at) => ({ id: String(at), text: one.name || "(no name)" })), String(wanted), choose, "tool") : "",
+    body,
+  );
+  choose(String(wanted), start?.input);
+}
+
 /** @param {HTMLElement} body @param {any} tool @param {any} given */
 function drawTool(body, tool, given) {
   const form = toolForm(tool, given);
@@ -372,14 +479,16 @@ function formElement(form) {
 
 async function run() {
   if (!open || !current || job) return;
-  const { tool, form } = open;
-  writeAddress({ plugin: current.file, tool: tool?.name, input: form.shareable(), engine: chosenEngine() });
+  if (stale()) return runText(run);
+  const { tool, callable, form } = open;
+  if (current.edited === undefined) writeAddress({ plugin: current.file, tool: (tool ?? callable)?.name, input: form.shareable(), engine: chosenEngine() });
   output.begin();
-  const answer = await busy(`Running ${nameOfCall()}`, () => host.call(tool ? "run" : "start", call(), undefined, takeOutput));
+  const method = tool ? "run" : callable ? "call" : "start";
+  const answer = await busy(`Running ${nameOfCall()}`, () => host.call(method, call(), undefined, takeOutput));
   if (!answer) return;
   const card = byId("result");
   if (answer.ms === undefined) showError(card, answer.error, showFrame);
-  else if (tool) showResult(card, answer, { tool: tool.name, open: showFrame });
+  else if (tool || callable) showResult(card, answer, { tool: (tool ?? callable).name, open: showFrame });
   else showExit(card, answer, showFrame);
   showOutput();
   card.scrollIntoView({ block: "nearest" });
@@ -406,6 +515,7 @@ function showOutput() {
 /** Show the Debug tab and open a session on the call in the form. */
 async function debugCall() {
   if (job) return;
+  if (stale()) return runText(debugCall);
   showTab("debug");
   await debug.open();
   scrollTo(debug.element);
@@ -499,29 +609,38 @@ async function crashed(error) {
   const parts = { type: "Crash", message: "The call crashed Python in this page's worker.", hint: "Python was started again; the page can still be used.", traceback: error.message, frames: [], hidden: 0, reason: null };
   showError(byId("result"), parts, showFrame);
   showOutput();
-  if (current?.answer?.plugin || current?.answer?.command) await load("Starting again");
+  const { plugin, command, callable } = current?.answer ?? {};
+  if (plugin || command || callable) await load("Starting again");
 }
 
 /* Looking inside */
 
+/** What the tabs show. */
+const panel = h("div", { id: "panel", role: "tabpanel" });
+
 function drawDetails() {
   const card = byId("details");
-  const { module, plugin, command, wasi } = current?.answer ?? {};
-  card.hidden = !module;
-  if (!module) return;
-  functions.show(module);
-  const panel = h("div", { id: "panel", role: "tabpanel" });
-  if (!plugin && !command) debug.refuse("There is no call to debug: this module could not be loaded as a plugin.");
+  const { module, plugin, command, callable, wasi } = current?.answer ?? {};
+  card.hidden = !module && detail !== "edit";
+  if (card.hidden) return;
+  edit.offer(module && current?.edited === undefined ? current?.file ?? null : null);
+  if (module) functions.show(module);
+  if (!plugin && !command && !callable) debug.refuse("There is no call to debug: this module could not be loaded as a plugin.");
   else if (plugin && !plugin.tools.length) debug.refuse("There is no call to debug: the plugin has no tools.");
   const filesTab = { id: "files", text: "Files" };
-  if (command && wasi) detail = "files";
+  if (command && wasi && detail !== "edit") detail = "files";
   else if (detail === "files" && !wasi) detail = "functions";
-  const tabs = [...(wasi ? [filesTab] : []), { id: "functions", text: "Functions" }, { id: "debug", text: "Debug" }, { id: "memory", text: "Memory" }, { id: "interface", text: "Exports and imports" }];
+  const ofModule = [{ id: "functions", text: "Functions" }, { id: "debug", text: "Debug" }, { id: "memory", text: "Memory" }, { id: "interface", text: "Exports and imports" }];
+  const editTab = { id: "edit", text: "Edit" };
+  const tabs = module ? [...(wasi ? [filesTab] : []), ...ofModule.slice(0, 1), editTab, ...ofModule.slice(1)] : [editTab];
   /** @param {string} id */
   const choose = (id) => {
     detail = id;
-    const elements = /** @type {Record<string, HTMLElement>} */ ({ files: files.element, functions: functions.element, debug: debug.element, memory: memory.element });
-    panel.replaceChildren(elements[id] ?? interfaceTab(module));
+    const elements = /** @type {Record<string, HTMLElement>} */ ({ files: files.element, functions: functions.element, debug: debug.element, memory: memory.element, edit: edit.element });
+    const element = elements[id] ?? interfaceTab(module);
+    arrange(id === "edit");
+    if (panel.firstChild !== element) panel.replaceChildren(element);
+    if (id === "edit") edit.open();
     if (job) return;
     if (id === "functions") functions.open();
     if (id === "memory") memory.open();
@@ -533,8 +652,21 @@ function drawDetails() {
     if (tab) tab.textContent = count ? `Files (${count})` : "Files";
   };
   files.oncount(files.count);
-  card.replaceChildren(list, panel);
+  // The panel stays where it is: the text keeps its focus.
+  if (panel.parentElement === card) card.firstElementChild?.replaceWith(list);
+  else card.replaceChildren(list, panel);
   choose(detail);
+}
+
+/** Put the tabs before what the text's calls show, or behind the plugin. @param {boolean} editing */
+function arrange(editing) {
+  const stage = byId("stage");
+  if (stage.classList.contains("editing") === editing) return;
+  const focused = /** @type {HTMLElement | null} */ (document.activeElement);
+  stage.classList.toggle("editing", editing);
+  if (editing) stage.prepend(byId("details"));
+  else stage.append(byId("details"));
+  focused?.focus({ preventScroll: true });
 }
 
 /** Show the instruction of a backtrace's frame. @param {any} frame */
@@ -567,9 +699,9 @@ function connectPage() {
     if (file) openFile(file);
     event.target.value = "";
   };
-  connectDrops();
+  connectDrops({ files, open: openFile, isReady: () => Boolean(host) && byId("boot").hidden, takesFiles: () => current?.answer?.wasi });
   addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) run();
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) edit.element.contains(/** @type {Node} */ (event.target)) ? runText(run) : run();
     else if (event.key === "Escape") job ? stop() : debug.stop();
     else return;
     event.preventDefault();
@@ -580,69 +712,24 @@ function connectPage() {
 /** Load the plugin again, with the engine and the limits that are chosen now. */
 async function reload() {
   if (!current) return;
-  const { file, data, entry } = current;
-  const start = open ? { tool: open.tool?.name, input: open.form.shareable() } : undefined;
-  await openPlugin(file, data, entry, start);
+  const { answer, ...loaded } = current;
+  await openPlugin(loaded, formState());
 }
 
 async function share() {
-  if (!current) return;
-  const fits = writeAddress({ plugin: current.file, tool: open?.tool?.name, input: open?.form.shareable(), engine: chosenEngine() });
+  const state = { tool: (open?.tool ?? open?.callable)?.name, input: open?.form.shareable(), engine: chosenEngine() };
+  let fits;
+  if (edit.element.isConnected || current?.edited !== undefined) {
+    const text = await edit.makeLink();
+    if (text === null) return showTab("edit");
+    fits = writeAddress(current?.edited === undefined ? { text } : { text, ...state });
+  } else if (!current) return;
+  else fits = writeAddress({ plugin: current.file, ...state });
   try {
     await navigator.clipboard.writeText(location.href);
     toast(fits ? "Link copied" : "Link copied without the input, which is too long for a link");
   } catch {
     toast("The link is in the address bar");
-  }
-}
-
-function connectDrops() {
-  let depth = 0;
-  const veil = byId("veil");
-  addEventListener("dragenter", (event) => {
-    event.preventDefault();
-    depth++;
-  });
-  addEventListener("dragover", (event) => {
-    event.preventDefault();
-    // The Files tab takes files itself.
-    veil.classList.toggle("shown", !files.element.contains(/** @type {Node} */ (event.target)));
-    byId("veil-text").textContent = files.element.isConnected ? "Drop a module to load it, or other files to add them" : "Drop the file to load the plugin";
-  });
-  addEventListener("dragleave", () => {
-    depth = Math.max(0, depth - 1);
-    if (!depth) veil.classList.remove("shown");
-  });
-  addEventListener("drop", (event) => {
-    const taken = event.defaultPrevented;
-    event.preventDefault();
-    depth = 0;
-    veil.classList.remove("shown");
-    const dropped = [...(event.dataTransfer?.files ?? [])];
-    if (taken || !dropped.length) return;
-    if (!host || !byId("boot").hidden) return toast("Python is still loading; please try again in a moment");
-    const data = dropped.filter(({ name }) => !/\.wa(sm|t)$/i.test(name));
-    if (current?.answer?.wasi && data.length) return void files.add(data, files.into.value);
-    openFile(dropped[0]);
-    if (dropped.length > 1) toast(`${counted(dropped.length, "file")} were dropped; this is the first one`);
-  });
-}
-
-/** @param {string} key */
-function remembered(key) {
-  try {
-    return localStorage.getItem(key);
-  } catch {
-    return null;
-  }
-}
-
-/** @param {string} key @param {string} value */
-function remember(key, value) {
-  try {
-    localStorage.setItem(key, value);
-  } catch {
-    // The browser may forbid storage; the page then starts with the defaults.
   }
 }
 

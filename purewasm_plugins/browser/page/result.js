@@ -15,7 +15,7 @@ export function showResult(card, answer, { tool, open }) {
   card.hidden = false;
   card.className = answer.error ? "card failed" : "card done";
   if (answer.error) card.replaceChildren(...errorParts(answer.error, open), stats(answer));
-  else card.replaceChildren(...outputParts(answer.output, tool), stats(answer));
+  else card.replaceChildren(...outputParts(answer.output, tool, answer.says), stats(answer));
 }
 
 /**
@@ -50,8 +50,8 @@ export function showNote(card, title, text) {
   card.replaceChildren(h("h2", null, title), h("p.hint", null, text));
 }
 
-/** @param {string} output @param {string} tool */
-function outputParts(output, tool) {
+/** @param {string} output @param {string} tool @param {string} [says] what it is, where it is no text */
+function outputParts(output, tool, says) {
   const copy = async () => {
     await navigator.clipboard.writeText(output);
     toast("Output copied");
@@ -63,7 +63,7 @@ function outputParts(output, tool) {
       "div.result-title",
       null,
       h("h2", null, "Output"),
-      h("span.note", null, output === "" ? "an empty string" : counted(output.length, "character")),
+      h("span.note", null, says ?? (output === "" ? "an empty string" : counted(output.length, "character"))),
       h("div.actions", null, h("button.quiet", { type: "button", onclick: copy }, "Copy"), h("button.quiet", { type: "button", onclick: () => save(name, output, "text/plain;charset=utf-8") }, "Save")),
     ),
     h("pre.text", { id: "output", tabindex: "0", "aria-label": "Output" }, output.slice(0, SHOWN)),
@@ -111,6 +111,8 @@ const TITLES = new Map([
   ["WrongExportTypeError", "This module is not a plugin"],
   ["VersionMismatchError", "This plugin uses another version of the ABI"],
   ["InvalidArgumentsError", "The arguments do not fit"],
+  ["TextError", "The text is not a module"],
+  ["ValidationError", "The text is not a valid module"],
   ["FileTooLarge", "The file is too large"],
 ]);
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from bisect import bisect_right
 
 from purewasm_plugins.errors import OutOfMemory, TextError, ValidationError
-from purewasm_plugins.support.typed import Callable, Iterator
+from purewasm_plugins.support.records import Record
+from purewasm_plugins.support.typed import Callable, Iterator, Sequence
 from purewasm_plugins.wasm import limits
 from purewasm_plugins.wasm.binary import encoder
 from purewasm_plugins.wasm.binary.sections import MAGIC, SECTION_IDS, decode
@@ -30,7 +31,15 @@ from purewasm_plugins.wasm.types import (
     ValType,
 )
 
-__all__ = ["FIELD_KEYWORDS", "assemble", "assemble_fields", "decode_source", "place_of"]
+__all__ = [
+    "FIELD_KEYWORDS",
+    "FunctionPlaces",
+    "assemble",
+    "assemble_fields",
+    "decode_source",
+    "instruction_places",
+    "place_of",
+]
 
 
 def assemble(text: str | bytes) -> bytes:
@@ -105,6 +114,44 @@ def place_of(text: str | bytes, error: ValidationError) -> TextError | None:
     return None
 
 
+class FunctionPlaces(Record):
+    """Where a function is in a text.
+
+    Attributes:
+        start, end: the positions of its parentheses.
+        offsets: of its instructions, in bytes of the module.
+        positions, lengths: of the tokens that they were assembled from, in characters. The end of
+            a folded block or of the function is a closing parenthesis.
+    """
+
+    start: int
+    end: int
+    offsets: Sequence[int]
+    positions: Sequence[int]
+    lengths: Sequence[int]
+
+
+def instruction_places(text: str | bytes) -> Iterator[FunctionPlaces]:
+    """Yield where the functions are that a text defines, in the order of their indices.
+
+    Raises:
+        TextError: the text is no module.
+    """
+    assembler = _Assembler(Reader(tokenize(_source(text))), keep_places=True)
+    module = decode(_whole(assembler))
+    tokens = assembler.reader.tokens
+    for function, body, field in zip(
+        module.functions, assembler.functions(), assembler.function_fields, strict=True
+    ):
+        yield FunctionPlaces(
+            tokens.starts[field],
+            tokens.starts[tokens.closing[field]],
+            tuple(function.body.start + start for start in body.starts),
+            tuple(tokens.starts[token] for token in body.tokens),
+            tuple(len(tokens.texts[token]) for token in body.tokens),
+        )
+
+
 def _code(module: Module) -> Iterator[Span]:
     """Yield where the instructions of a module are, in its order."""
     for entry in module.globals:
@@ -174,6 +221,7 @@ class _Assembler:
         reader: where the fields are.
         fields: the tokens of the fields, if places are kept; by kind and index as in
             `ValidationError.field`.
+        function_fields: the parentheses that open the functions that it defines, as tokens.
     """
 
     def __init__(self, reader: Reader, *, keep_places: bool = False) -> None:
@@ -184,6 +232,7 @@ class _Assembler:
         self.fields: dict[str, list[int]] = {}
         if keep_places:
             self._bodies = {name: [] for name in ("global", "element", "code", "data")}
+        self.function_fields: list[int] = []
         self._spaces = spaces = Spaces()
         self._externs = {
             ExternKind.FUNCTION: spaces.functions,
@@ -221,6 +270,10 @@ class _Assembler:
     def bodies(self) -> list[Body | None]:
         """Return the functions and expressions of the module in its order."""
         return [body for section in (self._bodies or {}).values() for body in section]
+
+    def functions(self) -> list[Body]:
+        """Return the functions that the module defines, if they are kept."""
+        return [body for body in (self._bodies or {"code": []})["code"] if body is not None]
 
     def _body(self, section: str, locals_: Space | None = None) -> Body:
         body = Body(self.reader, Scope(self._spaces, self._signatures, locals_ or Space("local")))
@@ -391,9 +444,11 @@ class _Assembler:
     # Functions
 
     def _function(self) -> None:
+        field = self.reader.at - 2
         index = self._begin(ExternKind.FUNCTION)
         if index is None:
             return
+        self.function_fields.append(field)
         if len(self._items["code"]) >= limits.MAX_FUNCTIONS:
             raise self._too_many("functions", limits.MAX_FUNCTIONS)
         reader = self.reader
