@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from purewasm_plugins.browser.texts import TEXTS
 from purewasm_plugins.bundled import EXAMPLES
 from purewasm_plugins.wasmtime.wheel import write_wheel
 from tests.conftest import ROOT, need
@@ -159,6 +160,8 @@ def test_the_wheel(wheel: Path) -> None:
         with zipfile.ZipFile(wheel) as archive:
             copy = archive.read(f"purewasm_plugins/bundled/{entry.name}.wasm")
         assert copy == (ROOT / f"fixtures/{entry.source}.wasm").read_bytes()
+    texts = {name for name in names if name.endswith(".wat")}
+    assert texts == {f"purewasm_plugins/bundled/{text.name}.wat" for text in TEXTS}
     assert not [name for name in names if name.endswith((".webp", ".png"))]
     # Screenshots were a third of it once.
     assert wheel.stat().st_size < 950_000

@@ -12,7 +12,6 @@ from purewasm_plugins.errors import (
     NotACommandError,
     PluginError,
     TextError,
-    ValidationError,
     WasmError,
 )
 from purewasm_plugins.module import Module

@@ -365,7 +365,8 @@ class Workbench:
         """Open a debugger session on a call, or send the open session a request.
 
         Args:
-            do: "open", with the parameters of `run`, `start` or `call`; or a request of `Debugging.handle`.
+            do: "open", with the parameters of `run`, `start` or `call`; or a request of
+                `Debugging.handle`.
             params: the parameters.
 
         Returns:

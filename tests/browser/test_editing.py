@@ -138,9 +138,8 @@ def test_calls_that_are_refused(
     bench: Bench, function: str, arguments: list[str], message: str
 ) -> None:
     bench.ask("load", text=ADD)
-    for asked in ({"method": "call"}, {"method": "debug", "do": "open"}):
-        method = asked.pop("method")
-        answer = bench.ask(method, function=function, arguments=arguments, **asked)
+    call: dict[str, Any] = {"function": function, "arguments": arguments}
+    for answer in (bench.ask("call", **call), bench.ask("debug", do="open", **call)):
         assert message in answer["error"]["message"]
         assert "traceback" not in answer["error"]
 

@@ -98,7 +98,7 @@ def test_with_the_keyboard_alone(page: Any) -> None:
     [
         ("broken.wasm", (FIXTURES / "wat/echo.wasm").read_bytes()[:100], "Failed to compile"),
         ("picture.png", b"\x89PNG\r\n\x1a\n" + bytes(50), "looks like a picture"),
-        ("text.wat", b"(module)", "text format"),
+        ("text.wasm", b"(module)", "text format"),
         ("empty.wasm", b"", "The file is empty"),
     ],
 )

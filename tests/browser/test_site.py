@@ -32,12 +32,14 @@ from purewasm_plugins.browser.site import (
     SiteError,
     packed_distribution,
 )
+from purewasm_plugins.browser.texts import TEXTS
 from purewasm_plugins.bundled import EXAMPLES
 from purewasm_plugins.command import START
 from tests.browser.conftest import PYODIDE
 from tests.conftest import ROOT, heed_interrupts
 
 PAGE = ROOT / "purewasm_plugins/browser/page"
+WAT = ROOT / "fixtures/wat"
 
 
 def test_the_page_refers_to_nothing_that_is_not_there(site: Site) -> None:
@@ -60,6 +62,7 @@ def test_the_configuration(site: Site, tmp_path: Path) -> None:
     assert all(path in site.files for path in config["python"])
     assert next(plugin["file"] for plugin in config["plugins"]) == "echo.wasm"
     assert all(f"plugins/{plugin['file']}" in site.files for plugin in config["plugins"])
+    assert [text["name"] for text in config["texts"]] == [text.name for text in TEXTS]
     for name in PYODIDE_FILES:
         (tmp_path / name).write_bytes(b"")
     local = Site(tmp_path)
@@ -161,6 +164,8 @@ def test_a_zipapp_has_the_same_site(site: Site, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "purewasm_plugins", folder / "purewasm_plugins", ignore=unwanted)
     for name in examples():
         shutil.copy(example(name), folder / f"purewasm_plugins/bundled/{name}.wasm")
+    for text in TEXTS:
+        shutil.copy(WAT / f"{text.name}.wat", folder / "purewasm_plugins/bundled")
     (folder / "__main__.py").touch()
 
     def inside() -> subprocess.CompletedProcess[str]:

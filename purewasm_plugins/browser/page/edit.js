@@ -80,6 +80,7 @@ export class EditTab {
     this.choice.value = this.examples.some((entry) => entry.name === name) && !link ? name : "";
     this.editor.set(text);
     this.version++;
+    this.status.classList.add("old");
     this.keep();
     this.check();
   }
@@ -142,6 +143,7 @@ export class EditTab {
   changed() {
     this.modified = true;
     this.version++;
+    this.status.classList.add("old");
     clearTimeout(this.timer);
     this.timer = setTimeout(() => {
       this.keep();

@@ -11,6 +11,12 @@ const ABOVE = 8;
 /** Lines that are drawn above and below of those that can be seen. */
 const MARGIN = 25;
 
+/** Characters that the browser inserts too slowly as if they were typed. */
+const SLOW = 5000;
+
+/** The width of a character of a message, in characters of the text, roughly. */
+const MESSAGE = 0.88;
+
 /** The most characters of a line that are coloured. */
 const COLOURED = 1000;
 
@@ -24,6 +30,8 @@ export class Editor {
     /** Whether the next Tab leaves the text. */
     this.leaving = false;
     this.scrolled = { top: 0, left: 0 };
+    /** The frame of the browser in which `update` runs, or 0. */
+    this.frame = 0;
     this.area = /** @type {HTMLTextAreaElement} */ (h("textarea", {
       id: "text", "aria-label": label, "aria-describedby": "text-keys text-status", wrap: "off", spellcheck: "false", autocapitalize: "off", autocomplete: "off", autocorrect: "off",
       oninput: () => this.changed(), onkeydown: (/** @type {KeyboardEvent} */ event) => this.key(event), onblur: () => (this.leaving = false),
@@ -53,22 +61,28 @@ export class Editor {
   }
 
   changed() {
+    // The browser inserts many lines one by one.
+    this.frame ||= requestAnimationFrame(() => this.update());
+    this.onchange();
+  }
+
+  /** Draw the changed text. */
+  update() {
+    this.frame = 0;
     const before = this.lines.length;
     this.measure();
     // The mark keeps its place until the text was checked again.
     if (this.fault && this.caret().line <= this.fault.line + this.lines.length - before) this.fault.line += this.lines.length - before;
     this.draw();
-    this.onchange();
   }
 
   /** Put the text's size on the sheet, which scrolls. */
   measure() {
     this.lines = this.area.value.split("\n");
-    let columns = 0;
-    for (const line of this.lines) if (line.length > columns) columns = line.length;
-    // A tab, and a character of another script, take the room of two or more.
-    if (columns) for (const line of this.lines) if (line.length * 2 > columns && /[^ -~]/.test(line)) columns = Math.max(columns, line.replace(/[^ -~]/g, "xx").length);
-    this.sheet.style.setProperty("--columns", String(columns + 2));
+    let most = 0;
+    // Of most lines the length is enough: a character has the room of two at most, and a tab of four.
+    for (const line of this.lines) if (line.length * 4 > most) most = Math.max(most, columns(line));
+    this.sheet.style.setProperty("--columns", String(most + 2));
     this.sheet.style.setProperty("--digits", String(Math.max(3, String(this.lines.length).length)));
     this.sheet.style.height = `${this.lines.length * LINE + 2 * ABOVE + 3 * LINE}px`;
   }
@@ -118,23 +132,22 @@ export class Editor {
     this.draw();
   }
 
-  /** Put the message under its line: behind the caret where there is room, or else before it. */
+  /** Put the message under its line: behind the caret where there is room, else before or below it. */
   drawFault() {
     const { fault, strip } = this;
     strip.hidden = !fault;
     if (!fault) return;
     const line = this.lines[fault.line - 1] ?? "";
-    const column = this.faultColumn(line);
-    const before = line.slice(0, column).replace(/[^\t]/g, " ");
-    const left = this.numbers.clientWidth;
-    const room = Math.floor((this.element.clientWidth - left - 30) / this.characterWidth());
-    const from = Math.floor(this.element.scrollLeft / this.characterWidth());
-    const { message } = fault;
-    const fits = column - from + message.length + 2 <= room;
-    const parts = fits ? [before, h("b", null, "^ "), message] : column - from > message.length ? [before.slice(message.length + 1), message, h("b", null, " ^")] : [before, h("b", null, "^"), h("span", null, message)];
-    strip.replaceChildren(...parts);
-    strip.classList.toggle("two", !fits && column - from <= message.length);
-    strip.style.setProperty("--room", `${Math.max(20, room)}ch`);
+    const column = columns(line.slice(0, this.faultColumn(line)));
+    const wide = this.characterWidth();
+    const room = Math.max(20, Math.floor((this.element.clientWidth - this.numbers.clientWidth - 30) / wide));
+    const seen = column - Math.floor(this.element.scrollLeft / wide);
+    const length = fault.message.length * MESSAGE;
+    strip.className = `fault ${seen + 2 + length <= room ? "after" : seen - 1 > length ? "before" : "two"}`;
+    strip.replaceChildren(h("b", null, "^"), h("span", null, fault.message));
+    strip.style.setProperty("--column", String(column));
+    strip.style.setProperty("--room", String(room));
+    strip.style.setProperty("--wide", `${wide}px`);
     strip.style.top = `${fault.line * LINE + ABOVE}px`;
     this.dim();
   }
@@ -207,12 +220,15 @@ export class Editor {
 
   /** Replace the selection, as typing does: it can be undone. @param {string} text */
   insert(text) {
-    // The one way that keeps the browser's history; a browser without it loses that.
-    if (document.execCommand("insertText", false, text)) return;
+    // This keeps the browser's history, and takes milliseconds for each line.
+    if (text.length < SLOW && document.execCommand("insertText", false, text)) return;
     this.area.setRangeText(text, this.area.selectionStart, this.area.selectionEnd, "end");
     this.changed();
   }
 }
+
+/** Return the room that a line takes at most, in characters. @param {string} line */
+const columns = (line) => (/[^ -~]/.test(line) ? line.replace(/\t/g, "    ").replace(/[^ -~]/gu, "xx").length : line.length);
 
 /** @param {string} line */
 const spans = (line) => (line.length > COLOURED ? [line] : wasmSpans(line));

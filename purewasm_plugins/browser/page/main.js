@@ -297,7 +297,8 @@ async function runText(what) {
   if (!(await edit.valid())) return showTab("edit");
   if (current?.edited !== edit.version || !current?.answer) {
     const { version, name, inputs, editor } = edit;
-    const start = current?.edited === undefined ? linked : formState();
+    // The input stays while the same text is changed.
+    const start = current?.entry.inputs === inputs ? formState() : linked;
     linked = undefined;
     await openPlugin({ file: `${name || "module"}.wat`, text: editor.text, edited: version, entry: { inputs, hint: "" } }, start);
   }
