@@ -73,7 +73,7 @@ export class EditTab {
   /** Show a text. @param {Draft} draft */
   put({ text, name, says, inputs, modified, link }) {
     this.name = name;
-    this.inputs = inputs;
+    this.inputs = { ...inputs };
     this.modified = modified;
     this.link = link;
     this.says.textContent = says;
