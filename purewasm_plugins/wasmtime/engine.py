@@ -56,7 +56,8 @@ class Engine(Managed):
         self.call_depth = max(stack // _BYTES_PER_CALL, 1)
         self.keeps_code = bool(values.get("cache"))
         self.epoch = 0
-        self._lock = threading.Lock()
+        # A signal's handler may increment the epoch while its thread holds the lock.
+        self._lock = threading.RLock()
         self._watchers: WeakSet[Watcher] = WeakSet()
 
     def watch(self, watcher: Watcher) -> None:

@@ -153,9 +153,10 @@ class Linker(Managed):
         state = store.context()
         exports = module.inner.exports
         if isinstance(exports.get("_start"), wasm.FuncType):
+            prepared = self.instantiate_pre(module)
             for export, type in exports.items():
                 if isinstance(type, wasm.FuncType):
-                    call = _command(self.instantiate_pre(module), export)
+                    call = _command(prepared, export)
                     function = host_function(type, call, True, state)
                     self._define(name, export, Func.of(function, state).of_store)
             return
@@ -299,14 +300,31 @@ def _instantiated(state: StoreState, module: Module, found: list[_Definition]) -
 
 def _command(pre: InstancePre, export: str) -> Callable[..., Any]:
     """Return a host function that calls an export of a new instance."""
+    alone = not _gives_away_functions(pre.module)
 
     def call(caller: Context, *arguments: Any) -> Any:
-        function = pre.instantiate(caller).exports(caller)[export]
+        instance = pre.instantiate(caller)
+        function = instance.exports(caller)[export]
         if not isinstance(function, Func):
             raise WasmtimeError(f"the export '{export}' is no function")
-        return function(caller, *arguments)
+        try:
+            return function(caller, *arguments)
+        finally:
+            if alone:
+                # A module may call it any number of times: memories must not wait for Python's
+                # garbage collection.
+                instance.inner.discard()
 
     return call
+
+
+def _gives_away_functions(module: Module) -> bool:
+    """Return whether functions of an instance may be called after a call of it has ended."""
+    shared = (wasm.TableType, wasm.GlobalType)
+    if any(isinstance(entry.type, shared) for entry in module.inner.imports):
+        return True
+    types = module.inner.valid.module.types
+    return any(wasm.ValType.FUNCREF in (*type.params, *type.results) for type in types)
 
 
 def _unknown_import(entry: ModuleImport) -> WasmtimeError:

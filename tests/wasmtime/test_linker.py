@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import pytest
@@ -320,3 +321,27 @@ def test_names_of_imports_are_escaped(ours: Any) -> None:
     with pytest.raises(ours.WasmtimeError) as raised:
         linker.instantiate(store, module)
     assert str(raised.value) == r"unknown import: `\x1b[2J::\n` has not been defined"
+
+
+def test_instances_of_a_command_are_freed_after_each_call(ours: Any) -> None:
+    linker, store = linker_of(ours)
+    linker.define_module(store, "command", ours.Module(linker.engine, COMMAND))
+    user = """(module (import "command" "next" (func $n (result i32)))
+                (func (export "f") (param i32)
+                  (loop $l (drop (call $n))
+                    (br_if $l (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))))"""
+    exported = linked(ours, linker, store, user)
+    gc.disable()
+    try:
+        exported["f"](store, 30)
+        assert len(store.state.modules()) == 1
+    finally:
+        gc.enable()
+
+
+def test_functions_that_a_command_gives_away_stay(library: Any) -> None:
+    linker, store = linker_of(library)
+    text = """(module (func (export "_start")) (func $one (export "one") (result i32) (i32.const 1))
+                (func (export "get") (result funcref) (ref.func $one)))"""
+    linker.define_module(store, "command", library.Module(linker.engine, text))
+    assert linker.get(store, "command", "get")(store)(store) == 1
