@@ -390,6 +390,26 @@ def test_names_in_a_backtrace(start: Start) -> None:
     assert [frame.name for frame in raised.value.frames] == ["run"]
 
 
+def test_places_in_a_recursion(start: Start) -> None:
+    """A function that calls itself from several places: each frame has its own."""
+    text = """(module (func $f (export "run") (param i32)
+      (if (i32.eqz (local.get 0)) (then unreachable))
+      (if (i32.rem_u (local.get 0) (i32.const 3))
+        (then (call $f (i32.sub (local.get 0) (i32.const 1))))
+        (else (call $f (i32.sub (local.get 0) (i32.const 1)))))))"""
+    instance = start(text)
+    with pytest.raises(Trap) as raised:
+        instance.exports.function("run")(20)
+    body = instance.module.module.functions[0].body
+    trapping, first, second = (
+        found.offset
+        for found in instructions(instance.module.module.data, body)
+        if found.opcode.mnemonic in ("unreachable", "call")
+    )
+    callers = [first if argument % 3 else second for argument in range(1, 21)]
+    assert [frame.offset for frame in raised.value.frames] == [trapping, *callers]
+
+
 def test_a_trap_in_the_start_function(start: Start) -> None:
     with pytest.raises(Trap) as raised:
         start("(module (func $a unreachable) (func $b (call $a)) (start $b))")

@@ -192,7 +192,9 @@ class TestPolicies:
 
         def use(import_: Import) -> Any:
             opa = import_("opapywasm")
-            wasm = bytes(import_("wasmtime").wat2wasm(Path(POLICY).read_text("utf-8")))
+            assemble = import_("wasmtime").wat2wasm
+            text = Path(POLICY).read_text("utf-8")
+            wasm = bytes(assemble(text))
             config = opa.PolicyConfig(pool_size=2, eval_timeout_seconds=60, max_memory_pages=16)
             with opa.OpaWasmPolicy.from_wasm_bytes(wasm, config) as policy:
                 policy.register_builtin("text.upper", self.loud)
@@ -202,13 +204,21 @@ class TestPolicies:
                 ]
                 found.append(policy.evaluate({"user": "ü"}, "example/loud"))
                 found.append(outcome(policy.evaluate, {}, "example/fail"))
-            invalid = outcome(opa.OpaWasmPolicy.from_wasm_bytes, b"\0asm", config)
-            return [*found, invalid[0]]
+            found.append(outcome(opa.OpaWasmPolicy.from_wasm_bytes, b"\0asm", config)[0])
+            endless = text.replace("(call $abort (i32.const 1700))", "(loop $again (br $again))")
+            config = opa.PolicyConfig(eval_timeout_seconds=0.1)
+            wasm = bytes(assemble(endless))
+            with opa.OpaWasmPolicy.from_wasm_bytes(wasm, config) as policy:
+                policy.register_builtin("text.upper", self.loud)
+                found.append(outcome(policy.evaluate, {}, "example/fail"))
+                return [*found, policy.evaluate({}, "example/allow")]
 
-        allowed, refused, loud, fail, invalid = on_both(use)
+        allowed, refused, loud, fail, invalid, interrupted, after = on_both(use)
         assert (allowed, refused, loud) == (True, False, {"USER": "ü"})
         assert "fail: this rule always does" in fail[1]
         assert invalid == "OpaInvalidPolicyError"
+        assert "exceeded its time limit" in interrupted[1]
+        assert after is False
 
 
 class TestTerminal:

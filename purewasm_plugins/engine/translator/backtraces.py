@@ -52,12 +52,13 @@ class Backtraces:
         ):
             return None
         active = self._active(exception.__traceback__)
+        offsets = self._offsets(active)
         frames: list[StackFrame] = []
         inherited = exception.frames if isinstance(exception, Trap) else ()
-        for code, instruction, line in active:
-            offset = self._offset(code, instruction, line)
-            innermost = not frames and not inherited
+        for code, instruction in active:
             index = int(code.co_name[1:])
+            offset = offsets.get((index, instruction))
+            innermost = not frames and not inherited
             frames.append(stack_frame(self._instance, index, offset, innermost=innermost))
         if isinstance(exception, Trap):
             return exception.with_frames(inherited + tuple(frames))
@@ -72,26 +73,39 @@ class Backtraces:
             traceback = traceback.tb_next
         return innermost is self._namespace or innermost.get("__name__", "").startswith(_PACKAGE)
 
-    def _active(self, traceback: TracebackType | None) -> list[tuple[CodeType, int, int]]:
-        """Return code, instruction and line of each generated function, innermost first."""
+    def _active(self, traceback: TracebackType | None) -> list[tuple[CodeType, int]]:
+        """Return code and instruction of each generated function, innermost first."""
         active = []
         while traceback is not None:
             frame = traceback.tb_frame
             if frame.f_globals is self._namespace:
-                active.append((frame.f_code, traceback.tb_lasti, traceback.tb_lineno))
+                active.append((frame.f_code, traceback.tb_lasti))
             traceback = traceback.tb_next
         active.reverse()
         return active
 
-    def _offset(self, code: CodeType, instruction: int, line: int) -> int | None:
-        """Return the offset of the WebAssembly instruction that raised."""
-        index = int(code.co_name[1:])
-        columns: tuple[int, int] | None = None
-        # `python -X no_debug_ranges` leaves columns out.
-        raised = next(islice(code.co_positions(), instruction // 2, None), None)
-        if raised is not None and raised[2] is not None and raised[3] is not None:
-            columns = raised[2], raised[3]
-        return offset_at(self._code.positions(index), line, columns)
+    def _offsets(self, active: list[tuple[CodeType, int]]) -> dict[tuple[int, int], int | None]:
+        """Return the offset of the WebAssembly instruction for each function and instruction.
+
+        Python's table of a function's positions can only be read from its beginning. It is read
+        once, however often the function is active: else a deep recursion in a large function would
+        take minutes here.
+        """
+        codes: dict[int, CodeType] = {}
+        wanted: dict[int, set[int]] = {}
+        for code, instruction in active:
+            index = int(code.co_name[1:])
+            codes[index] = code
+            wanted.setdefault(index, set()).add(instruction)
+        found = {}
+        for index, instructions in wanted.items():
+            positions = self._code.positions(index)
+            # Each instruction has two bytes.
+            last = max(instructions) // 2
+            for unit, raised in enumerate(islice(codes[index].co_positions(), last + 1)):
+                if 2 * unit in instructions:
+                    found[index, 2 * unit] = _offset(positions, raised)
+        return found
 
     def _reason(self, exception: Exception, offset: int | None) -> TrapReason:
         """Return why the instruction at an offset raised the exception."""
@@ -107,3 +121,12 @@ class Backtraces:
         if mnemonic.startswith("table."):
             return TrapReason.OUT_OF_BOUNDS_TABLE_ACCESS
         return TrapReason.OUT_OF_BOUNDS_MEMORY_ACCESS
+
+
+def _offset(positions: bytes, raised: tuple[int | None, ...]) -> int | None:
+    """Return the offset of the WebAssembly instruction at a line and columns."""
+    line, _, first, last = raised
+    if line is None:
+        return None
+    # `python -X no_debug_ranges` leaves columns out.
+    return offset_at(positions, line, None if first is None or last is None else (first, last))

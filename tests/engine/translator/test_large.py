@@ -8,6 +8,7 @@ import pytest
 import wasmtime
 
 from purewasm_plugins import ResourceLimits, Trap, TrapReason, instantiate
+from purewasm_plugins.engine.translator.caching import ModuleCode
 
 Wat = Callable[[str], bytes]
 
@@ -116,3 +117,22 @@ def test_deep_recursion(wat: Wat) -> None:
             function(60_000)
         assert raised.value.reason is TrapReason.CALL_STACK_EXHAUSTED
     assert function(10) == 10
+
+
+def test_the_backtrace_of_a_recursion(wat: Wat, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The positions of a large function are read once, and not once for each frame."""
+    read: list[int] = []
+    positions = ModuleCode.positions
+
+    def reading(code: ModuleCode, index: int) -> bytes:
+        read.append(index)
+        return positions(code, index)
+
+    monkeypatch.setattr(ModuleCode, "positions", reading)
+    exports = instantiate(
+        wat('(module (func $f (export "f") (call $g)) (func $g (call $f)))')
+    ).exports
+    with pytest.raises(Trap) as raised:
+        exports.function("f")()
+    assert len(raised.value.frames) > 500
+    assert sorted(read) == [0, 1]
