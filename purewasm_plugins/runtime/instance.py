@@ -86,7 +86,7 @@ class Function(FunctionReference):
             host: the callable. It is called with border values (see `values`) and returns None, one
                 value, or a tuple, after the number of results. If its first parameter is annotated
                 as `Caller`, it gets that before the values, and can be called only by an instance
-                that imports it.
+                that imports it or finds it in a table.
             name: for messages.
             raw: whether `host` gets raw values, as the engines hold them: see "Raw host functions"
                 in `HOST_FUNCTIONS.md`.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from purewasm_plugins.errors import DecodeError, TextError, ValidationError
+from purewasm_plugins.errors import DecodeError, TextError, ValidationError, escape_controls
 from purewasm_plugins.wasmtime.errors import WasmtimeError
 
 __all__ = ["from_text", "to_wasm", "wat2wasm", "worded"]
@@ -73,7 +73,7 @@ def _shown(error: TextError) -> str:
     margin = " " * (len(number) + 4)
     return "\n".join(
         [
-            error.message,
+            escape_controls(error.message),
             f"{margin}--> <anon>:{error.line}:{error.column}",
             f"{margin} |",
             f"    {number} | {line}",
