@@ -431,3 +431,23 @@ def test_globals_made_by_the_host() -> None:
     assert Global(GlobalType(ValType.I32), 2**32 - 1).value == -1
     with pytest.raises(TypeError):
         Global(GlobalType(ValType.I32), "1")
+
+
+def test_what_a_host_wants_to_know_of_growth() -> None:
+    """`on_resize` is called when the bytes may lie elsewhere, and then only."""
+    memory = Memory(MemoryType(Limits(1, 4)))
+    sizes: list[int] = []
+    memory.on_resize = lambda: sizes.append(len(memory.raw))
+    assert [memory.try_grow(pages) for pages in (2, 0, 9)] == [1, 3, -1]
+    assert sizes == [3 * 65536]
+
+
+def test_the_limit_of_one_table() -> None:
+    """It holds beside that of all tables of an instance."""
+    first = Table(TableType(ValType.EXTERNREF, Limits(1)))
+    second = Table(TableType(ValType.EXTERNREF, Limits(1)), beside=[first])
+    first.own_limit = 3
+    assert [first.try_grow(count, None) for count in (3, 2, 1)] == [-1, 1, -1]
+    assert second.try_grow(100, None) == 1
+    first.own_limit = None
+    assert first.try_grow(1, None) == 3
