@@ -198,7 +198,8 @@ class WasiConfig(Managed):
         if dir_perms is DirPerms.WRITE_ONLY or file_perms is FilePerms.WRITE_ONLY:
             raise WasmtimeError(f"failed to {what}: there is no permission to write only here")
         read_only = (
-            dir_perms in (DirPerms.READ_ONLY, False)
+            not dir_perms
+            or dir_perms is DirPerms.READ_ONLY
             or file_perms is FilePerms.READ_ONLY
             or not fs_mutable
         )

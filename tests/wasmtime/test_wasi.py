@@ -254,7 +254,9 @@ def check_directory(library: Any, files: Path, given: tuple[Any, ...], writable:
     assert (files / "in.txt").read_bytes() == b"hello input"
 
 
-@pytest.mark.parametrize(("given", "writable"), [((), True), ((True,), True), ((False,), False)])
+@pytest.mark.parametrize(
+    ("given", "writable"), [((), True), ((True,), True), ((False,), False), ((None,), False)]
+)
 def test_directories(library: Any, files: Path, given: tuple[Any, ...], writable: bool) -> None:
     check_directory(library, files, given, writable)
 
