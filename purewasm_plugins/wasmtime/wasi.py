@@ -184,7 +184,8 @@ class WasiConfig(Managed):
 
         Args:
             path: the directory.
-            guest_path: the path that the program sees; it replaces an older directory of that path.
+            guest_path: the path that the program sees, "." for an empty one. It replaces an older
+                directory of that path.
             dir_perms: what may be done with directories. A bool is `fs_mutable`, which newer
                 versions of wasmtime-py have in this place.
             file_perms: what may be done with files.
@@ -210,7 +211,9 @@ class WasiConfig(Managed):
             raise WasmtimeError(f"failed to {what}: {error.details}") from error
         except OSError as error:
             raise WasmtimeError(f"failed to {what}: {path}: {error.strerror}") from error
-        self._change(what, directories={**self._wasi.directories, guest_path: grant})
+        # For C libraries they are the same.
+        place = "." if guest_path == "" else guest_path
+        self._change(what, directories={**self._wasi.directories, place: grant})
 
     def release(self) -> None:
         """Let go of files."""

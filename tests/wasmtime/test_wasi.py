@@ -302,6 +302,12 @@ def test_directories_by_name(library: Any, files: Path) -> None:
     assert Program(library, config).make_directory(b"folder") in NOT_ALLOWED
 
 
+def test_a_directory_without_a_name(library: Any, files: Path) -> None:
+    config = library.WasiConfig()
+    config.preopen_dir(str(files), "")
+    assert Program(library, config).open(b"in.txt", READ) == SUCCESS
+
+
 @pytest.mark.parametrize("place", ["nowhere", "in.txt", ""])
 def test_directories_that_are_not_there(
     library: Any, files: Path, place: str, monkeypatch: pytest.MonkeyPatch
