@@ -13,6 +13,7 @@ import click
 from purewasm_plugins.cli.caching import usable_directory
 from purewasm_plugins.cli.completion import complete_directory, complete_file
 from purewasm_plugins.cli.exits import Exit, Failure
+from purewasm_plugins.errors import InvalidOptionError
 from purewasm_plugins.module import CACHE_VARIABLE
 
 #: The exit status of Python after an exception that nothing has caught.
@@ -48,7 +49,7 @@ def with_wasmtime(script: str, arguments: tuple[str, ...]) -> int:
       purewasm with-wasmtime program.py input.txt
       purewasm with-wasmtime -m package --verbose
     """
-    # Imported here: `stand-in` does not need it.
+    # Imported here, so that `--help` does not wait for it.
     from purewasm_plugins.wasmtime.installing import install
 
     run = _module(arguments) if script == "-m" else _script(script, arguments)
@@ -124,22 +125,31 @@ def _show(error: BaseException, traceback: TracebackType | None) -> None:
     shell_complete=complete_directory,
     help="The directory to write the wheel into.",
 )
-def stand_in(directory: str) -> None:
+@click.option(
+    "--version",
+    metavar="VERSION",
+    help="The version of wasmtime that it says it is, in place of that of its interface.",
+)
+def stand_in(directory: str, version: str | None) -> None:
     """Write a wheel named 'wasmtime' that depends on purewasm-plugins.
 
     With it installed, 'import wasmtime' finds the stand-in of this package, and a package that
-    requires wasmtime can be installed where wasmtime cannot.
+    requires wasmtime can be installed where wasmtime cannot. Some need an older version of
+    wasmtime: --version names one.
 
     \b
     Example:
       purewasm stand-in --wheel wheels
       python -m pip install wheels/*.whl quickjs-rs
     """
-    # Imported here, so that `with-wasmtime` does not wait for it.
+    # Imported here, so that `--help` does not wait for it.
+    from purewasm_plugins.wasmtime.interface import VERSION
     from purewasm_plugins.wasmtime.wheel import write_wheel
 
     try:
-        click.echo(write_wheel(directory))
+        click.echo(write_wheel(directory, version or VERSION))
+    except InvalidOptionError as error:
+        raise Failure(str(error), Exit.USAGE) from error
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else None
         raise Failure(f"cannot write to '{directory}': {reason or error}", Exit.USAGE) from error

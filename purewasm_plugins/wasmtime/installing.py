@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Literal
 
 from purewasm_plugins.errors import InvalidOptionError
-from purewasm_plugins.wasmtime.interface import NAME
+from purewasm_plugins.wasmtime.interface import NAME, VERSION, check_version
 
 if TYPE_CHECKING:
     from importlib.metadata import Distribution, DistributionFinder
@@ -19,7 +19,7 @@ __all__ = ["install", "refuse_submodules"]
 _OURS = "purewasm_plugins.wasmtime"
 
 
-def install(prefer: Literal["installed", "pure"] = "installed") -> None:
+def install(prefer: Literal["installed", "pure"] = "installed", version: str = VERSION) -> None:
     """Have `import wasmtime` find the stand-in, in this process.
 
         import purewasm_plugins.wasmtime
@@ -34,17 +34,19 @@ def install(prefer: Literal["installed", "pure"] = "installed") -> None:
     Args:
         prefer: "installed" leaves a wasmtime that is installed alone, if it can be imported: there
             is a wheel for any machine, which has no code for most. "pure" hides it.
+        version: the version that the distribution says it is, where a package needs an older one.
 
     Hazards:
         Other processes find what is installed there. With the wheel of `purewasm stand-in` they
         find the stand-in as well.
 
     Raises:
-        InvalidOptionError: `prefer` is something else.
+        InvalidOptionError: `prefer` is something else, or `version` is no version.
         ImportError: the installed wasmtime is imported already, and so cannot be hidden.
     """
     if prefer not in ("installed", "pure"):
         raise InvalidOptionError("prefer", f"it must be 'installed' or 'pure', and is {prefer!r}")
+    check_version(version)
     loaded = sys.modules.get(NAME)
     if loaded is not None:
         if prefer == "pure" and not _is_ours(loaded):
@@ -56,12 +58,12 @@ def install(prefer: Literal["installed", "pure"] = "installed") -> None:
     if prefer == "installed" and _can_be_imported():
         return
     sys.modules[NAME] = import_module(_OURS)
-    sys.meta_path.insert(0, _StandInFinder(distribution=True))
+    sys.meta_path.insert(0, _StandInFinder(version))
 
 
 def refuse_submodules() -> None:
     """Have the import of any `wasmtime.…` say why it is not there, where `wasmtime` is ours."""
-    sys.meta_path.insert(0, _StandInFinder(distribution=False))
+    sys.meta_path.insert(0, _StandInFinder(None))
 
 
 def _is_ours(module: ModuleType) -> bool:
@@ -85,9 +87,9 @@ def _can_be_imported() -> bool:
 class _StandInFinder:
     """What `sys.meta_path` asks for the parts of the package wasmtime, and for its distribution."""
 
-    def __init__(self, distribution: bool) -> None:
-        """Take whether it has the distribution."""
-        self._has_distribution = distribution
+    def __init__(self, version: str | None) -> None:
+        """Take the version of the distribution, or None where it is installed."""
+        self._version = version
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> None:
         """Refuse a submodule of wasmtime.
@@ -106,8 +108,8 @@ class _StandInFinder:
 
     def find_distributions(self, context: DistributionFinder.Context) -> Iterator[Distribution]:
         """Yield the distribution of the stand-in, where its name or any is looked for."""
-        if self._has_distribution and (context.name or NAME).lower() == NAME:
+        if self._version is not None and (context.name or NAME).lower() == NAME:
             # Imported here: it takes longer than the rest of this module.
             from purewasm_plugins.wasmtime.distribution import StandInDistribution
 
-            yield StandInDistribution()
+            yield StandInDistribution(self._version)

@@ -11,11 +11,9 @@ import os
 import zipfile
 
 from purewasm_plugins.wasmtime.distribution import metadata_files
-from purewasm_plugins.wasmtime.interface import NAME, VERSION
+from purewasm_plugins.wasmtime.interface import NAME, VERSION, check_version
 
 __all__ = ["write_wheel"]
-
-_INFO = f"{NAME}-{VERSION}.dist-info"
 
 #: The only module. A type checker reads it, too.
 _MODULE = '''\
@@ -42,31 +40,35 @@ _TIME = (1980, 1, 1, 0, 0, 0)
 _MODE = 0o100644 << 16
 
 
-def write_wheel(directory: str | os.PathLike[str]) -> str:
+def write_wheel(directory: str | os.PathLike[str], version: str = VERSION) -> str:
     """Write the wheel into a directory, which is made if it is not there.
 
-    The bytes depend on nothing but the version of this package.
+    The bytes depend on nothing but the versions.
 
     Args:
         directory: the directory; an older wheel of that name in it is replaced.
+        version: the version that the wheel says it is.
 
     Returns:
         The path of the wheel.
 
     Raises:
+        InvalidOptionError: `version` is no version.
         OSError: it cannot be written.
     """
+    check_version(version)
+    info = f"{NAME}-{version}.dist-info"
     files = {
         f"{NAME}/__init__.py": _MODULE.encode(),
         f"{NAME}/py.typed": b"",
-        f"{_INFO}/WHEEL": _WHEEL.encode(),
+        f"{info}/WHEEL": _WHEEL.encode(),
     }
-    files |= {f"{_INFO}/{name}": text.encode() for name, text in metadata_files().items()}
-    record = f"{_INFO}/RECORD"
+    files |= {f"{info}/{name}": text.encode() for name, text in metadata_files(version).items()}
+    record = f"{info}/RECORD"
     rows = [f"{name},sha256={_digest(data)},{len(data)}" for name, data in files.items()]
     files[record] = "\n".join([*rows, f"{record},,", ""]).encode()
     os.makedirs(directory, exist_ok=True)
-    path = os.path.join(directory, f"{NAME}-{VERSION}-py3-none-any.whl")
+    path = os.path.join(directory, f"{NAME}-{version}-py3-none-any.whl")
     with zipfile.ZipFile(path, "w") as archive:
         for name, data in files.items():
             entry = zipfile.ZipInfo(name, _TIME)

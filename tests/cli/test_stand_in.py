@@ -137,6 +137,13 @@ def test_the_wheel(command: Command, tmp_path: Path) -> None:
     assert "wasmtime/__init__.py" in zipfile.ZipFile(wheel).namelist()
 
 
+def test_the_wheel_of_an_older_version(command: Command, failure: Failure, tmp_path: Path) -> None:
+    result = command("stand-in", "--wheel", str(tmp_path), "--version", "47.0.1")
+    assert result.stdout == f"{tmp_path / 'wasmtime-47.0.1-py3-none-any.whl'}\n"
+    status, message = failure("stand-in", "--wheel", str(tmp_path), "--version", "old")
+    assert (status, message.partition(": ")[0]) == (2, "Invalid option 'version'")
+
+
 def test_a_wheel_that_cannot_be_written(failure: Failure, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     status, message = failure("stand-in", "--wheel", str(tmp_path / "file"))

@@ -74,23 +74,27 @@ def test_submodules_are_refused_in_words(statement: str, words: str) -> None:
         exec(statement, {})
 
 
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A package named wasmtime, which is found first."""
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "wasmtime").mkdir()
+    (tmp_path / "wasmtime" / "__init__.py").write_text("Engine = object\n")
+    return tmp_path / "wasmtime"
+
+
+@pytest.mark.usefixtures("installed")
 def test_an_installed_one_is_left_alone() -> None:
-    pytest.importorskip("wasmtime")
-    del sys.modules["wasmtime"]
     finders = [*sys.meta_path]
     ours.install()
     assert importlib.import_module("wasmtime") is not ours
     assert sys.meta_path == finders
 
 
-def test_an_installed_one_that_does_not_run_here(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.syspath_prepend(tmp_path)
-    (tmp_path / "wasmtime").mkdir()
-    (tmp_path / "wasmtime" / "__init__.py").write_text("from wasmtime import _ffi\n")
-    (tmp_path / "wasmtime" / "_part.py").touch()
-    (tmp_path / "wasmtime" / "_ffi.py").write_text(
+def test_an_installed_one_that_does_not_run_here(installed: Path) -> None:
+    (installed / "__init__.py").write_text("from wasmtime import _ffi\n")
+    (installed / "_part.py").touch()
+    (installed / "_ffi.py").write_text(
         "import wasmtime._part\nraise RuntimeError('unsupported platform')\n"
     )
     ours.install()
@@ -98,18 +102,31 @@ def test_an_installed_one_that_does_not_run_here(
     assert "wasmtime._part" not in sys.modules
 
 
+@pytest.mark.usefixtures("installed")
 def test_an_installed_one_is_hidden() -> None:
     ours.install(prefer="pure")
     assert importlib.import_module("wasmtime") is ours
     assert importlib.metadata.version("wasmtime") == VERSION
 
 
+@pytest.mark.usefixtures("installed")
 def test_an_imported_one_cannot_be_hidden() -> None:
-    real = pytest.importorskip("wasmtime")
+    real = importlib.import_module("wasmtime")
     ours.install()
     assert sys.modules["wasmtime"] is real
     with pytest.raises(ImportError, match="is imported already"):
         ours.install(prefer="pure")
+
+
+@pytest.mark.usefixtures("not_installed")
+def test_an_older_version() -> None:
+    ours.install(version="47.0.1")
+    assert importlib.metadata.version("wasmtime") == "47.0.1"
+
+
+def test_what_is_no_version() -> None:
+    with pytest.raises(InvalidOptionError, match="version"):
+        ours.install(version="newest")
 
 
 def test_a_preference_that_there_is_not() -> None:

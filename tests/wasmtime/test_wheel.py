@@ -10,8 +10,12 @@ import sys
 import zipfile
 from email.parser import Parser
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 import purewasm_plugins
+from purewasm_plugins.errors import InvalidOptionError
 from purewasm_plugins.wasmtime.interface import VERSION
 from purewasm_plugins.wasmtime.wheel import write_wheel
 
@@ -57,6 +61,19 @@ def test_its_metadata(tmp_path: Path) -> None:
     required = f"purewasm-plugins=={purewasm_plugins.__version__}"
     assert metadata.get_all("Requires-Dist") == [required]
     assert (about["Root-Is-Purelib"], about["Tag"]) == ("true", "py3-none-any")
+
+
+def test_an_older_version(tmp_path: Path) -> None:
+    path = Path(write_wheel(tmp_path, "47.0.1"))
+    assert path.name == "wasmtime-47.0.1-py3-none-any.whl"
+    with zipfile.ZipFile(path) as wheel:
+        assert "\nVersion: 47.0.1\n" in wheel.read("wasmtime-47.0.1.dist-info/METADATA").decode()
+
+
+@pytest.mark.parametrize("version", ["", "../1", "1.x", "1.0\n", "1" * 99, "٤٧", 47])
+def test_what_is_no_version(tmp_path: Path, version: Any) -> None:
+    with pytest.raises(InvalidOptionError, match="version"):
+        write_wheel(tmp_path, version)
 
 
 def test_the_same_wheel_has_the_same_bytes(tmp_path: Path) -> None:
