@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections.abc import Callable
 from typing import Protocol
@@ -240,7 +241,7 @@ class RunningCall:
         told = 0.0
         while not self._done.wait(PROGRESS_PERIOD):
             progress = self._cancellation.progress
-            if progress is not None and progress > told:
+            if progress is not None and told < progress < math.inf:
                 told = progress
                 params = {"progressToken": self._wishes.progress_token, "progress": progress}
                 self._tell(notification("notifications/progress", params))

@@ -84,11 +84,13 @@ def list_page(registry: ToolRegistry, cursor: str | None, size: int) -> JsonObje
         ProtocolError: the cursor is of no list, or of one that has changed since.
     """
     form = MCP(registry)
-    names = agent_names(registry)
+    # Read once: another thread may change the registry.
+    definitions = registry.definitions()
+    names = agent_names(definition.name for definition in definitions)
     digest = hashlib.sha256(repr(list(names.values())).encode("utf-8", "replace")).hexdigest()[:16]
     start = 0 if cursor is None else _start(cursor, digest, len(names))
     end = start + size
-    shown = registry.definitions()[start:end]
+    shown = definitions[start:end]
     page: JsonObject = {"tools": [tool_entry(form, names[one.name], one) for one in shown]}
     if end < len(names):
         page["nextCursor"] = f"{end}-{digest}"

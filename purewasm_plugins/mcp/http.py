@@ -155,17 +155,24 @@ class _Listener(socketserver.ThreadingTCPServer):
         self.sessions = Sessions(server.limits.sessions)
         self.open: set[Peer] = set()
         self._places = threading.BoundedSemaphore(server.limits.connections)
-        self._serving = threading.Event()
+        self._state = threading.Lock()
+        self._serving = self._shut = False
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         super().__init__((host, port), _Connection)
 
     def serve_forever(self, poll_interval: float = 0.5) -> None:
-        self._serving.set()
+        """Answer requests, unless `shut` was called before."""
+        with self._state:
+            if self._shut:
+                return
+            self._serving = True
         super().serve_forever(poll_interval)
 
     def shut(self) -> None:
         """End what runs, and stop listening."""
-        if self._serving.is_set():
+        with self._state:
+            self._shut = True
+        if self._serving:
             self.shutdown()
         self.server_close()
         for peer in list(self.open):

@@ -46,6 +46,8 @@ from purewasm_plugins.tools import ToolRegistry
 
 __all__ = ["McpServer"]
 
+_LOGGER = logging.getLogger("purewasm_plugins.mcp")
+
 #: Characters of a client's text that an error repeats.
 _SHOWN = 100
 
@@ -173,6 +175,12 @@ class McpServer:
         except ProtocolError as error:
             error.id = message.id
             outlet.send(error_response(error))
+            return
+        except Exception:
+            # A tool's own definition, or a fault here, must not end the server.
+            _LOGGER.exception("a request failed")
+            fault = ProtocolError(INTERNAL_ERROR, "Internal error", id=message.id)
+            outlet.send(error_response(fault))
             return
         if result is not None:
             outlet.send(result_response(message.id, result))

@@ -261,7 +261,8 @@ class ToolRegistry:
 
     def definitions(self) -> list[ToolDefinition]:
         """Return the definitions of all tools."""
-        return [tool.definition for tool in self._tools.values()]
+        # A copy: another thread may add a tool.
+        return [tool.definition for tool in list(self._tools.values())]
 
     def to_openai_tools(self) -> list[dict[str, Any]]:
         """Return `tools` of OpenAI's chat completions API.

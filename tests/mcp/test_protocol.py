@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from purewasm_plugins import __version__
+from purewasm_plugins import ToolDefinition, __version__
 from purewasm_plugins.mcp import McpServer, ServerLimits
 from purewasm_plugins.mcp.versions import (
     CLIENT_CAPABILITIES,
@@ -301,6 +301,30 @@ def test_lists_of_changes_are_bounded() -> None:
     client.send(cancelled(0))
     client.send(request("subscriptions/listen", wishes, 1000))
     assert "method" in client.inbox.get()
+
+
+def test_a_tool_that_cannot_be_listed_does_not_end_the_server() -> None:
+    class Broken(FunctionTool):
+        listed = False
+
+        @property
+        def definition(self) -> ToolDefinition:
+            if self.listed:
+                raise OSError("no definition")
+            return self._definition
+
+        @definition.setter
+        def definition(self, value: ToolDefinition) -> None:
+            self._definition = value
+
+    registry = registry_of(FunctionTool("quick"))
+    broken = Broken("broken")
+    registry.register(broken)
+    broken.listed = True
+    client = Talk(McpServer(registry))
+    error = client.ask(request("tools/list", id=4))
+    assert (error["id"], error["error"]["code"]) == (4, -32603)
+    assert client.ask(call("quick"))["result"]["isError"] is False
 
 
 def test_an_id_that_is_in_use_is_refused() -> None:

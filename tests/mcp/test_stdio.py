@@ -53,7 +53,10 @@ def test_each_message_is_a_line(server: McpServer) -> None:
     assert {answer["id"] for answer in answers} == {0, 1, 2, 3} - {0}
 
 
-def test_a_call_that_runs_at_the_end_of_the_input_is_answered() -> None:
+def test_a_call_that_runs_at_the_end_of_the_input_is_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("purewasm_plugins.mcp.stdio._GRACE", PATIENCE)
     gate = Gate()
     server = McpServer(registry_of(gate))
     threading.Timer(0.1, gate.open).start()
