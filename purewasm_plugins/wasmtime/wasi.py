@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import sys
-import traceback
 from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
 from errno import EIO
 from io import FileIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from purewasm_plugins.errors import InvalidOptionError
-from purewasm_plugins.wasi.grants import Quotas, Wasi
-from purewasm_plugins.wasi.host_files import HostDirectory
 from purewasm_plugins.wasmtime.errors import WasmtimeError
 from purewasm_plugins.wasmtime.managed import Managed
 
+if TYPE_CHECKING:
+    from purewasm_plugins.wasi.grants import Wasi
+
 __all__ = ["DirPerms", "FilePerms", "WasiConfig"]
-
-#: No quotas but the bounds on what is held in this process at once.
-_QUOTAS = Quotas(
-    output_bytes=None,
-    file_bytes=None,
-    total_bytes=None,
-    files=None,
-    directory_entries=None,
-    descriptors=1024,
-)
-
-#: What `WasiConfig` begins with.
-_NOTHING = Wasi(stdout="discard", stderr="discard", clock="host", random="host", quotas=_QUOTAS)
 
 
 class DirPerms(Enum):
@@ -48,6 +34,34 @@ class FilePerms(Enum):
     READ_ONLY = 1
     WRITE_ONLY = 2
     READ_WRITE = 3
+
+
+def _granted(fields: dict[str, Any]) -> Wasi:
+    """Return grants with these fields; else they are wasmtime's defaults.
+
+    Raises:
+        InvalidOptionError: a field is wrong.
+    """
+    # Imported here: many programs use none of it.
+    from purewasm_plugins.wasi.grants import Quotas, Wasi
+
+    quotas = Quotas(
+        output_bytes=None,
+        file_bytes=None,
+        total_bytes=None,
+        files=None,
+        directory_entries=None,
+        # Each is one of this process, too.
+        descriptors=1024,
+    )
+    defaults: dict[str, Any] = {
+        "stdout": "discard",
+        "stderr": "discard",
+        "clock": "host",
+        "random": "host",
+        "quotas": quotas,
+    }
+    return Wasi(**(defaults | fields))
 
 
 def _setter(method: Callable[[Any, Any], None]) -> property:
@@ -78,7 +92,8 @@ class WasiConfig(Managed):
     """
 
     def __init__(self) -> None:
-        self._wasi = _NOTHING
+        #: The fields of `Wasi` that were set.
+        self._fields: dict[str, Any] = {}
 
     def _change(self, what: str, **fields: Any) -> None:
         """Change fields of the grants.
@@ -88,20 +103,22 @@ class WasiConfig(Managed):
             fields: the fields of `Wasi`.
         """
         self.check_open()
+        fields = self._fields | fields
         try:
-            self._wasi = dataclasses.replace(self._wasi, **fields)
+            _granted(fields)
         except InvalidOptionError as error:
             raise WasmtimeError(f"failed to {what}: {error.details}") from error
+        self._fields = fields
 
     @_setter
     def argv(self, argv: Sequence[str]) -> None:
         """Add arguments; by convention the first of all is the program's name."""
-        self._change("configure argv", args=(*self._wasi.args, *argv))
+        self._change("configure argv", args=(*self._fields.get("args", ()), *argv))
 
     def inherit_argv(self) -> None:
         """Add the arguments of this process, with the name of the interpreter first."""
         inherited = map(_as_unicode, sys.orig_argv)
-        self._change("configure argv", args=(*self._wasi.args, *inherited))
+        self._change("configure argv", args=(*self._fields.get("args", ()), *inherited))
 
     @_setter
     def env(self, pairs: Iterable[Iterable[str]]) -> None:
@@ -115,7 +132,7 @@ class WasiConfig(Managed):
         )
 
     def _add_variables(self, pairs: Iterable[Iterable[str]]) -> None:
-        variables = dict(self._wasi.env)
+        variables = dict(self._fields.get("env", {}))
         for name, value in pairs:
             if not isinstance(name, str) or not isinstance(value, str):
                 raise TypeError("expected pairs of strings")
@@ -195,6 +212,8 @@ class WasiConfig(Managed):
             WasmtimeError: there is no such directory, or it may not be read; `guest_path` cannot be
                 a path; a permission is to write only, which does not exist here.
         """
+        from purewasm_plugins.wasi.host_files import HostDirectory
+
         what = "add preopen dir"
         if dir_perms is DirPerms.WRITE_ONLY or file_perms is FilePerms.WRITE_ONLY:
             raise WasmtimeError(f"failed to {what}: there is no permission to write only here")
@@ -213,16 +232,16 @@ class WasiConfig(Managed):
             raise WasmtimeError(f"failed to {what}: {path}: {error.strerror}") from error
         # For C libraries they are the same.
         place = "." if guest_path == "" else guest_path
-        self._change(what, directories={**self._wasi.directories, place: grant})
+        self._change(what, directories={**self._fields.get("directories", {}), place: grant})
 
     def release(self) -> None:
         """Let go of files."""
-        self._wasi = _NOTHING
+        self._fields = {}
 
     def _grants(self) -> Wasi:
         """Return the grants, and make the configuration unusable; for this package only."""
         self.consume()
-        return self._wasi
+        return _granted(self._fields)
 
 
 def _as_unicode(text: str) -> str:
@@ -269,6 +288,8 @@ class _CustomOutput:
         try:
             taken = self._callback(data)
         except Exception as error:
+            import traceback
+
             traceback.print_exception(error)
             raise OSError(EIO, os.strerror(EIO)) from error
         if isinstance(taken, int) and taken < 0:
