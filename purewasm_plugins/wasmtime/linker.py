@@ -20,6 +20,7 @@ from purewasm_plugins.wasmtime.linking import make_instance, shown_import
 from purewasm_plugins.wasmtime.managed import Managed
 from purewasm_plugins.wasmtime.modules import Module
 from purewasm_plugins.wasmtime.state import AsExtern, Context, StoreState
+from purewasm_plugins.wasmtime.traps import Trap
 from purewasm_plugins.wasmtime.types import FuncType
 
 __all__ = ["InstancePre", "Linker"]
@@ -117,6 +118,8 @@ class Linker(Managed):
         """
         if not isinstance(instance, Instance):
             raise TypeError("expected an `Instance`")
+        name.encode()
+        self.check_open()
         for export, item in instance.exports(store).items():
             self._define(name, export, item.of_store)
 
@@ -160,10 +163,13 @@ class Linker(Managed):
                     function = host_function(type, call, True, state)
                     self._define(name, export, Func.of(function, state).of_store)
             return
-        instance = self.instantiate(store, module)
-        initialize = instance.exports(store).get("_initialize")
-        if isinstance(initialize, Func):
-            initialize(store)
+        try:
+            instance = self.instantiate(store, module)
+            initialize = instance.exports(store).get("_initialize")
+            if isinstance(initialize, Func):
+                initialize(store)
+        except Trap as trap:
+            raise WasmtimeError(str(trap)) from trap
         self.define_instance(store, name, instance)
 
     def instantiate(self, store: Context, module: Module) -> Instance:
@@ -214,6 +220,7 @@ class Linker(Managed):
         """
         state = store.context()
         name.encode()
+        self.check_open()
         for export in ("", "_start"):
             definition = self._definitions.get((name, export))
             if definition is not None:
@@ -232,6 +239,7 @@ class Linker(Managed):
         """
         state = store.context()
         module.encode(), name.encode()
+        self.check_open()
         definition = self._definitions.get((module, name))
         if definition is None:
             raise WasmtimeError("item not defined in linker")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from purewasm_plugins.engine.instantiate import instantiate
 from purewasm_plugins.engine.translator import Translator
 from purewasm_plugins.engine.translator.metering import SlicedBudget
-from purewasm_plugins.errors import LinkError, WasmError, escape_controls
+from purewasm_plugins.errors import WasmError, escape_controls
 from purewasm_plugins.module import Module as Compiled
 from purewasm_plugins.runtime.glue import HostException
 from purewasm_plugins.runtime.instance import Extern, Instance
@@ -18,7 +18,7 @@ from purewasm_plugins.wasmtime.modules import Module
 from purewasm_plugins.wasmtime.state import StoreState
 from purewasm_plugins.wasmtime.traps import outward
 
-__all__ = ["make_instance", "shown_import"]
+__all__ = ["check_types", "make_instance", "shown_import"]
 
 
 class _StoreEngine:
@@ -92,6 +92,7 @@ def make_instance(state: StoreState, module: Module, given: Sequence[Extern]) ->
         raise WasmtimeError("cross-`Engine` instantiation is not currently supported")
     compiled = module.inner
     valid = compiled.valid
+    check_types(compiled, given)
     state.check_new_instance(valid.module)
     engine = _StoreEngine(state, compiled)
     pages = max((memory.limits.minimum for memory in valid.module.memories), default=0)
@@ -99,8 +100,6 @@ def make_instance(state: StoreState, module: Module, given: Sequence[Extern]) ->
         return instantiate(
             valid, _Namespaces(given), engine=engine, limits=state.resource_limits(pages)
         )
-    except LinkError as error:
-        raise WasmtimeError(_incompatible(compiled, given, error)) from error
     except HostException as carrier:
         raise carrier.exception from None
     except WasmError as error:
@@ -112,13 +111,20 @@ def shown_import(module: str, name: str) -> str:
     return escape_controls(f"`{module}::{name}`")
 
 
-def _incompatible(compiled: Compiled, given: Sequence[Extern], error: LinkError) -> str:
-    """Return the words of the first import that is given something of another type."""
-    details = error.details
+def check_types(compiled: Compiled, given: Iterable[Extern]) -> None:
+    """Refuse what does not fit the types of the imports.
+
+    Args:
+        compiled: the module.
+        given: one for each import, in the order of the module.
+
+    Raises:
+        WasmtimeError: an import has another type.
+    """
     for entry, item in zip(compiled.imports, given, strict=True):
-        found = mismatch(entry.type, item)
-        if found is not None:
-            details = found
-            break
-    names = shown_import(error.module, error.name)
-    return f"incompatible import type for {names}\n\nCaused by:\n    {details}\n"
+        details = mismatch(entry.type, item)
+        if details is not None:
+            names = shown_import(entry.module, entry.name)
+            raise WasmtimeError(
+                f"incompatible import type for {names}\n\nCaused by:\n    {details}\n"
+            )

@@ -188,7 +188,7 @@ class StoreState(Watcher):
         }
         for kind, (count, limit) in counts.items():
             wanted = self._made[kind] + count
-            if limit is not None and count and wanted > limit:
+            if limit is not None and wanted > limit:
                 raise WasmtimeError(f"resource limit exceeded: {kind} count too high at {wanted}")
         for memory in module.memories:
             self.check_memory(memory.limits.minimum)

@@ -197,8 +197,13 @@ class Limits:
         return f"Limits({self.min}, {self.max})"
 
 
-def _inner_limits(limits: Limits, bound: int) -> wasm.Limits:
+def _inner_limits(limits: Limits, bound: int, size: str = "size") -> wasm.Limits:
     """Return limits as the runtime has them.
+
+    Args:
+        limits: the limits.
+        bound: what each of them is below.
+        size: what they are, for errors.
 
     Raises:
         TypeError: they are no `Limits` of ints.
@@ -207,15 +212,15 @@ def _inner_limits(limits: Limits, bound: int) -> wasm.Limits:
     if not isinstance(limits, Limits):
         raise TypeError("expected Limits")
     largest = limits.min if limits.max is None else limits.max
-    for name, size in (("minimum", limits.min), ("maximum", largest)):
-        if not isinstance(size, int):
+    for name, value in (("minimum", limits.min), ("maximum", largest)):
+        if not isinstance(value, int):
             raise TypeError(f"expected an int as the {name} size")
-        if size < 0:
+        if value < 0:
             raise WasmtimeError(f"{name} size is negative")
-        if size >= bound:
+        if value >= bound:
             raise WasmtimeError(f"{name} size too large")
     if largest < limits.min:
-        raise WasmtimeError("maximum size cannot be smaller than the minimum size")
+        raise WasmtimeError(f"maximum {size} cannot be smaller than the minimum {size}")
     return wasm.Limits(limits.min, limits.max)
 
 
@@ -231,10 +236,13 @@ class TableType(Managed):
 
         Raises:
             TypeError: `limits` are no `Limits`, or `valtype` is no `ValType`.
-            WasmtimeError: the limits are no sizes of a table.
+            WasmtimeError: the limits are no sizes of a table, or the type is none of references.
         """
         inner = _inner_limits(limits, 1 << 32)
-        self.inner = wasm.TableType(_inner_type(valtype), inner)
+        element = _inner_type(valtype)
+        if not element.is_reference:
+            raise WasmtimeError("failed to allocate TableType")
+        self.inner = wasm.TableType(element, inner)
 
     @classmethod
     def of(cls, inner: wasm.TableType) -> TableType:
@@ -284,7 +292,8 @@ class MemoryType(Managed):
             TypeError: `limits` are no `Limits`.
             WasmtimeError: they are no sizes of a memory.
         """
-        self.inner = wasm.MemoryType(_inner_limits(limits, 1 << (64 if is_64 else 32)))
+        bound = 1 << (64 if is_64 else 32)
+        self.inner = wasm.MemoryType(_inner_limits(limits, bound, "page size"))
         if page_size_log2 not in (0, _PAGE_BITS):
             raise WasmtimeError("custom page sizes must be 1 or 65536 bytes")
         reach = (64 if is_64 else 32) - page_size_log2
