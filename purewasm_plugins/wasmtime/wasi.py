@@ -144,7 +144,7 @@ class WasiConfig(Managed):
     @_setter
     def stdin_file(self, path: str | bytes | os.PathLike[str]) -> None:
         """Read standard input from a file, which is opened now."""
-        self._set_stream("stdin", _HostFile(path, "r", "stdin"))
+        self._set_file("stdin", path, "r")
 
     def inherit_stdin(self) -> None:
         """Read the standard input of this process: `sys.stdin`."""
@@ -153,7 +153,7 @@ class WasiConfig(Managed):
     @_setter
     def stdout_file(self, path: str | bytes | os.PathLike[str]) -> None:
         """Write standard output into a file, which is opened and emptied now."""
-        self._set_stream("stdout", _HostFile(path, "w", "stdout"))
+        self._set_file("stdout", path, "w")
 
     @_setter
     def stdout_custom(self, callback: Callable[[bytes], int | None]) -> None:
@@ -172,7 +172,7 @@ class WasiConfig(Managed):
     @_setter
     def stderr_file(self, path: str | bytes | os.PathLike[str]) -> None:
         """Write standard error into a file, which is opened and emptied now."""
-        self._set_stream("stderr", _HostFile(path, "w", "stderr"))
+        self._set_file("stderr", path, "w")
 
     @_setter
     def stderr_custom(self, callback: Callable[[bytes], int | None]) -> None:
@@ -182,6 +182,11 @@ class WasiConfig(Managed):
     def inherit_stderr(self) -> None:
         """Write to the standard error of this process: to `sys.stderr`."""
         self._set_stream("stderr", "inherit")
+
+    def _set_file(self, name: str, path: str | bytes | os.PathLike[str], mode: str) -> None:
+        # Opening empties a file.
+        self.check_open()
+        self._set_stream(name, _HostFile(path, mode, name))
 
     def _set_stream(self, name: str, stream: object) -> None:
         self._change(f"set {name}", **{name: stream})

@@ -339,11 +339,14 @@ def test_a_configuration_is_given_once(library: Any) -> None:
     config.close()
 
 
-def test_a_closed_configuration(library: Any) -> None:
+def test_a_closed_configuration(library: Any, files: Path) -> None:
     with library.WasiConfig() as config:
         config.argv = ["a"]
     with pytest.raises(ValueError, match="already closed"):
         config.inherit_stdout()
+    with pytest.raises(ValueError, match="already closed"):
+        config.stdout_file = files / "in.txt"
+    assert (files / "in.txt").read_bytes() == b"hello input"
 
 
 @pytest.mark.parametrize("name", ["argv", "env", "stdin_file", "stdout_custom", "stderr_file"])
