@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from email.message import Message
 from urllib.parse import urlsplit
 
+from purewasm_plugins.errors import PureWasmError
 from purewasm_plugins.mcp.messages import ProtocolError, Request
 from purewasm_plugins.mcp.versions import HEADER_MISMATCH, PROTOCOL_VERSION
 
@@ -24,7 +25,7 @@ _NAMED = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
 _ENCODED = re.compile(r"=\?base64\?(.*)\?=", re.DOTALL)
 
 
-class Refusal(Exception):
+class Refusal(PureWasmError):
     """The reason why an HTTP request is refused before its message is looked at.
 
     Attributes:
@@ -38,6 +39,9 @@ class Refusal(Exception):
         self.status = status
         self.message = message
         self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
+
+    def _words(self) -> str:
+        return self.message
 
 
 class Access:

@@ -29,10 +29,13 @@ from purewasm_plugins.mcp.versions import (
 from purewasm_plugins.tools import Cancellation, ToolRegistry, ToolResult
 from purewasm_plugins.tools.formats import MCP
 
-__all__ = ["Outlet", "Peer", "PluginLogs", "Running", "RunningCall", "Subscription"]
+__all__ = ["ACKNOWLEDGED", "Outlet", "Peer", "PluginLogs", "Running", "RunningCall", "Subscription"]
 
 #: Seconds between two notifications of progress.
 PROGRESS_PERIOD = 0.25
+
+#: The first notification of a stream of changes.
+ACKNOWLEDGED = "notifications/subscriptions/acknowledged"
 
 #: Log messages of one call.
 _MOST_LOGGED = 200
@@ -281,7 +284,7 @@ class Subscription:
     def acknowledge(self) -> None:
         """Tell the client which of its wishes are met."""
         met = {"toolsListChanged": True} if self._tools else {}
-        self._tell("notifications/subscriptions/acknowledged", {"notifications": met})
+        self._tell(ACKNOWLEDGED, {"notifications": met})
 
     def changed(self) -> None:
         """Tell the client that the list of tools has changed, if it wants to know that."""

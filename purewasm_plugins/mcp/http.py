@@ -8,6 +8,7 @@ import logging
 import os
 import socket
 import socketserver
+import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -23,7 +24,7 @@ from purewasm_plugins.mcp.access import (
     content_length,
     media_type_accepted,
 )
-from purewasm_plugins.mcp.calls import Peer
+from purewasm_plugins.mcp.calls import ACKNOWLEDGED, Peer
 from purewasm_plugins.mcp.messages import (
     JsonObject,
     Message,
@@ -201,8 +202,9 @@ class _Listener(socketserver.ThreadingTCPServer):
             self._places.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Log an error that ended a connection."""
-        _LOGGER.debug("a connection ended", exc_info=True)
+        """Log an error that ended a connection: the client's for developers, others as faults."""
+        ours = not isinstance(sys.exc_info()[1], OSError)
+        _LOGGER.log(logging.ERROR if ours else logging.DEBUG, "a connection ended", exc_info=True)
 
 
 class _Connection(BaseHTTPRequestHandler):
@@ -330,13 +332,6 @@ class _Connection(BaseHTTPRequestHandler):
         version = self.headers.get("MCP-Protocol-Version")
         if is_modern(params) or version not in (None, *LEGACY_VERSIONS):
             if isinstance(message, Request):
-                try:
-                    if is_modern(params) and isinstance(params["_meta"][PROTOCOL_VERSION], str):
-                        check_headers(self.headers, message)
-                    modern_wishes(params)
-                except ProtocolError as error:
-                    error.id = message.id
-                    raise
                 self._answer_modern(message)
             else:
                 # On this transport, a client cancels a request by closing its stream.
@@ -366,11 +361,19 @@ class _Connection(BaseHTTPRequestHandler):
             raise ProtocolError(INTERNAL_ERROR, busy, id=request.id)
 
     def _answer_modern(self, request: Request) -> None:
-        """Answer a request that stands alone: what it began ends with its connection."""
+        """Answer a request that stands alone: what it begins ends with its connection."""
+        params = request.params
+        try:
+            # Headers come first: a client that contradicts itself is told that.
+            if is_modern(params) and isinstance(params["_meta"][PROTOCOL_VERSION], str):
+                check_headers(self.headers, request)
+            modern_wishes(params)
+        except ProtocolError as error:
+            error.id = request.id
+            raise
         peer, outbox = Peer(), Outbox(1)
         self.server.open.add(peer)
         try:
-            # Where a thread of the call goes on, closing the connection still has to end it.
             self.server.server.answer(request, peer, outbox)
             self._reply(outbox, modern=True)
         finally:
@@ -391,7 +394,7 @@ class _Connection(BaseHTTPRequestHandler):
         if first is not None and "method" not in first:
             self._send(_status(first) if modern else 200, first)
         else:
-            listens = first is not None and "acknowledged" in first["method"]
+            listens = first is not None and first["method"] == ACKNOWLEDGED
             self._stream(outbox, first, _LOOK_AT_STREAM if listens else _LOOK)
 
     def _stream(self, outbox: Outbox, message: JsonObject | None, look: float) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, TypeAlias
 
+from purewasm_plugins.errors import PureWasmError
 from purewasm_plugins.mcp.versions import INVALID_PARAMS, INVALID_REQUEST, PARSE_ERROR
 from purewasm_plugins.support.json_text import read_json
 from purewasm_plugins.support.records import Record
@@ -30,7 +31,7 @@ RequestId: TypeAlias = str | int
 MOST_OF_AN_ID = 1000
 
 
-class ProtocolError(Exception):
+class ProtocolError(PureWasmError):
     """The reason why a message is answered with an error.
 
     Attributes:
@@ -49,7 +50,7 @@ class ProtocolError(Exception):
         self.data = data
         self.id = id
 
-    def __str__(self) -> str:
+    def _words(self) -> str:
         return self.message
 
 

@@ -51,11 +51,6 @@ class Wishes(Record):
     log_level: str | None = None
     progress_token: str | int | None = None
 
-    @property
-    def streams(self) -> bool:
-        """Whether notifications can come before the response."""
-        return self.log_level is not None or self.progress_token is not None
-
 
 def is_modern(params: JsonObject) -> bool:
     """Return whether a request has its version with it."""

@@ -107,7 +107,12 @@ class McpServer:
         Raises:
             ProtocolError: too many clients listen.
         """
-        return self._add(lambda: outlet.send(notification("notifications/tools/list_changed")))
+
+        def changed() -> None:
+            outlet.send(notification("notifications/tools/list_changed"))
+
+        self._add(changed)
+        return lambda: self._remove(changed)
 
     @contextmanager
     def logs(self) -> Iterator[None]:
@@ -264,27 +269,21 @@ class McpServer:
         if not isinstance(tools, bool):
             details = '"notifications" must be an object, and "toolsListChanged" in it a boolean'
             raise ProtocolError(INVALID_PARAMS, f"Invalid params: {details}")
-        end: list[Callable[[], None]] = []
 
         def ended() -> None:
             peer.end(request.id)
-            for one in end:
-                one()
+            self._remove(subscription.changed)
 
         subscription = Subscription(request, tools, outlet, ended)
         peer.begin(request.id, subscription)
         try:
-            # The acknowledgement comes before each change: the listener is added after it, and
-            # what changes in between is in no list that the client can have asked for.
-            end.append(self._add(subscription.changed, subscription.acknowledge))
+            self._add(subscription.changed, subscription.acknowledge)
         except ProtocolError:
             peer.end(request.id)
             raise
 
-    def _add(
-        self, listener: Callable[[], None], first: Callable[[], None] | None = None
-    ) -> Callable[[], None]:
-        """Add a listener to changes, and return what removes it; call `first` before."""
+    def _add(self, listener: Callable[[], None], first: Callable[[], None] | None = None) -> None:
+        """Call a listener at each change from now on, and before that `first`."""
         with self._lock:
             if len(self._listeners) >= self.limits.subscriptions:
                 raise _busy(f"{self.limits.subscriptions} streams of changes are open")
@@ -292,12 +291,11 @@ class McpServer:
                 first()
             self._listeners.append(listener)
 
-        def remove() -> None:
-            with self._lock:
-                if listener in self._listeners:
-                    self._listeners.remove(listener)
-
-        return remove
+    def _remove(self, listener: Callable[[], None]) -> None:
+        """Call a listener no more, if it was added."""
+        with self._lock:
+            if listener in self._listeners:
+                self._listeners.remove(listener)
 
 
 def _not_found(method: str) -> ProtocolError:

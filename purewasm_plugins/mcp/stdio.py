@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 from purewasm_plugins.mcp.calls import Peer
@@ -59,23 +59,24 @@ class _Connection:
         self._lock = threading.Lock()
         self._gone = False
         self._peer = Peer()
+        #: Whether the client began with `initialize`, and what ends its stream of changes then.
+        self._began = False
+        self._end: Callable[[], None] = _nothing
 
     def serve(self, source: BinaryIO) -> None:
         """Handle each line, and then end what runs."""
-        end = None
         try:
             for line in _lines(source, self._server.limits.message_bytes):
                 if self._gone:
                     break
                 self._handle(line)
-                if end is None and self._peer.version is not None:
-                    # It began with `initialize`, and is told of changes without asking.
-                    end = self._server.listen(self)
+                if not self._began and self._peer.version is not None:
+                    self._began = True
+                    self._listen()
             if not self._gone:
                 self._wait()
         finally:
-            if end is not None:
-                end()
+            self._end()
             self._peer.close()
 
     def send(self, message: JsonObject) -> None:
@@ -100,11 +101,23 @@ class _Connection:
         elif line.strip():
             self._server.receive(line, self._peer, self)
 
+    def _listen(self) -> None:
+        """Tell the client of changes, which clients that begin with `initialize` do not ask for."""
+        try:
+            self._end = self._server.listen(self)
+        except ProtocolError:
+            # The client itself has opened as many streams as there may be.
+            self._end = _nothing
+
     def _wait(self) -> None:
         """Let the calls that run come to their end, if that is soon."""
         latest = time.monotonic() + _GRACE
         for call in list(self._peer.calls):
             call.wait(latest - time.monotonic())
+
+
+def _nothing() -> None:
+    """Do nothing."""
 
 
 def _lines(source: BinaryIO, most: int) -> Iterator[bytes | None]:

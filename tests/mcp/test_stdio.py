@@ -102,6 +102,16 @@ def test_an_input_that_ends_in_the_middle(server: McpServer, data: bytes) -> Non
     assert all("error" in answer for answer in conversation(server, data))
 
 
+def test_a_client_that_listens_too_often_may_still_begin_with_initialize() -> None:
+    server = McpServer(registry_of(), limits=ServerLimits(subscriptions=2))
+    wishes = {"notifications": {"toolsListChanged": True}}
+    listens = [line(request("subscriptions/listen", wishes, id)) for id in range(1, 4)]
+    data = b"".join(listens) + line(initialize()) + line(legacy("ping", id=9))
+    answers = [answer for answer in conversation(server, data) if "method" not in answer]
+    assert [answer.get("error", {}).get("code") for answer in answers] == [-32603, *[None] * 4]
+    assert [answer["id"] for answer in answers] == [3, 0, 9, 1, 2]
+
+
 class Closed(io.RawIOBase):
     """A stream whose reader has gone."""
 
