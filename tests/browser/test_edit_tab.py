@@ -397,6 +397,17 @@ def test_a_link_does_nothing_but_show_its_text(page: Any) -> None:
     assert page.query_selector(".editor img") is None
 
 
+def test_the_tab_opens_without_a_module(page: Any) -> None:
+    page.click("#details [data-id=functions]")
+    drop(page, "broken.wasm", b"\0asm")
+    assert "Failed to compile" in failure(page)
+    assert page.is_hidden("#details")
+    page.click("#write")
+    assert page.is_visible("#text")
+    assert page.locator("#details [role=tab]").all_text_contents() == ["Edit"]
+    assert run_text(page) == "Uryyb, JroNffrzoyl!"
+
+
 def test_downloads(page: Any) -> None:
     with page.expect_download() as download:
         page.click("#save-wasm")

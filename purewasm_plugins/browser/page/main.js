@@ -281,8 +281,9 @@ async function openTextFile(file) {
 /** Show the Edit tab. */
 function showEditor() {
   detail = "edit";
-  if (!byId("details").querySelector("[data-id=edit]")) drawDetails();
-  showTab("edit");
+  const card = byId("details");
+  if (card.hidden || !card.firstChild) drawDetails();
+  else showTab("edit");
   scrollTo(byId("details"));
 }
 
