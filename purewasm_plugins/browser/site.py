@@ -48,7 +48,7 @@ REQUIREMENTS = ("pywasm",)
 _PACKAGE = "purewasm_plugins"
 
 #: The parts of this package that are not used inside the page: folders, files, and suffixes.
-_LEFT_OUT = ("browser/page", "cli", "wasmtime", "__main__.py")
+_LEFT_OUT = ("browser/page", "cli", "mcp", "wasmtime", "__main__.py")
 _SUFFIXES_LEFT_OUT = (".wasm", ".wat", ".md", ".pyc")
 
 

@@ -475,6 +475,16 @@ def test_what_is_no_http(web: HttpServer, data: bytes, expected: bytes) -> None:
     assert Browser(web.url).modern(DISCOVER).status == 200, "the server lives"
 
 
+def test_a_client_that_closes_in_the_middle(web: HttpServer) -> None:
+    host, _, port = Browser(web.url).address.rpartition(":")
+    head = b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    whole = head + b'Content-Length: 50\r\n\r\n{"jsonrpc": "2.0", '
+    for end in range(0, len(whole) + 1, 7):
+        with socket.create_connection((host, int(port)), timeout=PATIENCE) as connection:
+            connection.sendall(whole[:end])
+    assert Browser(web.url).modern(DISCOVER).status == 200
+
+
 def test_connections_are_bounded_and_end_with_their_time() -> None:
     limits = ServerLimits(connections=3, patience=0.3)
     with served(McpServer(registry_of(), limits=limits)) as web:
