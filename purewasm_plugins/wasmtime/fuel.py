@@ -1,8 +1,9 @@
 """The fuel of a store, which all its instances use.
 
-An instance meters its calls in its own `Budget`, in slices. Before another instance of the store
-runs, what is left of the slice is given back, and what was used is taken out of the tank: so one
-budget at a time has fuel that the tank still has.
+An instance meters its calls in its own `Budget`, and is given fuel in slices. Only one instance of
+a store has a slice at a time: before another gets one, what is left of it is given back. So none
+has fuel that the tank does not have any more, and a call of an instance that was called last begins
+with what is left of its slice, as without a store.
 """
 
 from __future__ import annotations
@@ -24,14 +25,16 @@ class Tank:
     Attributes:
         left: units, without what the running instance has used since it began to run.
         running: the meter of the instance that runs; None where none does.
+        holder: the meter that was given a slice last.
     """
 
-    __slots__ = ("left", "running")
+    __slots__ = ("holder", "left", "running")
 
     def __init__(self) -> None:
         """Begin empty."""
         self.left = 0
         self.running: _Meter | None = None
+        self.holder: _Meter | None = None
 
     def get(self) -> int:
         """Return the units that are left."""
@@ -41,9 +44,14 @@ class Tank:
 
     def set(self, units: int) -> None:
         """Have so many units left."""
-        if self.running is not None:
-            self.running.settle()
+        self.get()
         self.left = units
+        self.take_back()
+
+    def take_back(self) -> None:
+        """Take back what is left of the slice that was given last."""
+        if self.holder is not None:
+            self.holder.give_back()
 
     def metered(self, budget: SlicedBudget, entries: list[_Entry]) -> list[_Entry]:
         """Have an instance use fuel of the tank.
@@ -68,8 +76,7 @@ class Tank:
             try:
                 return entry(*arguments)
             except OutOfFuel:
-                meter.settle()
-                self.left = 0
+                self.set(0)
                 raise
             finally:
                 meter.settle()
@@ -92,13 +99,22 @@ class _Meter:
 
     @property
     def fuel(self) -> int:
-        """The units that the running call may use, with those that it has used."""
-        return self._tank.left + self._mark - self._budget.start
+        """The units that the running call may use, with those that it has used.
+
+        The budget asks before it makes a slice.
+        """
+        tank = self._tank
+        if tank.holder is not self:
+            tank.take_back()
+            tank.holder = self
+        return tank.left + self._mark - self._budget.start
+
+    def give_back(self) -> None:
+        """Give back what is left of the budget's slice."""
+        self._budget.recheck_limits()
 
     def settle(self) -> None:
-        """Give back what is left of the budget's slice, and pay for what was used."""
-        budget, tank = self._budget, self._tank
-        budget.recheck_limits()
-        used = budget.taken()
-        tank.left = max(tank.left - used + self._mark, 0)
+        """Pay for what was used."""
+        used = self._budget.taken()
+        self._tank.left = max(self._tank.left - used + self._mark, 0)
         self._mark = used

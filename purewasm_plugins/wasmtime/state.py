@@ -135,9 +135,9 @@ class StoreState(Watcher):
         with self._lock:
             come = self.engine.interruptible and self.engine.epoch >= self._epoch_deadline
             self.operation.cancelled = come
-            instances = [*self._instances] if come else []
-        for instance in instances:
-            instance.budget.recheck_limits()
+        if come:
+            for instance in self.instances():
+                instance.budget.recheck_limits()
 
     # Limits
 
@@ -151,8 +151,8 @@ class StoreState(Watcher):
         size = self.limits.memory_size
         return ResourceLimits(
             memory_pages=max(pages, _USUAL_PAGES) if size is None else size // PAGE_SIZE,
-            # Zero has each call begin with a look at the tank, which then has the fuel.
-            fuel=None if self.tank is None else 0,
+            # The tank has it.
+            fuel=None,
             timeout=None,
             call_depth=self.engine.call_depth,
             table_elements=max(elements, self.limits.table_elements or 0, _USUAL_ELEMENTS),
@@ -165,7 +165,7 @@ class StoreState(Watcher):
         size = self.limits.memory_size
         pages = _USUAL_PAGES if size is None else min(size // PAGE_SIZE, MAX_PAGES)
         memories, tables = [*self._memories], [*self._tables]
-        for instance in [*self._instances]:
+        for instance in self.instances():
             memories += instance.memories
             tables += instance.tables
         for memory in memories:
@@ -223,6 +223,11 @@ class StoreState(Watcher):
         with self._lock:
             self._instances.add(instance)
 
+    def instances(self) -> list[Instance]:
+        """Return the instances that there are. Any thread may call it."""
+        with self._lock:
+            return [*self._instances]
+
     def add_memory(self, memory: Memory) -> None:
         """Take a memory that the host has made."""
         self._memories.append(memory)
@@ -234,8 +239,7 @@ class StoreState(Watcher):
 
     def modules(self) -> list[ValidModule]:
         """Return the modules of the instances that there are."""
-        with self._lock:
-            return [*{instance.module: None for instance in self._instances}]
+        return [*{instance.module: None for instance in self.instances()}]
 
     # WASI
 
@@ -269,9 +273,11 @@ class StoreState(Watcher):
 
     def close(self) -> None:
         """Free the instances, and close what WASI has open."""
-        for instance in [*self._instances]:
+        with self._lock:
+            instances = [*self._instances]
+            self._instances.clear()
+        for instance in instances:
             instance.discard()
-        self._instances.clear()
         self._memories.clear()
         self._tables.clear()
         self.wasi_functions = {}

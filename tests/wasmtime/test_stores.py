@@ -8,6 +8,8 @@ import weakref
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.wasmtime.wat import Call, exports, function_type, host
 
@@ -121,6 +123,43 @@ def test_instances_share_the_fuel_of_nested_calls(ours: Any) -> None:
         with pytest.raises(ours.Trap, match="all fuel consumed"):
             outer.host_and_count(1000)
         assert (seen, store.get_fuel()) == (expected, 0)
+
+
+CALLS = st.lists(
+    st.tuples(st.integers(0, 2), st.integers(1, 1500), st.none() | st.integers(0, 2)),
+    max_size=12,
+)
+
+
+@given(fuel=st.integers(0, 8000), calls=CALLS)
+def test_fuel_is_exact_whichever_instance_uses_it(
+    fuel: int, calls: list[tuple[int, int, int | None]]
+) -> None:
+    """A call is of one of three instances, maybe with a call of one of them in its middle."""
+    import purewasm_plugins.wasmtime as ours
+
+    store = configured(ours, consume_fuel=True)
+    inner = 0
+    modules: list[Any] = [
+        loops(ours, store, lambda number: modules[inner].count(number)) for _ in range(3)
+    ]
+    store.set_fuel(fuel)
+    for index, number, nested in calls:
+        if nested is None:
+            cost, call = number + 1, modules[index].count
+        else:
+            inner = nested
+            cost, call = 1 + 2 * (number + 1), modules[index].host_and_count
+        if cost <= fuel:
+            call(number)
+            fuel -= cost
+        else:
+            with pytest.raises(ours.Trap, match="all fuel consumed"):
+                call(number)
+            assert store.get_fuel() == 0
+            fuel = 3000
+            store.set_fuel(fuel)
+        assert store.get_fuel() == fuel
 
 
 def test_a_host_function_gives_fuel(library: Any) -> None:
