@@ -24,10 +24,10 @@ def chosen_directory(option: str | None) -> str:
         The path; `NO_CACHE` where there is none.
     """
     # Imported here: `--help` does not need it.
-    from purewasm_plugins.cache.location import user_directory
+    from purewasm_plugins.support.user_folders import cache_folder
 
     chosen = os.environ.get(CACHE_VARIABLE) if option is None else option
-    return user_directory() or NO_CACHE if chosen is None else chosen
+    return cache_folder() or NO_CACHE if chosen is None else chosen
 
 
 def usable_directory(option: str | None, *, quiet: bool = False) -> str:

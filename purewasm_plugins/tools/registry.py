@@ -197,6 +197,10 @@ class CancellableTool(ToolImpl, Protocol):
         """Run the tool as `execute` does, and end soon after the cancellation is requested."""
 
 
+#: A tool, and what checks its arguments.
+_Entry = tuple[ToolImpl, Callable[[Any], None]]
+
+
 class ToolRegistry:
     """Tools by name, in the order in which they were registered.
 
@@ -206,8 +210,8 @@ class ToolRegistry:
     """
 
     def __init__(self) -> None:
-        self._tools: dict[str, ToolImpl] = {}
-        self._validators: dict[str, Callable[[Any], None]] = {}
+        #: Replaced as a whole: what iterates in another thread goes on with the old one.
+        self._entries: dict[str, _Entry] = {}
 
     def register(self, tool: ToolImpl, *, replace: bool = False) -> None:
         """Add a tool.
@@ -228,41 +232,47 @@ class ToolRegistry:
         Raises:
             DuplicateToolError, InvalidArgumentsError: as `register` does.
         """
-        added: dict[str, ToolImpl] = {}
-        validators: dict[str, Callable[[Any], None]] = {}
-        for tool in tools:
-            definition = tool.definition
-            name = definition.name
-            registered = added.get(name) or (None if replace else self._tools.get(name))
-            if registered is not None:
-                raise DuplicateToolError(name, _origin(registered), _origin(tool))
-            added[name] = tool
-            validators[name] = schema_validator(name, definition.parameters)
-        self._tools.update(added)
-        self._validators.update(validators)
+        self._entries = self._entries | _entries(tools, {} if replace else self._entries)
+
+    def exchange(self, names: Iterable[str], tools: Iterable[ToolImpl]) -> None:
+        """Put tools in the place of others, at once: a call finds all old ones, or all new ones.
+
+        Args:
+            names: the tools that are removed. A new tool of such a name has the old one's place.
+            tools: the new ones. Where one cannot be added, nothing changes.
+
+        Raises:
+            DuplicateToolError, InvalidArgumentsError: as `register` does.
+        """
+        removed = {*names}
+        old = self._entries
+        kept = {name: entry for name, entry in old.items() if name not in removed}
+        left = kept | _entries(tools, kept)
+        self._entries = {name: left[name] for name in (*old, *left) if name in left}
 
     def unregister(self, name: str) -> bool:
         """Remove a tool, and return whether there was one of that name."""
-        self._validators.pop(name, None)
-        return self._tools.pop(name, None) is not None
+        found = name in self._entries
+        self._entries = {other: entry for other, entry in self._entries.items() if other != name}
+        return found
 
     def get(self, name: str) -> ToolImpl | None:
         """Return the tool of that name, or None."""
-        return self._tools.get(name)
+        entry = self._entries.get(name)
+        return None if entry is None else entry[0]
 
     def __contains__(self, name: object) -> bool:
-        return name in self._tools
+        return name in self._entries
 
     def __len__(self) -> int:
-        return len(self._tools)
+        return len(self._entries)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._tools)
+        return iter(self._entries)
 
     def definitions(self) -> list[ToolDefinition]:
         """Return the definitions of all tools."""
-        # A copy: another thread may add a tool.
-        return [tool.definition for tool in list(self._tools.values())]
+        return [tool.definition for tool, _ in self._entries.values()]
 
     def to_openai_tools(self) -> list[dict[str, Any]]:
         """Return `tools` of OpenAI's chat completions API.
@@ -274,10 +284,11 @@ class ToolRegistry:
         from purewasm_plugins.tools.entries import openai_entry
         from purewasm_plugins.tools.names import agent_names
 
-        names = agent_names(self._tools)
+        entries = self._entries
+        names = agent_names(entries)
         return [
             openai_entry(names[name], tool.definition.description, tool.definition.parameters)
-            for name, tool in self._tools.items()
+            for name, (tool, _) in entries.items()
         ]
 
     def execute(self, call: ToolCall, *, cancellation: Cancellation | None = None) -> ToolResult:
@@ -296,11 +307,12 @@ class ToolRegistry:
             InvalidArgumentsError: the arguments do not fit its schema, or cannot be read; it did
                 not run.
         """
-        name = call.name if call.name in self._tools else self._name_from_agent(call.name)
-        tool = self._tools[name]
+        entries = self._entries
+        name = call.name if call.name in entries else _name_from_agent(call.name, entries)
+        tool, validator = entries[name]
         if call.problem is not None:
             raise InvalidArgumentsError(name, call.problem)
-        self._validators[name](call.arguments)
+        validator(call.arguments)
         started = time.perf_counter()
         try:
             if cancellation is not None and isinstance(tool, CancellableTool):
@@ -314,19 +326,6 @@ class ToolRegistry:
         from dataclasses import replace
 
         return replace(result, duration_ms=(time.perf_counter() - started) * 1000)
-
-    def _name_from_agent(self, name: str) -> str:
-        """Return the registered name of the tool that a format for agents renamed.
-
-        Raises:
-            ToolNotFoundError: there is no such tool.
-        """
-        from purewasm_plugins.tools.names import agent_names
-
-        for registered, changed in agent_names(self._tools).items():
-            if changed == name:
-                return registered
-        raise ToolNotFoundError(name, tuple(self._tools))
 
     async def execute_async(self, call: ToolCall) -> ToolResult:
         """Run a tool without blocking the event loop, as `execute` does.
@@ -348,6 +347,39 @@ class ToolRegistry:
             # The task was cancelled, or the coroutine closed.
             cancellation.request()
             raise
+
+
+def _entries(tools: Iterable[ToolImpl], taken: Mapping[str, _Entry]) -> dict[str, _Entry]:
+    """Return the entries of tools by name; `ToolRegistry.register` tells the errors.
+
+    Args:
+        tools: the tools.
+        taken: what has the names that they must not have.
+    """
+    found: dict[str, _Entry] = {}
+    for tool in tools:
+        definition = tool.definition
+        name = definition.name
+        registered = found.get(name) or taken.get(name)
+        if registered is not None:
+            raise DuplicateToolError(name, _origin(registered[0]), _origin(tool))
+        found[name] = tool, schema_validator(name, definition.parameters)
+    return found
+
+
+def _name_from_agent(name: str, tools: Iterable[str]) -> str:
+    """Return the registered name of the tool that a format for agents renamed.
+
+    Raises:
+        ToolNotFoundError: there is no such tool.
+    """
+    from purewasm_plugins.tools.names import agent_names
+
+    names = tuple(tools)
+    for registered, changed in agent_names(names).items():
+        if changed == name:
+            return registered
+    raise ToolNotFoundError(name, names)
 
 
 def _origin(tool: ToolImpl) -> str | None:

@@ -6,9 +6,9 @@ import hashlib
 import os
 
 from purewasm_plugins import errors
-from purewasm_plugins.cache.location import user_directory
 from purewasm_plugins.module import CACHE_VARIABLE, directory_cache
 from purewasm_plugins.module import Module as Compiled
+from purewasm_plugins.support.user_folders import cache_folder
 from purewasm_plugins.support.version import VERSION
 from purewasm_plugins.wasmtime.engine import Engine
 from purewasm_plugins.wasmtime.errors import WasmtimeError
@@ -160,7 +160,7 @@ def _compiled(engine: Engine, data: bytes, text: str | bytes | None) -> Compiled
 
 def _cache_directory() -> str | None:
     """Return the user's own cache directory; None if it cannot be used, or another one is named."""
-    directory = None if CACHE_VARIABLE in os.environ else user_directory()
+    directory = None if CACHE_VARIABLE in os.environ else cache_folder()
     try:
         directory_cache(directory)
     except errors.PluginError:

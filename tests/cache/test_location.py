@@ -1,53 +1,12 @@
-"""The user's own cache directory, and the bound that the environment sets."""
+"""The bound of a cache that the environment sets."""
 
 from __future__ import annotations
-
-import os
-import sys
 
 import pytest
 
 from purewasm_plugins import PluginError
 from purewasm_plugins.cache import location
 from purewasm_plugins.cache.directory import DEFAULT_BOUND
-
-#: Variables of the environment, and the directory where files have paths of POSIX.
-LINUX = [
-    ({"HOME": "/home/me"}, "/home/me/.cache/purewasm"),
-    ({"HOME": "/home/me", "XDG_CACHE_HOME": "/var/me"}, "/var/me/purewasm"),
-    # The specification of these directories has a relative one ignored.
-    ({"HOME": "/home/me", "XDG_CACHE_HOME": "relative"}, "/home/me/.cache/purewasm"),
-    ({"HOME": "relative"}, None),
-]
-
-
-@pytest.fixture(autouse=True)
-def empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HOME", "XDG_CACHE_HOME", "LOCALAPPDATA", "PUREWASM_CACHE_SIZE"):
-        monkeypatch.delenv(name, raising=False)
-
-
-@pytest.mark.skipif(os.name == "nt", reason="paths are different there")
-@pytest.mark.parametrize(("environment", "expected"), LINUX)
-def test_linux(
-    environment: dict[str, str], expected: str | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sys, "platform", "linux")
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    assert location.user_directory() == expected
-
-
-@pytest.mark.skipif(os.name == "nt", reason="paths are different there")
-def test_macos(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "platform", "darwin")
-    monkeypatch.setenv("HOME", "/Users/me")
-    assert location.user_directory() == "/Users/me/Library/Caches/purewasm"
-
-
-def test_without_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os.path, "expanduser", lambda path: path)
-    assert location.user_directory() is None
 
 
 @pytest.mark.parametrize(

@@ -484,3 +484,36 @@ def test_async_validates_first() -> None:
     with pytest.raises(InvalidArgumentsError):
         asyncio.run(registry_of(tool).execute_async(ToolCall("name", {})))
     assert tool.given == []
+
+
+def test_tools_in_the_place_of_others() -> None:
+    registry = registry_of(Tool("a"), Tool("b"), Tool("c"), Tool("d"))
+    new = Tool("c")
+    registry.exchange(["b", "c"], [Tool("e"), new])
+    assert list(registry) == ["a", "c", "d", "e"]
+    assert registry.get("c") is new
+    assert registry.execute(ToolCall("c")).success
+    registry.exchange(["e", "gone"], [])
+    assert list(registry) == ["a", "c", "d"]
+
+
+@pytest.mark.parametrize(
+    ("tools", "error"),
+    [
+        ([Tool("new"), Tool("d")], DuplicateToolError),
+        ([Tool("new"), Tool("new")], DuplicateToolError),
+        ([Tool("new"), Tool("bad", {"type": 5})], InvalidArgumentsError),
+    ],
+)
+def test_tools_that_cannot_take_the_place(tools: list[Tool], error: type[Exception]) -> None:
+    registry = registry_of(Tool("a"), Tool("d"))
+    with pytest.raises(error):
+        registry.exchange(["a"], tools)
+    assert list(registry) == ["a", "d"]
+
+
+def test_a_registry_may_change_while_it_is_iterated() -> None:
+    registry = registry_of(Tool("a"), Tool("b"))
+    for name in registry:
+        registry.exchange([name], [Tool(f"new_{name}")])
+    assert list(registry) == ["new_a", "new_b"]
