@@ -54,6 +54,7 @@ from purewasm_plugins.errors import (
 from purewasm_plugins.module import Module, instantiate
 from purewasm_plugins.plugin import (
     DirectoryReport,
+    DiscoveryReport,
     PluginOptions,
     PluginTool,
     RegistrationReport,
@@ -99,6 +100,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from purewasm_plugins.command import CommandResult, run_command
+    from purewasm_plugins.plugin.watching import PluginChange, Watch
     from purewasm_plugins.wasi.clocks import FixedClock
     from purewasm_plugins.wasi.grants import Quotas, Wasi
     from purewasm_plugins.wasi.host_files import HostDirectory
@@ -114,9 +116,11 @@ _LATER = {
     "FixedClock": "wasi.clocks",
     "HostDirectory": "wasi.host_files",
     "MemoryDirectory": "wasi.memory_files",
+    "PluginChange": "plugin.watching",
     "Quotas": "wasi.grants",
     "SymbolicLink": "wasi.memory_files",
     "Wasi": "wasi.grants",
+    "Watch": "plugin.watching",
     "assemble": "wasm.text.assembler",
     "run_command": "command",
 }
@@ -168,6 +172,7 @@ __all__ = [
     "DeadlineExceeded",
     "DecodeError",
     "DirectoryReport",
+    "DiscoveryReport",
     "DuplicatePluginError",
     "DuplicateToolError",
     "Engine",
@@ -199,6 +204,7 @@ __all__ = [
     "NotACommandError",
     "OutOfFuel",
     "OutOfMemory",
+    "PluginChange",
     "PluginClosedError",
     "PluginError",
     "PluginFileError",
@@ -239,6 +245,7 @@ __all__ = [
     "WasmError",
     "WasmPlugin",
     "WasmPluginManager",
+    "Watch",
     "WrongExportTypeError",
     "__version__",
     "assemble",

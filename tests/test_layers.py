@@ -170,11 +170,14 @@ def test_no_cycles() -> None:
 
 
 def test_what_of_ours_is_imported_for_types_only() -> None:
-    """Only WASI: most programs use none of it. `test_no_cycles` sees these imports, too."""
+    """Only what most programs do not use. `test_no_cycles` sees these imports, too."""
     found = [one for one in imports() if one.for_types_only and one.ours]
     later = {f"purewasm_plugins.{module}" for module in purewasm_plugins._LATER.values()}
     assert {one.name for one in found if not one.layer} == later
-    assert {one.name for one in found if one.layer} == {"purewasm_plugins.wasi.grants"}
+    assert {one.name for one in found if one.layer} == {
+        "purewasm_plugins.plugin.watching",
+        "purewasm_plugins.wasi.grants",
+    }
 
 
 def test_engines_know_nothing_of_each_other() -> None:

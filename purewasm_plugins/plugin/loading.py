@@ -8,12 +8,13 @@ from purewasm_plugins.errors import (
     CompileError,
     DecodeError,
     OutOfMemory,
+    PluginError,
     TextError,
     ValidationError,
 )
 from purewasm_plugins.module import NO_ROOM, Module, read_module
 
-__all__ = ["compile_plugin", "read_plugin"]
+__all__ = ["compile_plugin", "read_plugin", "reported"]
 
 
 def read_plugin(path: str | os.PathLike[str]) -> bytes:
@@ -48,3 +49,21 @@ def compile_plugin(data: bytes, cache_dir: str | os.PathLike[str] | None = None)
         raise CompileError(str(error)) from error
     except OutOfMemory:
         raise CompileError(NO_ROOM) from None
+
+
+def reported(error: Exception) -> PluginError:
+    """Convert an error to a `PluginError` without a traceback.
+
+    The frames of the traceback would keep the plugin's memory alive.
+    """
+    if isinstance(error, PluginError):
+        report = error
+    else:
+        report = PluginError(f"Failed to load plugin: {type(error).__name__}: {error}")
+        report.__cause__ = error
+    chain: list[BaseException | None] = [report]
+    for link in chain:
+        if link is not None:
+            link.__traceback__ = None
+            chain += [one for one in (link.__cause__, link.__context__) if one not in chain]
+    return report

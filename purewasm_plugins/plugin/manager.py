@@ -8,20 +8,24 @@ from purewasm_plugins.engine import Engine
 from purewasm_plugins.errors import (
     DuplicatePluginError,
     PluginError,
-    PluginFileError,
     PluginNotFoundError,
     ToolError,
 )
+from purewasm_plugins.plugin.files import PluginFile, plugin_file
+from purewasm_plugins.plugin.loading import reported
 from purewasm_plugins.plugin.options import PluginOptions
 from purewasm_plugins.plugin.plugin import WasmPlugin
+from purewasm_plugins.plugin.tools import RegisteredTool
 from purewasm_plugins.runtime.imports import Imports
 from purewasm_plugins.runtime.limits import ResourceLimits
 from purewasm_plugins.support.records import Record
-from purewasm_plugins.support.typed import TYPE_CHECKING, Any, Iterator, Mapping
+from purewasm_plugins.support.typed import TYPE_CHECKING, Any, Callable, Iterator, Mapping
 from purewasm_plugins.tools import ToolRegistry
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from purewasm_plugins.plugin.watching import PluginChange, Watch
 
 
 class DirectoryReport(Record):
@@ -36,6 +40,18 @@ class DirectoryReport(Record):
 
     loaded: tuple[WasmPlugin, ...]
     failed: tuple[tuple[Path, PluginError], ...]
+
+
+class DiscoveryReport(Record):
+    """The result of loading all plugins that were found.
+
+    Attributes:
+        loaded: the plugins that were loaded.
+        failed: what each of the others is from, in words, and its error, as in `DirectoryReport`.
+    """
+
+    loaded: tuple[WasmPlugin, ...]
+    failed: tuple[tuple[str, PluginError], ...]
 
 
 class RegistrationReport(Record):
@@ -76,6 +92,10 @@ class WasmPluginManager:
         """
         self._options = PluginOptions.merged(options, engine, limits, imports, cache_dir)
         self._plugins: dict[str, WasmPlugin] = {}
+        #: The files of those plugins that were loaded from one, by the plugins' names.
+        self._files: dict[str, PluginFile] = {}
+        #: The folders that were loaded, in their order.
+        self._folders: dict[str, None] = {}
 
     def load(
         self, path: str | os.PathLike[str], options: PluginOptions | None = None
@@ -91,7 +111,8 @@ class WasmPluginManager:
             DuplicatePluginError: a plugin with the same name is already loaded.
             PluginError: the plugin cannot be loaded.
         """
-        return self._add(WasmPlugin.load(path, self._options if options is None else options))
+        file = plugin_file(path, self._options if options is None else options)
+        return self._add(WasmPlugin.load(path, file.options), file)
 
     def load_from_bytes(self, data: bytes, options: PluginOptions | None = None) -> WasmPlugin:
         """Load a plugin from the bytes of a `.wasm` file and add it, as `load` does.
@@ -112,22 +133,143 @@ class WasmPluginManager:
         Raises:
             PluginFileError: the directory cannot be read.
         """
-        # Imported here: the import takes a tenth of the time to the first answer of a process.
-        from pathlib import Path
+        # Imported here: it takes a tenth of the time to the first answer of a process.
+        from purewasm_plugins.plugin.discovery import wasm_files
 
-        try:
-            files = sorted(entry for entry in Path(path).iterdir() if entry.suffix == ".wasm")
-        except OSError as error:
-            details = error.strerror or str(error)
-            raise PluginFileError(str(path), details, "plugin directory") from error
+        files = wasm_files(path)
+        self._folders[os.path.abspath(path)] = None
         loaded: list[WasmPlugin] = []
         failed: list[tuple[Path, PluginError]] = []
         for file in files:
             try:
                 loaded.append(self.load(file))
             except Exception as error:
-                failed.append((file, _reported(error)))
+                failed.append((file, reported(error)))
         return DirectoryReport(tuple(loaded), tuple(failed))
+
+    def discover(self, folder: str | os.PathLike[str] | None = None) -> DiscoveryReport:
+        """Load the plugins of a folder, and then those of installed packages.
+
+        A package declares a plugin as an entry point of the group `purewasm.plugins`, whose value
+        names a file: `my_package.plugins:json.wasm`. Nothing of the package is imported. The
+        environment variable PUREWASM_PLUGINS restricts the entry points to those whose names it
+        lists, with commas between them; where it is empty, there are none.
+
+        Args:
+            folder: the folder, which must be there; None for that of the user, which need not:
+                `purewasm/plugins` in `$XDG_CONFIG_HOME` or `~/.config`, on macOS in
+                `~/Library/Application Support`, on Windows in `%APPDATA%`.
+
+        Returns:
+            The loaded plugins and the others with their errors. Of two plugins of one name, the
+            first is loaded.
+
+        Raises:
+            PluginFileError: the folder cannot be read.
+        """
+        from purewasm_plugins.plugin.discovery import find_plugins, plugins_folder
+
+        loaded: list[WasmPlugin] = []
+        failed: list[tuple[str, PluginError]] = []
+        for found in find_plugins(folder):
+            try:
+                loaded.append(self.load(found.file()))
+            except Exception as error:
+                failed.append((found.origin, reported(error)))
+        chosen = plugins_folder() if folder is None else folder
+        if chosen is not None:
+            self._folders[os.path.abspath(chosen)] = None
+        return DiscoveryReport(tuple(loaded), tuple(failed))
+
+    @property
+    def files(self) -> Mapping[str, PluginFile]:
+        """The files of the plugins that were loaded from one, by the plugins' names."""
+        return dict(self._files)
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """The folders that `load_directory` and `discover` have loaded."""
+        return tuple(self._folders)
+
+    def reload(self, name: str, *, registry: ToolRegistry | None = None) -> WasmPlugin:
+        """Load a plugin's file again, and put the new plugin in the place of the old one.
+
+        The new one is loaded completely before. Running calls end on the old one, which is not
+        closed; later calls run on the new one, whose state begins anew.
+
+        Args:
+            name: the plugin.
+            registry: where the tools of the old one are replaced, too, all at once. They keep their
+                prefix.
+
+        Returns:
+            The new plugin; the old one where the file has the same bytes.
+
+        Raises:
+            PluginNotFoundError: no plugin of that name is loaded.
+            PluginError: it was loaded from bytes; or the file cannot be loaded, or is now a plugin
+                with the name of another one. The old one stays.
+            ToolError: its tools cannot be registered. The old ones stay.
+        """
+        old = self._plugins.get(name)
+        if old is None:
+            raise PluginNotFoundError(name, tuple(self._plugins))
+        if name not in self._files:
+            raise PluginError(
+                f"Plugin '{name}' was not loaded from a file, so there is none to reload"
+            )
+        file = plugin_file(self._files[name].path, self._files[name].options)
+        new = WasmPlugin.load(file.path, file.options)
+        if new.module.data == old.module.data:
+            return old
+        other = self._plugins.get(new.name)
+        if other is not None and other is not old:
+            raise DuplicatePluginError(new.name, other.version, new.version)
+        if self._plugins.get(name) is not old:
+            # Another thread has unloaded it meanwhile.
+            raise PluginNotFoundError(name, tuple(self._plugins))
+        if registry is not None:
+            _exchange_tools(registry, old, new)
+        if new.name != name:
+            self.unload(name)
+        self._plugins[new.name] = new
+        self._files[new.name] = file
+        return new
+
+    def watch(
+        self,
+        listener: Callable[[PluginChange], object] | None = None,
+        *,
+        registry: ToolRegistry | None = None,
+        interval: float | None = 1.0,
+    ) -> Watch:
+        """Watch the files of the plugins, and reload those that change.
+
+            with manager.watch(print, registry=registry):
+                serve(registry)
+
+        A new `.wasm` file in a folder that `load_directory` or `discover` has loaded becomes a
+        plugin, too. A file that cannot be loaded leaves the old plugin as it is, and so does one
+        that is gone. Changes are logged to `purewasm_plugins.plugin`.
+
+        Args:
+            listener: called with each change, in the thread of the watch, after it has happened;
+                what it raises is logged.
+            registry: where the tools are replaced, or registered where the file is new.
+            interval: seconds between two looks at the files by a thread, which takes a file once
+                two looks saw the same. None for no thread: `check` of the result looks once. In
+                Pyodide there is no thread.
+
+        Returns:
+            The watch; `close` ends it, and so does leaving its `with` block.
+
+        Raises:
+            InvalidOptionError: the interval is no number of seconds above 0.
+        """
+        # Imported here: most programs do not watch.
+        from purewasm_plugins.plugin.watching import Watch
+
+        return Watch(self, listener, registry, interval)
 
     def get(self, name: str) -> WasmPlugin | None:
         """Return the plugin with that name, or None."""
@@ -138,6 +280,7 @@ class WasmPluginManager:
 
         The plugin is not closed: its tools that are in a registry still work.
         """
+        self._files.pop(name, None)
         return self._plugins.pop(name, None) is not None
 
     def register_all(
@@ -196,27 +339,33 @@ class WasmPluginManager:
     def __contains__(self, name: object) -> bool:
         return name in self._plugins
 
-    def _add(self, plugin: WasmPlugin) -> WasmPlugin:
-        loaded = self._plugins.get(plugin.name)
-        if loaded is not None:
+    def _add(self, plugin: WasmPlugin, file: PluginFile | None = None) -> WasmPlugin:
+        loaded = self._plugins.setdefault(plugin.name, plugin)
+        if loaded is not plugin:
             raise DuplicatePluginError(plugin.name, loaded.version, plugin.version)
-        self._plugins[plugin.name] = plugin
+        if file is not None:
+            self._files[plugin.name] = file
         return plugin
 
 
-def _reported(error: Exception) -> PluginError:
-    """Convert an error to a `PluginError` without a traceback.
+def _exchange_tools(registry: ToolRegistry, old: WasmPlugin, new: WasmPlugin) -> None:
+    """Put the tools of a plugin in the place of another's, if the registry has those.
 
-    The frames of the traceback would keep the plugin's memory alive.
+    A tool of the same name keeps the name in the registry. Another gets the prefix of the first.
+
+    Raises:
+        ToolError: a new one cannot be registered; nothing has changed.
     """
-    if isinstance(error, PluginError):
-        report = error
-    else:
-        report = PluginError(f"Failed to load plugin: {type(error).__name__}: {error}")
-        report.__cause__ = error
-    chain: list[BaseException | None] = [report]
-    for link in chain:
-        if link is not None:
-            link.__traceback__ = None
-            chain += [one for one in (link.__cause__, link.__context__) if one not in chain]
-    return report
+    names: dict[str, str] = {}
+    for registered in registry:
+        tool = registry.get(registered)
+        if isinstance(tool, RegisteredTool) and tool.plugin is old:
+            names[tool.tool.name] = registered
+    if old.tools and not names:
+        return
+    prefix = next((text.removesuffix(name) for name, text in names.items()), "")
+    tools = [
+        RegisteredTool(new, tool.tool, names.get(tool.tool.name, prefix + tool.tool.name))
+        for tool in new.registrable_tools()
+    ]
+    registry.exchange(names.values(), tools)
