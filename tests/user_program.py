@@ -11,6 +11,7 @@ from purewasm_plugins import (
     Aborted,
     Caller,
     CommandResult,
+    DiscoveryReport,
     Exited,
     Exports,
     FixedClock,
@@ -28,6 +29,7 @@ from purewasm_plugins import (
     MemoryType,
     Module,
     NotACommandError,
+    PluginChange,
     PluginOptions,
     PureWasmError,
     Quotas,
@@ -49,6 +51,7 @@ from purewasm_plugins import (
     Wasi,
     WasmPlugin,
     WasmPluginManager,
+    Watch,
     assemble,
     example,
     examples,
@@ -137,6 +140,20 @@ def use_a_registry() -> None:
         assert isinstance(error, PureWasmError)
     else:
         raise AssertionError("the arguments do not fit the schema")
+
+
+def find_plugins_that_change() -> None:
+    """Find plugins in a folder, and look for changes of their files."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "echo.wasm")
+        file.write_bytes(example("echo").read_bytes())
+        manager, registry = WasmPluginManager(), ToolRegistry()
+        report = assert_type(manager.discover(folder), DiscoveryReport)
+        assert assert_type(report.loaded, tuple[WasmPlugin, ...])[0].name == "echo"
+        with manager.watch(registry=registry, interval=None) as watch:
+            assert_type(watch, Watch)
+            assert assert_type(watch.check(), tuple[PluginChange, ...]) == ()
+        assert_type(manager.reload("echo", registry=registry), WasmPlugin)
 
 
 def use_a_format() -> None:
@@ -277,6 +294,7 @@ if __name__ == "__main__":
     use_a_module()
     use_the_text_format()
     use_a_registry()
+    find_plugins_that_change()
     use_a_format()
     use_an_instance()
     make_imports()

@@ -12,6 +12,7 @@ import click
 from click.shell_completion import shell_complete
 
 from purewasm_plugins import __version__
+from purewasm_plugins.cli.completion import complete_directory
 from purewasm_plugins.cli.exits import NO_ROOM, Exit, Failure
 from purewasm_plugins.cli.output import print_error, visible
 
@@ -32,6 +33,7 @@ _COMMANDS = {
     "trace": "trace",
     "coverage": "coverage",
     "examples": "examples",
+    "plugins": "plugins",
     "playground": "playground",
     "wast": "text",
     "cache": "cache",
@@ -44,8 +46,8 @@ _COMPLETE = "_PUREWASM_COMPLETE"
 
 _HELP = f"""Run WebAssembly plugins and programs, and look at them.
 
-PLUGIN is a .wasm or .wat file or, where no file has that name, an example that comes along:
-'{_NAME} examples' lists them.
+PLUGIN is a .wasm or .wat file or, where no file has that name, an example that comes along
+('{_NAME} examples' lists them) or a plugin that is installed ('{_NAME} plugins list').
 
 \b
 Examples:
@@ -183,8 +185,14 @@ def _prepare_streams() -> None:
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(__version__, prog_name=_NAME, message="%(prog)s %(version)s")
+@click.option(
+    "--plugins-dir",
+    metavar="DIR",
+    shell_complete=complete_directory,
+    help="A folder in which plugins are found, in place of that of the user.",
+)
 @click.pass_context
-def purewasm(context: click.Context) -> None:
+def purewasm(context: click.Context, plugins_dir: str | None) -> None:
     """Show the help where no command is given."""
     if context.invoked_subcommand is None:
         click.echo(context.get_help())

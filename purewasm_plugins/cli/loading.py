@@ -71,10 +71,10 @@ def expanded(paths: Iterable[str]) -> tuple[list[str], Exit]:
 
 
 def read_file(path: str, kind: str = "plugin") -> bytes:
-    """Return the module in a file, or of an example where no file has that name.
+    """Return the module in a file; where no file has that name, in the file that `_named` finds.
 
     Args:
-        path: the file, or the name of an example.
+        path: the file, or a name.
         kind: what it is, for the error: "plugin" or "program".
 
     Raises:
@@ -86,7 +86,7 @@ def read_file(path: str, kind: str = "plugin") -> bytes:
         message = f"'{path}' is a directory, with {count}: name one, for example {found[0]}"
         raise Failure(message, Exit.PLUGIN)
     try:
-        return read_module(path if os.path.lexists(path) else _example_or(path, kind), kind)
+        return read_module(path if os.path.lexists(path) else _named(path, kind), kind)
     except PluginError as error:
         raise Failure(str(error), Exit.PLUGIN) from error
     except OutOfMemory:
@@ -103,21 +103,25 @@ def text_failure(error: WasmError, path: str) -> Failure:
     return Failure(f"{path}: no valid module: {error}", Exit.PLUGIN)
 
 
-def _example_or(path: str, kind: str) -> str | os.PathLike[str]:
-    """Return the file of an example, or the path itself where it can be no example's name.
+def _named(path: str, kind: str) -> str | os.PathLike[str]:
+    """Return the file of an example, or of a plugin that is found; the path itself if it is none.
 
     Raises:
-        Failure: it could be such a name, and there is no such example.
+        Failure: it could be such a name, and is none.
     """
-    if not path.isidentifier():
+    if not path.replace("-", "_").isidentifier():
         return path
     # Imported here, with `pathlib`: the path of a file needs neither.
     from purewasm_plugins.bundled import example, examples
+    from purewasm_plugins.cli.found import found_plugins
     from purewasm_plugins.support.suggestions import similar_name
 
     if path in examples():
         return example(path)
-    similar = similar_name(path, examples())
+    found = {one.name: one for one in reversed(found_plugins())}
+    if path in found:
+        return found[path].file()
+    similar = similar_name(path, [*examples(), *found])
     hint = f"did you mean '{similar}'?" if similar else "'purewasm examples' lists the latter"
     raise Failure(f"there is no file and no example {kind} '{path}'; {hint}", Exit.PLUGIN)
 
