@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from purewasm_plugins.engine import Engine
-from purewasm_plugins.errors import InvalidOptionError, PluginError, WasmError
+from purewasm_plugins.errors import PluginError, WasmError
 from purewasm_plugins.plugin.values import parse_value, result_text, typed_results
 from purewasm_plugins.runtime.instance import Function, Instance
 
@@ -37,19 +37,18 @@ class Functions:
         """Read the arguments of a function.
 
         Raises:
-            InvalidOptionError: they do not fit its type.
-            PluginError: there is no such function.
+            PluginError: they do not fit its type, or there is no such function.
         """
         params = self._function(name).type.params
         if len(arguments) != len(params):
-            raise InvalidOptionError("arguments", f"{name} takes {len(params)}")
+            raise PluginError(f"“{name}” takes {len(params)} arguments, not {len(arguments)}")
         found = []
         for number, (text, kind) in enumerate(zip(arguments, params, strict=True), 1):
             try:
                 found.append(parse_value(kind, text.strip()))
             except ValueError as error:
-                what = f"“{text[:40]}” is no {kind}: {error}"
-                raise InvalidOptionError(f"argument {number}", what) from None
+                what = f"Argument {number}, “{text[:40]}”, is no {kind}: {error}."
+                raise PluginError(what) from None
         return found
 
     def call(self, name: str, arguments: Sequence[str]) -> Answer:
@@ -59,8 +58,7 @@ class Functions:
             "output": its results, each on a line. "says": their types, in words.
 
         Raises:
-            InvalidOptionError: the arguments do not fit its type.
-            PluginError: there is no such function.
+            PluginError: the arguments do not fit its type, or there is no such function.
             Trap: it trapped.
         """
         values = self.values(name, arguments)

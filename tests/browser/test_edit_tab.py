@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.actions import debugger_action, drop, failure, pick, run, wait_until
+from tests.browser.actions import debugger_action, drop, failed_run, failure, pick, run, wait_until
 from tests.conftest import ROOT
 
 WAT = ROOT / "fixtures" / "wat"
@@ -202,8 +202,9 @@ def test_the_card_runs_the_newest_text(page: Any) -> None:
 
 def test_functions_on_numbers(page: Any) -> None:
     write(page, ADD, "that exports “add”, “crash”")
-    page.click("#run-text")
-    assert "argument 1" in failure(page)
+    assert run_text(page) == "0"
+    page.fill("#argument-0", "one")
+    assert "Argument 1, “one”, is no i64" in failed_run(page)
     page.fill("#argument-0", "-1")
     page.fill("#argument-1", "0x10")
     assert run(page) == "15"

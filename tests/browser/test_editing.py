@@ -128,8 +128,8 @@ def test_functions_are_called(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("function", "arguments", "message"),
     [
-        ("add", ["1"], "add takes 2"),
-        ("add", ["1", "two"], "argument 2"),
+        ("add", ["1"], "“add” takes 2 arguments, not 1"),
+        ("add", ["1", "two"], "Argument 2, “two”, is no i32"),
         ("add", ["1", "4294967296"], "does not fit into 32 bits"),
         ("sub", [], "no export 'sub'"),
     ],

@@ -70,7 +70,7 @@ const EXAMPLES = /** @type {Record<string, string>} */ ({ i32: "42, -1, 0xff", i
 export function functionForm({ params }, initial) {
   const given = parsed(initial) ?? [];
   const inputs = params.map((type, at) =>
-    /** @type {any} */ (h("input.mono", { id: `argument-${at}`, type: "text", value: given[at] ?? (type.endsWith("ref") ? "null" : ""), placeholder: EXAMPLES[type], autocomplete: "off", autocapitalize: "off", spellcheck: "false" })));
+    /** @type {any} */ (h("input.mono", { id: `argument-${at}`, type: "text", value: given[at] ?? (type.endsWith("ref") ? "null" : type === "v128" ? "" : "0"), placeholder: EXAMPLES[type], autocomplete: "off", autocapitalize: "off", spellcheck: "false" })));
   const read = () => ({ arguments: inputs.map((input) => input.value) });
   return {
     element: inputs.length

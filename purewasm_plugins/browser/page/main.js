@@ -303,7 +303,9 @@ async function runText(what) {
     linked = undefined;
     await openPlugin({ file: `${name || "module"}.wat`, text: editor.text, edited: version, entry: { inputs, hint: "" } }, start);
   }
-  if (open && current?.edited === edit.version) await what();
+  if (current?.edited !== edit.version) return;
+  if (open) await what();
+  else byId("result").scrollIntoView({ block: "nearest" });
 }
 
 /** What the open form says, for the form of the next version of the same module. */
