@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING
 
 from purewasm_plugins.errors import MemoryInUse, ResourceLimitError
@@ -15,6 +17,17 @@ if TYPE_CHECKING:
     import ctypes
 
 __all__ = ["Memory"]
+
+
+@cache
+def _pointer_to() -> Callable[[RuntimeMemory], ctypes._Pointer[ctypes.c_ubyte]]:
+    """Return what makes pointers.
+
+    It is imported at the first use: `ctypes` takes milliseconds, and some Pythons have none.
+    """
+    from purewasm_plugins.wasmtime.pointers import pointer_to
+
+    return pointer_to
 
 
 class Memory(AsExtern):
@@ -106,11 +119,7 @@ class Memory(AsExtern):
         Hazards:
             No bound is checked: bytes past `data_len` are the Python process's own.
         """
-        # Imported here: it takes milliseconds, and some Pythons have none.
-        from purewasm_plugins.wasmtime.pointers import pointer_to
-
-        pointer: ctypes._Pointer[ctypes.c_ubyte] = pointer_to(self.of_store(store.context()))
-        return pointer
+        return _pointer_to()(self.of_store(store.context()))
 
     def get_buffer_ptr(
         self, store: Context, size: int | None = None, offset: int = 0

@@ -44,10 +44,9 @@ class _Following:
 def pointer_to(memory: Memory) -> _Pointer:
     """Return the pointer to the first byte of a memory."""
     following = memory.on_resize
-    if isinstance(following, _Following):
-        following.restore()
-    else:
+    if not isinstance(following, _Following):
         memory.on_resize = following = _Following(memory.raw)
+    following.restore()
     return following.pointer
 
 
