@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from purewasm_plugins.wasmtime.managed import Managed
 
-__all__ = ["ExitTrap", "WasmtimeError"]
+__all__ = ["ExitTrap", "WasmtimeError", "exit_words"]
 
 
 class WasmtimeError(Exception, Managed):
@@ -34,12 +34,18 @@ class ExitTrap(WasmtimeError):
 
     code: int
 
-    def __init__(self, code: int) -> None:
-        """Take the exit status."""
-        super().__init__(f"Exited with i32 exit status {code}")
+    def __init__(self, code: int, message: str | None = None) -> None:
+        """Take the exit status, and the text if it is another than the usual one."""
+        self._text = exit_words(code) if message is None else message
+        super().__init__(self._text)
         # The constructor's arguments, for `pickle`.
-        self.args = (code,)
+        self.args = (code, message)
         self.code = code
 
     def __str__(self) -> str:
-        return f"Exited with i32 exit status {self.code}"
+        return self._text
+
+
+def exit_words(code: int) -> str:
+    """Return the text for an exit status."""
+    return f"Exited with i32 exit status {code}"

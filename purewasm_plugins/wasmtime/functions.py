@@ -118,7 +118,7 @@ def host_function(
     type: wasm.FuncType, function: Callable[..., Any], access_caller: bool, state: StoreState
 ) -> Function:
     """Return a Python function as the runtime imports it."""
-    host = host_glue(type, access_caller)(function, state, Caller)
+    host = host_glue(type, bool(access_caller))(function, state, Caller)
     return Function(type, host, raw=True)
 
 

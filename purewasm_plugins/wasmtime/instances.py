@@ -65,10 +65,9 @@ class Instance:
 
     def exports(self, store: Context) -> InstanceExports:
         """Return what it exports, by name and by index."""
-        state = store.context()
-        if state is not self.state:
-            raise wrong_store()
         if self._exports is None:
+            if store.context() is not self.state:
+                raise wrong_store()
             self._exports = InstanceExports(self)
         return self._exports
 

@@ -154,6 +154,7 @@ class Linker(Managed):
         if not isinstance(module, Module):
             raise TypeError("expected a `Module`")
         state = store.context()
+        name.encode()
         exports = module.inner.exports
         if isinstance(exports.get("_start"), wasm.FuncType):
             prepared = self.instantiate_pre(module)

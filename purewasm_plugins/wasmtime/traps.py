@@ -9,7 +9,7 @@ from purewasm_plugins import errors
 from purewasm_plugins.errors import StackFrame, TrapReason, escape_controls
 from purewasm_plugins.wasm import Code, ValidModule
 from purewasm_plugins.wasm.symbols.rust import readable_name
-from purewasm_plugins.wasmtime.errors import ExitTrap, WasmtimeError
+from purewasm_plugins.wasmtime.errors import ExitTrap, WasmtimeError, exit_words
 from purewasm_plugins.wasmtime.managed import Managed
 
 __all__ = ["Frame", "Trap", "TrapCode", "outward"]
@@ -222,10 +222,11 @@ def outward(error: Exception, modules: Sequence[ValidModule] = ()) -> Exception:
     """
     match error:
         case errors.Exited():
+            frames = _frames(error, modules)
             if error.code < _EXIT_CODES:
-                return ExitTrap(error.code)
+                return ExitTrap(error.code, _with_backtrace(exit_words(error.code), frames))
             words = f"exit with invalid exit status outside of [0..{_EXIT_CODES})"
-            return WasmtimeError(_with_backtrace(words, _frames(error, modules)))
+            return WasmtimeError(_with_backtrace(words, frames))
         case errors.Trap():
             code, words = _REASONS.get(error.reason, (None, error.with_frames(()).summary))
             return Trap.of(words, code, _frames(error, modules))

@@ -301,7 +301,7 @@ class MemoryType(Managed):
             if size > 1 << reach:
                 raise WasmtimeError(f"{name} size is too large for this memory type's index type")
         if shared and limits.max is None:
-            raise WasmtimeError("shared memory must have a maximum size")
+            raise WasmtimeError("shared memories must have a maximum size")
         self._is_64, self._shared, self._page_bits = is_64, shared, page_size_log2
         self.unsupported = _unsupported(is_64, shared, page_size_log2)
 

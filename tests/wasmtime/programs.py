@@ -12,6 +12,7 @@ import re
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 __all__ = ["Operation", "Side", "Slot", "same"]
@@ -154,6 +155,10 @@ MODULES = {
     "host": """(module $host
       (import "host" "f" (func $back (param i32) (result i32)))
       (memory (export "memory") 1)
+      (table (export "table") 3 9 funcref) (global (export "g") (mut i32) (i32.const 0))
+      (func (export "trap") (param i32) (drop (i32.div_u (i32.const 1) (i32.const 0))))
+      (func (export "again") (param i32 i32) (result i32) (i32.load8_u (i32.const 8)))
+      (func (export "indirect") (param i32) (call_indirect (local.get 0)))
       (func (export "call") (param i32) (result i32) (call $back (local.get 0)))
       (func (export "twice") (param i32) (result i32) (call $back (call $back (local.get 0)))))""",
     "values": """(module
@@ -291,6 +296,7 @@ def _enters_again(side: Side) -> Callable[..., Any]:
     """Call the exports of the caller again, some levels deep."""
 
     def call(*arguments: Any) -> Any:
+        side.nested = True
         caller, *values = arguments
         if not isinstance(caller, side.library.Caller) or not values:
             return 0
@@ -301,12 +307,63 @@ def _enters_again(side: Side) -> Callable[..., Any]:
     return call
 
 
+def _swallows(side: Side) -> Callable[..., Any]:
+    """Call an export of the caller that fails, and go on."""
+
+    def call(*arguments: Any) -> Any:
+        side.nested = True
+        caller = arguments[0] if arguments else None
+        if not isinstance(caller, side.library.Caller):
+            return 4
+        for name in ("trap", "call", "deep"):
+            side.seen.append(side.outcome(partial(_call_named, caller, name, arguments[1:])))
+            if len(side.seen) > 8:
+                break
+        return 4
+
+    return call
+
+
+def _call_named(caller: Any, name: str, arguments: tuple[Any, ...]) -> Any:
+    return caller[name](caller, *arguments)
+
+
+def _changes(side: Side) -> Callable[..., Any]:
+    """Change what the caller exports."""
+
+    def call(*arguments: Any) -> Any:
+        side.nested = True
+        caller = arguments[0] if arguments else None
+        if not isinstance(caller, side.library.Caller):
+            return 5
+        for use in (
+            lambda: caller["g"].set_value(caller, 77),
+            lambda: caller["table"].set(
+                caller, 2, side.library.Func(side.slots[1], *_nothing(side))
+            ),
+            lambda: caller["table"].grow(caller, 1, None),
+            lambda: caller["memory"].write(caller, b"changed", 8),
+            lambda: caller["again"](caller, 1, 2),
+            lambda: caller["indirect"](caller, 2),
+        ):
+            side.seen.append(side.outcome(use))
+        return 5
+
+    return call
+
+
+def _nothing(side: Side) -> Any:
+    return side.library.FuncType([], []), lambda: None
+
+
 HOSTS: dict[str, Callable[[Side], Callable[..., Any]]] = {
     "first": _first,
     "all": _all,
     "backwards": _backwards,
     "caller": _uses_caller,
     "again": _enters_again,
+    "swallows": _swallows,
+    "changes": _changes,
     **{f"returns {value!r}": _recorder(value) for value in (*INTS[:10], *FLOATS[:6], *OTHERS)},
     "returns two": _recorder((2**40, 7)),
     "returns a list": _recorder([1, 2.5]),
@@ -329,6 +386,7 @@ class Side:
         slots: what the operations have returned, by their number.
         seen: what host functions have been given.
         kept: a `Caller` of a call that is over.
+        nested: whether a host function calls into a module.
         metered: whether the engine counts fuel, or has epochs.
     """
 
@@ -338,10 +396,12 @@ class Side:
         self.seen: list[Any] = []
         self.kept: Any = None
         self.metered = False
+        self.nested = False
 
     def run(self, number: int, operation: Operation) -> Any:
         """Carry out an operation; None where something that it uses is not there."""
         self.seen = []
+        self.nested = False
         used = [argument.number for argument in _slots(operation.arguments)]
         if any(slot not in self.slots for slot in used):
             return None
@@ -370,10 +430,7 @@ class Side:
         text = str(error)
         match error:
             case library.Trap():
-                frames = [
-                    (frame.func_index, frame.func_name, frame.module_name)
-                    for frame in error.frames[:6]
-                ]
+                frames = [self._frame(frame) for frame in error.frames[:6]]
                 if "call stack" in text:
                     return "call stack"
                 if "interrupt" in text:
@@ -385,15 +442,22 @@ class Side:
                     # Where code stops differs by an instruction.
                     text = re.sub("0x[0-9a-f]+", "0x", text)
                 text = _MEMORY_FAULT.sub("    wasm trap:", text)
+                if self.nested:
+                    # Only wasmtime shows what was active before the last call from the host.
+                    text, frames = text.partition("Caused by:")[2], frames[:1]
                 return text, str(error.trap_code), frames
             case library.ExitTrap():
-                return text, error.code
+                return text if not self.metered else "", error.code
             case library.WasmtimeError():
                 if "type mismatch" in text:
                     # The words are followed by numbers of wasmtime's own.
                     return "mismatch"
                 return re.sub("0x[0-9a-f]+", "0x", text) if self.metered else text
         return error.args if type(error).__module__ == __name__ else ""
+
+    def _frame(self, frame: Any) -> Any:
+        names = frame.func_index, frame.func_name, frame.module_name
+        return names if self.metered else (*names, frame.module_offset, frame.func_offset)
 
     def value(self, data: Any) -> Any:
         """An argument for the library."""
@@ -592,6 +656,35 @@ class Side:
         exports = instance.exports(store)
         by_index = [type(item).__name__ for item in exports.by_index]
         return [*exports], len(exports), by_index, "add" in exports
+
+    def _view(self, instance: Any, store: Any) -> Any:
+        exports = instance.exports(store)
+        uses = (
+            lambda: exports.get("nope"),
+            lambda: exports.get("memory", 5),
+            lambda: exports.by_index[0],
+            lambda: exports.by_index[-1],
+            lambda: exports.by_index[1000],
+            lambda: [*exports.by_index[:2]],
+            lambda: [*exports.keys()],
+            lambda: [type(item).__name__ for item in exports.values()],
+            lambda: [name for name, _ in exports.items()],
+            lambda: 5 in exports,
+            lambda: None in exports,
+            lambda: bool(exports),
+            lambda: exports == exports,
+            lambda: exports[0],
+            lambda: exports.nope,
+            lambda: instance.exports(store) is exports,
+        )
+        return [self.outcome(use) for use in uses]
+
+    def _trap(self, message: Any) -> Any:
+        trap = self.library.Trap(message)
+        return str(trap), trap.message, [*trap.frames], trap.trap_code
+
+    def _raise(self, message: Any) -> Any:
+        raise self.library.WasmtimeError(message)
 
     # Memories
 

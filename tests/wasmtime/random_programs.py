@@ -21,6 +21,7 @@ from tests.wasmtime.programs import (
 
 __all__ = ["random_program"]
 
+_CALLING = ("caller", "again", "swallows", "changes")
 _CONFIG: tuple[str, ...] = (
     "consume_fuel",
     "epoch_interruption",
@@ -156,8 +157,8 @@ class _Generator:
         if "epoch_interruption" in self.flags:
             # Else it depends on the segments of a module whether it can be instantiated.
             self.add("deadline", made, 10**6)
-        if self.chance(3):
-            self.add("set_wasi", made, ("program",))
+        # A program of WASI without it ends the process of wasmtime.
+        self.add("set_wasi", made, ("program",))
         return self.keep("store", made)
 
     def store_step(self, store: Slot) -> None:
@@ -279,8 +280,8 @@ class _Generator:
     def host_step(self, store: Slot) -> None:
         """Instantiate a module that calls Python."""
         module, signature = self.choose((("host", "i32->i32"), ("start calls", "i32->i32")))
-        host = self.choose(("caller", "again", "again", *HOSTS))
-        function = self.add("func", store, signature, host, self.chance(2) or host == "again")
+        host = self.choose(("caller", "again", "swallows", "changes", *HOSTS))
+        function = self.add("func", store, signature, host, self.chance(2) or host in _CALLING)
         made = self.add("instance", store, self.module(module), (function,))
         self.keep("instance", made, store)
         if module == "host":
@@ -447,6 +448,45 @@ class _Generator:
         if found and self.chance(4):
             self.add("call_export", found[0], store, "deep", ())
 
+    def imports_step(self, store: Slot) -> None:
+        """Instantiate a module that shares what another one exports."""
+        instance = self.add("instance", store, self.module("calc"), ())
+        names = ["memory", "table", "g", "add"]
+        shared = {name: self.add("export", instance, store, name) for name in names}
+        if self.chance(4):
+            self._random.shuffle(names)
+        made = self.add(
+            "instance", store, self.module("imports"), tuple(shared[name] for name in names)
+        )
+        self.keep("instance", made, store)
+        for _ in range(2):
+            self.add("set_value", shared["g"], store, self.choose(INTS))
+            self.add("write", shared["memory"], store, b"abc", self.choose((7, 8)))
+            self.add("call_export", made, store, "sum", ())
+        again = self.add("export", made, store, "again")
+        self.add("set", shared["table"], store, self.choose((0, 1, 2)), again)
+        signature = self.choose(("", "i32 i32->i32"))
+        host = self.add("func", store, signature, self.choose(tuple(HOSTS)), self.chance(2))
+        self.add("set", shared["table"], store, self.choose((0, 1, 2)), host)
+        for index in range(4):
+            self.add("call_export", instance, store, "indirect", (index,))
+
+    def wasi_step(self, store: Slot) -> None:
+        """End a program."""
+        linker = self.add("linker", self.engine)
+        self.add("define_wasi", linker)
+        made = self.add("link", linker, store, self.module("wasi"))
+        if self.chance(2):
+            self.add("set_wasi", store, ())
+        for code in (0, 1, 125, 126, 255, -1, self.choose(INTS)):
+            self.add("call_export", made, store, "exit", (code,))
+
+    def view_step(self, store: Slot) -> None:
+        found = self.one("instance", store)
+        if found:
+            self.add("view", found[0], store)
+        self.add(self.choose(("trap", "raise")), self.choose(("", "words", "a\nb", "é", 5, None)))
+
     def close_step(self, store: Slot) -> None:
         kind = self.choose(("module", "linker", "functype", "store", "engine", *"none" * 8))
         if kind == "store":
@@ -505,7 +545,7 @@ _STEPS += ("func_step", "call_step", "calc_step", "calc_step", "calc_step", "hos
 _STEPS += ("host_step", "values_step", "instance_step", "export_step", "memory_step")
 _STEPS += ("memory_step", "memory_step", "table_step", "table_step", "global_step", "global_step")
 _STEPS += ("linker_step", "linker_step", "linker_step", "loop_step", "deep_step", "close_step")
-_STEPS += ("another_store_step",)
+_STEPS += ("another_store_step", "imports_step", "wasi_step", "view_step", "view_step")
 
 
 def random_program(random: Random, steps: int = 40) -> list[Operation]:
