@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from importlib import import_module
+from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from purewasm_plugins.errors import InvalidOptionError
 from purewasm_plugins.wasmtime.interface import NAME, VERSION, check_version
@@ -17,6 +18,31 @@ if TYPE_CHECKING:
 __all__ = ["install", "refuse_submodules"]
 
 _OURS = "purewasm_plugins.wasmtime"
+
+#: Modules that wasmtime-py has for itself, and where their names are here: programs import some
+#: that it exports nowhere else, such as `InstanceExports`.
+_PARTS = {
+    "_config": "config",
+    "_engine": "engine",
+    "_error": "errors",
+    "_func": "functions",
+    "_globals": "globals",
+    "_instance": "instances",
+    "_instance_pre": "linker",
+    "_linker": "linker",
+    "_managed": "managed",
+    "_memory": "memories",
+    "_module": "modules",
+    "_sharedmemory": "shared_memory",
+    "_store": "store",
+    "_table": "tables",
+    "_tag": "tags",
+    "_trap": "traps",
+    "_types": "types",
+    "_value": "values",
+    "_wasi": "wasi",
+    "_wat2wasm": "text",
+}
 
 
 def install(prefer: Literal["installed", "pure"] = "installed", version: str = VERSION) -> None:
@@ -62,7 +88,7 @@ def install(prefer: Literal["installed", "pure"] = "installed", version: str = V
 
 
 def refuse_submodules() -> None:
-    """Have the import of any `wasmtime.…` say why it is not there, where `wasmtime` is ours."""
+    """Have the import of a `wasmtime.…` that is not there say so, where `wasmtime` is ours."""
     sys.meta_path.insert(0, _StandInFinder(None))
 
 
@@ -91,20 +117,25 @@ class _StandInFinder:
         """Take the version of the distribution, or None where it is installed."""
         self._version = version
 
-    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
-        """Refuse a submodule of wasmtime.
+    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        """Find a submodule of wasmtime.
 
         Raises:
-            ImportError: it is one.
+            ImportError: it is one that is not here.
         """
-        if name == f"{NAME}.component":
+        package, _, part = name.partition(".")
+        if package != NAME or not part:
+            return None
+        if part in _PARTS:
+            loader: Any = _PartLoader(f"{_OURS}.{_PARTS[part]}")
+            return ModuleSpec(name, loader)
+        if part.partition(".")[0] == "component":
             import_module(f"{_OURS}.component")
-        if name.startswith(f"{NAME}."):
-            raise ImportError(
-                f"there is no module {name}: the stand-in of purewasm-plugins has the public names "
-                "of wasmtime, which are in the module wasmtime itself",
-                name=name,
-            )
+        raise ImportError(
+            f"there is no module {name}: the stand-in of purewasm-plugins has the public names of "
+            "wasmtime, which are in the module wasmtime itself",
+            name=name,
+        )
 
     def find_distributions(self, context: DistributionFinder.Context) -> Iterator[Distribution]:
         """Yield the distribution of the stand-in, where its name or any is looked for."""
@@ -113,3 +144,23 @@ class _StandInFinder:
             from purewasm_plugins.wasmtime.distribution import StandInDistribution
 
             yield StandInDistribution(self._version)
+
+
+class _PartLoader:
+    """A loader of a module that has the names of one of ours.
+
+    Its base would be `importlib.abc.Loader`, whose import takes some milliseconds.
+    """
+
+    def __init__(self, ours: str) -> None:
+        """Take the name of ours."""
+        self._ours = ours
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        """Leave making the module to Python; see `importlib.abc.Loader.create_module`."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Fill the module; see `importlib.abc.Loader.exec_module`."""
+        for name, value in vars(import_module(self._ours)).items():
+            if not name.startswith("__"):
+                setattr(module, name, value)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import importlib.util
+import pkgutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,17 +16,18 @@ import purewasm_plugins
 import purewasm_plugins.wasmtime as ours
 from purewasm_plugins.errors import InvalidOptionError
 from purewasm_plugins.wasmtime.interface import VERSION
+from tests.conftest import need
 
 
 @pytest.fixture(autouse=True)
-def not_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+def not_imported(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No wasmtime is imported yet; what the test changes is undone."""
     for name in [name for name in sys.modules if name.partition(".")[0] == "wasmtime"]:
         monkeypatch.delitem(sys.modules, name)
-    # Its undoing removes what the test has put there.
-    monkeypatch.setitem(sys.modules, "wasmtime", ours)
-    del sys.modules["wasmtime"]
     monkeypatch.setattr(sys, "meta_path", [*sys.meta_path])
+    yield
+    for name in [name for name in sys.modules if name.partition(".")[0] == "wasmtime"]:
+        del sys.modules[name]
 
 
 @pytest.fixture
@@ -72,6 +76,31 @@ def test_submodules_are_refused_in_words(statement: str, words: str) -> None:
     ours.install()
     with pytest.raises(ImportError, match=words):
         exec(statement, {})
+
+
+@pytest.mark.usefixtures("not_installed")
+def test_modules_of_wasmtimes_own() -> None:
+    """The names are those of the stand-in, whose modules stay as they are."""
+    ours.install()
+    found: dict[str, object] = {}
+    exec("from wasmtime._instance import InstanceExports; from wasmtime._trap import Trap", found)
+    instances = importlib.import_module("purewasm_plugins.wasmtime.instances")
+    assert (found["InstanceExports"], found["Trap"]) == (instances.InstanceExports, ours.Trap)
+    assert instances.__spec__ is not None
+    assert instances.__spec__.name == "purewasm_plugins.wasmtime.instances"
+
+
+def test_each_module_of_wasmtimes_own_is_there() -> None:
+    """But those of its native code, and of what hands objects to that."""
+    need("wasmtime")
+    spec = importlib.util.find_spec("wasmtime")
+    assert spec is not None
+    theirs = {entry.name for entry in pkgutil.iter_modules(spec.submodule_search_locations)}
+    theirs -= {"_bindings", "_ffi", "_exportable", "_extern", "_slab", "component"}
+    assert theirs
+    ours.install(prefer="pure")
+    for name in theirs:
+        importlib.import_module(f"wasmtime.{name}")
 
 
 @pytest.fixture
