@@ -324,6 +324,10 @@ def test_python_cannot_be_fetched(chromium: Any, served: str) -> None:
     page.goto(served)
     page.wait_for_selector("#status[data-state=failed]", timeout=PATIENCE)
     assert "could not be loaded" in page.inner_text("#boot-text")
+    # A text can be written all the same.
+    page.click("#write")
+    page.wait_for_selector(".edit .state:has-text('could not be checked')")
+    page.fill("#text", "(module)")
     page.unroute("**/pyodide/pyodide.mjs")
     page.click("#boot-again")
     page.wait_for_selector("#status[data-state=ready]", timeout=PATIENCE)

@@ -179,7 +179,7 @@ export class EditTab {
       const answer = await this.page.ask("check", { text: this.editor.text });
       clearTimeout(waits);
       if (answer.lost && ++lost < 3) continue;
-      if (version === this.version) this.show(version, answer.lost ? { error: { message: "Python ended while it read this text.", line: null } } : answer);
+      if (version === this.version) this.show(version, answer.lost ? { error: { message: "The text could not be checked: Python was ended, or was not loaded.", line: null } } : answer);
     }
     return this.checked.answer;
   }

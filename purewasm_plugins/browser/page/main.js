@@ -105,7 +105,7 @@ async function askAboutText(method, params) {
   try {
     return await host.call(method, params);
   } catch (error) {
-    if (error instanceof Ended) return { lost: true };
+    if (error instanceof Ended || !byId("boot").hidden) return { lost: true };
     throw error;
   }
 }
@@ -134,14 +134,17 @@ async function boot() {
     byId("boot-progress").value = fraction;
     status("loading", text);
   });
+  edit.start(config.texts);
+  // One can type while Python is fetched.
+  const editing = readAddress().edit;
+  if (editing) await openFromAddress();
   const about = await host.ready;
   byId("boot").hidden = true;
   defaults = about.limits;
   drawEngines(about.engines);
   drawLimits();
-  edit.start(config.texts);
   status("ready", `Ready: ${about.python} with version ${about.version}, started in ${duration(about.startMs)}`);
-  await openFromAddress();
+  if (!editing) await openFromAddress();
 }
 
 /** @param {any} error */
