@@ -120,6 +120,8 @@ class Linker(Managed):
             raise TypeError("expected an `Instance`")
         name.encode()
         self.check_open()
+        # The exports are there without the store, once they have been asked for.
+        store.context()
         for export, item in instance.exports(store).items():
             self._define(name, export, item.of_store)
 

@@ -289,9 +289,11 @@ class MemoryType(Managed):
                 memory can be made here.
 
         Raises:
-            TypeError: `limits` are no `Limits`.
+            TypeError: `limits` are no `Limits`, or `page_size_log2` is no int.
             WasmtimeError: they are no sizes of a memory.
         """
+        if not isinstance(page_size_log2, int):
+            raise TypeError("expected an int as page_size_log2")
         bound = 1 << (64 if is_64 else 32)
         self.inner = wasm.MemoryType(_inner_limits(limits, bound, "page size"))
         if page_size_log2 not in (0, _PAGE_BITS):

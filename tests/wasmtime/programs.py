@@ -473,7 +473,7 @@ class Side:
         """A value in a form that can be compared."""
         library = self.library
         if isinstance(value, float):
-            return "float", "nan" if value != value else value.hex()
+            return "float", struct.pack("<d", value).hex()
         if value is None or isinstance(value, (bool, int, str, bytes, bytearray)):
             return type(value).__name__, value
         if isinstance(value, (list, tuple)):
