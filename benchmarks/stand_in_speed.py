@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from benchmarks import peers
@@ -12,9 +13,12 @@ from benchmarks.measure import Effort, Subject, Timings, interleaved
 from benchmarks.plugin_speed import ROOT, process
 from benchmarks.processes.package_answers import PACKAGES
 from benchmarks.report import GOAL_COLUMNS, Goal, Table, duration, times
+from purewasm_plugins import assemble
 
 COMMAND = "python -m benchmarks --only stand-in"
-FOLDER = ROOT / "tests" / "programs" / "build" / "stand_in"
+PROGRAMS = ROOT / "tests" / "programs"
+FOLDER = PROGRAMS / "build" / "stand_in"
+POLICY = PROGRAMS / "policy.wat"
 
 OURS, WARM, REAL = "stand-in", "cache warm", "wasmtime"
 
@@ -87,8 +91,12 @@ def _calls(effort: Effort) -> Iterator[Table]:
 
 def _packages(effort: Effort) -> Table:
     rows = []
-    with tempfile.TemporaryDirectory() as cache:
-        environments = {OURS: {}, WARM: {"PUREWASM_CACHE": cache}, REAL: {}}
+    with tempfile.TemporaryDirectory() as directory:
+        policy = Path(directory) / "policy.wasm"
+        policy.write_bytes(assemble(POLICY.read_text("utf-8")))
+        plain = {"POLICY": str(policy)}
+        warm = {**plain, "PUREWASM_CACHE": str(Path(directory) / "cache")}
+        environments = {OURS: plain, WARM: warm, REAL: plain}
         for package in PACKAGES:
             _answers(package, WARM, environments[WARM])
             rounds: dict[str, dict[str, list[float]]] = {
