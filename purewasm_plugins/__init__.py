@@ -100,6 +100,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from purewasm_plugins.command import CommandResult, run_command
+    from purewasm_plugins.plugin.errors import PoolFullError, WorkerError
+    from purewasm_plugins.plugin.mapping import MappedResult, map_tool
+    from purewasm_plugins.plugin.pool import PluginPool
     from purewasm_plugins.plugin.watching import PluginChange, Watch
     from purewasm_plugins.wasi.clocks import FixedClock
     from purewasm_plugins.wasi.grants import Quotas, Wasi
@@ -115,13 +118,18 @@ _LATER = {
     "CommandResult": "command",
     "FixedClock": "wasi.clocks",
     "HostDirectory": "wasi.host_files",
+    "MappedResult": "plugin.mapping",
     "MemoryDirectory": "wasi.memory_files",
     "PluginChange": "plugin.watching",
+    "PluginPool": "plugin.pool",
+    "PoolFullError": "plugin.errors",
     "Quotas": "wasi.grants",
     "SymbolicLink": "wasi.memory_files",
     "Wasi": "wasi.grants",
     "Watch": "plugin.watching",
+    "WorkerError": "plugin.errors",
     "assemble": "wasm.text.assembler",
+    "map_tool": "plugin.mapping",
     "run_command": "command",
 }
 
@@ -195,6 +203,7 @@ __all__ = [
     "InvalidString",
     "Limits",
     "LinkError",
+    "MappedResult",
     "Memory",
     "MemoryDirectory",
     "MemoryInUse",
@@ -210,7 +219,9 @@ __all__ = [
     "PluginFileError",
     "PluginNotFoundError",
     "PluginOptions",
+    "PluginPool",
     "PluginTool",
+    "PoolFullError",
     "PureWasmError",
     "Quotas",
     "RawFunction",
@@ -246,6 +257,7 @@ __all__ = [
     "WasmPlugin",
     "WasmPluginManager",
     "Watch",
+    "WorkerError",
     "WrongExportTypeError",
     "__version__",
     "assemble",
@@ -253,5 +265,6 @@ __all__ = [
     "examples",
     "host_function",
     "instantiate",
+    "map_tool",
     "run_command",
 ]

@@ -31,13 +31,14 @@
     │   ├── PluginNotFoundError         the manager has no plugin of that name
     │   ├── PluginClosedError           the plugin was closed
     │   └── ToolExecutionError          a call of a tool failed
-    │       └── ToolFailedError             the tool itself reported that it failed
+    │       ├── ToolFailedError             the tool itself reported that it failed
+    │       └── PoolFullError, WorkerError  of many calls at once
     ├── ToolError                   a call through a registry, or what is in one
     │   └── ToolNotFoundError, InvalidArgumentsError, DuplicateToolError, ToolFormatError
     └── DebuggerError               the debugger cannot do what it was asked for
         └── LocationError, ExpressionError, HitCountError
 
-The debugger's are in `debugger.errors`, all others here.
+The debugger's are in `debugger.errors`, those of many calls in `plugin.errors`, all others here.
 
 The fields of an error are attributes and constructor arguments in the same order, so that each
 error can be pickled. No input (bytes, plugin, string) raises any other exception. The text of an

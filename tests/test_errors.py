@@ -65,6 +65,8 @@ from purewasm_plugins.errors import (
     WasmError,
     WrongExportTypeError,
 )
+from purewasm_plugins.plugin import errors as plugin_errors
+from purewasm_plugins.plugin.errors import PoolFullError, WorkerError
 
 FRAMES = (
     StackFrame(3, "inner", "calculator", 0x1F, "i32.div_s"),
@@ -231,6 +233,16 @@ CASES: list[tuple[Exception, dict[str, object], str]] = [
         "Plugin 'json' is closed: load it again to use it",
     ),
     (
+        PoolFullError("sort", 1000),
+        {"tool": "sort", "waiting": 1000},
+        "Tool execution failed for 'sort': 1000 calls wait for an instance of the pool already",
+    ),
+    (
+        WorkerError("sort", "the worker died"),
+        {"tool": "sort", "details": "the worker died"},
+        "Tool execution failed for 'sort': the worker died",
+    ),
+    (
         CompileError("unexpected end"),
         {"details": "unexpected end"},
         "Failed to compile plugin: unexpected end",
@@ -356,6 +368,8 @@ BASES: dict[type[BaseException], tuple[type[BaseException], ...]] = {
     PluginClosedError: (PluginError,),
     ToolExecutionError: (PluginError,),
     ToolFailedError: (ToolExecutionError,),
+    PoolFullError: (ToolExecutionError,),
+    WorkerError: (ToolExecutionError,),
     ToolError: (PureWasmError,),
     ToolNotFoundError: (ToolError,),
     InvalidArgumentsError: (ToolError,),
@@ -371,7 +385,7 @@ BASES: dict[type[BaseException], tuple[type[BaseException], ...]] = {
 def test_the_trees() -> None:
     found = {
         value: value.__bases__
-        for value in {**vars(errors), **vars(debugger_errors)}.values()
+        for value in (vars(errors) | vars(plugin_errors) | vars(debugger_errors)).values()
         if inspect.isclass(value) and issubclass(value, BaseException)
     }
     assert found == BASES

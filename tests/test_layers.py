@@ -270,7 +270,7 @@ def test_no_bare_except() -> None:
 
 #: Attributes with an underscore that are no class's secret: the documented names of named tuples,
 #: and of Python's own modules.
-DOCUMENTED = {"_replace", "_asdict", "_make", "_fields", "_getframe", "_Pointer"}
+DOCUMENTED = {"_replace", "_asdict", "_make", "_fields", "_getframe", "_exit", "_Pointer"}
 
 
 def _defined(tree: ast.Module) -> Iterator[str]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, assert_type
 
@@ -24,6 +26,7 @@ from purewasm_plugins import (
     Instance,
     InvalidArgumentsError,
     Limits,
+    MappedResult,
     Memory,
     MemoryDirectory,
     MemoryType,
@@ -31,6 +34,8 @@ from purewasm_plugins import (
     NotACommandError,
     PluginChange,
     PluginOptions,
+    PluginPool,
+    PoolFullError,
     PureWasmError,
     Quotas,
     ResourceLimits,
@@ -52,11 +57,13 @@ from purewasm_plugins import (
     WasmPlugin,
     WasmPluginManager,
     Watch,
+    WorkerError,
     assemble,
     example,
     examples,
     host_function,
     instantiate,
+    map_tool,
     run_command,
 )
 from purewasm_plugins.tools.formats import FORMATS, ToolFormat, result_text
@@ -91,6 +98,24 @@ def use_options() -> None:
     result = registry.execute(ToolCall("my_echo", {"input": "x"}))
     assert_type(result.exception, BaseException | None)
     assert (result.success, result.output) == (True, "x")
+
+
+def use_a_pool() -> None:
+    """Run calls beside each other, and one tool on many inputs."""
+
+    async def main() -> list[str]:
+        async with PluginPool(WasmPlugin.load(example("echo")), 2, queue=10) as pool:
+            calls = (pool.execute("echo", text, timeout=1.0) for text in "abc")
+            return await asyncio.gather(*calls)
+
+    assert assert_type(asyncio.run(main()), list[str]) == [*"abc"]
+    with ThreadPoolExecutor(1) as executor:
+        for result in map_tool(WasmPlugin.load(example("echo")), 0, "abc", executor=executor):
+            assert_type(result, MappedResult)
+            assert_type(result.error, Exception | None)
+            assert result.output == "abc"[result.index]
+    assert issubclass(PoolFullError, ToolExecutionError)
+    assert issubclass(WorkerError, ToolExecutionError)
 
 
 def use_a_module() -> None:
@@ -291,6 +316,7 @@ def use_wasi() -> None:
 if __name__ == "__main__":
     use_a_plugin()
     use_options()
+    use_a_pool()
     use_a_module()
     use_the_text_format()
     use_a_registry()

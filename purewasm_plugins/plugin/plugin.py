@@ -252,6 +252,19 @@ class WasmPlugin:
                     self._lock.release()
         return active
 
+    @property
+    def ready(self) -> bool:
+        """Whether there is an instance for the next call, which else makes one first."""
+        return self._session is not None and self._forks == FORKS.count
+
+    def prepare(self) -> None:
+        """Make the instance of the next call, if there is none and no call runs.
+
+        Raises:
+            PluginError: it cannot be made.
+        """
+        _ = self.instance
+
     def find_tool(self, tool: int | str) -> PluginTool:
         """Return the tool with an index or a name.
 
