@@ -20,6 +20,7 @@ from purewasm_plugins.cli.output import print_error, visible
 #: is imported when its command is run: the start of `run` is 40 ms sooner without the others.
 _COMMANDS = {
     "run": "run",
+    "map": "map",
     "exec": "exec",
     "call": "call",
     "tools": "tools",

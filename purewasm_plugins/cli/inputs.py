@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
-from typing import BinaryIO
+from collections.abc import Iterator
+from typing import Any, BinaryIO
 
 import click
 
 from purewasm_plugins.cli.exits import Exit, Failure
+from purewasm_plugins.errors import InvalidArgumentsError
+from purewasm_plugins.plugin import PluginTool
 
 _STANDARD_INPUT = "-"
 
@@ -45,13 +48,79 @@ def _is_piped() -> bool:
 
 def _decoded(file: BinaryIO, name: str) -> str:
     try:
-        return file.read().decode()
+        return decoded(file.read(), name)
+    except OSError as error:
+        raise Failure(_cannot_read(name, error), Exit.USAGE) from error
+
+
+def decoded(data: bytes, name: str) -> str:
+    """Return the text of an input.
+
+    Args:
+        data: its bytes.
+        name: what has them, for the error.
+
+    Raises:
+        Failure: they are not UTF-8.
+    """
+    try:
+        return data.decode()
     except UnicodeDecodeError as error:
         byte = error.object[error.start]
         message = f"{name} is not UTF-8: byte {error.start} is {byte:#04x}"
         raise Failure(message, Exit.USAGE) from error
+
+
+def opened_input(file: str | None) -> tuple[BinaryIO, str]:
+    """Return the file of `--input-file`, or standard input, and its name.
+
+    Raises:
+        click.UsageError: no file is given, and standard input is a terminal.
+        Failure: it cannot be opened.
+    """
+    if file is not None and file != _STANDARD_INPUT:
+        try:
+            return open(file, "rb"), f"'{file}'"
+        except (OSError, ValueError) as error:
+            raise Failure(_cannot_read(f"'{file}'", error), Exit.USAGE) from error
+    if sys.stdin is None:
+        raise Failure("standard input is closed", Exit.USAGE)
+    if file is None and not _is_piped():
+        raise click.UsageError("Missing option '--input-file', and nothing is piped in.")
+    return sys.stdin.buffer, "standard input"
+
+
+def lines_of(file: BinaryIO, name: str) -> Iterator[bytes]:
+    """Yield the lines of an opened input, as they come.
+
+    Raises:
+        Failure: they cannot be read.
+    """
+    try:
+        yield from file
     except OSError as error:
         raise Failure(_cannot_read(name, error), Exit.USAGE) from error
+
+
+def read_arguments(tool: PluginTool, text: str) -> dict[str, Any]:
+    """Return the arguments in the input of a tool with a schema, which are not checked yet.
+
+    Raises:
+        InvalidArgumentsError: it is no JSON object.
+    """
+    # Imported here: a tool without a schema needs none of them.
+    from purewasm_plugins.plugin.conformance.inputs import example_arguments
+    from purewasm_plugins.support.json_text import read_json
+
+    example = f"for example '{example_arguments(tool.parameters)}'"
+    try:
+        arguments = read_json(text)
+    except ValueError as error:
+        found = f"not JSON: {error}" if text.strip() else "there are none"
+        raise InvalidArgumentsError(tool.name, f"{found}; {example}") from error
+    if not isinstance(arguments, dict):
+        raise InvalidArgumentsError(tool.name, f"they must be a JSON object; {example}")
+    return arguments
 
 
 def _cannot_read(name: str, error: OSError | ValueError) -> str:

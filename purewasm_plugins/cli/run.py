@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from purewasm_plugins.cli.exits import Exit, Failure, advice
-from purewasm_plugins.cli.inputs import tool_input
+from purewasm_plugins.cli.inputs import read_arguments, tool_input
 from purewasm_plugins.cli.loading import find_tool, load_plugin
 from purewasm_plugins.cli.options import (
     input_file_option,
@@ -102,18 +102,8 @@ def _checked(tool: PluginTool, text: str) -> str:
     """
     if tool.schema is None:
         return text
-    # Imported here: a tool without a schema needs none of them.
-    from purewasm_plugins.plugin.conformance.inputs import example_arguments
-    from purewasm_plugins.support.json_text import read_json
+    # Imported here: a tool without a schema does not need it.
     from purewasm_plugins.tools.registry import schema_validator
 
-    example = f"for example '{example_arguments(tool.schema)}'"
-    try:
-        arguments = read_json(text)
-    except ValueError as error:
-        found = f"not JSON: {error}" if text.strip() else "there are none"
-        raise InvalidArgumentsError(tool.name, f"{found}; {example}") from error
-    if not isinstance(arguments, dict):
-        raise InvalidArgumentsError(tool.name, f"they must be a JSON object; {example}")
-    schema_validator(tool.name, tool.schema)(arguments)
+    schema_validator(tool.name, tool.schema)(read_arguments(tool, text))
     return text

@@ -79,6 +79,11 @@ def test_help(command: Command, name: str) -> None:
         (("run", "trap_division", "divide"), 4),
         (("run", "zig_text", "levenshtein", "{}"), 4),
         (("run", "echo", "no"), 4),
+        (("map", "echo", "echo"), 0),
+        (("map", "echo", "echo", "--jobs", "0"), 2),
+        (("map", "echo", "echo", "--input-file", "no.txt"), 2),
+        (("map", "no.wasm", "echo"), 3),
+        (("map", "echo", "no"), 4),
         (("exec", HELLO), 0),
         (("exec", "no.wasm"), 3),
         (("exec", "echo"), 3),
@@ -166,7 +171,7 @@ def test_json(command: Command, name: str) -> None:
 
 def test_engines_only_where_something_runs_on_one() -> None:
     chosen = {name for name in NAMES if "--engine" in options(name)}
-    assert chosen == {"run", "exec", "call", "tools", "inspect", "check", "wast", "mcp"}
+    assert chosen == {"run", "map", "exec", "call", "tools", "inspect", "check", "wast", "mcp"}
 
 
 def test_run_imports_nothing_of_the_other_commands() -> None:
