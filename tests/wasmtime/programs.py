@@ -338,9 +338,7 @@ def _changes(side: Side) -> Callable[..., Any]:
             return 5
         for use in (
             lambda: caller["g"].set_value(caller, 77),
-            lambda: caller["table"].set(
-                caller, 2, side.library.Func(side.slots[1], *_nothing(side))
-            ),
+            lambda: caller["table"].set(caller, 2, caller["indirect"]),
             lambda: caller["table"].grow(caller, 1, None),
             lambda: caller["memory"].write(caller, b"changed", 8),
             lambda: caller["again"](caller, 1, 2),
@@ -350,10 +348,6 @@ def _changes(side: Side) -> Callable[..., Any]:
         return 5
 
     return call
-
-
-def _nothing(side: Side) -> Any:
-    return side.library.FuncType([], []), lambda: None
 
 
 HOSTS: dict[str, Callable[[Side], Callable[..., Any]]] = {
