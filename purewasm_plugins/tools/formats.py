@@ -384,6 +384,13 @@ class MCP(ToolFormat):
     name = "mcp"
     dialect = PROTOCOL
 
+    def tool(self, definition: ToolDefinition, name: str | None = None) -> dict[str, Any]:
+        """Return the entry of one tool in the list, as `ToolFormat.tool` does, with annotations."""
+        entry = super().tool(definition, name)
+        return entry | (
+            {"annotations": dict(definition.annotations)} if definition.annotations else {}
+        )
+
     def _entry(self, name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
         return {"name": name, "description": description, "inputSchema": schema}
 

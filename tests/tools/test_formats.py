@@ -500,3 +500,11 @@ def test_an_agent_comes_to_its_answer(name: str) -> None:
     ]
     assert places == sorted(places)
     assert next(script, None) is None
+
+
+def test_annotations_are_in_the_list_of_mcp_alone() -> None:
+    hints = {"readOnlyHint": True, "openWorldHint": False}
+    definition = ToolDefinition("a", "A tool", {"type": "object"}, annotations=hints)
+    for name, form in FORMATS.items():
+        entry = form(ToolRegistry()).tool(definition)
+        assert entry.get("annotations") == (hints if name == "mcp" else None)

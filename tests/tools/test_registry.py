@@ -64,7 +64,12 @@ def registry_of(*tools: ToolImpl) -> ToolRegistry:
 
 def test_definition() -> None:
     definition = ToolDefinition(
-        "name", "description", OBJECT, requires_approval=True, category=ToolCategory.SHELL
+        "name",
+        "description",
+        OBJECT,
+        requires_approval=True,
+        category=ToolCategory.SHELL,
+        annotations={"readOnlyHint": True},
     )
     assert definition.to_openai_tool() == {
         "type": "function",
@@ -76,6 +81,7 @@ def test_definition() -> None:
         "parameters": OBJECT,
         "requires_approval": True,
         "category": "shell",
+        "annotations": {"readOnlyHint": True},
     }
     assert json.loads(json.dumps(definition.to_dict())) == definition.to_dict()
     default = ToolDefinition("name", "description", OBJECT)
