@@ -58,6 +58,8 @@ from purewasm_plugins.plugin import (
     PluginOptions,
     PluginTool,
     RegistrationReport,
+    ToolPolicy,
+    ToolSettings,
     WasmPlugin,
     WasmPluginManager,
 )
@@ -101,6 +103,7 @@ if TYPE_CHECKING:
 
     from purewasm_plugins.command import CommandResult, run_command
     from purewasm_plugins.plugin.errors import PoolFullError, WorkerError
+    from purewasm_plugins.plugin.manifest.errors import ManifestError, PluginHashError
     from purewasm_plugins.plugin.mapping import MappedResult, map_tool
     from purewasm_plugins.plugin.pool import PluginPool
     from purewasm_plugins.plugin.watching import PluginChange, Watch
@@ -118,9 +121,11 @@ _LATER = {
     "CommandResult": "command",
     "FixedClock": "wasi.clocks",
     "HostDirectory": "wasi.host_files",
+    "ManifestError": "plugin.manifest.errors",
     "MappedResult": "plugin.mapping",
     "MemoryDirectory": "wasi.memory_files",
     "PluginChange": "plugin.watching",
+    "PluginHashError": "plugin.manifest.errors",
     "PluginPool": "plugin.pool",
     "PoolFullError": "plugin.errors",
     "Quotas": "wasi.grants",
@@ -203,6 +208,7 @@ __all__ = [
     "InvalidString",
     "Limits",
     "LinkError",
+    "ManifestError",
     "MappedResult",
     "Memory",
     "MemoryDirectory",
@@ -217,6 +223,7 @@ __all__ = [
     "PluginClosedError",
     "PluginError",
     "PluginFileError",
+    "PluginHashError",
     "PluginNotFoundError",
     "PluginOptions",
     "PluginPool",
@@ -243,8 +250,10 @@ __all__ = [
     "ToolFormatError",
     "ToolImpl",
     "ToolNotFoundError",
+    "ToolPolicy",
     "ToolRegistry",
     "ToolResult",
+    "ToolSettings",
     "Trap",
     "TrapReason",
     "UnknownEngineError",

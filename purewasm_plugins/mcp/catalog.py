@@ -10,7 +10,6 @@ from purewasm_plugins.errors import ToolError
 from purewasm_plugins.mcp.messages import JsonObject, ProtocolError
 from purewasm_plugins.mcp.versions import INVALID_PARAMS
 from purewasm_plugins.plugin import WasmPlugin
-from purewasm_plugins.plugin.tools import RegisteredTool
 from purewasm_plugins.tools import ToolDefinition, ToolRegistry
 from purewasm_plugins.tools.formats import MCP
 from purewasm_plugins.tools.names import agent_names
@@ -34,24 +33,21 @@ def register_plugins(
     Returns:
         The registry, and the plugins that have no tool in it with the reasons.
     """
-    plugins = list(plugins)
+    registrable = [(plugin, plugin.registrable_tools()) for plugin in plugins]
     owners: dict[str, int] = {}
-    for plugin in plugins:
-        for name in {tool.name for tool in plugin.tools}:
+    for _, tools in registrable:
+        for name in {tool.definition.name for tool in tools}:
             owners[name] = owners.get(name, 0) + 1
     registry = ToolRegistry()
     failed: list[tuple[WasmPlugin, ToolError]] = []
-    for plugin in plugins:
-        tools = [
-            RegisteredTool(
-                plugin,
-                tool,
-                tool.name if owners[tool.name] == 1 else f"{plugin.name}_{tool.name}",
-            )
-            for tool in plugin.tools
-        ]
+    for plugin, tools in registrable:
         try:
-            registry.register_all(tools)
+            registry.register_all(
+                tool
+                if owners[tool.definition.name] == 1
+                else tool.renamed(f"{plugin.name}_{tool.definition.name}")
+                for tool in tools
+            )
         except ToolError as error:
             failed.append((plugin, error))
     return registry, failed

@@ -8,6 +8,7 @@ from purewasm_plugins.plugin.manager import (
 )
 from purewasm_plugins.plugin.options import PluginOptions
 from purewasm_plugins.plugin.plugin import WasmPlugin
+from purewasm_plugins.plugin.policy import ToolPolicy, ToolSettings
 from purewasm_plugins.plugin.tools import PluginTool
 
 __all__ = [
@@ -16,6 +17,8 @@ __all__ = [
     "PluginOptions",
     "PluginTool",
     "RegistrationReport",
+    "ToolPolicy",
+    "ToolSettings",
     "WasmPlugin",
     "WasmPluginManager",
 ]

@@ -104,24 +104,46 @@ def wasm_files(folder: str | os.PathLike[str]) -> list[Path]:
         raise PluginFileError(str(folder), details, "plugin directory") from error
 
 
+def find_entry_point(name: str) -> FoundPlugin:
+    """Return the plugin of an entry point; one with an error where there is none of that name."""
+    found = list(_allowed())
+    for one in found:
+        if one.name == name:
+            return one
+    return _missing(name, [one.name for one in found], "the entry points")
+
+
 def _declared() -> Iterator[FoundPlugin]:
-    """Find the plugins of entry points that PUREWASM_PLUGINS allows."""
-    chosen = os.environ.get(RESTRICTION)
-    if chosen is None:
-        yield from _entry_points()
-        return
-    wanted = [name for part in chosen.split(",") if (name := part.strip())]
-    # The metadata of packages takes time to read.
-    found = list(_entry_points()) if wanted else []
-    yield from (one for one in found if one.name in wanted)
+    """Find the plugins of entry points that PUREWASM_PLUGINS allows, and what it has beside."""
+    found = list(_allowed())
+    yield from found
     names = [one.name for one in found]
-    for name in wanted:
+    for name in _restriction() or ():
         if name not in names:
-            similar = similar_name(name, names)
-            hint = f"did you mean '{similar}'?" if similar else f"there are: {listed(names)}"
-            details = f"no package has an entry point of that name; {hint}"
-            origin = f"the variable {RESTRICTION}"
-            yield FoundPlugin(name, origin, None, PluginFileError(name, details, _KIND))
+            others = [one.name for one in _entry_points()]
+            yield _missing(name, others, f"the variable {RESTRICTION}")
+
+
+def _restriction() -> list[str] | None:
+    """Return the names in PUREWASM_PLUGINS; None where there is no such variable."""
+    chosen = os.environ.get(RESTRICTION)
+    return (
+        None if chosen is None else [name for part in chosen.split(",") if (name := part.strip())]
+    )
+
+
+def _allowed() -> Iterator[FoundPlugin]:
+    wanted = _restriction()
+    # The metadata of packages takes time to read.
+    if wanted != []:
+        yield from (one for one in _entry_points() if wanted is None or one.name in wanted)
+
+
+def _missing(name: str, names: list[str], origin: str) -> FoundPlugin:
+    similar = similar_name(name, names)
+    hint = f"did you mean '{similar}'?" if similar else f"there are: {listed(names) or 'none'}"
+    details = f"no package has an entry point of that name; {hint}"
+    return FoundPlugin(name, origin, None, PluginFileError(name, details, _KIND))
 
 
 def _entry_points() -> list[FoundPlugin]:

@@ -112,7 +112,7 @@ class WasmPluginManager:
             PluginError: the plugin cannot be loaded.
         """
         file = plugin_file(path, self._options if options is None else options)
-        return self._add(WasmPlugin.load(path, file.options), file)
+        return self._add(file.load(), file)
 
     def load_from_bytes(self, data: bytes, options: PluginOptions | None = None) -> WasmPlugin:
         """Load a plugin from the bytes of a `.wasm` file and add it, as `load` does.
@@ -181,6 +181,68 @@ class WasmPluginManager:
             self._folders[os.path.abspath(chosen)] = None
         return DiscoveryReport(tuple(loaded), tuple(failed))
 
+    def load_manifest(
+        self, path: str | os.PathLike[str], *, environ: Mapping[str, str] | None = None
+    ) -> DiscoveryReport:
+        """Load the plugins of a manifest, each with the limits and grants that it says.
+
+        Where a plugin's file has another hash than the manifest, or its lock file, says, nothing of
+        it runs. What the manifest does not say, the manager's options do; its grants are all that
+        there are.
+
+        Args:
+            path: the manifest: TOML, or JSON where the name ends in `.json`.
+            environ: where secrets are from; None for the environment of this process.
+
+        Returns:
+            The loaded plugins, and the others with their errors.
+
+        Raises:
+            PluginFileError: the manifest, or its lock file, cannot be read.
+            ManifestError: it is none; `file`, `key` and `line` say where.
+        """
+        # Imported here: most programs have no manifest.
+        from purewasm_plugins.plugin.manifest import read_manifest
+
+        manifest = read_manifest(path)
+        loaded: list[WasmPlugin] = []
+        failed: list[tuple[str, PluginError]] = []
+        for entry in manifest.plugins:
+            try:
+                file = manifest.plugin_file(
+                    entry, self._options, os.environ if environ is None else environ
+                )
+                plugin = file.load()
+                manifest.check_plugin(entry, plugin)
+                loaded.append(self._add(plugin, file))
+            except Exception as error:
+                failed.append((f"the plugin '{entry.name}' of {path}", reported(error)))
+        return DiscoveryReport(tuple(loaded), tuple(failed))
+
+    @classmethod
+    def from_manifest(
+        cls,
+        path: str | os.PathLike[str],
+        options: PluginOptions | None = None,
+        *,
+        environ: Mapping[str, str] | None = None,
+    ) -> WasmPluginManager:
+        """Make a manager with all plugins of a manifest.
+
+        Args:
+            path, environ: as for `load_manifest`.
+            options: what holds where the manifest says nothing.
+
+        Raises:
+            ManifestError: the manifest is wrong.
+            PluginHashError: a plugin's file is not the one that was expected.
+            PluginError: the manifest, or a plugin, cannot be loaded.
+        """
+        manager = cls(options)
+        for _, error in manager.load_manifest(path, environ=environ).failed:
+            raise error
+        return manager
+
     @property
     def files(self) -> Mapping[str, PluginFile]:
         """The files of the plugins that were loaded from one, by the plugins' names."""
@@ -218,8 +280,8 @@ class WasmPluginManager:
             raise PluginError(
                 f"Plugin '{name}' was not loaded from a file, so there is none to reload"
             )
-        file = plugin_file(self._files[name].path, self._files[name].options)
-        new = WasmPlugin.load(file.path, file.options)
+        file = self._files[name].again()
+        new = file.load()
         if new.module.data == old.module.data:
             return old
         other = self._plugins.get(new.name)
@@ -365,7 +427,7 @@ def _exchange_tools(registry: ToolRegistry, old: WasmPlugin, new: WasmPlugin) ->
         return
     prefix = next((text.removesuffix(name) for name, text in names.items()), "")
     tools = [
-        RegisteredTool(new, tool.tool, names.get(tool.tool.name, prefix + tool.tool.name))
+        tool.renamed(names.get(tool.tool.name, prefix + tool.tool.name))
         for tool in new.registrable_tools()
     ]
     registry.exchange(names.values(), tools)

@@ -7,6 +7,7 @@ import os
 from purewasm_plugins.engine import Engine
 from purewasm_plugins.engine.instantiate import ENGINES
 from purewasm_plugins.errors import InvalidOptionError, UnknownEngineError
+from purewasm_plugins.plugin.policy import ToolPolicy
 from purewasm_plugins.runtime.imports import Imports
 from purewasm_plugins.runtime.limits import ResourceLimits
 from purewasm_plugins.support.records import Record
@@ -39,6 +40,7 @@ class PluginOptions(Record):
             harmed by, the clocks and random numbers of the host; None or False for no WASI. Output
             that is captured goes to the logger `purewasm_plugins.plugin` after loading, and after
             each call.
+        policy: what agents get of its tools; None for all of them, as they are.
 
     Raises:
         InvalidOptionError: a field has a wrong type, or there is no such engine.
@@ -49,6 +51,7 @@ class PluginOptions(Record):
     imports: Imports | None = None
     cache_dir: str | os.PathLike[str] | None = None
     wasi: Wasi | bool | None = None
+    policy: ToolPolicy | None = None
 
     def __post_init__(self) -> None:
         """Check each field."""
@@ -58,6 +61,8 @@ class PluginOptions(Record):
         _check_imports(self.imports)
         if not isinstance(self.cache_dir, str | os.PathLike | None):
             raise _wrong("cache_dir", "the path of a directory or None", self.cache_dir)
+        if not isinstance(self.policy, ToolPolicy | None):
+            raise _wrong("policy", "ToolPolicy or None", self.policy)
         if self.wasi is not None and not isinstance(self.wasi, bool):
             # Imported here: most plugins use no WASI.
             from purewasm_plugins.wasi.grants import granted
@@ -92,6 +97,7 @@ class PluginOptions(Record):
             options.imports if imports is None else imports,
             options.cache_dir if cache_dir is None else cache_dir,
             options.wasi if wasi is None else wasi,
+            options.policy,
         )
 
 

@@ -390,8 +390,21 @@ class WasmPlugin:
         registry.register_all(self.registrable_tools(prefix=prefix), replace=replace)
 
     def registrable_tools(self, *, prefix: str | None = None) -> list[RegisteredTool]:
-        """Return the tools as a registry takes them; `prefix` is put before each name."""
-        return [RegisteredTool(self, tool, (prefix or "") + tool.name) for tool in self.tools]
+        """Return the tools as a registry takes them, without those that `options.policy` hides.
+
+        Args:
+            prefix: text before each name, and before the prefix of the policy.
+        """
+        policy = self.options.policy
+        if policy is None:
+            return [RegisteredTool(self, tool, (prefix or "") + tool.name) for tool in self.tools]
+        start = (prefix or "") + policy.prefix
+        settings = [policy.tools.get(tool.name) for tool in self.tools]
+        return [
+            RegisteredTool(self, tool, start + tool.name, said)
+            for tool, said in zip(self.tools, settings, strict=True)
+            if said is None or not said.hidden
+        ]
 
     def __reduce__(self) -> tuple[object, ...]:
         self._check_open()

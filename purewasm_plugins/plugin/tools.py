@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from purewasm_plugins.errors import PluginError, ToolExecutionError
+from purewasm_plugins.plugin.policy import ToolSettings
 from purewasm_plugins.support.records import Record
 from purewasm_plugins.support.typed import Any, Mapping, Protocol, Sequence
 from purewasm_plugins.tools import Cancellation, ToolDefinition, ToolResult
@@ -108,11 +109,28 @@ class RegisteredTool:
         origin: what the tool is from, for messages: "plugin 'json'".
     """
 
-    def __init__(self, plugin: RunsTools, tool: PluginTool, name: str) -> None:
+    def __init__(
+        self, plugin: RunsTools, tool: PluginTool, name: str, settings: ToolSettings | None = None
+    ) -> None:
         self.plugin = plugin
         self.tool = tool
-        self.definition = ToolDefinition(name, tool.description, tool.parameters)
+        said = settings or ToolSettings()
+        self.definition = ToolDefinition(
+            name,
+            tool.description,
+            tool.parameters,
+            said.requires_approval,
+            annotations=said.annotations,
+        )
         self.origin = f"plugin '{plugin.name}'"
+
+    def renamed(self, name: str) -> RegisteredTool:
+        """Return the same tool under another name."""
+        from dataclasses import replace
+
+        tool = RegisteredTool(self.plugin, self.tool, name)
+        tool.definition = replace(self.definition, name=name)
+        return tool
 
     def execute(self, arguments: Mapping[str, Any]) -> ToolResult:
         """Run the tool on arguments that fit its parameters."""

@@ -59,3 +59,97 @@ def test_a_folder_of_the_command_line(
     assert "did you mean 'theirs'?" in message
     status, message = failure("--plugins-dir", str(tmp_path / "gone"), "plugins", "list")
     assert (status, "Failed to read plugin directory" in message) == (2, True)
+
+
+@pytest.fixture
+def config(tmp_path: Path, fixture_data: FixtureData) -> Path:
+    """A manifest with two plugins."""
+    for name in ("echo", "imports_wasi"):
+        (tmp_path / f"{name}.wasm").write_bytes(fixture_data(name))
+    path = tmp_path / "plugins.toml"
+    path.write_text(
+        "# Mine.\n[plugins.echo]\npath = 'echo.wasm'\ntools.echo.approval = true\n"
+        "[plugins.imports_wasi]\npath = 'imports_wasi.wasm'\nlimits.timeout = 2\n"
+    )
+    return path
+
+
+def test_locking_and_verifying(command: Command, config: Path, fixture_data: FixtureData) -> None:
+    given = "--config", str(config)
+    assert command("plugins", "verify", *given).exit_code == 1
+    result = command("plugins", "lock", *given)
+    assert (result.exit_code, result.stdout.count("(new)")) == (0, 2)
+    assert json.loads(config.with_suffix(".lock").read_text())["plugins"].keys() == {
+        "echo",
+        "imports_wasi",
+    }
+    assert command("plugins", "lock", *given).stdout.count("(same)") == 2
+    assert command("plugins", "verify", *given).exit_code == 0
+    (config.parent / "echo.wasm").write_bytes(fixture_data("hello"))
+    result = command("plugins", "verify", *given)
+    assert (result.exit_code, "was expected" in result.stderr) == (1, True)
+    assert result.stdout.startswith("imports_wasi: ")
+    assert "(changed)" in command("plugins", "lock", *given).stdout
+    config.write_text("[plugins.echo]\npath = 'echo.wasm'\nsha256 = '" + "0" * 64 + "'\n")
+    result = command("plugins", "lock", *given)
+    assert (result.exit_code, f"{config}:3:" in result.stderr) == (3, True)
+    config.write_text("[plugins.gone]\npath = 'gone.wasm'\n")
+    assert command("plugins", "lock", *given).exit_code == 3
+    assert command("plugins", "verify", *given).exit_code == 1
+
+
+def test_the_list_of_a_manifest(command: Command, failure: Failure, config: Path) -> None:
+    result = command("plugins", "list", "--config", str(config))
+    assert result.stdout.splitlines()[0].split() == ["echo", str(config.parent / "echo.wasm")]
+    config.write_text("[plugins.a]\nentry_point = 'gone'\n")
+    assert command("plugins", "list", "--config", str(config)).exit_code == 3
+    status, message = failure("plugins", "list", "--config", str(config.parent))
+    assert (status, "Failed to read manifest" in message) == (2, True)
+
+
+def test_why(
+    command: Command, config: Path, failure: Failure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = "--config", str(config)
+    text = command("plugins", "why", "imports_wasi", *given).stdout
+    for words in ("not pinned", "timeout 2", "nothing is granted", "'wasi = true' grants it"):
+        assert words in text
+    assert "echo: needs approval" in command("plugins", "why", "echo", *given).stdout
+    monkeypatch.setenv("HERE", "secret value")
+    directory = config.parent / "data"
+    directory.mkdir()
+    granting = "--dir", f"{directory}::/data:ro", "--env", "A=1", "--secret", "B=HERE"
+    assert command("plugins", "grant", "imports_wasi", *granting, *given).exit_code == 0
+    text = config.read_text()
+    assert text.startswith("# Mine.\n")
+    assert '"/data" = { path = "data", read_only = true }' in text
+    result = command("plugins", "why", "imports_wasi", *given)
+    for words in ("reads the directory 'data' as '/data'", "variable A", "HERE, which is set"):
+        assert words in result.stdout
+    assert "granted: it is WASI" in result.stdout
+    assert (result.exit_code, "secret value" in result.stdout) == (0, False)
+    monkeypatch.delenv("HERE")
+    result = command("plugins", "why", "imports_wasi", *given)
+    assert (result.exit_code, "no variable 'HERE'" in result.stdout) == (1, True)
+    command("plugins", "lock", *given)
+    (config.parent / "echo.wasm").write_bytes(b"another")
+    result = command("plugins", "why", "echo", *given)
+    assert (result.exit_code, "was expected" in result.stdout) == (1, True)
+    status, message = failure("plugins", "why", "ehco", *given)
+    assert (status, "did you mean 'echo'?" in message) == (2, True)
+
+
+def test_grants(command: Command, config: Path, failure: Failure) -> None:
+    grant = "plugins", "grant", "echo", "--config", str(config)
+    assert "Nothing is granted" in failure(*grant)[1]
+    for secret in ("A", "B=C"):
+        assert command(*grant, "--secret", secret).exit_code == 0
+    assert config.read_text().count("[plugins.echo.secrets]") == 1
+    before = config.read_text()
+    status, message = failure(*grant, "--secret", "A=D")
+    assert (status, 'by hand: in [plugins.echo.secrets]: A = "D"' in message) == (2, True)
+    assert config.read_text() == before
+    as_json = config.with_name("p.json")
+    as_json.write_text('{"plugins": {"echo": {"path": "echo.wasm"}}}')
+    command("plugins", "grant", "echo", "--env", "A=ä", "--config", str(as_json))
+    assert json.loads(as_json.read_text())["plugins"]["echo"]["wasi"] == {"env": {"A": "ä"}}

@@ -1,0 +1,11 @@
+"""The manifest: a file that says which plugins there are, and what each may use and touch.
+
+`tables` reads tables with the places of their keys, `model` says what a manifest has, `lock` holds
+the hashes of the files, `sources` finds the files, `editing` adds grants. `MANIFEST.md` is the
+chapter.
+"""
+
+from purewasm_plugins.plugin.manifest.errors import ManifestError, PluginHashError
+from purewasm_plugins.plugin.manifest.model import Manifest, ManifestPlugin, read_manifest
+
+__all__ = ["Manifest", "ManifestError", "ManifestPlugin", "PluginHashError", "read_manifest"]

@@ -1,0 +1,115 @@
+"""What a plugin of a manifest may use and touch, in words."""
+
+from __future__ import annotations
+
+from purewasm_plugins.errors import PluginError
+from purewasm_plugins.module import Module
+from purewasm_plugins.plugin.files import digest
+from purewasm_plugins.plugin.loading import compile_plugin, read_plugin
+from purewasm_plugins.plugin.manifest.model import Manifest, ManifestPlugin
+from purewasm_plugins.plugin.options import PluginOptions
+from purewasm_plugins.support.suggestions import listed
+from purewasm_plugins.support.typed import Iterator, Mapping
+from purewasm_plugins.wasi.linking import offered
+
+__all__ = ["explanation"]
+
+#: A heading, which is empty where the line goes on with the last one, and the line.
+Line = tuple[str, str]
+
+
+def explanation(
+    manifest: Manifest, plugin: ManifestPlugin, environ: Mapping[str, str]
+) -> tuple[list[Line], bool]:
+    """Explain a plugin of a manifest. Nothing of it runs.
+
+    Args:
+        manifest: the manifest.
+        plugin: the plugin.
+        environ: where secrets are from.
+
+    Returns:
+        The lines, and whether the plugin would be refused.
+    """
+    lines = [("plugin", plugin.name), ("manifest", manifest.file), ("source", plugin.origin)]
+    module: Module | None = None
+    refused: str | None = None
+    try:
+        path = manifest.path(plugin)
+        lines.append(("file", path))
+        data = read_plugin(path)
+        lines.append(("sha256", _hash(manifest, plugin, digest(data))))
+        # It checks all that loading checks before it reads the file.
+        expected = manifest.plugin_file(plugin, PluginOptions(), environ).sha256
+        if expected in (None, digest(data)):
+            module = compile_plugin(data)
+        else:
+            refused = f"sha256 {expected} was expected"
+    except PluginError as error:
+        refused = str(error)
+    limits = ", ".join(
+        f"{name} {'none' if value is None else value}" for name, value in plugin.limits.items()
+    )
+    lines.append(("limits", limits or "the defaults"))
+    lines += _grants(plugin, environ)
+    lines += _tools(plugin)
+    if module is not None:
+        lines += _imports(module, plugin)
+    if refused is not None:
+        lines.append(("refused", refused))
+    return lines, refused is not None
+
+
+def _hash(manifest: Manifest, plugin: ManifestPlugin, found: str) -> str:
+    """Return what is to be said of a hash."""
+    if manifest.expected_hash(plugin) is None:
+        return f"{found}, not pinned: 'purewasm plugins lock' pins it"
+    where = "the lock file" if plugin.sha256 is None else "the manifest"
+    other = "" if manifest.expected_hash(plugin) == found else "not "
+    return f"{found}, {other}as {where} has it"
+
+
+def _grants(plugin: ManifestPlugin, environ: Mapping[str, str]) -> Iterator[Line]:
+    granted = plugin.wasi
+    if granted is None and not plugin.secrets:
+        yield "wasi", "nothing is granted"
+        return
+    if granted is not None:
+        clock = "no real time" if granted.fixed_clock else "the time"
+        random = "no real random numbers" if granted.fixed_random else "random numbers"
+        yield "wasi", f"{clock}, {random}, output that is logged"
+        for one in granted.directories:
+            may = "reads" if one.read_only else "reads and changes"
+            yield "", f"{may} the directory '{one.host}' as '{one.guest}'"
+        for name in granted.env:
+            yield "", f"the variable {name}"
+    for name, variable in plugin.secrets.items():
+        state = "is set" if variable in environ else "is not set"
+        yield "secret", f"{name}: the value of {variable}, which {state}"
+
+
+def _tools(plugin: ManifestPlugin) -> Iterator[Line]:
+    policy = plugin.policy
+    if policy.prefix:
+        yield "prefix", policy.prefix
+    for name, settings in policy.tools.items():
+        said = ["hidden"] * settings.hidden + ["needs approval"] * settings.requires_approval
+        said += [f"{hint} {value}" for hint, value in settings.annotations.items()]
+        yield "tool", f"{name}: {', '.join(said) or 'as it is'}"
+
+
+def _imports(module: Module, plugin: ManifestPlugin) -> Iterator[Line]:
+    known = offered(module.valid.module)
+    granted = plugin.wasi is not None or bool(plugin.secrets)
+    names: dict[tuple[str, bool], list[str]] = {}
+    for entry in module.imports:
+        is_wasi = entry.name in known.get(entry.module, {})
+        names.setdefault((entry.module, is_wasi), []).append(entry.name)
+    if not names:
+        yield "imports", "nothing"
+    for (name, is_wasi), functions in names.items():
+        if not is_wasi:
+            verdict = "not granted: a program gives it, in the options of its manager"
+        else:
+            verdict = "granted: it is WASI" if granted else "not granted: 'wasi = true' grants it"
+        yield "imports", f"{name}: {listed(functions)} ({verdict})"
