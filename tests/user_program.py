@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import tempfile
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, assert_type
@@ -26,6 +27,7 @@ from purewasm_plugins import (
     Instance,
     InvalidArgumentsError,
     Limits,
+    ManifestError,
     MappedResult,
     Memory,
     MemoryDirectory,
@@ -33,6 +35,7 @@ from purewasm_plugins import (
     Module,
     NotACommandError,
     PluginChange,
+    PluginHashError,
     PluginOptions,
     PluginPool,
     PoolFullError,
@@ -47,8 +50,10 @@ from purewasm_plugins import (
     ToolDefinition,
     ToolExecutionError,
     ToolFormatError,
+    ToolPolicy,
     ToolRegistry,
     ToolResult,
+    ToolSettings,
     Trap,
     TrapReason,
     UnknownExportError,
@@ -179,6 +184,32 @@ def find_plugins_that_change() -> None:
             assert_type(watch, Watch)
             assert assert_type(watch.check(), tuple[PluginChange, ...]) == ()
         assert_type(manager.reload("echo", registry=registry), WasmPlugin)
+
+
+def use_a_manifest() -> None:
+    """Load the plugins of a manifest, and refuse a wrong one."""
+    policy = ToolPolicy(prefix="my_", tools={"echo": ToolSettings(hidden=True)})
+    assert_type(PluginOptions(policy=policy).policy, ToolPolicy | None)
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "echo.wasm").write_bytes(example("echo").read_bytes())
+        manifest = Path(folder, "plugins.toml")
+        manifest.write_text("[plugins.echo]\npath = 'echo.wasm'\ntools.echo.approval = true\n")
+        manager = assert_type(WasmPluginManager.from_manifest(manifest), WasmPluginManager)
+        assert_type(manager.load_manifest(manifest, environ={}), DiscoveryReport)
+        registry = ToolRegistry()
+        manager.register_all(registry)
+        (definition,) = registry.definitions()
+        assert_type(definition.annotations, Mapping[str, Any])
+        assert definition.requires_approval
+        manifest.write_text(f"[plugins.echo]\npath = 'echo.wasm'\nsha256 = '{'0' * 64}'\n")
+        try:
+            WasmPluginManager.from_manifest(manifest)
+        except ManifestError as error:
+            raise AssertionError("it is a manifest") from error
+        except PluginHashError as error:
+            assert_type(error.found, str)
+        else:
+            raise AssertionError("it is another file")
 
 
 def use_a_format() -> None:
@@ -321,6 +352,7 @@ if __name__ == "__main__":
     use_the_text_format()
     use_a_registry()
     find_plugins_that_change()
+    use_a_manifest()
     use_a_format()
     use_an_instance()
     make_imports()
