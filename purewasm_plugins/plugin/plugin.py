@@ -33,7 +33,13 @@ from purewasm_plugins.plugin.options import PluginOptions
 from purewasm_plugins.plugin.output import log_output
 from purewasm_plugins.plugin.session import DISCARDED, CallAborted, Session, open_session
 from purewasm_plugins.plugin.strings import LEAST_RESERVE
-from purewasm_plugins.plugin.tools import PluginTool, RegisteredTool, find_tool, tool_input
+from purewasm_plugins.plugin.tools import (
+    PluginTool,
+    RegisteredTool,
+    find_tool,
+    registered_tools,
+    tool_input,
+)
 from purewasm_plugins.runtime.glue import HostException
 from purewasm_plugins.runtime.imports import Imports
 from purewasm_plugins.runtime.instance import Instance
@@ -395,16 +401,7 @@ class WasmPlugin:
         Args:
             prefix: text before each name, and before the prefix of the policy.
         """
-        policy = self.options.policy
-        if policy is None:
-            return [RegisteredTool(self, tool, (prefix or "") + tool.name) for tool in self.tools]
-        start = (prefix or "") + policy.prefix
-        settings = [policy.tools.get(tool.name) for tool in self.tools]
-        return [
-            RegisteredTool(self, tool, start + tool.name, said)
-            for tool, said in zip(self.tools, settings, strict=True)
-            if said is None or not said.hidden
-        ]
+        return registered_tools(self, self.tools, self.options.policy, prefix)
 
     def __reduce__(self) -> tuple[object, ...]:
         self._check_open()

@@ -11,7 +11,7 @@ from time import monotonic
 from purewasm_plugins.errors import InvalidOptionError, PluginClosedError, ToolExecutionError
 from purewasm_plugins.plugin.errors import PoolFullError
 from purewasm_plugins.plugin.plugin import WasmPlugin
-from purewasm_plugins.plugin.tools import PluginTool, RegisteredTool
+from purewasm_plugins.plugin.tools import PluginTool, registered_tools
 from purewasm_plugins.runtime.limits import ResourceLimits
 from purewasm_plugins.support.typed import Any, Mapping
 from purewasm_plugins.tools import Cancellation, ToolRegistry
@@ -166,7 +166,8 @@ class PluginPool:
         Raises:
             DuplicateToolError, InvalidArgumentsError: as there.
         """
-        tools = [RegisteredTool(self, tool, (prefix or "") + tool.name) for tool in self.tools]
+        policy = self._plugins[0].options.policy
+        tools = registered_tools(self, self.tools, policy, prefix)
         registry.register_all(tools, replace=replace)
 
     def close(self) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from purewasm_plugins.errors import PluginError, ToolExecutionError
-from purewasm_plugins.plugin.policy import ToolSettings
+from purewasm_plugins.plugin.policy import ToolPolicy, ToolSettings
 from purewasm_plugins.support.records import Record
 from purewasm_plugins.support.typed import Any, Mapping, Protocol, Sequence
 from purewasm_plugins.tools import Cancellation, ToolDefinition, ToolResult
 
-__all__ = ["PluginTool", "RegisteredTool", "find_tool", "tool_input"]
+__all__ = ["PluginTool", "RegisteredTool", "find_tool", "registered_tools", "tool_input"]
 
 #: JSON Schema of the arguments of a tool that gives none: its input, as it is.
 DEFAULT_SCHEMA: Mapping[str, Any] = {
@@ -147,3 +147,24 @@ class RegisteredTool:
         except (PluginError, ValueError) as error:
             return ToolResult(name, success=False, output="", error=str(error), exception=error)
         return ToolResult(name, success=True, output=output)
+
+
+def registered_tools(
+    plugin: RunsTools, tools: Sequence[PluginTool], policy: ToolPolicy | None, prefix: str | None
+) -> list[RegisteredTool]:
+    """Return the tools of a plugin as a registry takes them, without those that are hidden.
+
+    Args:
+        plugin: what runs them.
+        tools: the tools.
+        policy: what is said of them.
+        prefix: text before each name, and before the prefix of the policy.
+    """
+    said = policy or ToolPolicy()
+    start = (prefix or "") + said.prefix
+    return [
+        RegisteredTool(plugin, tool, start + tool.name, settings)
+        for tool in tools
+        for settings in [said.tools.get(tool.name)]
+        if settings is None or not settings.hidden
+    ]

@@ -15,8 +15,9 @@ from typing import Any, ClassVar
 from purewasm_plugins.errors import ToolError, ToolFormatError, ToolNotFoundError
 from purewasm_plugins.support.json_text import read_json
 from purewasm_plugins.tools.entries import openai_function
+from purewasm_plugins.tools.model import ToolCall, ToolDefinition, ToolResult
 from purewasm_plugins.tools.names import agent_name, agent_names
-from purewasm_plugins.tools.registry import ToolCall, ToolDefinition, ToolRegistry, ToolResult
+from purewasm_plugins.tools.registry import ToolRegistry
 from purewasm_plugins.tools.schema.dialects import (
     GEMINI,
     MODEL,
