@@ -68,7 +68,7 @@ class Engine(Managed):
     def increment_epoch(self) -> None:
         """Add one to the epoch: stores whose deadline that is are interrupted.
 
-        Any thread may call it,.
+        Any thread may call it, and a signal's handler.
         """
         self.check_open()
         with self._lock:

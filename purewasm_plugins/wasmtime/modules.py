@@ -103,7 +103,7 @@ class Module(Managed):
         try:
             with open(path, "rb") as file:
                 encoded = file.read()
-        except OSError as error:
+        except (OSError, ValueError) as error:
             raise WasmtimeError(f"failed to open file\n\nCaused by:\n    {error}") from error
         return cls.deserialize(engine, encoded)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from purewasm_plugins.runtime.instance import Extern, Function
 from purewasm_plugins.runtime.instance import Global as RuntimeGlobal
@@ -67,6 +67,10 @@ class Store(Context, Managed):
     def __del__(self) -> None:
         if hasattr(self, "state"):
             self.close()
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be copied: the end of the copy would be the end of the store."""
+        raise TypeError("a Store cannot be copied or pickled")
 
     def context(self) -> StoreState:
         """Return the state; for this package only.

@@ -102,6 +102,8 @@ def test_serialized_modules(library: Any, tmp_path: Path) -> None:
             library.Module.deserialize(engine, damaged)
     with pytest.raises(library.WasmtimeError, match="failed to open file"):
         library.Module.deserialize_file(engine, str(tmp_path / "missing"))
+    with pytest.raises(library.WasmtimeError):
+        library.Module.deserialize_file(engine, "no\0path")
     with pytest.raises(TypeError, match="expected bytes"):
         library.Module.deserialize(engine, "text")
 

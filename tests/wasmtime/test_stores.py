@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import gc
+import pickle
 import threading
 import weakref
 from typing import Any
@@ -322,6 +324,40 @@ def test_a_closed_store(library: Any) -> None:
     ):
         with pytest.raises(ValueError, match="already closed"):
             call()
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["(call $f)", "(call $closes)", "(call_indirect (i32.const 0))", "(call_indirect (i32.const 1))"],
+)
+def test_a_store_that_a_host_function_closes(ours: Any, code: str) -> None:
+    store = ours.Store()
+    module = exports(
+        ours,
+        f"""
+        (module
+          (import "" "" (func $closes))
+          (table 2 funcref)
+          (elem (i32.const 0) func $f)
+          (func $f)
+          (func (export "run") (call $closes) {code}))
+        """,
+        [host(ours, store, "->", store.close)],
+        store,
+    )
+    with pytest.raises(ours.WasmtimeError, match="instance was discarded"):
+        module.run()
+    with pytest.raises(ValueError, match="already closed"):
+        module.run()
+
+
+def test_a_store_cannot_be_copied(ours: Any) -> None:
+    """The end of a copy would close the store."""
+    module = exports(ours, GROWING)
+    for call in (copy.copy, copy.deepcopy, pickle.dumps):
+        with pytest.raises(TypeError, match="cannot be copied or pickled"):
+            call(module.store)
+    module.grow(1)
 
 
 def test_a_dropped_store_frees_its_instances(ours: Any) -> None:

@@ -175,6 +175,16 @@ class _Signature(dict[Function | None, Entry]):
         return function
 
 
+class _Discarded(dict[Function | None, Entry]):
+    """What an instance that was discarded has as its signatures: a call of it may still run."""
+
+    def __missing__(self, reference: Function | None) -> Entry:
+        return discarded
+
+
+_DISCARDED = _Discarded()
+
+
 class _Linked:
     """An instance, its namespace and its budget."""
 
@@ -241,7 +251,7 @@ class _Linked:
         for index in range(len(self.instance.functions)):
             space[f"f{index}"] = discarded
         for index in range(len(self.instance.module.module.types)):
-            space.pop(f"signature{index}", None)
+            space[f"signature{index}"] = _DISCARDED
         self._translated.clear()
         self._code.give_back(self._codes)
         self._codes = {}
