@@ -40,9 +40,10 @@ _BEFORE = {__file__, runpy.__file__, runpy.run_path.__code__.co_filename}
 def with_wasmtime(script: str, arguments: tuple[str, ...]) -> int:
     """Run a Python program in which 'import wasmtime' finds the stand-in of this package.
 
-    A wasmtime that is installed is hidden. What follows goes to the program, options too. It runs
-    as Python runs it, in this process, and its exit status is the command's. What is translated is
-    kept in the directory that PUREWASM_CACHE names, or in the user's own cache.
+    A wasmtime that is installed is hidden, from Python programs that this one starts, too. What
+    follows goes to the program, options too. It runs as Python runs it, in this process, and its
+    exit status is the command's. What is translated is kept in the directory that PUREWASM_CACHE
+    names, or in the user's own cache.
 
     \b
     Examples:
@@ -50,19 +51,32 @@ def with_wasmtime(script: str, arguments: tuple[str, ...]) -> int:
       purewasm with-wasmtime -m package --verbose
     """
     # Imported here, so that `--help` does not wait for it.
+    from tempfile import TemporaryDirectory
+
     from purewasm_plugins.wasmtime.installing import install
+    from purewasm_plugins.wasmtime.wheel import write_wheel
 
     run = _module(arguments) if script == "-m" else _script(script, arguments)
     # Translations are kept as by the other commands; the program's own processes find them, too.
     os.environ[CACHE_VARIABLE] = usable_directory(None, quiet=True)
     install(prefer="pure")
-    try:
-        run()
-    except SystemExit:
-        raise
-    except BaseException as error:
-        return _report(error)
+    with TemporaryDirectory(prefix="purewasm-", ignore_cleanup_errors=True) as directory:
+        _have_processes_find(write_wheel(directory))
+        try:
+            run()
+        except SystemExit:
+            raise
+        except BaseException as error:
+            return _report(error)
     return Exit.OK
+
+
+def _have_processes_find(wheel: str) -> None:
+    """Have Python programs that the program starts import from a wheel."""
+    variable = "PYTHONPATH"
+    os.environ[variable] = os.pathsep.join(filter(None, [wheel, os.environ.get(variable)]))
+    # `multiprocessing` gives its processes this path, whose first directory is the program's.
+    sys.path.insert(1, wheel)
 
 
 def _script(path: str, arguments: tuple[str, ...]) -> Callable[[], object]:

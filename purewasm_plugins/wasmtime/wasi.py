@@ -36,6 +36,10 @@ class FilePerms(Enum):
     READ_WRITE = 3
 
 
+#: The largest error number: a C int.
+_LARGEST_ERROR = 2**31 - 1
+
+
 def _granted(fields: dict[str, Any]) -> Wasi:
     """Return grants with these fields; else they are wasmtime's defaults.
 
@@ -298,5 +302,6 @@ class _CustomOutput:
             traceback.print_exception(error)
             raise OSError(EIO, os.strerror(EIO)) from error
         if isinstance(taken, int) and taken < 0:
-            raise OSError(-taken, os.strerror(-taken))
+            number = min(-taken, _LARGEST_ERROR)
+            raise OSError(number, os.strerror(number))
         return taken

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
+from purewasm_plugins.wasmtime.interface import VERSION
 from tests.conftest import need
 
 Command = Callable[..., Result]
@@ -40,6 +41,26 @@ from wasmtime import Instance, Module, Store
 store = Store()
 module = Module(store.engine, '(module (func (export "f") (result i32) (i32.const 42)))')
 print(Instance(store, module, []).exports(store)["f"](store))
+"""
+
+STARTS_PROCESSES = """\
+import subprocess
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from importlib.metadata import version
+from multiprocessing import get_context
+from wasmtime import Engine
+
+def described(name):
+    return Engine().is_pulley(), version(name)
+
+if __name__ == "__main__":
+    print(described("wasmtime"))
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        print(pool.submit(described, "wasmtime").result())
+        print(pool.submit(eval, "__import__('wasmtime').__file__").result())
+    shown = "import wasmtime; print(wasmtime.__file__)"
+    print(subprocess.run([sys.executable, "-c", shown], capture_output=True, text=True).stdout)
 """
 
 
@@ -100,6 +121,17 @@ def test_translations_are_kept(folder: Path, kept: bool, monkeypatch: pytest.Mon
     done = with_wasmtime(folder, "translates.py")
     assert (done.returncode, done.stdout) == (0, "42\n"), done.stderr
     assert (folder / "kept").exists() == kept
+
+
+def test_processes_of_the_program(folder: Path) -> None:
+    (folder / "starts.py").write_text(STARTS_PROCESSES)
+    done = with_wasmtime(folder, "-m", "starts")
+    assert done.returncode == 0, done.stderr
+    here, there, file, of_a_command = done.stdout.split("\n", 3)
+    assert (here, file) == (there, of_a_command.strip())
+    wheel = Path(file).parents[1]
+    assert wheel.name == f"wasmtime-{VERSION}-py3-none-any.whl"
+    assert not wheel.parent.exists()
 
 
 def test_a_cache_that_cannot_be_used(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

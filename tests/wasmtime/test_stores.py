@@ -328,7 +328,12 @@ def test_a_closed_store(library: Any) -> None:
 
 @pytest.mark.parametrize(
     "code",
-    ["(call $f)", "(call $closes)", "(call_indirect (i32.const 0))", "(call_indirect (i32.const 1))"],
+    [
+        "(call $f)",
+        "(call $closes)",
+        "(call_indirect (i32.const 0))",
+        "(call_indirect (i32.const 1))",
+    ],
 )
 def test_a_store_that_a_host_function_closes(ours: Any, code: str) -> None:
     store = ours.Store()

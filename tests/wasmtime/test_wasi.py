@@ -237,6 +237,14 @@ def test_a_function_that_fails_is_an_error_of_the_program(
     assert ("nothing to write to" in "".join(capfd.readouterr())) == (function is fail)
 
 
+@pytest.mark.parametrize("number", [-4095, -(2**31), -(2**99)])
+def test_a_function_that_returns_no_error_number(ours: Any, number: int) -> None:
+    """There it ends the process."""
+    config = ours.WasiConfig()
+    config.stdout_custom = lambda data: number
+    assert Program(ours, config).write(1, b"text")[0] == IO
+
+
 def check_directory(library: Any, files: Path, given: tuple[Any, ...], writable: bool) -> None:
     """Check what can be done with a directory, given other arguments of `preopen_dir`."""
     config = library.WasiConfig()
