@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
-from contextlib import ExitStack
 from multiprocessing import get_context
 
 from benchmarks.measure import Effort, interleaved, repeating
@@ -34,56 +34,54 @@ def many_inputs(effort: Effort) -> Iterator[Table]:
 
 
 def _throughput(plugin: WasmPlugin, texts: Sequence[str], effort: Effort) -> Table:
-    notes = ["Processes have started, and have the plugin. Batches are sized by map_tool."]
-    with ExitStack() as stack:
-        spawning = get_context("spawn")
-        executors: dict[str, Executor] = {
-            f"ProcessPoolExecutor, {count}": stack.enter_context(
-                ProcessPoolExecutor(count, spawning)
-            )
-            for count in (1, 2)
+    def mapped(executor: Executor | int) -> object:
+        return [*map_tool(plugin, "sha256", texts, executor=executor, in_flight=4)]
+
+    runs: dict[str, Callable[[], object]] = {
+        HERE: lambda: [plugin.execute_tool("sha256", text) for text in texts],
+        "one process": lambda: mapped(1),
+        "two processes": lambda: mapped(2),
+    }
+    notes = ["The start and the end of the processes are included."]
+    try:
+        from distributed import Client, LocalCluster
+    except ImportError:
+        notes.append("Dask is left out: it is not installed.")
+    else:
+
+        def on_dask(count: int) -> object:
+            options = {"dashboard_address": None, "silence_logs": 50}
+            cluster = LocalCluster(n_workers=count, threads_per_worker=1, **options)
+            with cluster, Client(cluster) as client:
+                return mapped(client.get_executor())
+
+        runs |= {
+            "Dask, one process": lambda: on_dask(1),
+            "Dask, two processes": lambda: on_dask(2),
         }
-        try:
-            from distributed import Client, LocalCluster
-        except ImportError:
-            notes.append("Dask is left out: it is not installed.")
-        else:
-            for count in (1, 2):
-                cluster = LocalCluster(
-                    n_workers=count, threads_per_worker=1, dashboard_address=None, silence_logs=50
-                )
-                client = stack.enter_context(Client(stack.enter_context(cluster)))
-                executors[f"Dask, {count}"] = client.get_executor()
-        runs: dict[str, Callable[[], object]] = {
-            HERE: lambda: [plugin.execute_tool("sha256", text) for text in texts]
-        }
-        for name, executor in executors.items():
-            runs[name] = _mapped(plugin, texts, executor)
-            # Each worker gets the plugin.
-            _mapped(plugin, texts[:1000], executor)()
-        rounds = [{name: _seconds(run) for name, run in runs.items()} for _ in range(effort.rounds)]
-    rows = [
-        [
-            name,
-            duration(statistics.median(one[name] for one in rounds)),
-            times(statistics.median(one[name] / one[HERE] for one in rounds)),
-        ]
-        for name in runs
-    ]
+    rounds = [{name: _seconds(run) for name, run in runs.items()} for _ in range(effort.rounds)]
+    rows = []
+    for name in runs:
+        clock, processors = (
+            statistics.median(one[name][kind] for one in rounds) for kind in (0, 1)
+        )
+        by_loop = statistics.median(one[name][1] / one[HERE][1] for one in rounds)
+        rows.append([name, duration(clock), duration(processors), times(by_loop)])
     title = "Many inputs: SHA-256 of 10 000 short texts"
-    return Table(title, COMMAND, ["workers", "all of them", "by a loop"], rows, notes)
+    columns = ["where", "by the clock", "processor time of all", "by the loop's"]
+    return Table(title, COMMAND, columns, rows, notes)
 
 
-def _mapped(
-    plugin: WasmPlugin, texts: Sequence[str], executor: Executor
-) -> Callable[[], list[object]]:
-    return lambda: [*map_tool(plugin, "sha256", texts, executor=executor, in_flight=4)]
-
-
-def _seconds(run: Callable[[], object]) -> float:
-    start = time.perf_counter()
+def _seconds(run: Callable[[], object]) -> tuple[float, float]:
+    """Return the seconds by the clock, and those of processors, ended children included."""
+    start, used = time.perf_counter(), _processor_time()
     run()
-    return time.perf_counter() - start
+    return time.perf_counter() - start, _processor_time() - used
+
+
+def _processor_time() -> float:
+    taken = os.times()
+    return sum(taken[:4])
 
 
 def _way(plugin: WasmPlugin, text: str, effort: Effort) -> Table:

@@ -23,7 +23,7 @@ class PoolFullError(ToolExecutionError):
 
 
 class WorkerError(ToolExecutionError):
-    """A worker did not answer: it died of the call, more than once, or could not take it.
+    """No worker answered for an input, in several attempts: each died, or could not take it.
 
     Attributes:
         tool: the name of the tool.

@@ -9,8 +9,6 @@ from collections import deque
 from collections.abc import Generator
 from concurrent.futures import (
     FIRST_COMPLETED,
-    BrokenExecutor,
-    CancelledError,
     Executor,
     Future,
     wait,
@@ -37,7 +35,7 @@ _MOST_INPUTS = 1000
 #: Batches that are done and wait for an earlier one, for each that is under way.
 _AHEAD = 4
 
-#: How often a batch is lost with its worker until its inputs run alone, and one alone fails.
+#: How often a batch is lost until its inputs run alone, each of which fails with the next loss.
 _SUSPECT = 2
 
 
@@ -79,8 +77,8 @@ def map_tool(
     own: a tool with state answers by the inputs that its instance had.
 
     The inputs of a worker that died run again, in another one. A `ProcessPoolExecutor` takes no
-    more work then, and new processes take its place. An input of which a worker died three times,
-    the last time alone, fails with `WorkerError`.
+    more work then, and new processes take its place. An input that no worker answered in three
+    attempts, the last of them alone, fails with `WorkerError`.
 
     Closing the iterator, an interrupt, or the first error that is raised, ends it: what has not
     begun is cancelled, and processes that were started here are killed. Without `executor`, new
@@ -126,7 +124,7 @@ class _Batch:
     Attributes:
         first: the index of the first input.
         inputs: the inputs.
-        lost: how often its worker died.
+        lost: how often its worker did not answer.
         refusals: how often a worker lacked the plugin.
         with_plugin: whether the task carries the plugin.
     """
@@ -254,10 +252,8 @@ class _Mapping:
             batch = self._running.pop(future)
             try:
                 answer = future.result()
-            except (BrokenExecutor, CancelledError) as error:
-                self._take_lost(batch, error)
             except Exception as error:
-                self._take_failed(batch, error)
+                self._take_lost(batch, error)
             else:
                 self._take_answer(batch, answer)
 
@@ -291,17 +287,13 @@ class _Mapping:
         self._again.append(batch)
 
     def _take_lost(self, batch: _Batch, error: Exception) -> None:
-        """Have the inputs of a worker that died run again; those that are suspect alone."""
-        if batch.lost >= _SUSPECT:
-            self._take_failed(batch, error)
-            return
-        batch.lost += 1
-        self._again.extend(batch.singles() if batch.alone else (batch,))
+        """Have the inputs of a batch that did not come back run again, suspects alone.
 
-    def _take_failed(self, batch: _Batch, error: Exception) -> None:
-        """Take the failure of a batch that its worker could not run: of one input at a time."""
-        if len(batch.inputs) > 1:
-            self._again.extend(batch.singles())
+        Its worker died, perhaps of another batch, or could not take it.
+        """
+        batch.lost += 1
+        if batch.lost <= _SUSPECT:
+            self._again.extend(batch.singles() if batch.alone else (batch,))
             return
         details = f"its worker did not answer: {type(error).__name__}: {error}"
         failure = WorkerError(self._tool.name, details)

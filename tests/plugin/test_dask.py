@@ -31,7 +31,6 @@ def client() -> Iterator[Any]:
     import dask
 
     settings = {
-        "distributed.scheduler.allowed-failures": 1,
         "distributed.worker.memory.terminate": False,
         "distributed.comm.timeouts.connect": "10s",
     }
@@ -74,6 +73,8 @@ def test_a_worker_that_is_killed_loses_nothing(client: Any) -> None:
 
 
 def test_an_input_that_workers_die_of(client: Any, calling: Any) -> None:
+    """A scheduler without patience gives up each task of a worker that died, innocent ones too."""
+    client.cluster.scheduler.allowed_failures = 0
     texts = [*"abc", "!", *"defg"]
     plugin = calling(deadly.die)
     results = map_tool(plugin, 0, texts, executor=client.get_executor(), on_error="return")
