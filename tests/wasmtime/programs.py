@@ -192,6 +192,8 @@ MODULES = {
       (func (export "exit") (param i32) (call $exit (local.get 0))))""",
     "loop": '(module (func (export "loop") (loop (br 0))) (func (export "one")))',
     "large": '(module (memory (export "m") 3) (table 20 funcref))',
+    "limits": """(module (import "a" "m" (memory 2 3)) (import "a" "t" (table 2 4 externref))
+      (func (export "sizes") (result i32 i32) memory.size table.size))""",
     "invalid": "(module (func (result i32)))",
     "malformed": "(module (func $f",
     "unknown": '(module (import "nowhere" "x" (func)) (import "nowhere" "y" (global i32)))',

@@ -309,6 +309,19 @@ class _Generator:
         self.keep("instance", made, store)
         self.add("names", made, store)
 
+    def mismatch_step(self, store: Slot) -> None:
+        """Give a module as many imports as it has, of any types."""
+        counts = {"host": 1, "start calls": 1, "values": 3, "imports": 4, "unknown": 2, "wasi": 1}
+        counts |= {"limits": 2}
+        name = self.choose(tuple(counts))
+        given = []
+        for _ in range(counts[name]):
+            found = self.one(self.choose(("func", "memory", "table", "global")), store)
+            if found is None:
+                return
+            given.append(found[0])
+        self.keep("instance", self.add("instance", store, self.module(name), tuple(given)), store)
+
     def export_step(self, store: Slot) -> None:
         found = self.one("instance", store)
         if found:
@@ -326,7 +339,9 @@ class _Generator:
             self.add("type", made, store)
             return
         memory = found[0]
-        match self._random.randrange(7):
+        match self._random.randrange(8):
+            case 7:
+                self.add("type", memory, store)
             case 0 | 1:
                 self.add("read", memory, store, self.choose(_STARTS), self.choose(_STARTS))
             case 2 | 3:
@@ -353,7 +368,9 @@ class _Generator:
             return
         table, name = found
         value = self.value("externref" if name == "objects" else "funcref", store)
-        match self._random.randrange(4):
+        match self._random.randrange(5):
+            case 4:
+                self.add("type", table, store)
             case 0:
                 self.add("get", table, store, self.choose(_INDICES))
             case 1:
@@ -380,14 +397,15 @@ class _Generator:
 
     def linker_step(self, store: Slot) -> None:
         found = self.one("linker", store)
-        if found is None or self.chance(6):
+        if found is None or self.chance(25):
             linker = self.keep("linker", self.add("linker", self.engine), store)
             if self.chance(2):
                 self.add("define_wasi", linker)
             return
         linker = found[0]
-        module = self.choose(("host", "calc", "host", "", "nowhere", None))
-        name = self.choose(("f", "i64", "f32", "two", "memory", "g", "add", "x", "y", "", 5))
+        # Few names, and so many that are there.
+        module = self.choose(("host", "calc") * 6 + ("", "nowhere", None))
+        name = self.choose(("f", "memory", "g", "add", "table") * 3 + ("i64", "two", "x", "", 5))
         match self._random.randrange(14):
             case 0:
                 self.add("shadowing", linker, self.choose((True, False, 1)))
@@ -533,22 +551,36 @@ class _Generator:
             self.new_store()
 
 
-_STEPS: tuple[str, ...] = (
-    "store_step",
-    "config_step",
-    "type_step",
-    "type_step",
-    "module_step",
-    "func_step",
-)
-_STEPS += ("func_step", "call_step", "calc_step", "calc_step", "calc_step", "host_step")
-_STEPS += ("host_step", "values_step", "instance_step", "export_step", "memory_step")
-_STEPS += ("memory_step", "memory_step", "table_step", "table_step", "global_step", "global_step")
-_STEPS += ("linker_step", "linker_step", "linker_step", "loop_step", "deep_step", "close_step")
-_STEPS += ("another_store_step", "imports_step", "wasi_step", "view_step", "view_step")
+#: How often each kind of steps is drawn. Some are one operation, some are twenty.
+_WEIGHTS = {
+    "store_step": 3,
+    "config_step": 1,
+    "type_step": 3,
+    "module_step": 2,
+    "func_step": 2,
+    "call_step": 3,
+    "calc_step": 4,
+    "host_step": 3,
+    "values_step": 1,
+    "instance_step": 1,
+    "mismatch_step": 3,
+    "export_step": 2,
+    "view_step": 1,
+    "memory_step": 12,
+    "table_step": 10,
+    "global_step": 4,
+    "linker_step": 20,
+    "loop_step": 1,
+    "deep_step": 1,
+    "close_step": 1,
+    "another_store_step": 1,
+    "imports_step": 1,
+    "wasi_step": 1,
+}
+_STEPS = tuple(name for name, weight in _WEIGHTS.items() for _ in range(weight))
 
 
-def random_program(random: Random, steps: int = 40) -> list[Operation]:
+def random_program(random: Random, steps: int = 80) -> list[Operation]:
     """Return a program of about so many operations."""
     generator = _Generator(random)
     generator.run(steps)

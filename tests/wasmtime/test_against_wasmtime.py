@@ -1,7 +1,7 @@
 """Random programs over the interface have the same outcomes on wasmtime and on the stand-in.
 
 `PUREWASM_STAND_IN=5000 python -m pytest tests/wasmtime/test_against_wasmtime.py` runs so many, of
-some forty operations each. What differs on purpose is not drawn, or made equal by `Side`, and a
+some eighty operations each. What differs on purpose is not drawn, or made equal by `Side`, and a
 comment says why.
 """
 
@@ -15,7 +15,7 @@ import purewasm_plugins.wasmtime
 from tests.wasmtime.programs import Side, same
 from tests.wasmtime.random_programs import random_program
 
-COUNT = int(os.environ.get("PUREWASM_STAND_IN", "60"))
+COUNT = int(os.environ.get("PUREWASM_STAND_IN", "40"))
 
 
 def test_random_programs(wasmtime: Any) -> None:
