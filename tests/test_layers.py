@@ -22,7 +22,7 @@ PACKAGE = ROOT / "purewasm_plugins"
 #: root of the package, its public names, is "".
 ROOMS = (
     *("support", "errors", "bundled", "wasm", "runtime", "cache", "engine"),
-    *("wasi", "module", "command", "wast"),
+    *("wasi", "capabilities", "module", "command", "wast"),
     *("tools", "plugin", ""),
     *("wasmtime", "mcp", "debugger", "browser", "cli", "__main__"),
 )
@@ -30,13 +30,16 @@ ROOMS = (
 #: The rooms that a room does not import, though they are before it.
 APART = {
     # Tools as an agent sees them do not depend on WebAssembly.
-    "tools": {"wasm", "runtime", "cache", "engine", "wasi", "module", "command", "wast"},
+    "tools": {"wasm", "runtime", "cache", "engine", "wasi", "capabilities", "module"}
+    | {"command", "wast"},
+    # They give host functions what they do, and run nothing.
+    "capabilities": {"bundled", "wasm", "cache", "engine", "wasi"},
     # It stands beside the engines: it gives host functions, and runs nothing.
     "wasi": {"bundled", "cache", "engine"},
     # The store of code does not depend on its content.
     "cache": {"wasm", "runtime"},
     # Another interface over the same runtime: plugins are none of it.
-    "wasmtime": {"tools", "plugin", "command", "wast", "bundled"},
+    "wasmtime": {"capabilities", "tools", "plugin", "command", "wast", "bundled"},
     "__main__": {*ROOMS} - {"cli"},
 }
 

@@ -29,6 +29,7 @@ _Result = TypeVar("_Result", bound=str | None)
 #: A type of a parameter or result, as an annotation and as the text of one.
 _STR = (str, "str")
 _NONE = (None, NoneType, "None")
+_OPTIONAL = (str | None, "str | None")
 
 _RULE = "a host function takes strings, after an optional Caller, and returns a string or None"
 
@@ -76,7 +77,7 @@ def host_function(
     """Make an import of a Python function that takes strings and returns a string or nothing.
 
     In WebAssembly it takes an `i32` for each parameter, a pointer to a string, and returns one for
-    a string. What it returns is written into memory that the plugin's own allocator gives, and that
+    a string; a function annotated as `str | None` returns 0 for None. What it returns is written into memory that the plugin's own allocator gives, and that
     the plugin has to free; the plugin must export one (`plugin_alloc`, or what else `ABI.md` lists
     under "Where inputs go").
 
@@ -91,8 +92,8 @@ def host_function(
 
     Args:
         function: a Python function, also as a decorator of it. Each of its parameters is annotated
-            as `str`, the first may be annotated as `Caller`; its result is annotated as `str` or
-            None.
+            as `str`, the first may be annotated as `Caller`; its result is annotated as `str`,
+            None, or `str | None`.
 
     Returns:
         What is given in `imports`. Called from Python, it is the function.
@@ -118,6 +119,7 @@ class _Call:
         self._name = f"the host function {name}"
         self._takes_caller = takes_caller(function)
         self._returns = returns
+        self._optional = returns and _is(_annotation(function), _OPTIONAL)
 
     def __call__(self, caller: Caller, *pointers: int) -> int | None:
         memory, limit = caller.memory, caller.instance.limits.output_bytes
@@ -125,6 +127,8 @@ class _Call:
         if self._takes_caller:
             arguments.insert(0, caller)
         result = self._function(*arguments)
+        if result is None and self._optional:
+            return 0
         if not isinstance(result, str if self._returns else NoneType):
             wanted = "str" if self._returns else "None"
             raise TypeError(f"{self._name} must return {wanted}, and returned {result!r}")
@@ -180,10 +184,16 @@ def _type(function: Callable[..., Any]) -> FuncType:
                 f"the parameter {name} of {code.co_name} is not annotated as str: {_RULE}"
             )
     result = annotations.get("return", ...)
-    if not _is(result, _STR + _NONE):
+    if not _is(result, _STR + _NONE + _OPTIONAL):
         raise TypeError(f"the result of {code.co_name} is not annotated as str or None: {_RULE}")
-    results = (ValType.I32,) if _is(result, _STR) else ()
+    results = () if _is(result, _NONE) else (ValType.I32,)
     return FuncType((ValType.I32,) * len(names), results)
+
+
+def _annotation(function: Callable[..., Any]) -> Any:
+    """Return the annotation of the result of a function that `_type` has taken."""
+    found = python_function(function)
+    return None if found is None else found[0].__annotations__.get("return")
 
 
 def _is(annotation: Any, types: tuple[Any, ...]) -> bool:

@@ -41,6 +41,8 @@ class PluginOptions(Record):
             that is captured goes to the logger `purewasm_plugins.plugin` after loading, and after
             each call.
         policy: what agents get of its tools; None for all of them, as they are.
+        config: texts by name, which the plugin reads: by `purewasm.config_get`, and as variables
+            of its environment where it is granted WASI.
 
     Raises:
         InvalidOptionError: a field has a wrong type, or there is no such engine.
@@ -52,6 +54,7 @@ class PluginOptions(Record):
     cache_dir: str | os.PathLike[str] | None = None
     wasi: Wasi | bool | None = None
     policy: ToolPolicy | None = None
+    config: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
         """Check each field."""
@@ -68,6 +71,11 @@ class PluginOptions(Record):
             from purewasm_plugins.wasi.grants import granted
 
             granted(self.wasi)
+        if self.config is not None:
+            # Imported here, as above.
+            from purewasm_plugins.capabilities.config import check_config
+
+            check_config(self.config)
 
     @classmethod
     def merged(
@@ -78,6 +86,7 @@ class PluginOptions(Record):
         imports: Imports | None = None,
         cache_dir: str | os.PathLike[str] | None = None,
         wasi: Wasi | bool | None = None,
+        config: Mapping[str, str] | None = None,
     ) -> PluginOptions:
         """Return options in which each value that is not None replaces the field of that name.
 
@@ -85,10 +94,10 @@ class PluginOptions(Record):
             InvalidOptionError: a value is wrong, or `options` are no `PluginOptions`.
         """
         if options is None:
-            return cls(engine, limits, imports, cache_dir, wasi)
+            return cls(engine, limits, imports, cache_dir, wasi, config=config)
         if not isinstance(options, PluginOptions):
             raise _wrong("options", "PluginOptions or None", options)
-        given = (engine, limits, imports, cache_dir, wasi)
+        given = (engine, limits, imports, cache_dir, wasi, config)
         if given == (None,) * len(given):
             return options
         return cls(
@@ -98,6 +107,7 @@ class PluginOptions(Record):
             options.cache_dir if cache_dir is None else cache_dir,
             options.wasi if wasi is None else wasi,
             options.policy,
+            options.config if config is None else config,
         )
 
 

@@ -108,6 +108,7 @@ class WasmPlugin:
         limits: ResourceLimits | None = None,
         imports: Imports | None = None,
         wasi: Wasi | bool | None = None,
+        config: Mapping[str, str] | None = None,
     ) -> None:
         """Instantiate a compiled plugin and read its name, version, description and tools.
 
@@ -115,13 +116,15 @@ class WasmPlugin:
 
         Args:
             module: the plugin, compiled. Its own cache is used, and `options.cache_dir` is not.
-            options, engine, limits, imports, wasi: as for `load_from_bytes`.
+            options, engine, limits, imports, wasi, config: as for `load_from_bytes`.
 
         Raises:
             PluginError: as `load_from_bytes` does, `CompileError` aside.
         """
         self.module = module
-        self.options = PluginOptions.merged(options, engine, limits, imports, wasi=wasi)
+        self.options = PluginOptions.merged(
+            options, engine, limits, imports, wasi=wasi, config=config
+        )
         self._limits = self.options.limits or ResourceLimits()
         self._forks = FORKS.count
         self._lock = RLock()
@@ -169,18 +172,19 @@ class WasmPlugin:
         imports: Imports | None = None,
         cache_dir: str | os.PathLike[str] | None = None,
         wasi: Wasi | bool | None = None,
+        config: Mapping[str, str] | None = None,
     ) -> WasmPlugin:
         """Load a plugin from a `.wasm` file, or from text in a `.wat` file.
 
         Args:
             path: the file.
-            options, engine, limits, imports, cache_dir, wasi: as for `load_from_bytes`.
+            options, engine, limits, imports, cache_dir, wasi, config: as for `load_from_bytes`.
 
         Raises:
             PluginFileError: the file cannot be read.
             PluginError: as `load_from_bytes` does.
         """
-        options = PluginOptions.merged(options, engine, limits, imports, cache_dir, wasi)
+        options = PluginOptions.merged(options, engine, limits, imports, cache_dir, wasi, config)
         return cls.load_from_bytes(read_plugin(path), options)
 
     @classmethod
@@ -194,14 +198,15 @@ class WasmPlugin:
         imports: Imports | None = None,
         cache_dir: str | os.PathLike[str] | None = None,
         wasi: Wasi | bool | None = None,
+        config: Mapping[str, str] | None = None,
     ) -> WasmPlugin:
         """Load a plugin from the bytes of a `.wasm` file.
 
         Args:
             data: the bytes.
             options: how the plugin is run; None for the defaults of `PluginOptions`.
-            engine, limits, imports, cache_dir, wasi: in place of the fields of `options`; None for
-                what `options` says.
+            engine, limits, imports, cache_dir, wasi, config: in place of the fields of `options`;
+                None for what `options` says.
 
         Raises:
             InvalidOptionError: an option has a wrong type or value.
@@ -214,7 +219,7 @@ class WasmPlugin:
             ToolExecutionError: one of the ABI's functions trapped or returned a wrong value; `tool`
                 is the name of the function.
         """
-        options = PluginOptions.merged(options, engine, limits, imports, cache_dir, wasi)
+        options = PluginOptions.merged(options, engine, limits, imports, cache_dir, wasi, config)
         return cls(compile_plugin(data, options.cache_dir), options)
 
     @property

@@ -22,6 +22,7 @@ from purewasm_plugins.errors import (
 )
 from purewasm_plugins.module import Module, instantiate
 from purewasm_plugins.plugin import abi
+from purewasm_plugins.plugin.granted import granted_imports, granted_wasi
 from purewasm_plugins.plugin.options import PluginOptions
 from purewasm_plugins.plugin.strings import OwnStrings, input_place, read_string
 from purewasm_plugins.plugin.tools import PluginTool
@@ -60,10 +61,10 @@ def open_session(
         engine = _Announcing(engine_named(options.engine, module.cache), entered)
         instance = instantiate(
             module.valid,
-            options.imports,
+            granted_imports(module, options),
             engine=engine,
             limits=options.limits,
-            wasi=options.wasi,
+            wasi=granted_wasi(options),
         )
     except WasmError as error:
         raise InstantiateError(error.summary) from error

@@ -21,6 +21,7 @@ from purewasm_plugins.plugin.conformance.declarations import (
 )
 from purewasm_plugins.plugin.conformance.findings import Check, Status
 from purewasm_plugins.plugin.conformance.running import Running
+from purewasm_plugins.plugin.granted import granted_imports, granted_wasi
 from purewasm_plugins.plugin.loading import compile_plugin
 from purewasm_plugins.plugin.options import PluginOptions
 from purewasm_plugins.runtime.imports import Imports
@@ -68,10 +69,11 @@ def check(
     exports = export_checks(valid.module)
     yield from exports.values()
     yield from reactor_check(valid.module)
-    linkable = import_check(valid.module, options.imports or {}, wasi=bool(options.wasi))
+    given, granted = granted_imports(module, options), granted_wasi(options)
+    linkable = import_check(valid.module, given or {}, wasi=bool(granted))
     yield linkable
     if linkable.passed:
         usable = frozenset(name for name, found in exports.items() if found.passed)
         limits = options.limits or ResourceLimits(timeout=CALL_TIMEOUT)
         engine = engine_named(options.engine, module.cache)
-        yield from Running(valid, usable, engine, limits, options.imports, options.wasi).checks()
+        yield from Running(valid, usable, engine, limits, given, granted).checks()
