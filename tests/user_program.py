@@ -97,7 +97,7 @@ def use_options() -> None:
         assert_type(plugin.options, PluginOptions)
         assert plugin.execute_tool("echo", "x") == "x"
     manager = WasmPluginManager(options)
-    manager.load(example("echo"), PluginOptions(limits=ResourceLimits(fuel=1_000_000)))
+    manager.load(example("echo"), PluginOptions(limits=ResourceLimits(fuel=1_000_000), config={}))
     registry = ToolRegistry()
     assert manager.register_all(registry, prefix="my_", replace=True).failed == ()
     result = registry.execute(ToolCall("my_echo", {"input": "x"}))

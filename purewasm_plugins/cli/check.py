@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from purewasm_plugins.cli.exits import Exit, Failure
+from purewasm_plugins.cli.granted import Grants, grant_options
 from purewasm_plugins.cli.loading import expanded, read_file
 from purewasm_plugins.cli.options import limit_options, plugins_argument, wasi_options
 from purewasm_plugins.cli.output import console, print_error, print_json, progress, show, visible
@@ -36,6 +37,7 @@ _WIDE = 80
 @plugins_argument
 @limit_options(ResourceLimits(timeout=CALL_TIMEOUT), cached=True)
 @wasi_options(shown=False)
+@grant_options
 @click.option("--json", "as_json", is_flag=True, help="Print the checks of each file as JSON.")
 def check(
     plugins: tuple[str, ...],
@@ -43,6 +45,7 @@ def check(
     engine: str | None,
     cache_dir: str,
     wasi: Wasi | None,
+    grants: Grants,
     as_json: bool,
 ) -> int:
     """Check that files keep the plugin ABI v1, and say how to fix what does not.
@@ -62,7 +65,8 @@ def check(
     out = console()
     for path in paths:
         try:
-            options = PluginOptions(engine, limits, cache_dir=cache_dir, wasi=wasi)
+            given = grants.options(path)
+            options = PluginOptions.merged(given, engine, limits, None, cache_dir, wasi)
             checks = conformance(read_file(path), options)
         except Failure as failure:
             print_error(failure.message)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from purewasm_plugins.cli.exits import NO_ROOM, Exit, Failure, advice
+from purewasm_plugins.cli.granted import Grants
 from purewasm_plugins.cli.output import print_error, progress
 from purewasm_plugins.engine import Engine
 from purewasm_plugins.errors import (
@@ -177,6 +178,7 @@ def load_plugin(
     engine: str | Engine | None = None,
     cache_dir: str | None = None,
     wasi: Wasi | None = None,
+    grants: Grants | None = None,
 ) -> WasmPlugin:
     """Return the plugin in a file.
 
@@ -184,10 +186,11 @@ def load_plugin(
         Failure: it cannot be loaded.
     """
     data = read_file(path)
+    granted = None if grants is None else grants.options(path)
     try:
         with progress(f"loading {os.path.basename(path)}"):
             return WasmPlugin.load_from_bytes(
-                data, engine=engine, limits=limits, cache_dir=cache_dir, wasi=wasi
+                data, granted, engine=engine, limits=limits, cache_dir=cache_dir, wasi=wasi
             )
     except PluginError as error:
         ending = advice(error)

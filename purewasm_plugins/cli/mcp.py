@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from purewasm_plugins.cli.exits import Exit, Failure
+from purewasm_plugins.cli.granted import Grants, grant_options
 from purewasm_plugins.cli.loading import expanded, load_plugin
 from purewasm_plugins.cli.options import limit_options, plugins_argument, wasi_options
 from purewasm_plugins.cli.output import print_error
@@ -56,6 +57,7 @@ def _address(value: str) -> tuple[str, int]:
 )
 @limit_options(cached=True)
 @wasi_options(shown=False)
+@grant_options
 def mcp(
     plugins: tuple[str, ...],
     address: tuple[str, int] | None,
@@ -65,6 +67,7 @@ def mcp(
     engine: str | None,
     cache_dir: str,
     wasi: Wasi | None,
+    grants: Grants,
 ) -> int:
     """Serve the tools of plugins to agents: a server of the Model Context Protocol.
 
@@ -78,7 +81,7 @@ def mcp(
       purewasm mcp plugins/
       purewasm mcp c_json zig_text --http 127.0.0.1:8000
     """
-    registry = _loaded(plugins, limits, engine, cache_dir, wasi)
+    registry = _loaded(plugins, limits, engine, cache_dir, wasi, grants)
     if address is None:
         serve_stdio(McpServer(registry))
         return Exit.OK
@@ -105,6 +108,7 @@ def _loaded(
     engine: str | None,
     cache_dir: str,
     wasi: Wasi | None,
+    grants: Grants,
 ) -> ToolRegistry:
     """Return the tools of all plugins that can be loaded.
 
@@ -115,7 +119,7 @@ def _loaded(
     files: dict[str, str] = {}
     for path in expanded(paths)[0]:
         try:
-            plugin = load_plugin(path, limits, engine, cache_dir, wasi)
+            plugin = load_plugin(path, limits, engine, cache_dir, wasi, grants)
         except Failure as failure:
             print_error(failure.message)
             continue

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from purewasm_plugins.cli.exits import Exit, Failure, advice
+from purewasm_plugins.cli.granted import Grants, grant_options
 from purewasm_plugins.cli.inputs import read_arguments, tool_input
 from purewasm_plugins.cli.loading import find_tool, load_plugin
 from purewasm_plugins.cli.options import (
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 @input_file_option
 @limit_options(cached=True)
 @wasi_options(shown=True)
+@grant_options
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
 @click.option("--raw", is_flag=True, help="Print the output unchanged, also to a terminal.")
 @click.option("--backtrace", is_flag=True, help="Show the WebAssembly backtrace of a trap.")
@@ -45,6 +47,7 @@ def run(
     engine: str | None,
     cache_dir: str,
     wasi: Wasi | None,
+    grants: Grants,
     as_json: bool,
     raw: bool,
     backtrace: bool,
@@ -66,7 +69,7 @@ def run(
       purewasm run c_json json_pretty < data.json
       purewasm run zig_text levenshtein '{"a":"kitten","b":"sitting"}'
     """
-    loaded = load_plugin(plugin, limits, engine, cache_dir, wasi)
+    loaded = load_plugin(plugin, limits, engine, cache_dir, wasi, grants)
     text = tool_input(input, input_file, piped=True)
     outcome: dict[str, Any] = {"plugin": loaded.name, "tool": tool, "success": True}
     try:

@@ -10,7 +10,9 @@ from purewasm_plugins.support.typed import Any
 __all__ = ["capability_functions"]
 
 
-def capability_functions(module: Module, options: PluginOptions) -> dict[str, HostFunction[..., Any]]:
+def capability_functions(
+    module: Module, options: PluginOptions
+) -> dict[str, HostFunction[..., Any]]:
     """Return the functions by their names.
 
     Args:
@@ -18,10 +20,7 @@ def capability_functions(module: Module, options: PluginOptions) -> dict[str, Ho
         options: what it was granted.
     """
     functions = _Functions(module, options)
-    return {
-        function.__name__: host_function(function)
-        for function in (functions.config_get,)
-    }
+    return {function.__name__: host_function(function) for function in (functions.config_get,)}
 
 
 class _Functions:

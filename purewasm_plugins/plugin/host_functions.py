@@ -77,9 +77,9 @@ def host_function(
     """Make an import of a Python function that takes strings and returns a string or nothing.
 
     In WebAssembly it takes an `i32` for each parameter, a pointer to a string, and returns one for
-    a string; a function annotated as `str | None` returns 0 for None. What it returns is written into memory that the plugin's own allocator gives, and that
-    the plugin has to free; the plugin must export one (`plugin_alloc`, or what else `ABI.md` lists
-    under "Where inputs go").
+    a string; a function annotated as `str | None` returns 0 for None. What it returns is written
+    into memory that the plugin's own allocator gives, and that the plugin has to free; the plugin
+    must export one (`plugin_alloc`, or what else `ABI.md` lists under "Where inputs go").
 
         >>> from purewasm_plugins import WasmPlugin, example, host_function
         >>> @host_function

@@ -189,7 +189,7 @@ def test_run_imports_nothing_of_the_other_commands() -> None:
     loaded = {*done.stdout.splitlines()[-1].split()}
     ours = {name.rpartition(".")[2] for name in loaded if name.startswith("purewasm_plugins.cli.")}
     assert ours == {
-        *("application", "caching", "completion", "exits", "inputs", "loading", "options"),
-        *("output", "run", "wasi"),
+        *("application", "caching", "completion", "exits", "granted", "inputs", "loading"),
+        *("options", "output", "run", "wasi"),
     }
     assert not loaded & {"rich", "difflib", "purewasm_plugins.bundled", "purewasm_plugins.debugger"}

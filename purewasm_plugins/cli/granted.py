@@ -1,0 +1,59 @@
+"""What a command line grants a plugin beside WASI: configuration."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import click
+
+from purewasm_plugins.errors import InvalidOptionError
+from purewasm_plugins.plugin import PluginOptions
+
+_Command = Callable[..., Any]
+
+
+class Grants:
+    """What the options grant; `options` has it for one plugin."""
+
+    def __init__(self, config: Mapping[str, str]) -> None:
+        self._config = config
+        # A wrong value is one of the command line, and of no plugin.
+        self.options("")
+
+    def options(self, path: str) -> PluginOptions:
+        """Return the options of the plugin in a file.
+
+        Raises:
+            click.UsageError: a value is none that a plugin can get.
+        """
+        try:
+            return PluginOptions(config=self._config or None)
+        except InvalidOptionError as error:
+            raise click.UsageError(f"{error}.") from None
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, divided, value = text.partition("=")
+    if not name or not divided:
+        raise click.BadParameter(f"'{text}' is not KEY=VALUE.")
+    return name, value
+
+
+def grant_options(command: _Command) -> _Command:
+    """Add the options of what is granted beside WASI; the command gets `grants`."""
+
+    @click.option(
+        "--set",
+        "config",
+        type=_pair,
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="Give a value of the plugin's configuration. Repeatable.",
+    )
+    @functools.wraps(command)
+    def with_grants(*args: Any, config: tuple[tuple[str, str], ...], **kwargs: Any) -> Any:
+        return command(*args, grants=Grants(dict(config)), **kwargs)
+
+    return with_grants

@@ -1,0 +1,38 @@
+"""What the commands grant beside WASI."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+from tests.capabilities.conftest import caller_of
+
+Command = Callable[..., Result]
+
+
+@pytest.fixture
+def reader(tmp_path: Path) -> str:
+    path = tmp_path / "reader.wasm"
+    path.write_bytes(caller_of("config_get"))
+    return str(path)
+
+
+def test_configuration(command: Command, reader: str) -> None:
+    result = command("run", "--set", "unit=°C", "--set", "empty=", reader, "0", "unit")
+    assert (result.exit_code, result.output) == (0, "°C")
+    assert command("run", reader, "0", "unit").output == "(none)"
+    assert command("run", "--set", "a=b=c", reader, "0", "a").output == "b=c"
+    assert command("check", "--set", "unit=°C", reader).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [("unit", "'unit' is not KEY=VALUE"), ("=x", "'=x' is not KEY=VALUE"), ("a=\0", "no text")],
+)
+def test_what_is_no_configuration(command: Command, reader: str, given: str, words: str) -> None:
+    result = command("run", "--set", given, reader, "0", "unit")
+    assert result.exit_code == 2
+    assert words in result.stderr
