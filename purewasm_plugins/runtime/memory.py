@@ -481,6 +481,9 @@ class Memory:
             MemoryInUse: the host holds a view of the memory.
         """
         before, after = self._pages, self._pages + pages
+        if pages == 0:
+            # It may have more than a limit that was set later.
+            return before
         if pages < 0 or after > self.maximum:
             return -1
         if self.ceiling is None:

@@ -112,6 +112,9 @@ class Table:
             The number of entries before; -1 where the growth is refused.
         """
         elements, before = self.elements, len(self.elements)
+        if count == 0:
+            # It may have more than a limit that was set later.
+            return before
         if count < 0 or before + count > self._allowed:
             return -1
         complete = False

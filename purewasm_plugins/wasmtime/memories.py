@@ -119,7 +119,11 @@ class Memory(AsExtern):
         Hazards:
             No bound is checked: bytes past `data_len` are the Python process's own.
         """
-        return _pointer_to()(self.of_store(store.context()))
+        inner: RuntimeMemory = self.of_store(store.context())
+        if inner.on_resize is None:
+            # The pointer may be used as long as the store, as there.
+            self.state.add_memory(inner)
+        return _pointer_to()(inner)
 
     def get_buffer_ptr(
         self, store: Context, size: int | None = None, offset: int = 0

@@ -115,7 +115,7 @@ class StoreState(Watcher):
         self._instances: WeakSet[Instance] = WeakSet()
         #: How many instances, tables and memories modules have made.
         self._made = {"instance": 0, "table": 0, "memory": 0}
-        #: Those that the host made: they live as long as the store.
+        #: See `add_memory` and `add_table`.
         self._memories: list[Memory] = []
         self._tables: list[Table] = []
         self._lock = threading.RLock()
@@ -229,11 +229,11 @@ class StoreState(Watcher):
             return [*self._instances]
 
     def add_memory(self, memory: Memory) -> None:
-        """Take a memory that the host has made."""
+        """Keep a memory as long as the store: the host has made it, or has a pointer to it."""
         self._memories.append(memory)
 
     def add_table(self, table: Table) -> None:
-        """Take a table that the host has made."""
+        """Keep a table that the host has made as long as the store."""
         table.own_limit = self.limits.table_elements
         self._tables.append(table)
 

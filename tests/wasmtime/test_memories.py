@@ -89,6 +89,16 @@ def test_the_pointer_of_a_memory_without_pages(ours: Any) -> None:
     assert pointer[0] == ord("x")
 
 
+def test_a_pointer_may_be_used_as_long_as_the_store(library: Any) -> None:
+    module = exports(library, '(module (memory (export "m") 1) (data (i32.const 0) "text"))')
+    store = module.store
+    pointer = module.m.data_ptr(store)
+    del module
+    others = [exports(library, '(module (memory (export "m") 1))', store=store) for _ in range(4)]
+    assert bytes(pointer[:4]) == b"text"
+    assert len(others) == 4
+
+
 def test_a_pointer_that_was_turned_elsewhere(ours: Any) -> None:
     """The next one points to the memory again."""
     import ctypes

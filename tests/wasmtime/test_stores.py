@@ -262,6 +262,16 @@ def test_limits_of_growth(library: Any, before: bool) -> None:
     assert module.grow_table(1) == 4
 
 
+def test_growth_by_nothing_under_a_limit_below_what_there_is(library: Any) -> None:
+    """It tells the size, as always."""
+    module = exports(library, GROWING)
+    module.store.set_limits(memory_size=0, table_elements=0)
+    assert (module.grow(0), module.grow_table(0)) == (1, 2)
+    assert (module.grow(1), module.grow_table(1)) == (-1, -1)
+    assert module.memory.grow(module.store, 0) == 1
+    assert module.table.grow(module.store, 0, None) == 2
+
+
 @pytest.mark.parametrize(
     ("limits", "message"),
     [
