@@ -15,12 +15,12 @@ import purewasm_plugins.wasmtime
 from tests.wasmtime.programs import Side, same
 from tests.wasmtime.random_programs import random_program
 
-COUNT = int(os.environ.get("PUREWASM_STAND_IN", "40"))
+COUNT = int(os.environ.get("PUREWASM_STAND_IN", "25"))
 
 
-def test_random_programs(wasmtime: Any) -> None:
+def test_random_programs(oracle: Any) -> None:
     for seed in range(COUNT):
-        theirs, ours = Side(wasmtime), Side(purewasm_plugins.wasmtime)
+        theirs, ours = Side(oracle), Side(purewasm_plugins.wasmtime)
         for number, operation in enumerate(random_program(Random(seed))):
             expected, found = (side.run(number, operation) for side in (theirs, ours))
             assert same(expected, found), f"program {seed}, operation {number}: {operation}"

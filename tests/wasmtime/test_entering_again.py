@@ -124,5 +124,5 @@ ACTS: list[Callable[[Run], Any]] = [
 ]
 
 
-def test_host_functions_that_use_the_store(wasmtime: Any) -> None:
-    assert Run(purewasm_plugins.wasmtime).seen == Run(wasmtime).seen
+def test_host_functions_that_use_the_store(oracle: Any) -> None:
+    assert Run(purewasm_plugins.wasmtime).seen == Run(oracle).seen

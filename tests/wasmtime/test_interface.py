@@ -47,17 +47,17 @@ def parameters(value: Any) -> list[str] | None:
     return [*inspect.signature(function).parameters]
 
 
-def test_all_names(wasmtime: Any) -> None:
+def test_all_names(oracle: Any) -> None:
     ours = dict(members(purewasm_plugins.wasmtime))
-    theirs = {name for name, _ in members(wasmtime) if name.rpartition(".")[2] not in _NATIVE}
+    theirs = {name for name, _ in members(oracle) if name.rpartition(".")[2] not in _NATIVE}
     assert theirs - {*ours} == _NOT_THERE
 
 
-def test_parameters(wasmtime: Any) -> None:
+def test_parameters(oracle: Any) -> None:
     ours = dict(members(purewasm_plugins.wasmtime))
     wanted = {
         name: found
-        for name, value in members(wasmtime)
+        for name, value in members(oracle)
         if name in ours and (found := parameters(value)) is not None
     }
     for name in _INTERNAL | _OTHER_PARAMETERS:

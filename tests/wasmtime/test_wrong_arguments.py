@@ -128,5 +128,5 @@ def outcomes(library: Any, function: str) -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("function", CALLS)
-def test_wrong_arguments(wasmtime: Any, function: str) -> None:
-    assert [*outcomes(purewasm_plugins.wasmtime, function)] == [*outcomes(wasmtime, function)]
+def test_wrong_arguments(oracle: Any, function: str) -> None:
+    assert [*outcomes(purewasm_plugins.wasmtime, function)] == [*outcomes(oracle, function)]
