@@ -79,12 +79,15 @@ from purewasm_plugins.runtime.table import Table
 from purewasm_plugins.support.typed import TYPE_CHECKING
 from purewasm_plugins.support.version import VERSION
 from purewasm_plugins.tools import (
+    ApprovalRequest,
     CancellableTool,
     Cancellation,
+    Decision,
     ToolCall,
     ToolCategory,
     ToolDefinition,
     ToolImpl,
+    ToolRefusedError,
     ToolRegistry,
     ToolResult,
 )
@@ -176,6 +179,7 @@ def examples() -> tuple[str, ...]:
 __all__ = [
     "AbiVersionError",
     "Aborted",
+    "ApprovalRequest",
     "Caller",
     "CancellableTool",
     "Cancellation",
@@ -183,6 +187,7 @@ __all__ = [
     "CommandResult",
     "CompileError",
     "DeadlineExceeded",
+    "Decision",
     "DecodeError",
     "DirectoryReport",
     "DiscoveryReport",
@@ -251,6 +256,7 @@ __all__ = [
     "ToolImpl",
     "ToolNotFoundError",
     "ToolPolicy",
+    "ToolRefusedError",
     "ToolRegistry",
     "ToolResult",
     "ToolSettings",

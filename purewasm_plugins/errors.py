@@ -34,7 +34,8 @@
     │       ├── ToolFailedError             the tool itself reported that it failed
     │       └── PoolFullError, WorkerError  of many calls at once
     ├── ToolError                   a call through a registry, or what is in one
-    │   └── ToolNotFoundError, InvalidArgumentsError, DuplicateToolError, ToolFormatError
+    │   ├── ToolNotFoundError, InvalidArgumentsError, DuplicateToolError, ToolFormatError
+    │   └── ToolRefusedError            a call that was not approved
     └── DebuggerError               the debugger cannot do what it was asked for
         └── LocationError, ExpressionError, HitCountError
 

@@ -67,6 +67,8 @@ from purewasm_plugins.errors import (
 )
 from purewasm_plugins.plugin import errors as plugin_errors
 from purewasm_plugins.plugin.errors import PoolFullError, WorkerError
+from purewasm_plugins.tools import errors as tools_errors
+from purewasm_plugins.tools.errors import ToolRefusedError
 
 FRAMES = (
     StackFrame(3, "inner", "calculator", 0x1F, "i32.div_s"),
@@ -243,6 +245,11 @@ CASES: list[tuple[Exception, dict[str, object], str]] = [
         "Tool execution failed for 'sort': the worker died",
     ),
     (
+        ToolRefusedError("sort", "no"),
+        {"tool": "sort", "details": "no"},
+        "The call of tool 'sort' was refused: no",
+    ),
+    (
         CompileError("unexpected end"),
         {"details": "unexpected end"},
         "Failed to compile plugin: unexpected end",
@@ -375,6 +382,7 @@ BASES: dict[type[BaseException], tuple[type[BaseException], ...]] = {
     InvalidArgumentsError: (ToolError,),
     DuplicateToolError: (ToolError,),
     ToolFormatError: (ToolError,),
+    ToolRefusedError: (ToolError,),
     DebuggerError: (PureWasmError,),
     LocationError: (DebuggerError,),
     ExpressionError: (DebuggerError,),
@@ -385,7 +393,8 @@ BASES: dict[type[BaseException], tuple[type[BaseException], ...]] = {
 def test_the_trees() -> None:
     found = {
         value: value.__bases__
-        for value in (vars(errors) | vars(plugin_errors) | vars(debugger_errors)).values()
+        for module in (errors, plugin_errors, tools_errors, debugger_errors)
+        for value in vars(module).values()
         if inspect.isclass(value) and issubclass(value, BaseException)
     }
     assert found == BASES

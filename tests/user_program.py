@@ -12,8 +12,10 @@ from typing import Any, assert_type
 
 from purewasm_plugins import (
     Aborted,
+    ApprovalRequest,
     Caller,
     CommandResult,
+    Decision,
     DiscoveryReport,
     Exited,
     Exports,
@@ -51,6 +53,7 @@ from purewasm_plugins import (
     ToolExecutionError,
     ToolFormatError,
     ToolPolicy,
+    ToolRefusedError,
     ToolRegistry,
     ToolResult,
     ToolSettings,
@@ -103,6 +106,27 @@ def use_options() -> None:
     result = registry.execute(ToolCall("my_echo", {"input": "x"}))
     assert_type(result.exception, BaseException | None)
     assert (result.success, result.output) == (True, "x")
+
+
+def use_approval() -> None:
+    """Decide on the calls of a tool."""
+
+    class Shell:
+        definition = ToolDefinition("shell", "Runs a command", {}, requires_approval=True)
+
+        def execute(self, arguments: Mapping[str, Any]) -> ToolResult:
+            return ToolResult("shell", success=True, output="done")
+
+    def approve(request: ApprovalRequest) -> Decision:
+        assert_type(request.call, ToolCall)
+        assert_type(request.definition, ToolDefinition)
+        assert_type(request.grants, tuple[str, ...])
+        return Decision.SESSION if request.call.arguments else Decision.REFUSE
+
+    registry = ToolRegistry(approve=approve)
+    registry.register(Shell())
+    assert isinstance(registry.execute(ToolCall("shell")).exception, ToolRefusedError)
+    assert registry.execute(ToolCall("shell", {"command": "ls"})).success
 
 
 def use_a_pool() -> None:
@@ -351,6 +375,7 @@ if __name__ == "__main__":
     use_a_module()
     use_the_text_format()
     use_a_registry()
+    use_approval()
     find_plugins_that_change()
     use_a_manifest()
     use_a_format()

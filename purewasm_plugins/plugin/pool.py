@@ -40,6 +40,7 @@ class PluginPool:
     Attributes:
         name: the name of the plugin.
         tools: the tools of the plugin, by index.
+        options: how its instances are run.
         size: the number of instances.
     """
 
@@ -58,6 +59,7 @@ class PluginPool:
         _check_count("size", size, 1)
         _check_count("queue", queue, 0)
         self.name = plugin.name
+        self.options = plugin.options
         self.tools = plugin.tools
         self.size = size
         self._limits = plugin.limits

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from purewasm_plugins.errors import PluginError, ToolExecutionError
+from purewasm_plugins.plugin.options import PluginOptions
 from purewasm_plugins.plugin.policy import ToolPolicy, ToolSettings
 from purewasm_plugins.support.records import Record
 from purewasm_plugins.support.typed import Any, Mapping, Protocol, Sequence
@@ -93,6 +94,7 @@ class RunsTools(Protocol):
     """The object that runs a plugin's tools: `WasmPlugin`."""
 
     name: str
+    options: PluginOptions
 
     def execute_tool(
         self, tool: int | str, input: str, *, cancellation: Cancellation | None = None
@@ -131,6 +133,14 @@ class RegisteredTool:
         tool = RegisteredTool(self.plugin, self.tool, name)
         tool.definition = replace(self.definition, name=name)
         return tool
+
+    @property
+    def grants(self) -> tuple[str, ...]:
+        """What the tool may touch, in words, for those who approve its calls."""
+        # Imported here: most tools need no approval.
+        from purewasm_plugins.plugin.grants import granted_words
+
+        return granted_words(self.plugin.options)
 
     def execute(self, arguments: Mapping[str, Any]) -> ToolResult:
         """Run the tool on arguments that fit its parameters."""

@@ -42,8 +42,8 @@ class ToolDefinition(Record):
     Attributes:
         name, description: for the agent.
         parameters: JSON Schema of the arguments, an object's.
-        requires_approval: whether a person must agree before it runs. The agent asks; the registry
-            does not.
+        requires_approval: whether each call must be approved before it runs: by the callback
+            `approve` of the registry, which refuses the call where it has none.
         category: what it touches.
         annotations: hints for clients, in the names of the Model Context Protocol: `title`,
             `readOnlyHint`, `destructiveHint`, `idempotentHint`, `openWorldHint`.
@@ -177,8 +177,8 @@ class Cancellation:
 class ToolImpl(Protocol):
     """The protocol of what can be registered: a definition, and a method that runs it.
 
-    A tool may have an attribute `origin`, a string such as "plugin 'json'": the error about two
-    tools of one name tells it.
+    A tool may have these attributes, too: `origin`, a string such as "plugin 'json'", for errors
+    and for those who approve calls; `grants`, strings that say what it may touch.
     """
 
     @property

@@ -5,11 +5,12 @@ It does not depend on WebAssembly. A tool's JSON Schema validates arguments befo
 
 from __future__ import annotations
 
-import sys
 import time
 
 from purewasm_plugins.errors import DuplicateToolError, InvalidArgumentsError, ToolNotFoundError
 from purewasm_plugins.support.typed import Any, Callable, Iterable, Iterator, Mapping
+from purewasm_plugins.tools.approval import ApprovalRequest, Approve, Approver, in_thread
+from purewasm_plugins.tools.errors import ToolRefusedError
 from purewasm_plugins.tools.model import (
     CancellableTool,
     Cancellation,
@@ -34,7 +35,20 @@ class ToolRegistry:
     registry.execute(ToolCall("json_pretty", {"input": "{}"})).output
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, approve: Approve | None = None) -> None:
+        """Make a registry without tools.
+
+        Args:
+            approve: what decides on calls of tools whose definition `requires_approval`: a
+                function, or a coroutine function, that is called with an `ApprovalRequest` and
+                returns a `Decision`. Without it, such calls are refused.
+
+        Hazards:
+            The callback runs in the thread of the call, and in another one for `execute_async`.
+            Two calls of one tool are asked about one after the other; those of two tools may be at
+            the same time.
+        """
+        self._approver = None if approve is None else Approver(approve)
         #: Replaced as a whole: what iterates in another thread goes on with the old one.
         self._entries: dict[str, _Entry] = {}
 
@@ -116,41 +130,38 @@ class ToolRegistry:
             for name, (tool, _) in entries.items()
         ]
 
-    def execute(self, call: ToolCall, *, cancellation: Cancellation | None = None) -> ToolResult:
+    def execute(
+        self,
+        call: ToolCall,
+        *,
+        cancellation: Cancellation | None = None,
+        approver: Approver | None = None,
+    ) -> ToolResult:
         """Run a tool.
 
         Args:
             call: the tool, and its arguments.
             cancellation: what another thread may end the call with, if it is a `CancellableTool`.
+            approver: what decides on the call where the registry was made without `approve`.
 
         Returns:
             What the tool returned, with `duration_ms` stamped. A tool that raises has failed: the
-            result has its exception.
+            result has its exception. A call that was not approved has failed, too, with
+            `ToolRefusedError` as the exception; it did not run.
 
         Raises:
             ToolNotFoundError: no tool has that name.
             InvalidArgumentsError: the arguments do not fit its schema, or cannot be read; it did
                 not run.
         """
-        entries = self._entries
-        name = call.name if call.name in entries else _name_from_agent(call.name, entries)
-        tool, validator = entries[name]
-        if call.problem is not None:
-            raise InvalidArgumentsError(name, call.problem)
-        validator(call.arguments)
-        started = time.perf_counter()
-        try:
-            if cancellation is not None and isinstance(tool, CancellableTool):
-                result = tool.execute_cancellable(call.arguments, cancellation)
-            else:
-                result = tool.execute(call.arguments)
-        except Exception as exception:
-            error = f"{type(exception).__name__}: {exception}"
-            result = ToolResult(name, success=False, output="", error=error, exception=exception)
-        # Imported here: it takes longer than all that a plugin's first answer needs.
-        from dataclasses import replace
-
-        return replace(result, duration_ms=(time.perf_counter() - started) * 1000)
+        name, tool = self._checked(call)
+        if tool.definition.requires_approval:
+            try:
+                request = _request(tool, call)
+                self._deciding(name, approver).decide(request, cancellation)
+            except ToolRefusedError as error:
+                return _refused(name, error)
+        return _run(name, tool, call, cancellation)
 
     async def execute_async(self, call: ToolCall) -> ToolResult:
         """Run a tool without blocking the event loop, as `execute` does.
@@ -160,18 +171,75 @@ class ToolRegistry:
         of a plugin ends within milliseconds, and the plugin is free for the next call. Another
         tool goes on in its thread, unless it is a `CancellableTool`.
         """
-        if sys.platform in ("emscripten", "wasi"):
-            return self.execute(call)
-        # Imported here: it takes half as long to import as the whole package.
-        import asyncio
-
         cancellation = Cancellation()
         try:
-            return await asyncio.to_thread(self.execute, call, cancellation=cancellation)
+            name, tool, result = await in_thread(self._begin, call, cancellation)
+            if result is None:
+                try:
+                    request = _request(tool, call)
+                    await self._deciding(name, None).decide_async(request)
+                except ToolRefusedError as error:
+                    return _refused(name, error)
+                result = await in_thread(_run, name, tool, call, cancellation)
+            return result
         except BaseException:
             # The task was cancelled, or the coroutine closed.
             cancellation.request()
             raise
+
+    def _begin(
+        self, call: ToolCall, cancellation: Cancellation
+    ) -> tuple[str, ToolImpl, ToolResult | None]:
+        """Return the tool of a call, its name, and the result where it needs no approval."""
+        name, tool = self._checked(call)
+        if tool.definition.requires_approval:
+            return name, tool, None
+        return name, tool, _run(name, tool, call, cancellation)
+
+    def _checked(self, call: ToolCall) -> tuple[str, ToolImpl]:
+        """Return the tool of a call, and its name, after a check of the arguments."""
+        entries = self._entries
+        name = call.name if call.name in entries else _name_from_agent(call.name, entries)
+        tool, validator = entries[name]
+        if call.problem is not None:
+            raise InvalidArgumentsError(name, call.problem)
+        validator(call.arguments)
+        return name, tool
+
+    def _deciding(self, name: str, other: Approver | None) -> Approver:
+        """Return what decides on a call of a tool that needs approval."""
+        approver = self._approver or other
+        if approver is None:
+            raise ToolRefusedError(name, "it needs approval, and there is nothing here to ask")
+        return approver
+
+
+def _run(
+    name: str, tool: ToolImpl, call: ToolCall, cancellation: Cancellation | None
+) -> ToolResult:
+    """Run a tool on arguments that were checked."""
+    started = time.perf_counter()
+    try:
+        if cancellation is not None and isinstance(tool, CancellableTool):
+            result = tool.execute_cancellable(call.arguments, cancellation)
+        else:
+            result = tool.execute(call.arguments)
+    except Exception as exception:
+        error = f"{type(exception).__name__}: {exception}"
+        result = ToolResult(name, success=False, output="", error=error, exception=exception)
+    # Imported here: it takes longer than all that a plugin's first answer needs.
+    from dataclasses import replace
+
+    return replace(result, duration_ms=(time.perf_counter() - started) * 1000)
+
+
+def _request(tool: ToolImpl, call: ToolCall) -> ApprovalRequest:
+    grants = getattr(tool, "grants", ())
+    return ApprovalRequest(call, tool.definition, _origin(tool), tuple(map(str, grants)), tool)
+
+
+def _refused(name: str, error: ToolRefusedError) -> ToolResult:
+    return ToolResult(name, success=False, output="", error=str(error), exception=error)
 
 
 def _entries(tools: Iterable[ToolImpl], taken: Mapping[str, _Entry]) -> dict[str, _Entry]:

@@ -12,6 +12,7 @@ from urllib.request import HTTPRedirectHandler
 import pytest
 
 from purewasm_plugins import (
+    Decision,
     DuplicatePluginError,
     PluginFileError,
     PluginOptions,
@@ -133,7 +134,8 @@ def test_what_agents_get(write: Write) -> None:
         tools.search = {approval = true, read_only = true, title = "Search"}
         tools.resize = {hidden = true}
     """)
-    manager, registry = WasmPluginManager.from_manifest(path), ToolRegistry()
+    registry = ToolRegistry(approve=lambda request: Decision.ONCE)
+    manager = WasmPluginManager.from_manifest(path)
     assert manager.register_all(registry, prefix="my.").failed == ()
     (definition,) = registry.definitions()
     assert definition.name == "my.with_schema.search"
@@ -141,6 +143,9 @@ def test_what_agents_get(write: Write) -> None:
     (entry,) = MCP(registry).tools()
     assert entry["annotations"] == {"readOnlyHint": True, "title": "Search"}
     assert registry.execute(ToolCall(definition.name, {"query": "x"})).success
+    unasked = ToolRegistry()
+    manager.register_all(unasked)
+    assert not unasked.execute(ToolCall("with_schema.search", {"query": "x"})).success
     assert manager.execute_tool("with_schema", "resize", "{}"), "the program itself may"
 
 

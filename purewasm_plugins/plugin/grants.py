@@ -1,0 +1,45 @@
+"""What a plugin may touch, in words, for those who approve calls of its tools."""
+
+from __future__ import annotations
+
+from purewasm_plugins.plugin.options import PluginOptions
+from purewasm_plugins.support.typed import Iterator
+from purewasm_plugins.wasi.grants import Wasi, granted
+from purewasm_plugins.wasi.host_files import HostDirectory
+
+__all__ = ["granted_words"]
+
+
+def granted_words(options: PluginOptions) -> tuple[str, ...]:
+    """Return what a plugin may touch, such as "writes files below /srv/data, as /data".
+
+    Values of variables are left out: they may be secrets.
+
+    Args:
+        options: how the plugin is run.
+    """
+    words: list[str] = []
+    if options.wasi is not None and options.wasi is not False:
+        words += _of_wasi(granted(options.wasi))
+    imports = options.imports or {}
+    words += [
+        f"calls {module}.{name} of the host" for module in imports for name in imports[module]
+    ]
+    return tuple(words)
+
+
+def _of_wasi(wasi: Wasi) -> Iterator[str]:
+    for guest, directory in wasi.directories.items():
+        verb = "reads" if directory.read_only else "writes"
+        if isinstance(directory, HostDirectory):
+            yield f"{verb} files below {directory.path}, as {guest}"
+        else:
+            yield f"{verb} files in memory, as {guest}"
+    for name in wasi.env:
+        yield f"reads the variable {name}"
+    if wasi.stdin is not None and wasi.stdin != b"":
+        yield "reads the standard input"
+    if wasi.clock == "host":
+        yield "reads the clock"
+    if wasi.random == "host":
+        yield "gets random numbers"
