@@ -184,7 +184,6 @@ class _Mapping:
         # Threads find it here, and so do processes that are forked off.
         PLUGINS.keep(self._key, self._plugin.module, self._plugin.options)
         self._most = self._in_flight or 2 * self._workers.count
-        finished = False
         yielded = 0
         try:
             while self._submit():
@@ -195,11 +194,8 @@ class _Mapping:
                     if self._raises and result.error is not None:
                         raise result.error
                     yield result
-            finished = True
         finally:
-            for future in self._running:
-                future.cancel()
-            self._workers.end(finished)
+            self._workers.end(self._running)
             PLUGINS.drop(self._key)
 
     def _chosen_workers(self) -> OwnWorkers | GivenWorkers:

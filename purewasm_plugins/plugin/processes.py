@@ -8,7 +8,7 @@ from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExec
 from multiprocessing.context import SpawnContext, SpawnProcess
 
 from purewasm_plugins.plugin.workers import begin_worker
-from purewasm_plugins.support.typed import Any, Callable
+from purewasm_plugins.support.typed import Any, Callable, Mapping
 
 __all__ = ["GivenWorkers", "OwnWorkers"]
 
@@ -72,17 +72,18 @@ class OwnWorkers:
             self._start()
             return self._executor.submit(function, *arguments)
 
-    def end(self, finished: bool) -> None:
-        """End all processes; where they have not finished, at once."""
-        if finished:
-            self._executor.shutdown()
-        else:
+    def end(self, running: Mapping[Future[Any], object]) -> None:
+        """End all processes: at once, where tasks are running."""
+        if running:
             self._kill()
+        else:
+            self._executor.shutdown()
 
     def _kill(self) -> None:
-        self._executor.shutdown(wait=False, cancel_futures=True)
+        # The executor then fails its futures itself: it cannot where they were cancelled.
         for process in self._context.started:
-            process.kill()
+            if process.pid is not None:
+                process.kill()
         self._executor.shutdown()
 
 
@@ -114,7 +115,10 @@ class GivenWorkers:
                 self._own = OwnWorkers(self.count, key, payload)
         return self._own.submit(function, *arguments)
 
-    def end(self, finished: bool) -> None:
-        """End what was started here; the executor is its owner's."""
+    def end(self, running: Mapping[Future[Any], object]) -> None:
+        """Cancel what has not begun, and end what was started here; the executor is its owner's."""
         if self._own is not None:
-            self._own.end(finished)
+            self._own.end(running)
+            return
+        for future in running:
+            future.cancel()

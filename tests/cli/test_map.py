@@ -111,8 +111,12 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="there is no /proc")
-@pytest.mark.parametrize("group", [False, True], ids=["to the command", "from a terminal"])
-def test_an_interrupt_ends_all_workers(tmp_path: Path, path: PathOf, group: bool) -> None:
+@pytest.mark.parametrize(
+    ("end", "to_all"),
+    [("SIGINT", False), ("SIGINT", True), ("SIGKILL", False)],
+    ids=["interrupt", "interrupt in a terminal", "kill"],
+)
+def test_all_workers_end(tmp_path: Path, path: PathOf, end: str, to_all: bool) -> None:
     file = tmp_path / "lines.txt"
     file.write_text("10\n" + "999999999999\n" * 20)
     arguments = [path("spin"), "spin", "--input-file", str(file), "--jobs", "2"]
@@ -129,12 +133,10 @@ def test_an_interrupt_ends_all_workers(tmp_path: Path, path: PathOf, group: bool
     # Two workers, and the process of Python's that watches over them.
     wait_until(lambda: len(children(process.pid)) == 3)
     started = children(process.pid)
-    if group:
-        os.killpg(process.pid, signal.SIGINT)
-    else:
-        process.send_signal(signal.SIGINT)
-    assert process.communicate(timeout=30) == (b"", b"")
-    assert process.returncode == 130
+    (os.killpg if to_all else os.kill)(process.pid, signal.Signals[end])
+    output = process.communicate(timeout=30)
+    if end == "SIGINT":
+        assert (*output, process.returncode) == (b"", b"", 130)
     wait_until(lambda: not any(os.path.exists(f"/proc/{child}") for child in started))
 
 

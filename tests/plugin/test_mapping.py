@@ -25,7 +25,7 @@ from purewasm_plugins import (
     example,
     map_tool,
 )
-from purewasm_plugins.plugin import workers
+from purewasm_plugins.plugin import mapping, workers
 from tests.plugin import deadly
 
 Load = Callable[..., WasmPlugin]
@@ -146,24 +146,19 @@ def test_inputs_are_taken_as_they_are_needed(echo: WasmPlugin, threads: Executor
 
 
 def test_a_slow_input_does_not_wait_for_a_batch(echo: WasmPlugin, threads: Executor) -> None:
-    """Each is taken only after the result of the one before, once batches have grown."""
+    """Each is taken only after the result of the one before, though batches have grown."""
     seen = 0
 
     def slow() -> Iterator[str]:
         yield from TEXTS
         for number in range(3):
-            time.sleep(workers_patience())
+            assert number == 0 or seen == len(TEXTS) + number
+            time.sleep(1.1 * mapping._BATCH_SECONDS)
             yield f"slow {number}"
 
     for _ in map_tool(echo, 0, slow(), executor=threads, in_flight=1):
         seen += 1
     assert seen == 303
-
-
-def workers_patience() -> float:
-    from purewasm_plugins.plugin.mapping import _BATCH_SECONDS
-
-    return _BATCH_SECONDS * 1.1
 
 
 def test_what_the_inputs_raise(echo: WasmPlugin, threads: Executor) -> None:

@@ -188,6 +188,27 @@ def test_a_cancelled_call_frees_its_instance(load: Load) -> None:
     run(main())
 
 
+def test_a_call_that_is_cancelled_as_it_gets_an_instance(gate: Gate, gated: WasmPlugin) -> None:
+    """It gives the instance back."""
+
+    async def main() -> None:
+        with PluginPool(gated, 1) as pool:
+            running = threading.Thread(target=pool.execute_tool, args=(0, "x"))
+            running.start()
+            await gate.wait(1)
+            waiting = asyncio.create_task(pool.execute(0, "y"))
+            await asyncio.sleep(0)
+            gate.opened.set()
+            # The loop does not run meanwhile: it hears of instance and cancellation at once.
+            running.join()
+            waiting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+            assert await pool.execute(0, "z", timeout=10) == "z"
+
+    run(main())
+
+
 def test_an_instance_that_trapped_is_replaced(load: Load) -> None:
     async def main() -> None:
         async with PluginPool(load("trap_then_state"), 1) as pool:
