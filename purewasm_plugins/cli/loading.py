@@ -11,16 +11,18 @@ from purewasm_plugins.cli.granted import Grants
 from purewasm_plugins.cli.output import print_error, progress
 from purewasm_plugins.engine import Engine
 from purewasm_plugins.errors import (
+    DuplicatePluginError,
     InstantiateError,
     MissingExportError,
     OutOfMemory,
     PluginError,
+    PluginFileError,
     TextError,
     ValidationError,
     WasmError,
 )
 from purewasm_plugins.module import Module, read_module
-from purewasm_plugins.plugin import PluginTool, WasmPlugin
+from purewasm_plugins.plugin import PluginOptions, PluginTool, WasmPlugin, WasmPluginManager
 from purewasm_plugins.plugin.loading import compile_plugin
 from purewasm_plugins.runtime.limits import ResourceLimits
 
@@ -81,19 +83,28 @@ def read_file(path: str, kind: str = "plugin") -> bytes:
     Raises:
         Failure: it cannot be read.
     """
-    if os.path.isdir(path):
-        found = files_in(path)
-        count = f"{len(found)} .wasm file{'s' * (len(found) != 1)}"
-        message = f"'{path}' is a directory, with {count}: name one, for example {found[0]}"
-        raise Failure(message, Exit.PLUGIN)
     try:
-        return read_module(path if os.path.lexists(path) else _named(path, kind), kind)
+        return read_module(_file(path, kind), kind)
     except PluginError as error:
         raise Failure(str(error), Exit.PLUGIN) from error
     except OutOfMemory:
         raise Failure(f"{path}: {NO_ROOM}", Exit.PLUGIN) from None
     except WasmError as error:
         raise text_failure(error, path) from error
+
+
+def _file(path: str, kind: str) -> str | os.PathLike[str]:
+    """Return the file that a path or a name stands for.
+
+    Raises:
+        Failure: it is a directory, or could be a name and is none.
+    """
+    if os.path.isdir(path):
+        found = files_in(path)
+        count = f"{len(found)} .wasm file{'s' * (len(found) != 1)}"
+        message = f"'{path}' is a directory, with {count}: name one, for example {found[0]}"
+        raise Failure(message, Exit.PLUGIN)
+    return path if os.path.lexists(path) else _named(path, kind)
 
 
 def text_failure(error: WasmError, path: str) -> Failure:
@@ -193,9 +204,34 @@ def load_plugin(
                 data, granted, engine=engine, limits=limits, cache_dir=cache_dir, wasi=wasi
             )
     except PluginError as error:
-        ending = advice(error)
-        if isinstance(error, (InstantiateError, MissingExportError)) and is_program(data):
-            ending = "; it is a program, and 'purewasm exec' runs it"
-        raise Failure(f"{path}: {error}{ending}", Exit.PLUGIN) from error
+        raise _load_failure(path, error) from error
     except MemoryError:
         raise Failure(f"{path}: {NO_ROOM}", Exit.PLUGIN) from None
+
+
+def load_into(manager: WasmPluginManager, path: str, options: PluginOptions) -> WasmPlugin:
+    """Load the plugin in a file, and add it to a manager, which then knows the file.
+
+    Raises:
+        Failure: it cannot be loaded, or the manager has a plugin of that name.
+    """
+    try:
+        with progress(f"loading {os.path.basename(path)}"):
+            return manager.load(_file(path, "plugin"), options)
+    except DuplicatePluginError as error:
+        other = manager.files[error.plugin].path
+        message = f"{path}: there is a plugin '{error.plugin}' already: {other}"
+        raise Failure(message, Exit.PLUGIN) from error
+    except PluginFileError as error:
+        raise Failure(str(error), Exit.PLUGIN) from error
+    except PluginError as error:
+        raise _load_failure(path, error) from error
+    except MemoryError:
+        raise Failure(f"{path}: {NO_ROOM}", Exit.PLUGIN) from None
+
+
+def _load_failure(path: str, error: PluginError) -> Failure:
+    ending = advice(error)
+    if isinstance(error, (InstantiateError, MissingExportError)) and is_program(read_file(path)):
+        ending = "; it is a program, and 'purewasm exec' runs it"
+    return Failure(f"{path}: {error}{ending}", Exit.PLUGIN)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
 
+from purewasm_plugins.cli.completion import complete_file, complete_plugin
 from purewasm_plugins.cli.exits import Exit, Failure
+from purewasm_plugins.cli.found import chosen_folder
 from purewasm_plugins.cli.granted import Grants, grant_options
-from purewasm_plugins.cli.loading import expanded, load_plugin
-from purewasm_plugins.cli.options import limit_options, plugins_argument, wasi_options
+from purewasm_plugins.cli.loading import expanded, load_into
+from purewasm_plugins.cli.options import limit_options, wasi_options
 from purewasm_plugins.cli.output import print_error
-from purewasm_plugins.errors import InvalidOptionError
+from purewasm_plugins.errors import InvalidOptionError, PluginError
 from purewasm_plugins.mcp import HttpServer, McpServer, register_plugins, serve_stdio
-from purewasm_plugins.plugin import WasmPlugin
+from purewasm_plugins.plugin import PluginOptions, WasmPluginManager
+from purewasm_plugins.plugin.watching import PluginChange, Watch
 from purewasm_plugins.runtime.limits import ResourceLimits
 from purewasm_plugins.tools import ToolRegistry
 
@@ -33,7 +38,20 @@ def _address(value: str) -> tuple[str, int]:
 
 
 @click.command(short_help="Serve the tools of plugins to agents (MCP).")
-@plugins_argument
+@click.argument("plugins", metavar="[PLUGIN...]", nargs=-1, shell_complete=complete_plugin)
+@click.option(
+    "--config",
+    "manifest",
+    metavar="FILE",
+    shell_complete=complete_file,
+    help="Serve the plugins of a manifest, each with the limits and grants that it has there.",
+)
+@click.option(
+    "--watch",
+    "watched",
+    is_flag=True,
+    help="Load plugins again when their files change, and tell clients.",
+)
 @click.option(
     "--http",
     "address",
@@ -60,6 +78,8 @@ def _address(value: str) -> tuple[str, int]:
 @grant_options
 def mcp(
     plugins: tuple[str, ...],
+    manifest: str | None,
+    watched: bool,
     address: tuple[str, int] | None,
     token: str | None,
     hosts: tuple[str, ...],
@@ -71,7 +91,8 @@ def mcp(
 ) -> int:
     """Serve the tools of plugins to agents: a server of the Model Context Protocol.
 
-    A directory stands for the .wasm files in it, or else in its folders. A plugin that cannot be
+    A directory stands for the .wasm files in it, or else in its folders. Without PLUGIN and
+    --config, the plugins that 'purewasm plugins list' lists are served. A plugin that cannot be
     loaded is reported on standard error, and the others are served. A name that two plugins give
     to a tool gets the name of the plugin before it, in both. The server ends with its input, or
     with Ctrl-C.
@@ -80,12 +101,28 @@ def mcp(
     Examples:
       purewasm mcp plugins/
       purewasm mcp c_json zig_text --http 127.0.0.1:8000
+      purewasm mcp --config plugins.toml --watch
     """
-    registry = _loaded(plugins, limits, engine, cache_dir, wasi, grants)
-    if address is None:
-        serve_stdio(McpServer(registry))
-        return Exit.OK
-    server = McpServer(registry, private=token is not None)
+
+    def options(path: str) -> PluginOptions:
+        granted = grants.options(path)
+        return PluginOptions.merged(granted, engine, limits, None, cache_dir, wasi)
+
+    manager = WasmPluginManager(options(""))
+    _load(manager, plugins, manifest, options)
+    registry = _registered(manager)
+    server = McpServer(registry, private=address is not None and token is not None)
+    with _watching(manager, registry, server) if watched else contextlib.nullcontext():
+        if address is None:
+            serve_stdio(server)
+        else:
+            _serve_http(server, address, token, hosts)
+    return Exit.OK
+
+
+def _serve_http(
+    server: McpServer, address: tuple[str, int], token: str | None, hosts: tuple[str, ...]
+) -> None:
     try:
         http = HttpServer(server, *address, token=token, hosts=hosts)
     except InvalidOptionError as error:
@@ -99,38 +136,58 @@ def mcp(
             http.serve_forever()
         except KeyboardInterrupt:
             click.echo()
-    return Exit.OK
 
 
-def _loaded(
+def _load(
+    manager: WasmPluginManager,
     paths: tuple[str, ...],
-    limits: ResourceLimits,
-    engine: str | None,
-    cache_dir: str,
-    wasi: Wasi | None,
-    grants: Grants,
-) -> ToolRegistry:
-    """Return the tools of all plugins that can be loaded.
+    manifest: str | None,
+    options: Callable[[str], PluginOptions],
+) -> None:
+    """Load the plugins of a manifest and of paths, or else those that are found.
 
-    Raises:
-        Failure: none can.
+    Args:
+        manager: what gets them.
+        paths: the paths.
+        manifest: the manifest, or None.
+        options: returns the options of the plugin of a path.
     """
-    plugins: list[WasmPlugin] = []
-    files: dict[str, str] = {}
+    failed: list[tuple[str, PluginError]] = []
+    try:
+        if manifest is not None:
+            failed += manager.load_manifest(manifest).failed
+        elif not paths:
+            failed += manager.discover(chosen_folder()).failed
+    except PluginError as error:
+        raise Failure(str(error), Exit.USAGE) from error
+    for origin, reason in failed:
+        print_error(f"{origin}: {reason}")
     for path in expanded(paths)[0]:
         try:
-            plugin = load_plugin(path, limits, engine, cache_dir, wasi, grants)
+            load_into(manager, path, options(path))
         except Failure as failure:
             print_error(failure.message)
-            continue
-        if plugin.name in files:
-            print_error(f"{path}: there is a plugin '{plugin.name}' already: {files[plugin.name]}")
-            continue
-        files[plugin.name] = path
-        plugins.append(plugin)
-    registry, failed = register_plugins(plugins)
+
+
+def _registered(manager: WasmPluginManager) -> ToolRegistry:
+    """Return the tools of all plugins of a manager.
+
+    Raises:
+        Failure: there are none.
+    """
+    registry, failed = register_plugins(manager)
     for plugin, error in failed:
-        print_error(f"{files[plugin.name]}: {error}")
-    if len(failed) == len(plugins):
+        print_error(f"{manager.files[plugin.name].path}: {error}")
+    if len(failed) == len(manager):
         raise Failure("there is no plugin to serve", Exit.PLUGIN)
     return registry
+
+
+def _watching(manager: WasmPluginManager, registry: ToolRegistry, server: McpServer) -> Watch:
+    def tell(change: PluginChange) -> None:
+        if change.error is None:
+            server.tools_changed()
+        else:
+            print_error(f"{change.path}: {change.error}")
+
+    return manager.watch(tell, registry=registry)

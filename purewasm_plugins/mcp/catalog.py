@@ -65,7 +65,8 @@ def tool_entry(form: MCP, name: str, definition: ToolDefinition) -> JsonObject:
         definition: the tool.
     """
     words = re.sub(r"[_.\s-]+", " ", definition.name).strip() or name
-    return {"title": words[0].upper() + words[1:], **form.tool(definition, name)}
+    title = definition.annotations.get("title") or words[0].upper() + words[1:]
+    return {"title": title, **form.tool(definition, name)}
 
 
 def list_page(registry: ToolRegistry, cursor: str | None, size: int) -> JsonObject:

@@ -19,7 +19,7 @@ import pytest
 from purewasm_plugins import example
 from tests.cli.conftest import FIXTURES
 from tests.conftest import heed_interrupts, need
-from tests.mcp.clients import PATIENCE, Browser, Json, call, request
+from tests.mcp.clients import PATIENCE, Browser, Json, call, initialize, legacy, request
 
 if TYPE_CHECKING:
     from click.testing import Result
@@ -74,13 +74,77 @@ def test_plugins_that_cannot_be_served_are_reported(command: Command, tmp_path: 
     first, second, third = result.stderr.splitlines()
     assert "no example plugin 'no_such'" in first
     assert "Missing required export" in second
-    assert third == f"purewasm: {again}: there is a plugin 'echo' already: echo"
+    assert third == f"purewasm: {again}: there is a plugin 'echo' already: {example('echo')}"
 
 
 def test_where_there_is_no_plugin_nothing_is_served(command: Command) -> None:
     result = command("mcp", "missing_execute", input=LIST)
     assert (result.exit_code, result.stdout) == (3, "")
     assert result.stderr.splitlines()[-1] == "purewasm: there is no plugin to serve"
+
+
+def test_a_manifest(command: Command, tmp_path: Path) -> None:
+    """With its prefix, hints and hidden tools; plugins of the line are served, too."""
+    shutil.copy(example("c_json"), tmp_path / "json.wasm")
+    manifest = tmp_path / "plugins.toml"
+    text = """[plugins.c_json]
+        path = "json.wasm"
+        prefix = "my_"
+        tools.json_pretty = {read_only = true, title = "Lay out JSON"}
+        tools.json_compact = {hidden = true}
+        tools.json_sort_keys = {hidden = true}
+    """
+    manifest.write_text(f"{text}[plugins.gone]\npath = 'gone.wasm'\n")
+    result = command("mcp", "echo", "--config", str(manifest), input=LIST)
+    (answer,) = answers(result)
+    first, *others = answer["result"]["tools"]
+    assert (first["name"], first["title"]) == ("my_json_pretty", "Lay out JSON")
+    assert first["annotations"] == {"readOnlyHint": True, "title": "Lay out JSON"}
+    assert [tool["name"] for tool in others] == ["my_json_summary", "echo"]
+    assert "gone.wasm" in result.stderr
+    manifest.write_text("plugin = 1")
+    result = command("mcp", "--config", str(manifest))
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "did you mean 'plugins'?" in result.stderr
+
+
+def test_plugins_that_are_found(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PUREWASM_PLUGINS", "")
+    shutil.copy(example("echo"), tmp_path / "a.wasm")
+    (tmp_path / "b.wasm").write_bytes(b"broken")
+    result = command("--plugins-dir", str(tmp_path), "mcp", input=LIST)
+    assert names(result) == ["echo"]
+    assert "b.wasm" in result.stderr
+
+
+def test_clients_are_told_of_changes(tmp_path: Path) -> None:
+    """A new file becomes a plugin, and a client that began with `initialize` hears of it."""
+    need("click", "rich")
+    shutil.copy(example("echo"), tmp_path / "echo.wasm")
+    command = "-m", "purewasm_plugins", "--plugins-dir", str(tmp_path), "mcp", "--watch"
+    process = subprocess.Popen(
+        [sys.executable, *command],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PUREWASM_PLUGINS": ""},
+    )
+    with process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        started = {"jsonrpc": "2.0", "method": "notifications/initialized"}
+        process.stdin.write(lines(initialize(), started))
+        process.stdin.flush()
+        assert json.loads(process.stdout.readline())["result"]
+        shutil.copy(example("shout_c"), tmp_path / "shout.wasm")
+        told = json.loads(process.stdout.readline())
+        assert told["method"] == "notifications/tools/list_changed"
+        process.stdin.write(lines(legacy("tools/list")))
+        process.stdin.close()
+        listed = json.loads(process.stdout.readline())["result"]["tools"]
+        assert [tool["name"] for tool in listed] == ["echo", "shout"]
+    assert process.returncode == 0
 
 
 def test_limits(command: Command) -> None:

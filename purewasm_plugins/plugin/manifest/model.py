@@ -34,6 +34,10 @@ ANNOTATIONS = {
 }
 
 
+#: The greatest number of a limit.
+_MOST = 2**63 - 1
+
+
 class Secret(str):
     """A value of the environment that no `repr` shows."""
 
@@ -306,8 +310,8 @@ def _numbers(table: Table | None, kind: type[ResourceLimits] | type[Quotas]) -> 
     for key, value in table.value.items():
         found[key] = None if value == "none" else value
         try:
-            if value is None:
-                raise ValueError("it must be a number, or 'none'")
+            if value is None or (isinstance(value, int) and abs(value) > _MOST):
+                raise ValueError(f"it must be a number up to {_MOST}, or 'none'")
             kind(**{key: found[key]})
         except ValueError as error:
             raise table.error(key, str(error)) from None

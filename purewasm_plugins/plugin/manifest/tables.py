@@ -7,7 +7,7 @@ import re
 import tomllib
 
 from purewasm_plugins.plugin.manifest.errors import ManifestError
-from purewasm_plugins.support.json_text import read_json
+from purewasm_plugins.support.json_text import read_json, write_json
 from purewasm_plugins.support.suggestions import listed, similar_name
 from purewasm_plugins.support.typed import Any, Iterator, Mapping
 
@@ -23,8 +23,15 @@ _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _LINE = re.compile(r" \(at line (\d+), column \d+\)|: line (\d+) column \d+ \(char \d+\)")
 _END = " (at end of document)"
 
+#: Characters of a wrong value that an error shows, and equals signs that a key may have.
+_SHOWN = 40
+_SIGNS = 16
+
+#: Keys, one inside the other, whose lines are known.
+_DEPTH = 16
+
 #: The words for types, as TOML and JSON have them.
-_TYPES = {str: "text", bool: "true or false", dict: "a table", list: "a list"}
+_TYPES: Mapping[type, str] = {str: "text", bool: "true or false", dict: "a table", list: "a list"}
 
 
 class Document:
@@ -60,21 +67,19 @@ def key_lines(text: str) -> dict[Keys, int]:
         else:
             found = table + _assigned(line)
         # Also those that a dotted key makes on its way.
-        for end in range(1, len(found) + 1):
+        for end in range(1, min(len(found), _DEPTH) + 1):
             lines.setdefault(found[:end], number)
     return lines
 
 
 def _assigned(line: str) -> Keys:
     """Return the keys that a line assigns a value; none where it does not."""
-    head, sign, rest = line.partition("=")
-    while sign:
-        keys = keys_of(f"{head}=0")
+    # A key may have an equals sign in quotes.
+    parts = line.split("=", _SIGNS)
+    for end in range(1, len(parts)):
+        keys = keys_of("=".join([*parts[:end], "0"]))
         if keys:
             return keys
-        # A key may have an equals sign in quotes.
-        more, sign, rest = rest.partition("=")
-        head = f"{head}={more}"
     return ()
 
 
@@ -107,6 +112,9 @@ def read_table(file: str, data: bytes, *, is_json: bool) -> Table:
         if len(text) > MOST_CHARACTERS:
             raise ValueError(f"it has more than {MOST_CHARACTERS} characters")
         value = read_json(text) if is_json else tomllib.loads(text)
+        if is_json:
+            # An escape can be half of a character, which no file name and no client takes.
+            write_json(value).encode()
     except RecursionError:
         raise ManifestError(file, "", None, "it is nested too deep") from None
     except ValueError as error:
@@ -194,5 +202,14 @@ class Table:
         if found is None and key not in self.value:
             return None
         if not isinstance(found, kind):
-            raise self.error(key, f"it must be {_TYPES[kind]}, not {found!r:.40}")
+            raise self.error(key, f"it must be {_TYPES[kind]}, not {_shown(found)}")
         return found
+
+
+def _shown(value: object) -> str:
+    """Return a value in words; one that may be nested, or have many digits, by its type."""
+    if isinstance(value, (bool, float)) or (isinstance(value, int) and abs(value) < 1 << 64):
+        return repr(value).lower()
+    if isinstance(value, str):
+        return repr(value if len(value) <= _SHOWN else f"{value[:_SHOWN]}…")
+    return _TYPES.get(type(value), f"a value of the type {type(value).__name__}")

@@ -149,6 +149,25 @@ def test_what_agents_get(write: Write) -> None:
     assert manager.execute_tool("with_schema", "resize", "{}"), "the program itself may"
 
 
+def test_prefixes_that_make_one_name(write: Write) -> None:
+    """The second plugin is refused, and no other; a prefix is not expanded again."""
+    path = write("""
+        [plugins.hello]
+        path = "hello.wasm"
+        prefix = "e"
+        [plugins.echo]
+        path = "echo.wasm"
+        prefix = "{{plugin}}"
+    """)
+    manager, registry = WasmPluginManager.from_manifest(path), ToolRegistry()
+    registry.register_all(
+        WasmPlugin.load(path.with_name("hello.wasm")).registrable_tools(prefix="e")
+    )
+    report = manager.register_all(registry)
+    assert [plugin.name for plugin, _ in report.failed] == ["hello"]
+    assert list(registry) == ["egreet", "{echo}echo"]
+
+
 def test_a_policy_of_a_program(fixture_data: FixtureData) -> None:
     """It survives a reload, and pickling."""
     options = PluginOptions(policy=ToolPolicy("a_", {"echo": ToolSettings(requires_approval=True)}))

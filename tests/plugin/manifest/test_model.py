@@ -130,6 +130,11 @@ FAULTS = [
     ("[plugins.p]\npath = ''", "plugins.p.path", 2, "must not be empty"),
     ("[plugins.p]\nurl = 'http://x/p.wasm'", "plugins.p.url", 2, "begin with https://"),
     ("[plugins.p]\nurl = 'https://x/p.wasm'", "plugins.p.url", 2, "needs the hash"),
+    (P + "prefix." + "a." * 1000 + "a = 1", "plugins.p.prefix", 3, "not a table"),
+    (P + "prefix = 0x" + "f" * 5000, "plugins.p.prefix", 3, "a value of the type int"),
+    (P + "prefix = 1979-05-27", "plugins.p.prefix", 3, "a value of the type date"),
+    (P + "limits.fuel = 0x" + "f" * 5000, "plugins.p.limits.fuel", 3, "a number up to"),
+    (P + f"wasi = '{'=' * 100_000}'", "plugins.p.wasi", 3, "not '====="),
     ("[plugins.p]\npath = ", "", 2, "Invalid value"),
     ("\n\n[plugins.p", "", 3, "Expected"),
 ]
@@ -153,6 +158,7 @@ def test_faults_of_json(write: Write) -> None:
         ("[]", "", None),
         ("[" * 300, "", None),
         ('{"plugins": null}', "plugins", None),
+        ('{"plugins": {"p": {"path": "\\ud800.wasm"}}}', "", None),
     ):
         with pytest.raises(ManifestError) as raised:
             read_manifest(write(text, "p.json"))
