@@ -76,7 +76,7 @@ class TrapCode(Enum):
     UNCAUGHT_EXCEPTION = 49
 
 
-class Frame:
+class Frame(Managed):
     """A function that was active at a trap."""
 
     def __init__(self, frame: StackFrame, start: int) -> None:
@@ -87,21 +87,25 @@ class Frame:
     @property
     def func_index(self) -> int:
         """The index of the function in its module."""
+        self.check_open()
         return self._frame.function or 0
 
     @property
     def func_name(self) -> str | None:
         """The name that the module's name section gives the function."""
+        self.check_open()
         return self._frame.name
 
     @property
     def module_name(self) -> str | None:
         """The name that the module's name section gives the module."""
+        self.check_open()
         return self._frame.module
 
     @property
     def module_offset(self) -> int:
         """The byte offset in the module of the instruction that the function had reached."""
+        self.check_open()
         return self._frame.offset or 0
 
     @property

@@ -84,6 +84,17 @@ def test_reasons(library: Any, code: str, name: str, words: str) -> None:
     assert inner.module_offset < outer.module_offset
 
 
+def test_a_closed_frame(library: Any) -> None:
+    module = exports(library, '(module (func (export "f") unreachable))')
+    with pytest.raises(library.Trap) as raised:
+        module.f()
+    (frame,) = raised.value.frames
+    frame.close()
+    for name in ("func_index", "func_name", "module_name", "module_offset", "func_offset"):
+        with pytest.raises(ValueError, match="already closed"):
+            getattr(frame, name)
+
+
 def test_the_text(library: Any) -> None:
     module = exports(
         library,
