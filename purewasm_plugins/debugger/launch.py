@@ -98,7 +98,7 @@ def put_input(instance: Instance, memory: Memory, tool: str, input: str) -> int:
     except StringError as error:
         raise ToolExecutionError(tool, str(error)) from None
     except HostException as carrier:
-        raise carrier.exception from None
+        carrier.unpack()
     except WasmError as error:
         raise ToolExecutionError(tool, error.summary) from error
 

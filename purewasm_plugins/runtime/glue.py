@@ -27,7 +27,7 @@ from time import monotonic
 from purewasm_plugins.errors import Trap
 from purewasm_plugins.runtime.values import TO_RAW
 from purewasm_plugins.support.light import lru_cache
-from purewasm_plugins.support.typed import Any, Callable, Sequence
+from purewasm_plugins.support.typed import Any, Callable, NoReturn, Sequence
 from purewasm_plugins.wasm.types import FuncType, ValType
 
 __all__ = ["HostException", "entry_glue", "host_glue", "lazy_entry", "python_glue"]
@@ -51,6 +51,16 @@ class HostException(BaseException):
     def __init__(self, exception: Exception) -> None:
         super().__init__(exception)
         self.exception = exception
+
+    def unpack(self) -> NoReturn:
+        """Raise `exception` with the cause and the context that the host function gave it."""
+        exception = self.exception
+        context = exception.__context__
+        try:
+            raise exception
+        finally:
+            # Else it would be the carrier.
+            exception.__context__ = context
 
 
 @lru_cache(_KEPT)
@@ -78,7 +88,7 @@ def python_glue(type: FuncType, raw: bool) -> Callable[..., Any]:
         "try:",
         f"    {', '.join(results) or 'none'} = function.entry({', '.join(params)})",
         "except HostException as carrier:",
-        "    raise carrier.exception from None",
+        "    carrier.unpack()",
         f"return {', '.join(map(_unsigned if raw else _to_border, results, type.results))}",
     ]
     return _compiled(["def call(function, arguments):", *_indented(unpack + body + call)])

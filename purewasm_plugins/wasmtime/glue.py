@@ -20,7 +20,7 @@ The text is made when a function of its type is first used. This is what calls o
         try:
             r0 = func.entry(l0, l1)
         except HostException as carrier:
-            raise carrier.exception from None
+            carrier.unpack()
         except WasmError as error:
             raise outward(error, state.modules()) from None
         return +r0 if r0 < 0x80000000 else r0 - 0x100000000
@@ -68,7 +68,7 @@ def call_glue(type: FuncType) -> Callable[..., Any]:
         "try:",
         f"    {', '.join(results) or 'none'} = func.entry({', '.join(params)})",
         "except HostException as carrier:",
-        "    raise carrier.exception from None",
+        "    carrier.unpack()",
         "except WasmError as error:",
         "    raise outward(error, state.modules()) from None",
     ]

@@ -101,7 +101,7 @@ def make_instance(state: StoreState, module: Module, given: Sequence[Extern]) ->
             valid, _Namespaces(given), engine=engine, limits=state.resource_limits(pages)
         )
     except HostException as carrier:
-        raise carrier.exception from None
+        carrier.unpack()
     except WasmError as error:
         raise outward(error, state.modules()) from None
 

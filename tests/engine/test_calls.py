@@ -269,6 +269,31 @@ def test_an_exception_of_a_host_function_arrives_unchanged(
     assert instance.exports.function("indirect")() == 42
 
 
+def test_the_cause_and_the_context_of_an_exception_are_kept(start: Start) -> None:
+    def caused() -> None:
+        raise OwnError from KeyError("cause")
+
+    def while_another() -> None:
+        try:
+            raise LookupError("context")
+        except LookupError:
+            raise OwnError  # noqa: B904
+
+    for host, cause, context in (
+        (caused, "KeyError('cause')", "None"),
+        (while_another, "None", "LookupError('context')"),
+    ):
+        instance = start(
+            '(module (import "h" "f" (func $f)) (func (export "run") (call $f)))',
+            {"h": {"f": host}},
+        )
+        with pytest.raises(OwnError) as raised:
+            instance.exports.function("run")()
+        error = raised.value
+        assert (repr(error.__cause__), repr(error.__context__)) == (cause, context)
+        assert error.__suppress_context__ == (host is caused)
+
+
 def test_an_exception_in_the_start_function_arrives_unchanged(start: Start) -> None:
     error = OwnError("mine")
 

@@ -193,6 +193,22 @@ def test_what_a_host_function_raises_comes_out_as_itself(
     assert module.ok() == 1
 
 
+def test_the_cause_of_what_a_host_function_raises_is_kept(library: Any) -> None:
+    store = library.Store()
+
+    def fail() -> None:
+        raise ValueError from KeyError("why")
+
+    function = host(library, store, "->", fail)
+    module = exports(
+        library, '(module (import "" "" (func $h)) (func (export "f") (call $h)))', [function], store
+    )
+    for call in (module.f, lambda: function(store)):
+        with pytest.raises(ValueError) as raised:
+            call()
+        assert repr(raised.value.__cause__) == "KeyError('why')"
+
+
 def test_errors_of_the_interface_in_a_host_function(library: Any) -> None:
     store = library.Store()
     for error in (library.Trap("why"), library.WasmtimeError("what")):
