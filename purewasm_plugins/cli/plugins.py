@@ -181,8 +181,8 @@ def why(plugin: str, config: str) -> int:
     "secrets",
     multiple=True,
     metavar="NAME[=VARIABLE]",
-    help="Give a variable NAME with the value that VARIABLE, or NAME, has in the environment when"
-    " the plugin is loaded. Repeatable.",
+    help="Give the text NAME of its configuration, which is the value of the variable VARIABLE, or"
+    " NAME, when the plugin is loaded. Repeatable.",
 )
 @_config_option
 def grant(

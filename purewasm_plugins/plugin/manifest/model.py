@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 
+from purewasm_plugins.capabilities.config import check_config
 from purewasm_plugins.errors import GrantError, PluginError
 from purewasm_plugins.module import read_bytes
 from purewasm_plugins.plugin.files import PluginFile, stamp_of
@@ -86,7 +87,8 @@ class ManifestPlugin(Record):
         sha256: the hash that the manifest gives, or None.
         limits: the fields of `ResourceLimits` that the manifest gives.
         wasi: what it may touch; None for no WASI.
-        secrets: variables that it sees, and the variables of this process with their values.
+        config: texts by name, which it reads.
+        secrets: more of them: their names, and the variables of this process with the texts.
         policy: what agents get of its tools.
     """
 
@@ -96,6 +98,7 @@ class ManifestPlugin(Record):
     sha256: str | None
     limits: Mapping[str, Any]
     wasi: Granted | None
+    config: Mapping[str, str]
     secrets: Mapping[str, str]
     policy: ToolPolicy
 
@@ -197,23 +200,29 @@ class Manifest:
             replace(options.limits or ResourceLimits(), **plugin.limits),
             options.imports,
             options.cache_dir,
-            self._wasi(plugin, environ),
+            self._wasi(plugin),
             plugin.policy,
+            self._config(plugin, environ),
         )
         return PluginFile(os.path.abspath(path), chosen, stamp_of(path), sha256)
 
-    def _wasi(self, plugin: ManifestPlugin, environ: Mapping[str, str]) -> Wasi | None:
-        granted = plugin.wasi
-        if granted is None:
-            if not plugin.secrets:
-                return None
-            granted = Granted()
-        secrets: dict[str, str] = {}
+    def _config(self, plugin: ManifestPlugin, environ: Mapping[str, str]) -> dict[str, str] | None:
+        config = dict(plugin.config)
         for name, variable in plugin.secrets.items():
             if variable not in environ:
                 details = f"this process has no variable '{variable}'"
                 raise self.error(plugin, details, "secrets", name)
-            secrets[name] = Secret(environ[variable])
+            config[name] = Secret(environ[variable])
+        try:
+            check_config(config)
+        except PluginError as error:
+            raise self.error(plugin, str(error), "config") from None
+        return config or None
+
+    def _wasi(self, plugin: ManifestPlugin) -> Wasi | None:
+        granted = plugin.wasi
+        if granted is None:
+            return None
         directories: dict[str, DirectoryGrant] = {}
         for one in granted.directories:
             host = os.path.join(self.folder, one.host)
@@ -223,7 +232,7 @@ class Manifest:
             directories[one.guest] = HostDirectory(host, read_only=one.read_only)
         try:
             return Wasi(
-                env={**granted.env, **secrets},
+                env=granted.env,
                 directories=directories,
                 clock=FixedClock() if granted.fixed_clock else "host",
                 random=0 if granted.fixed_random else "host",
@@ -268,7 +277,7 @@ def read_manifest(path: str | os.PathLike[str]) -> Manifest:
 
 def _plugin(name: str, table: Table) -> ManifestPlugin:
     """Read the table of a plugin."""
-    table.allow(*SOURCES, "sha256", "prefix", "limits", "wasi", "secrets", "tools")
+    table.allow(*SOURCES, "sha256", "prefix", "limits", "wasi", "config", "secrets", "tools")
     given = [kind for kind in SOURCES if kind in table.value]
     if len(given) != 1:
         raise table.error(None, f"it must have one of the keys {', '.join(SOURCES)}")
@@ -285,6 +294,7 @@ def _plugin(name: str, table: Table) -> ManifestPlugin:
         sha256,
         _numbers(table.table("limits"), ResourceLimits),
         _granted(table),
+        table.texts("config"),
         _secrets(table),
         ToolPolicy((table.text("prefix") or "").replace("{plugin}", name), _tools(table)),
     )
@@ -353,11 +363,16 @@ def _granted(table: Table) -> Granted | None:
 def _secrets(table: Table) -> dict[str, str]:
     """Read secrets: a table of names, or a list of those that have one name on both sides."""
     given = table.value.get("secrets")
-    if not isinstance(given, list):
-        return table.texts("secrets")
-    if not all(isinstance(name, str) for name in given):
-        raise table.error("secrets", "it must be a list of names, or a table")
-    return {name: name for name in given}
+    if isinstance(given, list):
+        if not all(isinstance(name, str) for name in given):
+            raise table.error("secrets", "it must be a list of names, or a table")
+        secrets = {name: name for name in given}
+    else:
+        secrets = table.texts("secrets")
+    for name in secrets:
+        if name in table.texts("config"):
+            raise table.error("secrets", f"'{name}' is in 'config', too")
+    return secrets
 
 
 def _tools(table: Table) -> dict[str, ToolSettings]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from purewasm_plugins.errors import PluginError
 from purewasm_plugins.module import Module
 from purewasm_plugins.plugin.files import digest
+from purewasm_plugins.plugin.granted import MODULE
 from purewasm_plugins.plugin.loading import compile_plugin, read_plugin
 from purewasm_plugins.plugin.manifest.model import Manifest, ManifestPlugin
 from purewasm_plugins.plugin.options import PluginOptions
@@ -71,10 +72,9 @@ def _hash(manifest: Manifest, plugin: ManifestPlugin, found: str) -> str:
 
 def _grants(plugin: ManifestPlugin, environ: Mapping[str, str]) -> Iterator[Line]:
     granted = plugin.wasi
-    if granted is None and not plugin.secrets:
+    if granted is None:
         yield "wasi", "nothing is granted"
-        return
-    if granted is not None:
+    else:
         clock = "no real time" if granted.fixed_clock else "the time"
         random = "no real random numbers" if granted.fixed_random else "random numbers"
         yield "wasi", f"{clock}, {random}, output that is logged"
@@ -83,6 +83,8 @@ def _grants(plugin: ManifestPlugin, environ: Mapping[str, str]) -> Iterator[Line
             yield "", f"{may} the directory '{one.host}' as '{one.guest}'"
         for name in granted.env:
             yield "", f"the variable {name}"
+    for name in plugin.config:
+        yield "config", name
     for name, variable in plugin.secrets.items():
         state = "is set" if variable in environ else "is not set"
         yield "secret", f"{name}: the value of {variable}, which {state}"
@@ -100,7 +102,6 @@ def _tools(plugin: ManifestPlugin) -> Iterator[Line]:
 
 def _imports(module: Module, plugin: ManifestPlugin) -> Iterator[Line]:
     known = offered(module.valid.module)
-    granted = plugin.wasi is not None or bool(plugin.secrets)
     names: dict[tuple[str, bool], list[str]] = {}
     for entry in module.imports:
         is_wasi = entry.name in known.get(entry.module, {})
@@ -108,8 +109,12 @@ def _imports(module: Module, plugin: ManifestPlugin) -> Iterator[Line]:
     if not names:
         yield "imports", "nothing"
     for (name, is_wasi), functions in names.items():
-        if not is_wasi:
+        if name == MODULE:
+            verdict = "given: they refuse what is not granted"
+        elif not is_wasi:
             verdict = "not granted: a program gives it, in the options of its manager"
+        elif plugin.wasi is not None:
+            verdict = "granted: it is WASI"
         else:
-            verdict = "granted: it is WASI" if granted else "not granted: 'wasi = true' grants it"
+            verdict = "not granted: 'wasi = true' grants it"
         yield "imports", f"{name}: {listed(functions)} ({verdict})"

@@ -178,6 +178,26 @@ def test_a_policy_of_a_program(fixture_data: FixtureData) -> None:
         assert tool.renamed("b").definition.requires_approval
 
 
+def test_a_plugin_reads_its_configuration(
+    write: Write, wat: Callable[[str], bytes], plugin_text: Callable[..., str]
+) -> None:
+    path = write("[plugins.built]\npath = 'built.wasm'\nconfig.a = 'x'\nsecrets.b = 'HERE'\n")
+    text = plugin_text(
+        imports='(import "purewasm" "config_get" (func $get (param i32) (result i32)))',
+        plugin_tool_execute="""(func (export "plugin_tool_execute") (param i32 i32) (result i32)
+          local.get 1 call $get)""",
+        extra="""(global $next (mut i32) (i32.const 4096))
+          (func (export "plugin_alloc") (param i32) (result i32)
+            global.get $next global.get $next local.get 0 i32.add global.set $next)
+          (func (export "plugin_free") (param i32))""",
+    )
+    path.with_name("built.wasm").write_bytes(wat(text))
+    manager = WasmPluginManager.from_manifest(path, environ={"HERE": "a secret"})
+    assert manager.execute_tool("built", 0, "a") == "x"
+    assert manager.execute_tool("built", 0, "b") == "a secret"
+    assert "a secret" not in repr(manager.files)
+
+
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(sys, "platform", "linux")

@@ -25,6 +25,7 @@ WHOLE = f"""
 path = "echo.wasm"
 sha256 = "{HASH}"
 prefix = "{{plugin}}_"
+config = {{ PLACE = "here" }}
 secrets = {{ TOKEN = "MY_TOKEN" }}
 
 [plugins.echo.limits]
@@ -67,7 +68,8 @@ def test_a_whole_manifest(write: Write, tmp_path: Path, name: str) -> None:
     wasi = file.options.wasi
     assert wasi is not None
     assert not isinstance(wasi, bool)
-    assert wasi.env == {"MODE": "fast", "TOKEN": "secret value"}
+    assert wasi.env == {"MODE": "fast"}
+    assert file.options.config == {"PLACE": "here", "TOKEN": "secret value"}
     assert "secret value" not in repr(file)
     assert {path: one.read_only for path, one in wasi.directories.items()} == {
         "/data": False,
@@ -91,13 +93,14 @@ def test_what_is_granted_where_nothing_is_said(write: Write) -> None:
     text += "plugins.c = {path = 'c.wasm', secrets = ['S']}\n"
     manifest = read_manifest(write(text))
     a, b, c = (
-        manifest.plugin_file(plugin, PluginOptions(wasi=True), {"S": "1"}).options.wasi
+        manifest.plugin_file(
+            plugin, PluginOptions(wasi=True, config={"X": "1"}), {"S": "1"}
+        ).options
         for plugin in manifest.plugins
     )
-    assert a is None, "the manager's grants are none of the manifest's"
-    assert b is not None
-    assert not isinstance(c, bool | None)
-    assert c.env == {"S": "1"}
+    assert (a.wasi, a.config) == (None, None), "the manager's grants are none of the manifest's"
+    assert b.wasi is not None
+    assert c.config == {"S": "1"}
 
 
 P = "[plugins.p]\npath = 'p.wasm'\n"
@@ -124,6 +127,8 @@ FAULTS = [
     (P + "wasi.directories.'/a b' = 'x'", 'plugins.p.wasi.directories."/a b"', 3, "a table"),
     (P + "wasi.directories.d = {}", "plugins.p.wasi.directories.d.path", 3, "a directory"),
     (P + "secrets = [1]", "plugins.p.secrets", 3, "a list of names"),
+    (P + "config.A = 1", "plugins.p.config.A", 3, "it must be text"),
+    (P + "secrets.A = 'B'\nconfig.A = '1'", "plugins.p.secrets", 3, "'A' is in 'config', too"),
     (P + "[plugins.p.tools]\na = {hiden = true}", "plugins.p.tools.a.hiden", 4, "'hidden'?"),
     (P + "tools.a.hidden = 1", "plugins.p.tools.a.hidden", 3, "true or false"),
     ("[plugins.p]\npath = 'p.wat'", "plugins.p.path", 2, "a .wasm file"),
@@ -177,10 +182,14 @@ def test_what_is_no_text_of_a_manifest(data: bytes, write: Write) -> None:
 
 
 def test_what_is_found_out_when_it_is_loaded(write: Write) -> None:
-    text = P + "secrets.A = 'GONE'\n[plugins.q]\npath='q.wasm'\nwasi.directories.d.path = 'gone'\n"
+    text = P + "secrets.A = 'GONE'\n[plugins.r]\npath = 'r.wasm'\nconfig.'A=B' = 'x'\n"
+    text += "[plugins.q]\npath='q.wasm'\nwasi.directories.d.path = 'gone'\n"
     manifest = read_manifest(write(text))
     for plugin, line, words in zip(
-        manifest.plugins, (3, 6), ("no variable 'GONE'", "no directory"), strict=True
+        manifest.plugins,
+        (3, 6, 9),
+        ("no variable 'GONE'", "'A=B' is no name", "no directory"),
+        strict=True,
     ):
         with pytest.raises(ManifestError, match=words) as raised:
             manifest.plugin_file(plugin, PluginOptions(), {})
