@@ -269,15 +269,18 @@ def test_an_exception_of_a_host_function_arrives_unchanged(
     assert instance.exports.function("indirect")() == 42
 
 
-def test_the_cause_and_the_context_of_an_exception_are_kept(start: Start) -> None:
+@pytest.mark.parametrize("kind", [OwnError, KeyboardInterrupt])
+def test_the_cause_and_the_context_of_an_exception_are_kept(
+    start: Start, kind: type[BaseException]
+) -> None:
     def caused() -> None:
-        raise OwnError from KeyError("cause")
+        raise kind from KeyError("cause")
 
     def while_another() -> None:
         try:
             raise LookupError("context")
         except LookupError:
-            raise OwnError  # noqa: B904
+            raise kind  # noqa: B904
 
     for host, cause, context in (
         (caused, "KeyError('cause')", "None"),
@@ -287,7 +290,7 @@ def test_the_cause_and_the_context_of_an_exception_are_kept(start: Start) -> Non
             '(module (import "h" "f" (func $f)) (func (export "run") (call $f)))',
             {"h": {"f": host}},
         )
-        with pytest.raises(OwnError) as raised:
+        with pytest.raises(kind) as raised:
             instance.exports.function("run")()
         error = raised.value
         assert (repr(error.__cause__), repr(error.__context__)) == (cause, context)

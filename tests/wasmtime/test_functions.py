@@ -197,14 +197,13 @@ def test_the_cause_of_what_a_host_function_raises_is_kept(library: Any) -> None:
     store = library.Store()
 
     def fail() -> None:
-        raise ValueError from KeyError("why")
+        raise Odd from KeyError("why")
 
     function = host(library, store, "->", fail)
-    module = exports(
-        library, '(module (import "" "" (func $h)) (func (export "f") (call $h)))', [function], store
-    )
+    text = '(module (import "" "" (func $h)) (func (export "f") (call $h)))'
+    module = exports(library, text, [function], store)
     for call in (module.f, lambda: function(store)):
-        with pytest.raises(ValueError) as raised:
+        with pytest.raises(Odd) as raised:
             call()
         assert repr(raised.value.__cause__) == "KeyError('why')"
 

@@ -475,7 +475,7 @@ class _Linked:
                 result = self._nested(name, arguments)
             if caught is not None:
                 try:
-                    raise caught from None
+                    raise caught
                 finally:
                     # The exception has this frame: they would be freed, with the instance, only by
                     # Python's next garbage collection.
@@ -510,7 +510,7 @@ class _Linked:
                 # Its size was measured for the stack of the call that is over.
                 dropped += budget.slice
         try:
-            raise caught from None
+            raise caught
         finally:
             del caught
 
