@@ -21,10 +21,17 @@ from purewasm_plugins.mcp import HttpServer, McpServer, register_plugins, serve_
 from purewasm_plugins.plugin import PluginOptions, WasmPluginManager
 from purewasm_plugins.plugin.watching import PluginChange, Watch
 from purewasm_plugins.runtime.limits import ResourceLimits
-from purewasm_plugins.tools import ToolRegistry
+from purewasm_plugins.tools import Decision, ToolRegistry
+from purewasm_plugins.tools.approval import Approve
 
 if TYPE_CHECKING:
     from purewasm_plugins.wasi.grants import Wasi
+
+#: What decides on calls that need approval, where no person is asked.
+_APPROVE: dict[str, Approve] = {
+    "always": lambda request: Decision.SESSION,
+    "never": lambda request: Decision.NEVER,
+}
 
 _TOKEN = "PUREWASM_MCP_TOKEN"
 
@@ -73,6 +80,14 @@ def _address(value: str) -> tuple[str, int]:
     metavar="NAME",
     help="A name by which HTTP clients may call this machine. Repeatable.",
 )
+@click.option(
+    "--approve",
+    type=click.Choice(("ask", *_APPROVE)),
+    default="ask",
+    show_default=True,
+    help="What is done with calls of tools that need approval: ask the person at the client, and"
+    " refuse where the client cannot; approve them always; refuse them.",
+)
 @limit_options(cached=True)
 @wasi_options(shown=False)
 @grant_options
@@ -83,6 +98,7 @@ def mcp(
     address: tuple[str, int] | None,
     token: str | None,
     hosts: tuple[str, ...],
+    approve: str,
     limits: ResourceLimits,
     engine: str | None,
     cache_dir: str,
@@ -110,7 +126,7 @@ def mcp(
 
     manager = WasmPluginManager(options(""))
     _load(manager, plugins, manifest, options)
-    registry = _registered(manager)
+    registry = _registered(manager, _APPROVE.get(approve))
     server = McpServer(registry, private=address is not None and token is not None)
     with _watching(manager, registry, server) if watched else contextlib.nullcontext():
         if address is None:
@@ -169,13 +185,13 @@ def _load(
             print_error(failure.message)
 
 
-def _registered(manager: WasmPluginManager) -> ToolRegistry:
+def _registered(manager: WasmPluginManager, approve: Approve | None) -> ToolRegistry:
     """Return the tools of all plugins of a manager.
 
     Raises:
         Failure: there are none.
     """
-    registry, failed = register_plugins(manager)
+    registry, failed = register_plugins(manager, approve=approve)
     for plugin, error in failed:
         print_error(f"{manager.files[plugin.name].path}: {error}")
     if len(failed) == len(manager):

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from purewasm_plugins.errors import InvalidArgumentsError, ToolNotFoundError
+from purewasm_plugins.mcp.approval import Questions, SessionApproval, StatelessApproval
 from purewasm_plugins.mcp.messages import (
     JsonObject,
     ProtocolError,
@@ -26,7 +27,7 @@ from purewasm_plugins.mcp.versions import (
     LOG_LEVELS,
     SUBSCRIPTION_ID,
 )
-from purewasm_plugins.tools import Cancellation, ToolRegistry, ToolResult
+from purewasm_plugins.tools import Approver, Cancellation, ToolRegistry, ToolResult
 from purewasm_plugins.tools.formats import MCP
 
 __all__ = ["ACKNOWLEDGED", "Outlet", "Peer", "PluginLogs", "Running", "RunningCall", "Subscription"]
@@ -67,12 +68,14 @@ class Peer:
     Attributes:
         version: the revision that `initialize` agreed on; None before, and for modern clients.
         log_level: what `logging/setLevel` has set, or None.
+        questions: what of it the server asks, and what was decided.
         calls: the calls whose threads have not ended: one that was cancelled may go on for a while.
     """
 
     def __init__(self) -> None:
         self.version: str | None = None
         self.log_level: str | None = None
+        self.questions = Questions()
         self.calls: set[RunningCall] = set()
         self._running: dict[RequestId, Running] = {}
         self._lock = threading.Lock()
@@ -134,6 +137,8 @@ class RunningCall:
         outlet: Outlet,
         logs: PluginLogs,
         peer: Peer,
+        approval: StatelessApproval | None,
+        patience: float,
         release: Callable[[], None],
     ) -> None:
         """Prepare a call; `start` begins it.
@@ -143,6 +148,9 @@ class RunningCall:
             request, wishes, peer: what the client asked for, and the client.
             outlet: what the response and the notifications go to.
             logs: what brings log messages of plugins to `log`.
+            approval: what decides where the tool needs approval; None where the client is to be
+                asked within its session.
+            patience: seconds that a person has to decide.
             release: called when the tool has ended.
         """
         self._registry = registry
@@ -155,6 +163,8 @@ class RunningCall:
         self._peer = peer
         self._release = release
         self._cancellation = Cancellation()
+        self._stateless = approval
+        self._patience = patience
         self._lock = threading.Lock()
         self._silent = False
         self._done = threading.Event()
@@ -213,7 +223,9 @@ class RunningCall:
                 response = self._response()
         except (Exception, SystemExit) as error:
             # The client waits for an answer, whatever went wrong here or in a tool.
-            response = self._error(INTERNAL_ERROR, f"Internal error: {type(error).__name__}")
+            response = self._error(
+                ProtocolError(INTERNAL_ERROR, f"Internal error: {type(error).__name__}")
+            )
         finally:
             self._done.set()
             # Before the response: the client may use the id, and the place, as soon as it has it.
@@ -226,18 +238,34 @@ class RunningCall:
         form = MCP(self._registry)
         call = form.call(self._name, self._arguments)
         try:
-            result = self._registry.execute(call, cancellation=self._cancellation)
+            result = self._registry.execute(
+                call, cancellation=self._cancellation, approver=self._approver()
+            )
         except ToolNotFoundError as error:
-            return self._error(INVALID_PARAMS, str(error))
+            return self._error(ProtocolError(INVALID_PARAMS, str(error)))
         except InvalidArgumentsError as error:
             result = ToolResult(self._name, success=False, output="", error=str(error))
+        stateless = self._stateless
+        if stateless is not None and stateless.error is not None:
+            return self._error(stateless.error)
+        if stateless is not None and stateless.wanted is not None:
+            return result_response(self._request.id, complete(stateless.wanted))
         (answer,) = form.messages([(call, result)])
         return result_response(
             self._request.id, complete(answer) if self._wishes.modern else answer
         )
 
-    def _error(self, code: int, message: str) -> JsonObject:
-        return error_response(ProtocolError(code, message, id=self._request.id))
+    def _approver(self) -> Approver:
+        """Return what asks the client, where the registry has nothing of its own to ask."""
+        if self._stateless is not None:
+            return Approver(self._stateless)
+        questions = self._peer.questions
+        ask = SessionApproval(questions, self._outlet.send, self._cancellation, self._patience)
+        return Approver(ask, questions.decisions)
+
+    def _error(self, error: ProtocolError) -> JsonObject:
+        error.id = self._request.id
+        return error_response(error)
 
     def _tell_progress(self) -> None:
         """Tell the progress while the call runs, each time with a larger number."""

@@ -11,6 +11,7 @@ from purewasm_plugins.mcp.messages import JsonObject, ProtocolError
 from purewasm_plugins.mcp.versions import INVALID_PARAMS
 from purewasm_plugins.plugin import WasmPlugin
 from purewasm_plugins.tools import ToolDefinition, ToolRegistry
+from purewasm_plugins.tools.approval import Approve
 from purewasm_plugins.tools.formats import MCP
 from purewasm_plugins.tools.names import agent_names
 
@@ -21,6 +22,8 @@ _CURSOR = re.compile(r"([0-9]{1,9})-([0-9a-f]{16})")
 
 def register_plugins(
     plugins: Iterable[WasmPlugin],
+    *,
+    approve: Approve | None = None,
 ) -> tuple[ToolRegistry, list[tuple[WasmPlugin, ToolError]]]:
     """Make a registry with the tools of plugins.
 
@@ -29,6 +32,7 @@ def register_plugins(
 
     Args:
         plugins: the plugins, in the order of the list of tools.
+        approve: as for `ToolRegistry`.
 
     Returns:
         The registry, and the plugins that have no tool in it with the reasons.
@@ -38,7 +42,7 @@ def register_plugins(
     for _, tools in registrable:
         for name in {tool.definition.name for tool in tools}:
             owners[name] = owners.get(name, 0) + 1
-    registry = ToolRegistry()
+    registry = ToolRegistry(approve=approve)
     failed: list[tuple[WasmPlugin, ToolError]] = []
     for plugin, tools in registrable:
         try:

@@ -21,6 +21,7 @@ class ServerLimits(Record):
             used longest ago and does nothing.
         patience: seconds that a connection may take to send a request or to take an answer, or be
             idle.
+        approval: seconds that a person has to decide on a call.
     """
 
     message_bytes: int = 4 * 1024 * 1024
@@ -31,10 +32,11 @@ class ServerLimits(Record):
     connections: int = 128
     sessions: int = 256
     patience: float = 30.0
+    approval: float = 300.0
 
     def __post_init__(self) -> None:
         for name in self.__match_args__:
             value = getattr(self, name)
-            kinds = (int, float) if name == "patience" else (int,)
+            kinds = (int, float) if name in ("patience", "approval") else (int,)
             if not isinstance(value, kinds) or isinstance(value, bool) or not 0 < value < 2**53:
                 raise ValueError(f"the limit {name} must be a number above zero: {value!r}")

@@ -75,7 +75,7 @@ class Notification(Record):
 
 
 class Response(Record):
-    """A client's response. This server sends no requests, so that it answers none.
+    """A client's response to a request of the server.
 
     Attributes:
         message: the whole message.

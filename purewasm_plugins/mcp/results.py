@@ -22,6 +22,7 @@ from purewasm_plugins.support.version import VERSION
 __all__ = [
     "CAPABILITIES",
     "Wishes",
+    "can_elicit",
     "complete",
     "initialize_result",
     "is_modern",
@@ -45,11 +46,13 @@ class Wishes(Record):
         modern: whether it is of a stateless revision.
         log_level: the least important level of log messages that the client wants; None for none.
         progress_token: what notifications of progress are known by; None for none of them.
+        elicits: whether the client can ask a person for input, in a form; of a stateless revision.
     """
 
     modern: bool
     log_level: str | None = None
     progress_token: str | int | None = None
+    elicits: bool = False
 
 
 def is_modern(params: JsonObject) -> bool:
@@ -73,10 +76,22 @@ def modern_wishes(params: JsonObject) -> Wishes:
     if version not in MODERN_VERSIONS:
         data = {"supported": list(MODERN_VERSIONS), "requested": version}
         raise ProtocolError(UNSUPPORTED_VERSION, "Unsupported protocol version", data)
-    if not isinstance(meta.get(CLIENT_CAPABILITIES), dict):
+    capabilities = meta.get(CLIENT_CAPABILITIES)
+    if not isinstance(capabilities, dict):
         raise _invalid(f'"{CLIENT_CAPABILITIES}" in "_meta" must be an object')
     level = meta.get(LOG_LEVEL)
-    return Wishes(True, None if level is None else log_level(level), _progress_token(meta))
+    return Wishes(
+        True,
+        None if level is None else log_level(level),
+        _progress_token(meta),
+        can_elicit(capabilities),
+    )
+
+
+def can_elicit(capabilities: Any) -> bool:
+    """Return whether a client with these capabilities can ask a person for input, in a form."""
+    found = capabilities.get("elicitation") if isinstance(capabilities, dict) else None
+    return isinstance(found, dict) and (not found or isinstance(found.get("form"), dict))
 
 
 def legacy_wishes(params: JsonObject, level: str | None) -> Wishes:

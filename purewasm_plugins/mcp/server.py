@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from purewasm_plugins.mcp.approval import OpenQuestions, StatelessApproval
 from purewasm_plugins.mcp.calls import Outlet, Peer, PluginLogs, RunningCall, Subscription
 from purewasm_plugins.mcp.catalog import list_page
 from purewasm_plugins.mcp.limits import ServerLimits
@@ -17,6 +18,7 @@ from purewasm_plugins.mcp.messages import (
     Notification,
     ProtocolError,
     Request,
+    Response,
     error_response,
     notification,
     read_message,
@@ -26,6 +28,7 @@ from purewasm_plugins.mcp.messages import (
 from purewasm_plugins.mcp.results import (
     CAPABILITIES,
     Wishes,
+    can_elicit,
     complete,
     initialize_result,
     is_modern,
@@ -35,6 +38,7 @@ from purewasm_plugins.mcp.results import (
 )
 from purewasm_plugins.mcp.versions import (
     BATCH_VERSION,
+    ELICITING_VERSIONS,
     INTERNAL_ERROR,
     INVALID_PARAMS,
     INVALID_REQUEST,
@@ -77,7 +81,8 @@ class McpServer:
         """Make a server; a transport serves it: `serve_stdio`, or `HttpServer`.
 
         Args:
-            registry: the tools.
+            registry: the tools. Where it was made without `approve`, the person at the client is
+                asked about calls that need approval.
             instructions: a text for models on the use of the tools, or None.
             limits: what clients may use; None for the defaults.
             private: whether caches must not share what a client gets.
@@ -87,6 +92,7 @@ class McpServer:
         self.private = private
         self._instructions = instructions
         self._logs = PluginLogs()
+        self._questions = OpenQuestions(self.limits.approval)
         self._places = threading.BoundedSemaphore(self.limits.calls)
         self._lock = threading.Lock()
         self._listeners: list[Callable[[], None]] = []
@@ -170,7 +176,8 @@ class McpServer:
             if message.method == "notifications/cancelled":
                 peer.cancel(message.params.get("requestId"))
             return
-        if not isinstance(message, Request):
+        if isinstance(message, Response):
+            peer.questions.answer(message.message)
             return
         try:
             modern = is_modern(message.params) or not (
@@ -222,6 +229,10 @@ class McpServer:
                     raise ProtocolError(INVALID_REQUEST, "Invalid request: initialized already")
                 result = initialize_result(request.params, self._instructions)
                 peer.version = result["protocolVersion"]
+                capabilities = request.params.get("capabilities")
+                peer.questions.elicits = peer.version in ELICITING_VERSIONS and can_elicit(
+                    capabilities
+                )
                 return result
             case "ping":
                 return {}
@@ -251,10 +262,22 @@ class McpServer:
 
         if not self._places.acquire(blocking=False):
             raise _busy(f"{self.limits.calls} calls run; try again when one has ended")
+        approval = None
+        if wishes.modern:
+            approval = StatelessApproval(self._questions, request.params, elicits=wishes.elicits)
         try:
-            release = self._places.release
             RunningCall(
-                self.registry, request, name, arguments, wishes, outlet, self._logs, peer, release
+                self.registry,
+                request,
+                name,
+                arguments,
+                wishes,
+                outlet,
+                self._logs,
+                peer,
+                approval,
+                self.limits.approval,
+                self._places.release,
             ).start()
         except ProtocolError:
             self._places.release()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = [
     "CLIENT_CAPABILITIES",
+    "ELICITING_VERSIONS",
     "HEADER_MISMATCH",
     "INTERNAL_ERROR",
     "INVALID_PARAMS",
@@ -12,6 +13,7 @@ __all__ = [
     "LOG_LEVEL",
     "LOG_LEVELS",
     "METHOD_NOT_FOUND",
+    "MISSING_CAPABILITY",
     "MODERN_VERSIONS",
     "PARSE_ERROR",
     "PROTOCOL_VERSION",
@@ -25,6 +27,9 @@ MODERN_VERSIONS = ("2026-07-28",)
 
 #: The revisions that begin with `initialize`, the newest first.
 LEGACY_VERSIONS = ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05")
+
+#: The revisions with sessions in which the server may ask the person at the client.
+ELICITING_VERSIONS = LEGACY_VERSIONS[:2]
 
 #: The revision in which a message may be an array of messages, a batch.
 BATCH_VERSION = "2025-03-26"
@@ -43,6 +48,7 @@ METHOD_NOT_FOUND = -32601
 INVALID_PARAMS = -32602
 INTERNAL_ERROR = -32603
 HEADER_MISMATCH = -32020
+MISSING_CAPABILITY = -32021
 UNSUPPORTED_VERSION = -32022
 
 #: The levels of log messages, the least important first.

@@ -203,3 +203,20 @@ def test_http_until_an_interrupt() -> None:
         assert answer.json()["result"]["content"][0]["text"] == "x"
         process.send_signal(signal.SIGINT)
         assert process.wait(PATIENCE) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "found"),
+    [((), -32021), (("ask",), -32021), (("always",), False), (("never",), True)],
+)
+def test_calls_that_need_approval(
+    command: Command, tmp_path: Path, arguments: tuple[str, ...], found: object
+) -> None:
+    manifest = tmp_path / "plugins.toml"
+    path = example("echo").as_posix()
+    manifest.write_text(f'plugins.echo = {{ path = "{path}", tools.echo.approval = true }}')
+    options = [part for argument in arguments for part in ("--approve", argument)]
+    message = call("echo", {"input": "x"})
+    result = command("mcp", "--config", str(manifest), *options, input=lines(message))
+    (answer,) = answers(result)
+    assert (answer["error"]["code"] if "error" in answer else answer["result"]["isError"]) == found
