@@ -104,6 +104,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
+    from purewasm_plugins.capabilities.http import Http
     from purewasm_plugins.command import CommandResult, run_command
     from purewasm_plugins.plugin.errors import PoolFullError, WorkerError
     from purewasm_plugins.plugin.manifest.errors import ManifestError, PluginHashError
@@ -124,6 +125,7 @@ _LATER = {
     "CommandResult": "command",
     "FixedClock": "wasi.clocks",
     "HostDirectory": "wasi.host_files",
+    "Http": "capabilities.http",
     "ManifestError": "plugin.manifest.errors",
     "MappedResult": "plugin.mapping",
     "MemoryDirectory": "wasi.memory_files",
@@ -205,6 +207,7 @@ __all__ = [
     "GrantError",
     "GrowRefusal",
     "HostDirectory",
+    "Http",
     "Imports",
     "Instance",
     "InstantiateError",

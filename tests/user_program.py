@@ -26,6 +26,7 @@ from purewasm_plugins import (
     GlobalType,
     GrantError,
     HostDirectory,
+    Http,
     Instance,
     InvalidArgumentsError,
     Limits,
@@ -100,7 +101,10 @@ def use_options() -> None:
         assert_type(plugin.options, PluginOptions)
         assert plugin.execute_tool("echo", "x") == "x"
     manager = WasmPluginManager(options)
-    manager.load(example("echo"), PluginOptions(limits=ResourceLimits(fuel=1_000_000), config={}))
+    manager.load(
+        example("echo"),
+        PluginOptions(limits=ResourceLimits(fuel=1_000_000), config={}, http=Http(hosts=())),
+    )
     registry = ToolRegistry()
     assert manager.register_all(registry, prefix="my_", replace=True).failed == ()
     result = registry.execute(ToolCall("my_echo", {"input": "x"}))

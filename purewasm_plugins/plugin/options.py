@@ -14,10 +14,11 @@ from purewasm_plugins.support.records import Record
 from purewasm_plugins.support.typed import TYPE_CHECKING, Any, Mapping
 
 if TYPE_CHECKING:
+    from purewasm_plugins.capabilities.http import Http
     from purewasm_plugins.wasi.grants import Wasi
 else:
-    # Most programs use no WASI: it is imported where it is granted.
-    Wasi = Any
+    # Most programs use none of them: they are imported where they are granted.
+    Wasi = Http = Any
 
 __all__ = ["PluginOptions"]
 
@@ -43,6 +44,7 @@ class PluginOptions(Record):
         policy: what agents get of its tools; None for all of them, as they are.
         config: texts by name, which the plugin reads: by `purewasm.config_get`, and as variables
             of its environment where it is granted WASI.
+        http: the hosts that the plugin may send HTTP requests to: `Http`; None for none.
 
     Raises:
         InvalidOptionError: a field has a wrong type, or there is no such engine.
@@ -55,6 +57,7 @@ class PluginOptions(Record):
     wasi: Wasi | bool | None = None
     policy: ToolPolicy | None = None
     config: Mapping[str, str] | None = None
+    http: Http | None = None
 
     def __post_init__(self) -> None:
         """Check each field."""
@@ -76,6 +79,11 @@ class PluginOptions(Record):
             from purewasm_plugins.capabilities.config import check_config
 
             check_config(self.config)
+        if self.http is not None:
+            from purewasm_plugins.capabilities.http import Http
+
+            if not isinstance(self.http, Http):
+                raise _wrong("http", "Http or None", self.http)
 
     @classmethod
     def merged(
@@ -87,6 +95,7 @@ class PluginOptions(Record):
         cache_dir: str | os.PathLike[str] | None = None,
         wasi: Wasi | bool | None = None,
         config: Mapping[str, str] | None = None,
+        http: Http | None = None,
     ) -> PluginOptions:
         """Return options in which each value that is not None replaces the field of that name.
 
@@ -94,10 +103,10 @@ class PluginOptions(Record):
             InvalidOptionError: a value is wrong, or `options` are no `PluginOptions`.
         """
         if options is None:
-            return cls(engine, limits, imports, cache_dir, wasi, config=config)
+            return cls(engine, limits, imports, cache_dir, wasi, config=config, http=http)
         if not isinstance(options, PluginOptions):
             raise _wrong("options", "PluginOptions or None", options)
-        given = (engine, limits, imports, cache_dir, wasi, config)
+        given = (engine, limits, imports, cache_dir, wasi, config, http)
         if given == (None,) * len(given):
             return options
         return cls(
@@ -108,6 +117,7 @@ class PluginOptions(Record):
             options.wasi if wasi is None else wasi,
             options.policy,
             options.config if config is None else config,
+            options.http if http is None else http,
         )
 
 

@@ -50,10 +50,11 @@ from purewasm_plugins.tools import Cancellation, ToolRegistry
 from purewasm_plugins.tools.registry import schema_validator
 
 if TYPE_CHECKING:
+    from purewasm_plugins.capabilities.http import Http
     from purewasm_plugins.wasi.grants import Wasi
 else:
-    # Most programs use no WASI: it is imported where it is granted.
-    Wasi = Any
+    # Most programs use none of them: they are imported where they are granted.
+    Wasi = Http = Any
 
 __all__ = ["WasmPlugin"]
 
@@ -109,6 +110,7 @@ class WasmPlugin:
         imports: Imports | None = None,
         wasi: Wasi | bool | None = None,
         config: Mapping[str, str] | None = None,
+        http: Http | None = None,
     ) -> None:
         """Instantiate a compiled plugin and read its name, version, description and tools.
 
@@ -116,14 +118,14 @@ class WasmPlugin:
 
         Args:
             module: the plugin, compiled. Its own cache is used, and `options.cache_dir` is not.
-            options, engine, limits, imports, wasi, config: as for `load_from_bytes`.
+            options, engine, limits, imports, wasi, config, http: as for `load_from_bytes`.
 
         Raises:
             PluginError: as `load_from_bytes` does, `CompileError` aside.
         """
         self.module = module
         self.options = PluginOptions.merged(
-            options, engine, limits, imports, wasi=wasi, config=config
+            options, engine, limits, imports, wasi=wasi, config=config, http=http
         )
         self._limits = self.options.limits or ResourceLimits()
         self._forks = FORKS.count
@@ -173,18 +175,22 @@ class WasmPlugin:
         cache_dir: str | os.PathLike[str] | None = None,
         wasi: Wasi | bool | None = None,
         config: Mapping[str, str] | None = None,
+        http: Http | None = None,
     ) -> WasmPlugin:
         """Load a plugin from a `.wasm` file, or from text in a `.wat` file.
 
         Args:
             path: the file.
-            options, engine, limits, imports, cache_dir, wasi, config: as for `load_from_bytes`.
+            options, engine, limits, imports, cache_dir, wasi, config, http: as for
+                `load_from_bytes`.
 
         Raises:
             PluginFileError: the file cannot be read.
             PluginError: as `load_from_bytes` does.
         """
-        options = PluginOptions.merged(options, engine, limits, imports, cache_dir, wasi, config)
+        options = PluginOptions.merged(
+            options, engine, limits, imports, cache_dir, wasi, config, http
+        )
         return cls.load_from_bytes(read_plugin(path), options)
 
     @classmethod
@@ -199,14 +205,15 @@ class WasmPlugin:
         cache_dir: str | os.PathLike[str] | None = None,
         wasi: Wasi | bool | None = None,
         config: Mapping[str, str] | None = None,
+        http: Http | None = None,
     ) -> WasmPlugin:
         """Load a plugin from the bytes of a `.wasm` file.
 
         Args:
             data: the bytes.
             options: how the plugin is run; None for the defaults of `PluginOptions`.
-            engine, limits, imports, cache_dir, wasi, config: in place of the fields of `options`;
-                None for what `options` says.
+            engine, limits, imports, cache_dir, wasi, config, http: in place of the fields of
+                `options`; None for what `options` says.
 
         Raises:
             InvalidOptionError: an option has a wrong type or value.
@@ -219,7 +226,9 @@ class WasmPlugin:
             ToolExecutionError: one of the ABI's functions trapped or returned a wrong value; `tool`
                 is the name of the function.
         """
-        options = PluginOptions.merged(options, engine, limits, imports, cache_dir, wasi, config)
+        options = PluginOptions.merged(
+            options, engine, limits, imports, cache_dir, wasi, config, http
+        )
         return cls(compile_plugin(data, options.cache_dir), options)
 
     @property

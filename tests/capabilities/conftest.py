@@ -11,7 +11,7 @@ import pytest
 from purewasm_plugins import WasmPlugin, assemble
 
 #: How many texts each function of the module `purewasm` takes.
-PARAMETERS = {"config_get": 1}
+PARAMETERS = {"config_get": 1, "http_request": 4}
 
 #: What divides the input into the texts that the function gets.
 BETWEEN = "|"

@@ -9,6 +9,7 @@ import pytest
 from click.testing import Result
 
 from tests.capabilities.conftest import caller_of
+from tests.capabilities.server import serving
 
 Command = Callable[..., Result]
 
@@ -36,3 +37,16 @@ def test_what_is_no_configuration(command: Command, reader: str, given: str, wor
     result = command("run", "--set", given, reader, "0", "unit")
     assert result.exit_code == 2
     assert words in result.stderr
+
+
+def test_http(command: Command, tmp_path: Path) -> None:
+    path = tmp_path / "asker.wasm"
+    path.write_bytes(caller_of("http_request"))
+    with serving() as server:
+        asked = f"GET|http://{server.host}/||"
+        result = command("run", "--allow-http", server.host, str(path), "0", asked)
+        assert result.output.endswith("\n\nhi")
+        assert command("run", str(path), "0", asked).output == "!HTTP was not granted"
+    result = command("run", "--allow-http", "http://x/", str(path), "0", "")
+    assert result.exit_code == 2
+    assert "'http://x/' is no host" in result.stderr
