@@ -12,7 +12,7 @@ _Self = TypeVar("_Self", bound="Managed")
 class Managed:
     """An object that can be closed, by `close` or at the end of a `with`.
 
-    There it is freed; here `close` of a `Store` frees the memory of its instances, and of anything
+    In wasmtime it is freed; here `close` of a `Store` frees the memory of its instances, and of anything
     else only makes the object unusable.
     """
 

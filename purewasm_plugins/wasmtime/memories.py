@@ -121,7 +121,7 @@ class Memory(AsExtern):
         """
         inner: RuntimeMemory = self.of_store(store.context())
         if inner.on_resize is None:
-            # The pointer may be used as long as the store, as there.
+            # As in wasmtime, the pointer may be used as long as the store.
             self.state.add_memory(inner)
         return _pointer_to()(inner)
 

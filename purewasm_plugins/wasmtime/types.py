@@ -83,7 +83,7 @@ class ValType(Managed):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ValType) and self.inner is other.inner
 
-    # As there: types that are equal have no hash.
+    # As in wasmtime: types that are equal have no hash.
     __hash__ = None  # type: ignore[assignment]
 
     def __str__(self) -> str:

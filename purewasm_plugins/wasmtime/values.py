@@ -88,7 +88,7 @@ class Val(TypedValue):
             raise WasmtimeError(f"Invalid reference type for `ref_null`: {ty}")
         return cls(ty.inner, None)
 
-    # As there.
+    # As in wasmtime.
     __hash__ = None  # type: ignore[assignment]
 
     def __eq__(self, other: object) -> bool:

@@ -282,7 +282,7 @@ def test_what_makes_no_function(library: Any) -> None:
 
 
 def test_a_function_of_another_store(ours: Any) -> None:
-    """There it ends the process."""
+    """In wasmtime it ends the process."""
     store, other = ours.Store(), ours.Store()
     function = host(ours, other, "->", lambda: None)
     with pytest.raises(ours.WasmtimeError, match="wrong store"):

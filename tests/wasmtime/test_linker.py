@@ -298,7 +298,7 @@ def test_wasi_belongs_to_the_store(library: Any) -> None:
 
 
 def test_a_store_without_wasi(ours: Any) -> None:
-    """There it ends the process."""
+    """In wasmtime it ends the process."""
     linker, store = linker_of(ours)
     linker.define_wasi()
     count = linked(ours, linker, store, WASI)["count"]

@@ -134,7 +134,7 @@ def test_an_array_that_shares_the_bytes(library: Any) -> None:
 
 
 def test_an_array_holds_the_memory(ours: Any) -> None:
-    """There its bytes may be another's after the growth."""
+    """In wasmtime its bytes may be another's after the growth."""
     module = exports(
         ours,
         """(module (memory (export "m") 1)

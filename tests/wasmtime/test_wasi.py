@@ -239,7 +239,7 @@ def test_a_function_that_fails_is_an_error_of_the_program(
 
 @pytest.mark.parametrize("number", [-4095, -(2**31), -(2**99)])
 def test_a_function_that_returns_no_error_number(ours: Any, number: int) -> None:
-    """There it ends the process."""
+    """In wasmtime it ends the process."""
     config = ours.WasiConfig()
     config.stdout_custom = lambda data: number
     assert Program(ours, config).write(1, b"text")[0] == IO
