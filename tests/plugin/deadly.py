@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 
 #: The environment variable that names a file.
 MARK = "PUREWASM_TEST_MARK"
@@ -23,14 +24,29 @@ def die_once() -> None:
 
 
 class Odd(Exception):
-    """An error that cannot be unpickled: it would break a pool of processes."""
+    """An error that cannot be pickled."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        self.held = threading.Lock()
+
+
+class Odder(Exception):
+    """An error that cannot be unpickled, which would break a pool of processes.
+
+    Dask makes it so that it can be.
+    """
 
     def __init__(self, what: str, more: str) -> None:
         super().__init__(what)
 
 
 def raise_odd() -> None:
-    raise Odd("an odd error", "")
+    raise Odd("an odd error")
+
+
+def raise_odder() -> None:
+    raise Odder("an odder error", "")
 
 
 def raise_plain() -> None:
