@@ -106,8 +106,12 @@ if TYPE_CHECKING:
 
     from purewasm_plugins.capabilities.http import Http
     from purewasm_plugins.command import CommandResult, run_command
-    from purewasm_plugins.plugin.errors import PoolFullError, WorkerError
-    from purewasm_plugins.plugin.manifest.errors import ManifestError, PluginHashError
+    from purewasm_plugins.plugin.errors import (
+        ManifestError,
+        PluginHashError,
+        PoolFullError,
+        WorkerError,
+    )
     from purewasm_plugins.plugin.mapping import MappedResult, map_tool
     from purewasm_plugins.plugin.pool import PluginPool
     from purewasm_plugins.plugin.watching import PluginChange, Watch
@@ -126,11 +130,11 @@ _LATER = {
     "FixedClock": "wasi.clocks",
     "HostDirectory": "wasi.host_files",
     "Http": "capabilities.http",
-    "ManifestError": "plugin.manifest.errors",
+    "ManifestError": "plugin.errors",
     "MappedResult": "plugin.mapping",
     "MemoryDirectory": "wasi.memory_files",
     "PluginChange": "plugin.watching",
-    "PluginHashError": "plugin.manifest.errors",
+    "PluginHashError": "plugin.errors",
     "PluginPool": "plugin.pool",
     "PoolFullError": "plugin.errors",
     "Quotas": "wasi.grants",

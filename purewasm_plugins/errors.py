@@ -30,6 +30,8 @@
     │   ├── DuplicatePluginError        the manager has a plugin of that name
     │   ├── PluginNotFoundError         the manager has no plugin of that name
     │   ├── PluginClosedError           the plugin was closed
+    │   ├── ManifestError               a manifest or its lock file is wrong
+    │   ├── PluginHashError             a plugin's bytes are not those that were expected
     │   └── ToolExecutionError          a call of a tool failed
     │       ├── ToolFailedError             the tool itself reported that it failed
     │       └── PoolFullError, WorkerError  of many calls at once
@@ -39,7 +41,8 @@
     └── DebuggerError               the debugger cannot do what it was asked for
         └── LocationError, ExpressionError, HitCountError
 
-The debugger's are in `debugger.errors`, those of many calls in `plugin.errors`, all others here.
+The debugger's are in `debugger.errors`, those of manifests and many calls in
+`plugin.errors`, all others here.
 
 The fields of an error are attributes and constructor arguments in the same order, so that each
 error can be pickled. No input (bytes, plugin, string) raises any other exception. The text of an

@@ -66,7 +66,12 @@ from purewasm_plugins.errors import (
     WrongExportTypeError,
 )
 from purewasm_plugins.plugin import errors as plugin_errors
-from purewasm_plugins.plugin.errors import PoolFullError, WorkerError
+from purewasm_plugins.plugin.errors import (
+    ManifestError,
+    PluginHashError,
+    PoolFullError,
+    WorkerError,
+)
 from purewasm_plugins.tools import errors as tools_errors
 from purewasm_plugins.tools.errors import ToolRefusedError
 
@@ -235,6 +240,21 @@ CASES: list[tuple[Exception, dict[str, object], str]] = [
         "Plugin 'json' is closed: load it again to use it",
     ),
     (
+        ManifestError("plugins.toml", "plugins.a.path", 3, "it must not be empty"),
+        {"file": "plugins.toml", "key": "plugins.a.path", "line": 3},
+        "plugins.toml:3: plugins.a.path: it must not be empty",
+    ),
+    (
+        ManifestError("plugins.json", "", None, "it must be a table"),
+        {"key": "", "line": None, "details": "it must be a table"},
+        "plugins.json: it must be a table",
+    ),
+    (
+        PluginHashError("a.wasm", "00", "11"),
+        {"path": "a.wasm", "expected": "00", "found": "11"},
+        "Refused 'a.wasm': sha256 00 was expected, and it has 11",
+    ),
+    (
         PoolFullError("sort", 1000),
         {"tool": "sort", "waiting": 1000},
         "Tool execution failed for 'sort': 1000 calls wait for an instance of the pool already",
@@ -373,6 +393,8 @@ BASES: dict[type[BaseException], tuple[type[BaseException], ...]] = {
     DuplicatePluginError: (PluginError,),
     PluginNotFoundError: (PluginError,),
     PluginClosedError: (PluginError,),
+    ManifestError: (PluginError,),
+    PluginHashError: (PluginError,),
     ToolExecutionError: (PluginError,),
     ToolFailedError: (ToolExecutionError,),
     PoolFullError: (ToolExecutionError,),

@@ -50,7 +50,7 @@ def plugins() -> None:
     """
 
 
-@plugins.command("list")
+@plugins.command("list", short_help="List the plugins that are found.")
 @click.option(
     "--config",
     metavar="FILE",
@@ -94,7 +94,7 @@ def list_plugins(config: str | None, as_json: bool) -> int:
     return Exit.PLUGIN if failed else Exit.OK
 
 
-@plugins.command()
+@plugins.command(short_help="Pin the files of the manifest.")
 @_config_option
 def lock(config: str) -> None:
     """Write the hash of each plugin's file into the lock file, beside the manifest.
@@ -121,7 +121,7 @@ def lock(config: str) -> None:
     _write(lock_path(manifest.file), lock_text(locked))
 
 
-@plugins.command()
+@plugins.command(short_help="Check the files against their hashes.")
 @_config_option
 def verify(config: str) -> int:
     """Check that each plugin's file has the hash that the manifest or the lock file has.
@@ -152,7 +152,7 @@ def verify(config: str) -> int:
     return status
 
 
-@plugins.command()
+@plugins.command(short_help="Explain what a plugin may do.")
 @click.argument("plugin")
 @_config_option
 def why(plugin: str, config: str) -> int:
@@ -172,7 +172,7 @@ def why(plugin: str, config: str) -> int:
     return Exit.CHECK_FAILED if refused else Exit.OK
 
 
-@plugins.command()
+@plugins.command(short_help="Add grants to a plugin of the manifest.")
 @click.argument("plugin")
 @directory_option
 @env_option

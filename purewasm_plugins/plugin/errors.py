@@ -1,10 +1,10 @@
-"""The errors of many calls at once: of a pool of instances, and of workers."""
+"""The errors of many calls at once, of manifests, and of bytes that were not expected."""
 
 from __future__ import annotations
 
-from purewasm_plugins.errors import ToolExecutionError
+from purewasm_plugins.errors import PluginError, ToolExecutionError
 
-__all__ = ["PoolFullError", "WorkerError"]
+__all__ = ["ManifestError", "PluginHashError", "PoolFullError", "WorkerError"]
 
 
 class PoolFullError(ToolExecutionError):
@@ -29,3 +29,46 @@ class WorkerError(ToolExecutionError):
         tool: the name of the tool.
         details: the reason. `__cause__` is the executor's exception.
     """
+
+
+class ManifestError(PluginError):
+    """A manifest, or its lock file, is wrong.
+
+    Attributes:
+        file: its path.
+        key: where in it, such as "plugins.json.limits.timeout"; empty for the whole file.
+        line: the line, from 1 on; None where it is unknown.
+        details: the fault.
+    """
+
+    def __init__(self, file: str, key: str, line: int | None, details: str) -> None:
+        super().__init__(file, key, line, details)
+        self.file = file
+        self.key = key
+        self.line = line
+        self.details = details
+
+    def _words(self) -> str:
+        line = "" if self.line is None else f":{self.line}"
+        key = f" {self.key}:" if self.key else ""
+        return f"{self.file}{line}:{key} {self.details}"
+
+
+class PluginHashError(PluginError):
+    """The bytes of a plugin are not those that were expected. Nothing of them has run.
+
+    Attributes:
+        path: its file.
+        expected, found: the two SHA-256 hashes, in hexadecimal digits.
+    """
+
+    def __init__(self, path: str, expected: str, found: str) -> None:
+        super().__init__(path, expected, found)
+        self.path = path
+        self.expected = expected
+        self.found = found
+
+    def _words(self) -> str:
+        return (
+            f"Refused '{self.path}': sha256 {self.expected} was expected, and it has {self.found}"
+        )

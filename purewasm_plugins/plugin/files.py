@@ -44,7 +44,7 @@ class PluginFile(Record):
         data = read_plugin(self.path)
         if self.sha256 is not None and digest(data) != self.sha256:
             # Imported here: most plugins are what was expected.
-            from purewasm_plugins.plugin.manifest.errors import PluginHashError
+            from purewasm_plugins.plugin.errors import PluginHashError
 
             raise PluginHashError(self.path, self.sha256, digest(data))
         return WasmPlugin.load_from_bytes(data, self.options)

@@ -5,7 +5,7 @@ the hashes of the files, `sources` finds the files, `editing` adds grants. `MANI
 chapter.
 """
 
-from purewasm_plugins.plugin.manifest.errors import ManifestError, PluginHashError
+from purewasm_plugins.plugin.errors import ManifestError, PluginHashError
 from purewasm_plugins.plugin.manifest.model import Manifest, ManifestPlugin, read_manifest
 
 __all__ = ["Manifest", "ManifestError", "ManifestPlugin", "PluginHashError", "read_manifest"]

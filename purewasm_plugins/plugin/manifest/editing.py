@@ -6,7 +6,7 @@ import json
 import tomllib
 
 from purewasm_plugins.errors import PluginError
-from purewasm_plugins.plugin.manifest.errors import ManifestError
+from purewasm_plugins.plugin.errors import ManifestError
 from purewasm_plugins.plugin.manifest.tables import Keys, dotted, keys_of
 from purewasm_plugins.support.json_text import read_json
 from purewasm_plugins.support.typed import Any, Mapping

@@ -8,8 +8,8 @@ from dataclasses import replace
 from purewasm_plugins.capabilities.config import check_config
 from purewasm_plugins.errors import GrantError, PluginError
 from purewasm_plugins.module import read_bytes
+from purewasm_plugins.plugin.errors import ManifestError
 from purewasm_plugins.plugin.files import PluginFile, stamp_of
-from purewasm_plugins.plugin.manifest.errors import ManifestError
 from purewasm_plugins.plugin.manifest.lock import HASH, Locked, lock_path, read_lock
 from purewasm_plugins.plugin.manifest.sources import SOURCES, source_path
 from purewasm_plugins.plugin.manifest.tables import Table, read_table

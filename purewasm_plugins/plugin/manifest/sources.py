@@ -8,8 +8,8 @@ import time
 
 from purewasm_plugins.errors import PluginFileError
 from purewasm_plugins.plugin.discovery import find_entry_point
+from purewasm_plugins.plugin.errors import PluginHashError
 from purewasm_plugins.plugin.files import digest
-from purewasm_plugins.plugin.manifest.errors import PluginHashError
 from purewasm_plugins.support.typed import Any
 from purewasm_plugins.support.user_folders import cache_folder
 from purewasm_plugins.support.version import VERSION

@@ -9,6 +9,7 @@ from purewasm_plugins.plugin.granted import MODULE
 from purewasm_plugins.plugin.loading import compile_plugin, read_plugin
 from purewasm_plugins.plugin.manifest.model import Manifest, ManifestPlugin
 from purewasm_plugins.plugin.options import PluginOptions
+from purewasm_plugins.support.json_text import write_json
 from purewasm_plugins.support.suggestions import listed
 from purewasm_plugins.support.typed import Iterator, Mapping
 from purewasm_plugins.wasi.linking import offered
@@ -96,7 +97,7 @@ def _tools(plugin: ManifestPlugin) -> Iterator[Line]:
         yield "prefix", policy.prefix
     for name, settings in policy.tools.items():
         said = ["hidden"] * settings.hidden + ["needs approval"] * settings.requires_approval
-        said += [f"{hint} {value}" for hint, value in settings.annotations.items()]
+        said += [f"{hint} {write_json(value)}" for hint, value in settings.annotations.items()]
         yield "tool", f"{name}: {', '.join(said) or 'as it is'}"
 
 

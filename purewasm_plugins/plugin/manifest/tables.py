@@ -6,7 +6,7 @@ import json
 import re
 import tomllib
 
-from purewasm_plugins.plugin.manifest.errors import ManifestError
+from purewasm_plugins.plugin.errors import ManifestError
 from purewasm_plugins.support.json_text import read_json, write_json
 from purewasm_plugins.support.suggestions import listed, similar_name
 from purewasm_plugins.support.typed import Any, Iterator, Mapping
