@@ -6,7 +6,7 @@ import os
 from dataclasses import replace
 
 from purewasm_plugins.capabilities.config import check_config
-from purewasm_plugins.errors import GrantError, PluginError
+from purewasm_plugins.errors import GrantError, InvalidOptionError, PluginError
 from purewasm_plugins.module import read_bytes
 from purewasm_plugins.plugin.errors import ManifestError
 from purewasm_plugins.plugin.files import PluginFile, stamp_of
@@ -19,10 +19,15 @@ from purewasm_plugins.plugin.policy import ToolPolicy, ToolSettings
 from purewasm_plugins.runtime.limits import ResourceLimits
 from purewasm_plugins.support.records import Record
 from purewasm_plugins.support.suggestions import listed, similar_name
-from purewasm_plugins.support.typed import Any, Mapping
+from purewasm_plugins.support.typed import TYPE_CHECKING, Any, Mapping
 from purewasm_plugins.wasi.clocks import FixedClock
 from purewasm_plugins.wasi.grants import DirectoryGrant, Quotas, Wasi
 from purewasm_plugins.wasi.host_files import HostDirectory
+
+if TYPE_CHECKING:
+    from purewasm_plugins.capabilities.http import Http
+else:
+    Http = Any
 
 __all__ = ["Granted", "GrantedDirectory", "Manifest", "ManifestPlugin", "Secret", "read_manifest"]
 
@@ -89,6 +94,7 @@ class ManifestPlugin(Record):
         wasi: what it may touch; None for no WASI.
         config: texts by name, which it reads.
         secrets: more of them: their names, and the variables of this process with the texts.
+        http: the hosts that it may send requests to, or None.
         policy: what agents get of its tools.
     """
 
@@ -100,6 +106,7 @@ class ManifestPlugin(Record):
     wasi: Granted | None
     config: Mapping[str, str]
     secrets: Mapping[str, str]
+    http: Http | None
     policy: ToolPolicy
 
     @property
@@ -203,6 +210,7 @@ class Manifest:
             self._wasi(plugin),
             plugin.policy,
             self._config(plugin, environ),
+            plugin.http,
         )
         return PluginFile(os.path.abspath(path), chosen, stamp_of(path), sha256)
 
@@ -277,7 +285,9 @@ def read_manifest(path: str | os.PathLike[str]) -> Manifest:
 
 def _plugin(name: str, table: Table) -> ManifestPlugin:
     """Read the table of a plugin."""
-    table.allow(*SOURCES, "sha256", "prefix", "limits", "wasi", "config", "secrets", "tools")
+    table.allow(
+        *SOURCES, "sha256", "prefix", "limits", "wasi", "config", "secrets", "http", "tools"
+    )
     given = [kind for kind in SOURCES if kind in table.value]
     if len(given) != 1:
         raise table.error(None, f"it must have one of the keys {', '.join(SOURCES)}")
@@ -296,6 +306,7 @@ def _plugin(name: str, table: Table) -> ManifestPlugin:
         _granted(table),
         table.texts("config"),
         _secrets(table),
+        _http(table.table("http")),
         ToolPolicy((table.text("prefix") or "").replace("{plugin}", name), _tools(table)),
     )
 
@@ -373,6 +384,26 @@ def _secrets(table: Table) -> dict[str, str]:
         if name in table.texts("config"):
             raise table.error("secrets", f"'{name}' is in 'config', too")
     return secrets
+
+
+def _http(table: Table | None) -> Http | None:
+    if table is None:
+        return None
+    # Imported here: it is slow, and most plugins send no requests.
+    from purewasm_plugins.capabilities.http import Http
+
+    table.allow(*Http.__match_args__)
+    if "hosts" not in table.value:
+        raise table.error("hosts", "it must be a list of hosts")
+    given = dict(table.value)
+    for key in given.keys() & {"hosts", "methods", "addresses"}:
+        if not isinstance(given[key], list) or not all(isinstance(one, str) for one in given[key]):
+            raise table.error(key, "it must be a list of texts")
+        given[key] = tuple(given[key])
+    try:
+        return Http(**given)
+    except InvalidOptionError as error:
+        raise table.error(error.option if error.option in given else None, error.details) from None
 
 
 def _tools(table: Table) -> dict[str, ToolSettings]:

@@ -84,6 +84,9 @@ def _grants(plugin: ManifestPlugin, environ: Mapping[str, str]) -> Iterator[Line
             yield "", f"{may} the directory '{one.host}' as '{one.guest}'"
         for name in granted.env:
             yield "", f"the variable {name}"
+    if plugin.http is not None:
+        hosts, methods = listed(plugin.http.hosts), listed(plugin.http.methods)
+        yield "http", f"requests to {hosts or 'no host'} ({methods})"
     for name in plugin.config:
         yield "config", name
     for name, variable in plugin.secrets.items():

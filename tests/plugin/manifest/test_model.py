@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from purewasm_plugins import PluginFileError, PluginOptions, ResourceLimits
+from purewasm_plugins import Http, PluginFileError, PluginOptions, ResourceLimits
 from purewasm_plugins.plugin.manifest import ManifestError, read_manifest
 from purewasm_plugins.plugin.manifest.tables import key_lines, read_table
 
@@ -27,6 +27,7 @@ sha256 = "{HASH}"
 prefix = "{{plugin}}_"
 config = {{ PLACE = "here" }}
 secrets = {{ TOKEN = "MY_TOKEN" }}
+http = {{ hosts = ["*.example.org"], timeout = 2 }}
 
 [plugins.echo.limits]
 timeout = 1.5
@@ -70,6 +71,7 @@ def test_a_whole_manifest(write: Write, tmp_path: Path, name: str) -> None:
     assert not isinstance(wasi, bool)
     assert wasi.env == {"MODE": "fast"}
     assert file.options.config == {"PLACE": "here", "TOKEN": "secret value"}
+    assert file.options.http == Http(hosts=("*.example.org",), timeout=2)
     assert "secret value" not in repr(file)
     assert {path: one.read_only for path, one in wasi.directories.items()} == {
         "/data": False,
@@ -129,6 +131,11 @@ FAULTS = [
     (P + "secrets = [1]", "plugins.p.secrets", 3, "a list of names"),
     (P + "config.A = 1", "plugins.p.config.A", 3, "it must be text"),
     (P + "secrets.A = 'B'\nconfig.A = '1'", "plugins.p.secrets", 3, "'A' is in 'config', too"),
+    (P + "http = {}", "plugins.p.http.hosts", 3, "a list of hosts"),
+    (P + "http.hosts = 'a'", "plugins.p.http.hosts", 3, "a list of texts"),
+    (P + "http.hosts = ['a b']", "plugins.p.http.hosts", 3, "'a b'"),
+    (P + "http.hosts = ['a']\nhttp.timeout = -1", "plugins.p.http.timeout", 4, "a number from 0"),
+    (P + "http.host = ['a']", "plugins.p.http.host", 3, "did you mean 'hosts'?"),
     (P + "[plugins.p.tools]\na = {hiden = true}", "plugins.p.tools.a.hiden", 4, "'hidden'?"),
     (P + "tools.a.hidden = 1", "plugins.p.tools.a.hidden", 3, "true or false"),
     ("[plugins.p]\npath = 'p.wat'", "plugins.p.path", 2, "a .wasm file"),
