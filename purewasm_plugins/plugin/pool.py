@@ -105,13 +105,15 @@ class PluginPool:
 
         found = self._plugins[0].find_tool(tool)
         deadline = self._deadline(timeout)
-        turn = self._idle.take(found.name)
-        try:
-            async with asyncio.timeout(_remaining(deadline)):
-                plugin = await asyncio.wrap_future(turn)
-        except BaseException as error:
-            self._idle.withdraw(turn)
-            raise _worded(found, error) from None
+        plugin = self._idle.take()
+        if plugin is None:
+            turn = self._idle.wait(found.name)
+            try:
+                async with asyncio.timeout(_remaining(deadline)):
+                    plugin = await asyncio.wrap_future(turn)
+            except BaseException as error:
+                self._idle.withdraw(turn)
+                raise _worded(found, error) from None
         cancellation = Cancellation()
         try:
             running = self._threads.submit(_run, plugin, found, input, deadline, cancellation)
@@ -145,14 +147,16 @@ class PluginPool:
         """
         found = self._plugins[0].find_tool(tool)
         deadline = self._deadline(timeout)
-        turn = self._idle.take(found.name)
-        if cancellation is not None:
-            cancellation.on_request(lambda: _cancel(turn))
-        try:
-            plugin = turn.result(_remaining(deadline))
-        except BaseException as error:
-            self._idle.withdraw(turn)
-            raise _worded(found, error) from None
+        plugin = self._idle.take()
+        if plugin is None:
+            turn = self._idle.wait(found.name)
+            if cancellation is not None:
+                cancellation.on_request(lambda: _cancel(turn))
+            try:
+                plugin = turn.result(_remaining(deadline))
+            except BaseException as error:
+                self._idle.withdraw(turn)
+                raise _worded(found, error) from None
         try:
             return _run(plugin, found, input, deadline, cancellation)
         finally:
@@ -205,8 +209,9 @@ class PluginPool:
         return f"<PluginPool of {self.size}: {self._plugins[0]!r}>"
 
     def _deadline(self, timeout: float | None) -> float | None:
-        # It refuses what is no number of seconds.
-        ResourceLimits(timeout=timeout)
+        if timeout is not None:
+            # It refuses what is no number of seconds.
+            ResourceLimits(timeout=timeout)
         known = [seconds for seconds in (timeout, self._limits.timeout) if seconds is not None]
         return monotonic() + min(known) if known else None
 
@@ -240,7 +245,17 @@ class _Idle:
         self._closed = False
         self._lock = Lock()
 
-    def take(self, tool: str) -> Future[WasmPlugin]:
+    def take(self) -> WasmPlugin | None:
+        """Return an idle plugin, if there is one: no call waits then.
+
+        Raises:
+            PluginClosedError
+        """
+        with self._lock:
+            self._check_open()
+            return self._plugins.pop() if self._plugins else None
+
+    def wait(self, tool: str) -> Future[WasmPlugin]:
         """Return the turn of a call: its result is the plugin that the call may use.
 
         Raises:
@@ -248,9 +263,8 @@ class _Idle:
         """
         turn: Future[WasmPlugin] = Future()
         with self._lock:
-            if self._closed:
-                raise PluginClosedError(self._name)
-            # No call waits while a plugin is idle.
+            self._check_open()
+            # One may have become idle since `take`.
             if self._plugins:
                 turn.set_result(self._plugins.pop())
             elif len(self._turns) >= self._queue:
@@ -258,6 +272,10 @@ class _Idle:
             else:
                 self._turns.append(turn)
         return turn
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise PluginClosedError(self._name)
 
     def give(self, plugin: WasmPlugin) -> None:
         """Give a plugin to the first call that waits, or keep it for the next call."""
