@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from purewasm_plugins.cli.call_log import calls_logged
 from purewasm_plugins.cli.completion import complete_file, complete_plugin
 from purewasm_plugins.cli.exits import Exit, Failure
 from purewasm_plugins.cli.found import chosen_folder
@@ -88,6 +89,14 @@ def _address(value: str) -> tuple[str, int]:
     help="What is done with calls of tools that need approval: ask the person at the client, and"
     " refuse where the client cannot; approve them always; refuse them.",
 )
+@click.option(
+    "--log-calls",
+    "log",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="Append a line of JSON for each call to a file: who, what, how large, how long; never the"
+    " arguments.",
+)
 @limit_options(cached=True)
 @wasi_options(shown=False)
 @grant_options
@@ -99,6 +108,7 @@ def mcp(
     token: str | None,
     hosts: tuple[str, ...],
     approve: str,
+    log: str | None,
     limits: ResourceLimits,
     engine: str | None,
     cache_dir: str,
@@ -128,7 +138,8 @@ def mcp(
     _load(manager, plugins, manifest, options)
     registry = _registered(manager, _APPROVE.get(approve))
     server = McpServer(registry, private=address is not None and token is not None)
-    with _watching(manager, registry, server) if watched else contextlib.nullcontext():
+    watching = _watching(manager, registry, server) if watched else contextlib.nullcontext()
+    with calls_logged(log), watching:
         if address is None:
             serve_stdio(server)
         else:

@@ -27,7 +27,7 @@ from purewasm_plugins.mcp.versions import (
     LOG_LEVELS,
     SUBSCRIPTION_ID,
 )
-from purewasm_plugins.tools import Approver, Cancellation, ToolRegistry, ToolResult
+from purewasm_plugins.tools import Approver, Cancellation, ToolCall, ToolRegistry, ToolResult
 from purewasm_plugins.tools.formats import MCP
 
 __all__ = ["ACKNOWLEDGED", "Outlet", "Peer", "PluginLogs", "Running", "RunningCall", "Subscription"]
@@ -67,6 +67,7 @@ class Peer:
 
     Attributes:
         version: the revision that `initialize` agreed on; None before, and for modern clients.
+        client: what it called itself in `initialize`, or None.
         log_level: what `logging/setLevel` has set, or None.
         questions: what of it the server asks, and what was decided.
         calls: the calls whose threads have not ended: one that was cancelled may go on for a while.
@@ -75,6 +76,7 @@ class Peer:
     def __init__(self) -> None:
         self.version: str | None = None
         self.log_level: str | None = None
+        self.client: str | None = None
         self.questions = Questions()
         self.calls: set[RunningCall] = set()
         self._running: dict[RequestId, Running] = {}
@@ -236,7 +238,9 @@ class RunningCall:
 
     def _response(self) -> JsonObject:
         form = MCP(self._registry)
-        call = form.call(self._name, self._arguments)
+        read = form.call(self._name, self._arguments)
+        caller = self._wishes.client or "a client of MCP"
+        call = ToolCall(read.name, read.arguments, str(self._request.id), read.problem, caller)
         try:
             result = self._registry.execute(
                 call, cancellation=self._cancellation, approver=self._approver()

@@ -7,6 +7,7 @@ from typing import Any
 from purewasm_plugins.mcp.messages import JsonObject, ProtocolError, is_id
 from purewasm_plugins.mcp.versions import (
     CLIENT_CAPABILITIES,
+    CLIENT_INFO,
     INVALID_PARAMS,
     LEGACY_VERSIONS,
     LOG_LEVEL,
@@ -23,6 +24,7 @@ __all__ = [
     "CAPABILITIES",
     "Wishes",
     "can_elicit",
+    "client_name",
     "complete",
     "initialize_result",
     "is_modern",
@@ -46,6 +48,7 @@ class Wishes(Record):
         modern: whether it is of a stateless revision.
         log_level: the least important level of log messages that the client wants; None for none.
         progress_token: what notifications of progress are known by; None for none of them.
+        client: the name and the version that the client gives itself, or None.
         elicits: whether the client can ask a person for input, in a form; of a stateless revision.
     """
 
@@ -53,6 +56,7 @@ class Wishes(Record):
     log_level: str | None = None
     progress_token: str | int | None = None
     elicits: bool = False
+    client: str | None = None
 
 
 def is_modern(params: JsonObject) -> bool:
@@ -85,7 +89,16 @@ def modern_wishes(params: JsonObject) -> Wishes:
         None if level is None else log_level(level),
         _progress_token(meta),
         can_elicit(capabilities),
+        client_name(meta.get(CLIENT_INFO)),
     )
+
+
+def client_name(info: Any) -> str | None:
+    """Return the name and the version of a client from what it says of itself, or None."""
+    if not isinstance(info, dict) or not isinstance(info.get("name"), str):
+        return None
+    version = info.get("version")
+    return f"{info['name']} {version}"[:200] if isinstance(version, str) else info["name"][:200]
 
 
 def can_elicit(capabilities: Any) -> bool:
@@ -94,18 +107,20 @@ def can_elicit(capabilities: Any) -> bool:
     return isinstance(found, dict) and (not found or isinstance(found.get("form"), dict))
 
 
-def legacy_wishes(params: JsonObject, level: str | None) -> Wishes:
+def legacy_wishes(params: JsonObject, level: str | None, client: str | None) -> Wishes:
     """Check what a request after `initialize` says of itself.
 
     Args:
         params: of the request.
         level: the level of the session.
+        client: what the client called itself at its start.
 
     Raises:
         ProtocolError: something is wrong.
     """
     meta = params.get("_meta")
-    return Wishes(False, level, _progress_token(meta) if isinstance(meta, dict) else None)
+    token = _progress_token(meta) if isinstance(meta, dict) else None
+    return Wishes(False, level, token, client=client)
 
 
 def log_level(value: Any) -> str:

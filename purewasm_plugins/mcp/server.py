@@ -29,6 +29,7 @@ from purewasm_plugins.mcp.results import (
     CAPABILITIES,
     Wishes,
     can_elicit,
+    client_name,
     complete,
     initialize_result,
     is_modern,
@@ -222,13 +223,14 @@ class McpServer:
 
     def _legacy(self, request: Request, peer: Peer, outlet: Outlet) -> JsonObject | None:
         """Return the result of a request of an earlier revision; None where it comes later."""
-        wishes = legacy_wishes(request.params, peer.log_level)
+        wishes = legacy_wishes(request.params, peer.log_level, peer.client)
         match request.method:
             case "initialize":
                 if peer.version is not None:
                     raise ProtocolError(INVALID_REQUEST, "Invalid request: initialized already")
                 result = initialize_result(request.params, self._instructions)
                 peer.version = result["protocolVersion"]
+                peer.client = client_name(request.params.get("clientInfo"))
                 capabilities = request.params.get("capabilities")
                 peer.questions.elicits = peer.version in ELICITING_VERSIONS and can_elicit(
                     capabilities

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = [
     "CLIENT_CAPABILITIES",
+    "CLIENT_INFO",
     "ELICITING_VERSIONS",
     "HEADER_MISMATCH",
     "INTERNAL_ERROR",
@@ -37,6 +38,7 @@ BATCH_VERSION = "2025-03-26"
 #: Keys of `_meta`.
 PROTOCOL_VERSION = "io.modelcontextprotocol/protocolVersion"
 CLIENT_CAPABILITIES = "io.modelcontextprotocol/clientCapabilities"
+CLIENT_INFO = "io.modelcontextprotocol/clientInfo"
 LOG_LEVEL = "io.modelcontextprotocol/logLevel"
 SERVER_INFO = "io.modelcontextprotocol/serverInfo"
 SUBSCRIPTION_ID = "io.modelcontextprotocol/subscriptionId"

@@ -40,7 +40,7 @@ class PluginPool:
     Attributes:
         name: the name of the plugin.
         tools: the tools of the plugin, by index.
-        options: how its instances are run.
+        version, module, options: those of the plugin.
         size: the number of instances.
     """
 
@@ -59,6 +59,8 @@ class PluginPool:
         _check_count("size", size, 1)
         _check_count("queue", queue, 0)
         self.name = plugin.name
+        self.version = plugin.version
+        self.module = plugin.module
         self.options = plugin.options
         self.tools = plugin.tools
         self.size = size

@@ -169,7 +169,12 @@ class Session:
         wasi.begin_call()
         try:
             try:
-                pointer = self._execute(index, inputs.put(data))  # type: ignore[misc]
+                operation = self.instance.budget.operation
+                try:
+                    pointer = self._execute(index, inputs.put(data))  # type: ignore[misc]
+                finally:
+                    if operation is not None:
+                        operation.keep_fuel()
                 failure = 0 if self._error is None else self._error()
             except BaseException as error:
                 inputs.abandon()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from purewasm_plugins.errors import PluginError, ToolExecutionError
+from purewasm_plugins.module import Module
 from purewasm_plugins.plugin.options import PluginOptions
 from purewasm_plugins.plugin.policy import ToolPolicy, ToolSettings
 from purewasm_plugins.support.records import Record
@@ -94,6 +95,8 @@ class RunsTools(Protocol):
     """The object that runs a plugin's tools: `WasmPlugin`."""
 
     name: str
+    version: str
+    module: Module
     options: PluginOptions
 
     def execute_tool(
@@ -125,6 +128,7 @@ class RegisteredTool:
             annotations=said.annotations,
         )
         self.origin = f"plugin '{plugin.name}'"
+        self._sha256: str | None = None
 
     def renamed(self, name: str) -> RegisteredTool:
         """Return the same tool under another name."""
@@ -133,6 +137,20 @@ class RegisteredTool:
         tool = RegisteredTool(self.plugin, self.tool, name)
         tool.definition = replace(self.definition, name=name)
         return tool
+
+    @property
+    def log_fields(self) -> Mapping[str, object]:
+        """The fields of the plugin for the log of calls."""
+        # Imported here: most programs have no log.
+        from hashlib import sha256
+
+        if self._sha256 is None:
+            self._sha256 = sha256(self.plugin.module.data).hexdigest()
+        return {
+            "plugin": self.plugin.name,
+            "plugin_version": self.plugin.version,
+            "plugin_sha256": self._sha256,
+        }
 
     @property
     def grants(self) -> tuple[str, ...]:

@@ -135,7 +135,7 @@ class Operation:
         cancelled: whether `cancel` was called.
     """
 
-    __slots__ = ("_budget", "cancelled", "deadline")
+    __slots__ = ("_budget", "_kept", "cancelled", "deadline")
 
     def __init__(self, timeout: float | None) -> None:
         """Begin.
@@ -146,6 +146,7 @@ class Operation:
         self.deadline = None if timeout is None else monotonic() + timeout
         self.cancelled = False
         self._budget: Budget | None = None
+        self._kept = 0
 
     def include(self, budget: Budget) -> None:
         """Make the calls that a budget meters parts of this operation.
@@ -174,10 +175,15 @@ class Operation:
         if budget is not None:
             budget.recheck_limits()
 
+    def keep_fuel(self) -> None:
+        """Keep the fuel that the call has used: after the end, `fuel_used` returns it."""
+        if self._budget is not None:
+            self._kept = self._budget.fuel_used
+
     def fuel_used(self) -> int:
-        """Return the fuel that the running call has used, from any thread; 0 between calls."""
+        """Return the fuel that the running call has used, or what was kept. Any thread may ask."""
         budget = self._budget
-        return 0 if budget is None else budget.fuel_used
+        return self._kept if budget is None else budget.fuel_used
 
     def check(self) -> None:
         """Check, between two calls, whether another one may begin.

@@ -92,12 +92,14 @@ class ToolCall(Record):
         arguments: a JSON object.
         id: the agent's own number of the call, if it has one.
         problem: why the arguments cannot be read, in words, or None. A registry refuses the call.
+        caller: who asks for it, for the log of calls, or None.
     """
 
     name: str
     arguments: Mapping[str, Any] = _NO_ARGUMENTS
     id: str | None = None
     problem: str | None = None
+    caller: str | None = None
 
 
 class ToolResult(Record):
@@ -178,7 +180,8 @@ class ToolImpl(Protocol):
     """The protocol of what can be registered: a definition, and a method that runs it.
 
     A tool may have these attributes, too: `origin`, a string such as "plugin 'json'", for errors
-    and for those who approve calls; `grants`, strings that say what it may touch.
+    and for those who approve calls; `grants`, strings that say what it may touch; `log_fields`, a
+    mapping of more fields for records of the log of calls.
     """
 
     @property

@@ -10,6 +10,7 @@ import time
 from purewasm_plugins.errors import DuplicateToolError, InvalidArgumentsError, ToolNotFoundError
 from purewasm_plugins.support.typed import Any, Callable, Iterable, Iterator, Mapping
 from purewasm_plugins.tools.approval import ApprovalRequest, Approve, Approver, in_thread
+from purewasm_plugins.tools.call_log import CallRecord, call_logger
 from purewasm_plugins.tools.errors import ToolRefusedError
 from purewasm_plugins.tools.model import (
     CancellableTool,
@@ -154,6 +155,20 @@ class ToolRegistry:
             InvalidArgumentsError: the arguments do not fit its schema, or cannot be read; it did
                 not run.
         """
+        record = self._record(call, cancellation)
+        if record is None:
+            return self._execute(call, cancellation, approver)
+        try:
+            result = self._execute(call, record.cancellation, approver)
+        except BaseException as error:
+            record.end(None, error)
+            raise
+        record.end(result)
+        return result
+
+    def _execute(
+        self, call: ToolCall, cancellation: Cancellation | None, approver: Approver | None
+    ) -> ToolResult:
         name, tool = self._checked(call)
         if tool.definition.requires_approval:
             try:
@@ -172,20 +187,40 @@ class ToolRegistry:
         tool goes on in its thread, unless it is a `CancellableTool`.
         """
         cancellation = Cancellation()
+        record = self._record(call, cancellation)
         try:
-            name, tool, result = await in_thread(self._begin, call, cancellation)
-            if result is None:
-                try:
-                    request = _request(tool, call)
-                    await self._deciding(name, None).decide_async(request)
-                except ToolRefusedError as error:
-                    return _refused(name, error)
-                result = await in_thread(_run, name, tool, call, cancellation)
-            return result
-        except BaseException:
+            result = await self._execute_async(call, cancellation)
+        except BaseException as error:
             # The task was cancelled, or the coroutine closed.
             cancellation.request()
+            if record is not None:
+                record.end(None, error)
             raise
+        if record is not None:
+            record.end(result)
+        return result
+
+    async def _execute_async(self, call: ToolCall, cancellation: Cancellation) -> ToolResult:
+        name, tool, result = await in_thread(self._begin, call, cancellation)
+        if result is None:
+            try:
+                request = _request(tool, call)
+                await self._deciding(name, None).decide_async(request)
+            except ToolRefusedError as error:
+                return _refused(name, error)
+            result = await in_thread(_run, name, tool, call, cancellation)
+        return result
+
+    def _record(self, call: ToolCall, cancellation: Cancellation | None) -> CallRecord | None:
+        """Return the record of a call for the log; None where nothing reads that."""
+        logger = call_logger()
+        if logger is None:
+            return None
+        try:
+            name, tool, _ = self._find(call)
+        except ToolNotFoundError:
+            return CallRecord(logger, call, call.name, None, cancellation)
+        return CallRecord(logger, call, name, tool, cancellation)
 
     def _begin(
         self, call: ToolCall, cancellation: Cancellation
@@ -198,13 +233,17 @@ class ToolRegistry:
 
     def _checked(self, call: ToolCall) -> tuple[str, ToolImpl]:
         """Return the tool of a call, and its name, after a check of the arguments."""
-        entries = self._entries
-        name = call.name if call.name in entries else _name_from_agent(call.name, entries)
-        tool, validator = entries[name]
+        name, tool, validator = self._find(call)
         if call.problem is not None:
             raise InvalidArgumentsError(name, call.problem)
         validator(call.arguments)
         return name, tool
+
+    def _find(self, call: ToolCall) -> tuple[str, ToolImpl, Callable[[Any], None]]:
+        """Return the tool of a call, its name, and what checks its arguments."""
+        entries = self._entries
+        name = call.name if call.name in entries else _name_from_agent(call.name, entries)
+        return name, *entries[name]
 
     def _deciding(self, name: str, other: Approver | None) -> Approver:
         """Return what decides on a call of a tool that needs approval."""

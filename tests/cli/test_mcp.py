@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from purewasm_plugins import example
+from purewasm_plugins.tools.call_log import FIELDS
 from tests.cli.conftest import FIXTURES
 from tests.conftest import heed_interrupts, need
 from tests.mcp.clients import PATIENCE, Browser, Json, call, initialize, legacy, request
@@ -220,3 +221,16 @@ def test_calls_that_need_approval(
     result = command("mcp", "--config", str(manifest), *options, input=lines(message))
     (answer,) = answers(result)
     assert (answer["error"]["code"] if "error" in answer else answer["result"]["isError"]) == found
+
+
+def test_a_log_of_calls(command: Command, tmp_path: Path) -> None:
+    file = tmp_path / "calls.jsonl"
+    for _ in range(2):
+        message = call("echo", {"input": "a secret"})
+        assert command("mcp", "echo", "--log-calls", str(file), input=lines(message)).exit_code == 0
+    assert "secret" not in file.read_text()
+    first, second = map(json.loads, file.read_text().splitlines())
+    assert first["time"] < second["time"]
+    assert (first["tool"], first["plugin"], first["outcome"]) == ("echo", "echo", "success")
+    assert first.keys() == second.keys() == {"time", *FIELDS}
+    assert command("mcp", "echo", "--log-calls", str(tmp_path / "no" / "file")).exit_code == 2
