@@ -1,4 +1,4 @@
-"""The distribution `wasmtime` as package managers see it, wherever the stand-in takes its name."""
+"""The distribution `wasmtime` as a process sees it in which the stand-in takes its name."""
 
 from __future__ import annotations
 
@@ -6,24 +6,9 @@ import os
 from importlib.metadata import Distribution
 from pathlib import Path
 
-from purewasm_plugins.support.version import VERSION as OUR_VERSION
-from purewasm_plugins.wasmtime.interface import NAME
+from purewasm_plugins.wasmtime.interface import metadata_files
 
-__all__ = ["StandInDistribution", "metadata_files"]
-
-
-def metadata_files(version: str) -> dict[str, str]:
-    """Return the files of the metadata that no file system has a part in, by name."""
-    metadata = f"""\
-Metadata-Version: 2.1
-Name: {NAME}
-Version: {version}
-Summary: Stand-in for wasmtime: its interface over purewasm-plugins, in pure Python
-License: MIT
-Requires-Python: >=3.11
-Requires-Dist: purewasm-plugins=={OUR_VERSION}
-"""
-    return {"METADATA": metadata, "top_level.txt": f"{NAME}\n"}
+__all__ = ["StandInDistribution"]
 
 
 class StandInDistribution(Distribution):

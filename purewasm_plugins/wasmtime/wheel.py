@@ -10,8 +10,7 @@ import hashlib
 import os
 import zipfile
 
-from purewasm_plugins.wasmtime.distribution import metadata_files
-from purewasm_plugins.wasmtime.interface import NAME, VERSION, check_version
+from purewasm_plugins.wasmtime.interface import NAME, VERSION, check_version, metadata_files
 
 __all__ = ["write_wheel"]
 
