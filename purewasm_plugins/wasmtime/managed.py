@@ -12,8 +12,8 @@ _Self = TypeVar("_Self", bound="Managed")
 class Managed:
     """An object that can be closed, by `close` or at the end of a `with`.
 
-    In wasmtime it is freed; here `close` of a `Store` frees the memory of its instances, and of
-    anything else only makes the object unusable.
+    In wasmtime it is freed; here `close` of a `Store` frees the memory of its instances, once
+    nothing else refers to it, and of anything else only makes the object unusable.
     """
 
     _closed = False
