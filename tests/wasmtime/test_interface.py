@@ -21,9 +21,9 @@ _INTERNAL = {
 }
 #: The pointer to what is native.
 _NATIVE = {"ptr"}
-#: Shared memories cannot be made, so their methods are not there; frames have nothing to close.
+#: Shared memories cannot be made, so their methods are not there.
 _NOT_THERE = {"SharedMemory.data_len", "SharedMemory.data_ptr", "SharedMemory.grow"}
-_NOT_THERE |= {"SharedMemory.size", "SharedMemory.type", "Frame.close"}
+_NOT_THERE |= {"SharedMemory.size", "SharedMemory.type"}
 #: The permissions of wasmtime-py 46 stand before its parameter of 50.
 _OTHER_PARAMETERS = {"WasiConfig.preopen_dir"}
 
