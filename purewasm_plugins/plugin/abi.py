@@ -35,6 +35,7 @@ REQUIRED: dict[str, FuncType] = {
 OPTIONAL: dict[str, FuncType] = {
     "plugin_abi_version": _GET,
     "plugin_tool_schema": _OF_TOOL,
+    "plugin_tool_output_schema": _OF_TOOL,
     "plugin_tool_error": _GET,
     "plugin_alloc": _OF_TOOL,
     "plugin_free": FuncType((_I32,), ()),
@@ -49,6 +50,7 @@ MAX_STRING: dict[str, int] = {
     "plugin_tool_name": 1024,
     "plugin_tool_description": 64 * 1024,
     "plugin_tool_schema": 1_000_000,
+    "plugin_tool_output_schema": 1_000_000,
 }
 
 #: The most bytes of all these strings together. A parsed schema takes up to thirty times its size.

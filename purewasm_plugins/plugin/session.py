@@ -138,6 +138,7 @@ class Session:
         description = abi.required_function(self.instance, "plugin_tool_description")
         abi.required_function(self.instance, "plugin_tool_execute")
         schema = abi.optional_function(self.instance, "plugin_tool_schema")
+        output_schema = abi.optional_function(self.instance, "plugin_tool_output_schema")
         abi.optional_function(self.instance, "plugin_tool_error")
         return tuple(
             PluginTool(
@@ -145,6 +146,7 @@ class Session:
                 self._read(description, "plugin_tool_description", index),
                 index,
                 None if schema is None else self._schema(schema, index),
+                None if output_schema is None else self._output_schema(output_schema, index),
             )
             for index in range(count)
         )
@@ -204,21 +206,27 @@ class Session:
         self._inputs = input_place(self.instance, memory, self._reserve)
         self._execute = abi.required_function(self.instance, "plugin_tool_execute").entry
 
+    def _output_schema(self, export: Function, index: int) -> Mapping[str, Any] | None:
+        """Return the schema of a tool's output; None where it is empty, for any text."""
+        name = "plugin_tool_output_schema"
+        text = self._read(export, name, index)
+        return None if not text else self._parsed(text, name, index)
+
     def _schema(self, export: Function, index: int) -> Mapping[str, Any]:
+        name = "plugin_tool_schema"
+        return self._parsed(self._read(export, name, index), name, index)
+
+    def _parsed(self, text: str, name: str, index: int) -> Mapping[str, Any]:
         # Imported here: a plugin without schemas needs no JSON.
         from purewasm_plugins.support.json_text import read_json
 
-        text = self._read(export, "plugin_tool_schema", index)
         try:
             schema = read_json(text)
         except ValueError as error:
-            raise ToolExecutionError(
-                "plugin_tool_schema", f"the schema of tool {index} is not JSON: {error}"
-            ) from None
+            details = f"the schema of tool {index} is not JSON: {error}"
+            raise ToolExecutionError(name, details) from None
         if not isinstance(schema, dict):
-            raise ToolExecutionError(
-                "plugin_tool_schema", f"the schema of tool {index} is no JSON object"
-            )
+            raise ToolExecutionError(name, f"the schema of tool {index} is no JSON object")
         return schema
 
     def _call(self, function: Function, export: str, *arguments: int) -> Any:

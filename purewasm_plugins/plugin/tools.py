@@ -31,12 +31,14 @@ class PluginTool(Record):
         index: its number in the plugin.
         schema: JSON Schema of its arguments, or None where the plugin gives none. The tool's input
             is then any text, and otherwise the arguments as JSON.
+        output_schema: JSON Schema of its output, which is then JSON; None where it is any text.
     """
 
     name: str
     description: str
     index: int
     schema: Mapping[str, Any] | None = None
+    output_schema: Mapping[str, Any] | None = None
 
     @property
     def parameters(self) -> Mapping[str, Any]:
@@ -126,6 +128,7 @@ class RegisteredTool:
             tool.parameters,
             said.requires_approval,
             annotations=said.annotations,
+            output_schema=tool.output_schema,
         )
         self.origin = f"plugin '{plugin.name}'"
         self._sha256: str | None = None

@@ -332,6 +332,11 @@ class Gemini(ToolFormat):
     name = "gemini"
     dialect = GEMINI
 
+    def tool(self, definition: ToolDefinition, name: str | None = None) -> dict[str, Any]:
+        """Return the entry of one tool, with the schema of its output where that is an object's."""
+        output = _output(definition, self.dialect, "responseJsonSchema")
+        return super().tool(definition, name) | output
+
     def _entry(self, name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
         return {"name": name, "description": description, "parametersJsonSchema": schema}
 
@@ -386,8 +391,12 @@ class MCP(ToolFormat):
     dialect = PROTOCOL
 
     def tool(self, definition: ToolDefinition, name: str | None = None) -> dict[str, Any]:
-        """Return the entry of one tool in the list, as `ToolFormat.tool` does, with annotations."""
-        entry = super().tool(definition, name)
+        """Return the entry of one tool in the list, as `ToolFormat.tool` does, and more.
+
+        It has annotations, and `outputSchema` where that is of an object: older clients accept no
+        other.
+        """
+        entry = super().tool(definition, name) | _output(definition, self.dialect, "outputSchema")
         return entry | (
             {"annotations": dict(definition.annotations)} if definition.annotations else {}
         )
@@ -406,6 +415,11 @@ class MCP(ToolFormat):
                 "content": [{"type": "text", "text": _words(result)}],
                 "isError": not result.success,
             }
+            | (
+                {"structuredContent": result.structured}
+                if isinstance(result.structured, dict)
+                else {}
+            )
             for _, result in answers
         ]
 
@@ -423,6 +437,14 @@ def _field(value: Any, *names: str) -> Any:
         if found is not None:
             return found
     return None
+
+
+def _output(definition: ToolDefinition, dialect: Dialect, key: str) -> dict[str, Any]:
+    """Return the field with the schema of a tool's output, if it is an object's."""
+    schema = definition.output_schema
+    if schema is None or schema.get("type") != "object" or is_wrapped(schema, dialect):
+        return {}
+    return {key: written("", schema, dialect)[1]}
 
 
 def _id(call: ToolCall, key: str) -> dict[str, Any]:

@@ -47,6 +47,7 @@ class ToolDefinition(Record):
         category: what it touches.
         annotations: hints for clients, in the names of the Model Context Protocol: `title`,
             `readOnlyHint`, `destructiveHint`, `idempotentHint`, `openWorldHint`.
+        output_schema: JSON Schema of the output, which is then JSON; None where it is any text.
     """
 
     name: str
@@ -55,6 +56,7 @@ class ToolDefinition(Record):
     requires_approval: bool = False
     category: ToolCategory = ToolCategory.GENERAL
     annotations: Mapping[str, Any] = {}  # noqa: RUF012
+    output_schema: Mapping[str, Any] | None = None
 
     def to_openai_tool(self) -> dict[str, Any]:
         """Return the definition as an entry of `tools` in OpenAI's chat completions API.
@@ -77,6 +79,7 @@ class ToolDefinition(Record):
             "requires_approval": self.requires_approval,
             "category": self.category.value,
             "annotations": dict(self.annotations),
+            "output_schema": None if self.output_schema is None else dict(self.output_schema),
         }
 
 
@@ -103,7 +106,7 @@ class ToolCall(Record):
 
 
 class ToolResult(Record):
-    """The result of a call. Two results are equal where all fields but `exception` are.
+    """The result of a call. Two are equal where all fields but the last two are.
 
     Attributes:
         tool_name: the tool that ran.
@@ -113,6 +116,8 @@ class ToolResult(Record):
         exit_code: of a process, where the tool ran one.
         duration_ms: milliseconds it took; the registry stamps it.
         exception: what the tool raised, or None. Its traceback keeps what the frames hold.
+        structured: the value of the output, where the definition has an `output_schema`; the
+            registry reads it. None for none.
     """
 
     tool_name: str
@@ -122,9 +127,10 @@ class ToolResult(Record):
     exit_code: int | None = None
     duration_ms: float | None = None
     exception: BaseException | None = None
+    structured: Any = None
 
     def _compared(self) -> tuple[object, ...]:
-        return tuple(getattr(self, field) for field in self.__match_args__[:-1])
+        return tuple(getattr(self, field) for field in self.__match_args__[:-2])
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, ToolResult):

@@ -24,8 +24,11 @@ from purewasm_plugins.tools.model import (
 __all__ = ["ToolRegistry", "schema_validator"]
 
 
-#: A tool, and what checks its arguments.
-_Entry = tuple[ToolImpl, Callable[[Any], None]]
+#: What raises `InvalidArgumentsError` for a value that a schema forbids.
+Check = Callable[[Any], None]
+
+#: A tool, what checks its arguments, and what checks its output.
+_Entry = tuple[ToolImpl, Check, Check | None]
 
 
 class ToolRegistry:
@@ -62,7 +65,7 @@ class ToolRegistry:
 
         Raises:
             DuplicateToolError: a tool of that name is registered, and `replace` is not set.
-            InvalidArgumentsError: the tool's parameters are no JSON Schema.
+            InvalidArgumentsError: the tool's parameters, or its output schema, are no JSON Schema.
         """
         self.register_all((tool,), replace=replace)
 
@@ -112,7 +115,7 @@ class ToolRegistry:
 
     def definitions(self) -> list[ToolDefinition]:
         """Return the definitions of all tools."""
-        return [tool.definition for tool, _ in self._entries.values()]
+        return [entry[0].definition for entry in self._entries.values()]
 
     def to_openai_tools(self) -> list[dict[str, Any]]:
         """Return `tools` of OpenAI's chat completions API.
@@ -128,7 +131,7 @@ class ToolRegistry:
         names = agent_names(entries)
         return [
             openai_entry(names[name], tool.definition.description, tool.definition.parameters)
-            for name, (tool, _) in entries.items()
+            for name, (tool, _, _) in entries.items()
         ]
 
     def execute(
@@ -169,14 +172,14 @@ class ToolRegistry:
     def _execute(
         self, call: ToolCall, cancellation: Cancellation | None, approver: Approver | None
     ) -> ToolResult:
-        name, tool = self._checked(call)
+        name, tool, check = self._checked(call)
         if tool.definition.requires_approval:
             try:
                 request = _request(tool, call)
                 self._deciding(name, approver).decide(request, cancellation)
             except ToolRefusedError as error:
                 return _refused(name, error)
-        return _run(name, tool, call, cancellation)
+        return _run(name, tool, check, call, cancellation)
 
     async def execute_async(self, call: ToolCall) -> ToolResult:
         """Run a tool without blocking the event loop, as `execute` does.
@@ -201,14 +204,14 @@ class ToolRegistry:
         return result
 
     async def _execute_async(self, call: ToolCall, cancellation: Cancellation) -> ToolResult:
-        name, tool, result = await in_thread(self._begin, call, cancellation)
+        name, tool, check, result = await in_thread(self._begin, call, cancellation)
         if result is None:
             try:
                 request = _request(tool, call)
                 await self._deciding(name, None).decide_async(request)
             except ToolRefusedError as error:
                 return _refused(name, error)
-            result = await in_thread(_run, name, tool, call, cancellation)
+            result = await in_thread(_run, name, tool, check, call, cancellation)
         return result
 
     def _record(self, call: ToolCall, cancellation: Cancellation | None) -> CallRecord | None:
@@ -217,30 +220,30 @@ class ToolRegistry:
         if logger is None:
             return None
         try:
-            name, tool, _ = self._find(call)
+            name, tool, _, _ = self._find(call)
         except ToolNotFoundError:
             return CallRecord(logger, call, call.name, None, cancellation)
         return CallRecord(logger, call, name, tool, cancellation)
 
     def _begin(
         self, call: ToolCall, cancellation: Cancellation
-    ) -> tuple[str, ToolImpl, ToolResult | None]:
+    ) -> tuple[str, ToolImpl, Check | None, ToolResult | None]:
         """Return the tool of a call, its name, and the result where it needs no approval."""
-        name, tool = self._checked(call)
+        name, tool, check = self._checked(call)
         if tool.definition.requires_approval:
-            return name, tool, None
-        return name, tool, _run(name, tool, call, cancellation)
+            return name, tool, check, None
+        return name, tool, check, _run(name, tool, check, call, cancellation)
 
-    def _checked(self, call: ToolCall) -> tuple[str, ToolImpl]:
-        """Return the tool of a call, and its name, after a check of the arguments."""
-        name, tool, validator = self._find(call)
+    def _checked(self, call: ToolCall) -> tuple[str, ToolImpl, Check | None]:
+        """Return the tool of a call, its name, and what checks its output; check the arguments."""
+        name, tool, validator, check = self._find(call)
         if call.problem is not None:
             raise InvalidArgumentsError(name, call.problem)
         validator(call.arguments)
-        return name, tool
+        return name, tool, check
 
-    def _find(self, call: ToolCall) -> tuple[str, ToolImpl, Callable[[Any], None]]:
-        """Return the tool of a call, its name, and what checks its arguments."""
+    def _find(self, call: ToolCall) -> tuple[str, ToolImpl, Check, Check | None]:
+        """Return the tool of a call, its name, and what checks its arguments and its output."""
         entries = self._entries
         name = call.name if call.name in entries else _name_from_agent(call.name, entries)
         return name, *entries[name]
@@ -254,7 +257,11 @@ class ToolRegistry:
 
 
 def _run(
-    name: str, tool: ToolImpl, call: ToolCall, cancellation: Cancellation | None
+    name: str,
+    tool: ToolImpl,
+    check: Check | None,
+    call: ToolCall,
+    cancellation: Cancellation | None,
 ) -> ToolResult:
     """Run a tool on arguments that were checked."""
     started = time.perf_counter()
@@ -269,7 +276,29 @@ def _run(
     # Imported here: it takes longer than all that a plugin's first answer needs.
     from dataclasses import replace
 
-    return replace(result, duration_ms=(time.perf_counter() - started) * 1000)
+    duration = (time.perf_counter() - started) * 1000
+    if check is not None and result.success:
+        result = _structured(result, check)
+    return replace(result, duration_ms=duration)
+
+
+def _structured(result: ToolResult, check: Check) -> ToolResult:
+    """Return a result with the value of its output; a failed one where the output has no such."""
+    from dataclasses import replace
+
+    from purewasm_plugins.support.json_text import read_json
+
+    try:
+        value = read_json(result.output) if result.structured is None else result.structured
+        check(value)
+    except InvalidArgumentsError as error:
+        details = error.details
+    except ValueError as error:
+        details = f"it is not JSON: {error}"
+    else:
+        return replace(result, structured=value)
+    words = f"The output does not fit the schema that the tool declares: {details}"
+    return replace(result, success=False, error=words, structured=None)
 
 
 def _request(tool: ToolImpl, call: ToolCall) -> ApprovalRequest:
@@ -295,7 +324,9 @@ def _entries(tools: Iterable[ToolImpl], taken: Mapping[str, _Entry]) -> dict[str
         registered = found.get(name) or taken.get(name)
         if registered is not None:
             raise DuplicateToolError(name, _origin(registered[0]), _origin(tool))
-        found[name] = tool, schema_validator(name, definition.parameters)
+        schema = definition.output_schema
+        output = None if schema is None else schema_validator(name, schema, "output")
+        found[name] = tool, schema_validator(name, definition.parameters), output
     return found
 
 
@@ -320,7 +351,9 @@ def _origin(tool: ToolImpl) -> str | None:
     return origin if isinstance(origin, str) else None
 
 
-def schema_validator(tool: str, schema: Mapping[str, Any]) -> Callable[[Any], None]:
+def schema_validator(
+    tool: str, schema: Mapping[str, Any], what: str = "arguments"
+) -> Callable[[Any], None]:
     """Return a function that raises `InvalidArgumentsError` for arguments that a schema forbids.
 
     A plugin may choose the schema: checking opens no other document, and its time is bounded.
@@ -328,6 +361,7 @@ def schema_validator(tool: str, schema: Mapping[str, Any]) -> Callable[[Any], No
     Args:
         tool: the name of the tool, for the error.
         schema: a JSON Schema.
+        what: what it is of, for errors.
 
     Raises:
         InvalidArgumentsError: it is no JSON Schema, or uses something that is not supported.
@@ -338,13 +372,12 @@ def schema_validator(tool: str, schema: Mapping[str, Any]) -> Callable[[Any], No
     try:
         checked = Schema(schema)
     except ValueError as error:
-        raise InvalidArgumentsError(tool, f"its JSON Schema is invalid: {error}") from None
+        kind = "" if what == "arguments" else f"{what} "
+        raise InvalidArgumentsError(tool, f"its {kind}JSON Schema is invalid: {error}") from None
 
     def validator(arguments: Any) -> None:
         try:
-            checked.check(
-                dict(arguments) if isinstance(arguments, Mapping) else arguments, "arguments"
-            )
+            checked.check(dict(arguments) if isinstance(arguments, Mapping) else arguments, what)
         except ValueError as error:
             raise InvalidArgumentsError(tool, str(error)) from None
 

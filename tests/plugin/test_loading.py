@@ -225,6 +225,13 @@ FAULTS = [
         "export",
         "plugin_tool_schema",
     ),
+    Fault(
+        "plugin_tool_output_schema has a wrong type",
+        _export("plugin_tool_output_schema", _GET, "i32.const 0"),
+        WrongExportTypeError,
+        "export",
+        "plugin_tool_output_schema",
+    ),
     *_string_faults("plugin_tool_name", _OF_TOOL)[3:],
     *_string_faults("plugin_tool_description", _OF_TOOL)[3:],
     *_string_faults("plugin_tool_schema", _OF_TOOL)[3:],
@@ -238,6 +245,18 @@ FAULTS = [
             "plugin_tool_schema",
         )
         for text in ("", "{", "[]", "5", "null", "[" * 2000, "{\\22a\\22:NaN}", "\\ff")
+    ),
+    *_string_faults("plugin_tool_output_schema", _OF_TOOL)[3:],
+    *(
+        Fault(
+            f"the output schema is {text}",
+            _export("plugin_tool_output_schema", _OF_TOOL, "i32.const 900")
+            | {"schema": f'(data (i32.const 900) "{text}\\00")'},
+            ToolExecutionError,
+            "tool",
+            "plugin_tool_output_schema",
+        )
+        for text in ("{", "[]", "null")
     ),
 ]
 IDS = [fault.label for fault in FAULTS]

@@ -82,6 +82,7 @@ def test_definition() -> None:
         "requires_approval": True,
         "category": "shell",
         "annotations": {"readOnlyHint": True},
+        "output_schema": None,
     }
     assert json.loads(json.dumps(definition.to_dict())) == definition.to_dict()
     default = ToolDefinition("name", "description", OBJECT)

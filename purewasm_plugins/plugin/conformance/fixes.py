@@ -11,6 +11,7 @@ _PARAMETERS = {
     "plugin_tool_name": ("tool",),
     "plugin_tool_description": ("tool",),
     "plugin_tool_schema": ("tool",),
+    "plugin_tool_output_schema": ("tool",),
     "plugin_tool_execute": ("tool", "input"),
     "plugin_alloc": ("size",),
     "plugin_free": ("block",),

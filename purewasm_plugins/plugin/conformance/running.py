@@ -201,8 +201,11 @@ class Running:
         yield self._string(instance, f"{label} description", "plugin_tool_description", index)[1]
         schema: Mapping[str, Any] | None = None
         if "plugin_tool_schema" in self._usable:
-            schema, found = self._schema(instance, index, f"{label} schema")
+            schema, found = self._schema(instance, index, f"{label} schema", "plugin_tool_schema")
             yield found
+        if "plugin_tool_output_schema" in self._usable:
+            name = f"{label} output schema"
+            yield self._schema(instance, index, name, "plugin_tool_output_schema")[1]
         if time.monotonic() > self._end:
             details = f"not run: the checks have taken {TIME_BOX:.0f} s"
             yield Check(f"{label} runs", Status.WARNING, details)
@@ -227,9 +230,12 @@ class Running:
         return found
 
     def _schema(
-        self, instance: Instance, index: int, name: str
+        self, instance: Instance, index: int, name: str, export: str
     ) -> tuple[Mapping[str, Any] | None, Check]:
-        text, found = self._string(instance, name, "plugin_tool_schema", index)
+        text, found = self._string(instance, name, export, index)
+        of_output = export == "plugin_tool_output_schema"
+        if of_output and not text and found.status is not Status.FAIL:
+            return None, Check(name, Status.PASS, "none: the output is any text")
         if found.status is not Status.PASS:
             return None, Check(name, Status.FAIL, found.details, found.fix)
         try:
@@ -243,7 +249,8 @@ class Running:
         except InvalidArgumentsError as error:
             return None, Check(name, Status.FAIL, error.details, fixes.SCHEMA)
         if schema.get("type") != "object":
-            details = 'without "type": "object", which agents expect of arguments'
+            what = "outputs" if of_output else "arguments"
+            details = f'without "type": "object", which agents expect of {what}'
             return schema, Check(name, Status.WARNING, details, fixes.SCHEMA)
         return schema, Check(name, Status.PASS, "a JSON Schema")
 
