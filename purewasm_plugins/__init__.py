@@ -105,6 +105,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from purewasm_plugins.capabilities.http import Http
+    from purewasm_plugins.capabilities.key_value import KeyValueStore
     from purewasm_plugins.command import CommandResult, run_command
     from purewasm_plugins.plugin.errors import (
         ManifestError,
@@ -131,6 +132,7 @@ _LATER = {
     "HostDirectory": "wasi.host_files",
     "Http": "capabilities.http",
     "ManifestError": "plugin.errors",
+    "KeyValueStore": "capabilities.key_value",
     "MappedResult": "plugin.mapping",
     "MemoryDirectory": "wasi.memory_files",
     "PluginChange": "plugin.watching",
@@ -218,6 +220,7 @@ __all__ = [
     "InvalidArgumentsError",
     "InvalidOptionError",
     "InvalidString",
+    "KeyValueStore",
     "Limits",
     "LinkError",
     "ManifestError",

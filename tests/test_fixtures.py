@@ -75,6 +75,9 @@ def test_what_a_plugin_imports(path: Path) -> None:
     match path.parent.name, path.stem:
         case "host_functions", _:
             assert imports == {"env.log", "env.lookup"}
+        case "capabilities", _:
+            functions = ("config_get", "http_request", "kv_get", "kv_set")
+            assert imports == {f"purewasm.{name}" for name in functions}
         case "wasi_starter", "shout_assemblyscript":
             assert imports == {"env.abort", "env.console.log"}
         case "wasi_starter", _:

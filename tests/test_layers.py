@@ -179,6 +179,7 @@ def test_what_of_ours_is_imported_for_types_only() -> None:
     assert {one.name for one in found if not one.layer} == later
     assert {one.name for one in found if one.layer} == {
         "purewasm_plugins.capabilities.http",
+        "purewasm_plugins.capabilities.key_value",
         "purewasm_plugins.plugin.watching",
         "purewasm_plugins.wasi.grants",
     }

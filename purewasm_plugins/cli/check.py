@@ -10,9 +10,14 @@ from typing import TYPE_CHECKING
 import click
 
 from purewasm_plugins.cli.exits import Exit, Failure
-from purewasm_plugins.cli.granted import Grants, grant_options
+from purewasm_plugins.cli.granted import Grants
 from purewasm_plugins.cli.loading import expanded, read_file
-from purewasm_plugins.cli.options import limit_options, plugins_argument, wasi_options
+from purewasm_plugins.cli.options import (
+    grant_options,
+    limit_options,
+    plugins_argument,
+    wasi_options,
+)
 from purewasm_plugins.cli.output import console, print_error, print_json, progress, show, visible
 from purewasm_plugins.plugin import PluginOptions
 from purewasm_plugins.plugin.conformance import CALL_TIMEOUT, Check, Status

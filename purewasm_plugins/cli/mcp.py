@@ -13,9 +13,9 @@ from purewasm_plugins.cli.call_log import calls_logged
 from purewasm_plugins.cli.completion import complete_file, complete_plugin
 from purewasm_plugins.cli.exits import Exit, Failure
 from purewasm_plugins.cli.found import chosen_folder
-from purewasm_plugins.cli.granted import Grants, grant_options
+from purewasm_plugins.cli.granted import Grants
 from purewasm_plugins.cli.loading import expanded, load_into
-from purewasm_plugins.cli.options import limit_options, wasi_options
+from purewasm_plugins.cli.options import grant_options, limit_options, wasi_options
 from purewasm_plugins.cli.output import print_error
 from purewasm_plugins.errors import InvalidOptionError, PluginError
 from purewasm_plugins.mcp import HttpServer, McpServer, register_plugins, serve_stdio

@@ -20,6 +20,7 @@ from purewasm_plugins.cli.completion import (
     complete_tool,
     complete_variable,
 )
+from purewasm_plugins.cli.granted import Grants
 from purewasm_plugins.cli.wasi import granted_directory, granted_variable, plugin_wasi
 from purewasm_plugins.engine.instantiate import ENGINES, engine_named
 from purewasm_plugins.errors import WasmError
@@ -227,6 +228,51 @@ def wasi_options(*, shown: bool) -> Callable[[_Command], _Command]:
         return with_wasi
 
     return decorate
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, divided, value = text.partition("=")
+    if not name or not divided:
+        raise click.BadParameter(f"'{text}' is not KEY=VALUE.")
+    return name, value
+
+
+def grant_options(command: _Command) -> _Command:
+    """Add the options of what is granted beside WASI; the command gets `grants`."""
+
+    @click.option(
+        "--set",
+        "config",
+        type=_pair,
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="Give a value of the plugin's configuration. Repeatable.",
+    )
+    @click.option(
+        "--allow-http",
+        "http_hosts",
+        multiple=True,
+        metavar="HOST[:PORT]",
+        help="Let the plugin send HTTP requests to a host; '*.HOST' for those below. Repeatable.",
+    )
+    @click.option(
+        "--kv",
+        "kv_file",
+        metavar="FILE",
+        shell_complete=complete_file,
+        help="Give the plugin a key-value store in a file of SQLite, under the plugin's file name.",
+    )
+    @functools.wraps(command)
+    def with_grants(
+        *args: Any,
+        config: tuple[tuple[str, str], ...],
+        http_hosts: tuple[str, ...],
+        kv_file: str | None,
+        **kwargs: Any,
+    ) -> Any:
+        return command(*args, grants=Grants(dict(config), http_hosts, kv_file), **kwargs)
+
+    return with_grants
 
 
 def quota_options(defaults: Quotas) -> Callable[[_Command], _Command]:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from purewasm_plugins.cli.exits import Exit, Failure, advice
-from purewasm_plugins.cli.granted import Grants, grant_options
+from purewasm_plugins.cli.granted import Grants
 from purewasm_plugins.cli.inputs import read_arguments, tool_input
 from purewasm_plugins.cli.loading import find_tool, load_plugin
 from purewasm_plugins.cli.options import (
+    grant_options,
     input_file_option,
     limit_options,
     plugin_argument,

@@ -15,10 +15,11 @@ from purewasm_plugins.support.typed import TYPE_CHECKING, Any, Mapping
 
 if TYPE_CHECKING:
     from purewasm_plugins.capabilities.http import Http
+    from purewasm_plugins.capabilities.key_value import KeyValueStore
     from purewasm_plugins.wasi.grants import Wasi
 else:
     # Most programs use none of them: they are imported where they are granted.
-    Wasi = Http = Any
+    Wasi = Http = KeyValueStore = Any
 
 __all__ = ["PluginOptions"]
 
@@ -45,6 +46,7 @@ class PluginOptions(Record):
         config: texts by name, which the plugin reads: by `purewasm.config_get`, and as variables
             of its environment where it is granted WASI.
         http: the hosts that the plugin may send HTTP requests to: `Http`; None for none.
+        kv: a store of texts that outlives the plugin's calls: `KeyValueStore`; None for none.
 
     Raises:
         InvalidOptionError: a field has a wrong type, or there is no such engine.
@@ -58,6 +60,7 @@ class PluginOptions(Record):
     policy: ToolPolicy | None = None
     config: Mapping[str, str] | None = None
     http: Http | None = None
+    kv: KeyValueStore | None = None
 
     def __post_init__(self) -> None:
         """Check each field."""
@@ -84,6 +87,11 @@ class PluginOptions(Record):
 
             if not isinstance(self.http, Http):
                 raise _wrong("http", "Http or None", self.http)
+        if self.kv is not None:
+            from purewasm_plugins.capabilities.key_value import KeyValueStore
+
+            if not isinstance(self.kv, KeyValueStore):
+                raise _wrong("kv", "a KeyValueStore or None", self.kv)
 
     @classmethod
     def merged(
@@ -96,6 +104,7 @@ class PluginOptions(Record):
         wasi: Wasi | bool | None = None,
         config: Mapping[str, str] | None = None,
         http: Http | None = None,
+        kv: KeyValueStore | None = None,
     ) -> PluginOptions:
         """Return options in which each value that is not None replaces the field of that name.
 
@@ -103,10 +112,10 @@ class PluginOptions(Record):
             InvalidOptionError: a value is wrong, or `options` are no `PluginOptions`.
         """
         if options is None:
-            return cls(engine, limits, imports, cache_dir, wasi, config=config, http=http)
+            return cls(engine, limits, imports, cache_dir, wasi, config=config, http=http, kv=kv)
         if not isinstance(options, PluginOptions):
             raise _wrong("options", "PluginOptions or None", options)
-        given = (engine, limits, imports, cache_dir, wasi, config, http)
+        given = (engine, limits, imports, cache_dir, wasi, config, http, kv)
         if given == (None,) * len(given):
             return options
         return cls(
@@ -118,6 +127,7 @@ class PluginOptions(Record):
             options.policy,
             options.config if config is None else config,
             options.http if http is None else http,
+            options.kv if kv is None else kv,
         )
 
 

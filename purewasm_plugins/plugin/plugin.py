@@ -51,10 +51,11 @@ from purewasm_plugins.tools.registry import schema_validator
 
 if TYPE_CHECKING:
     from purewasm_plugins.capabilities.http import Http
+    from purewasm_plugins.capabilities.key_value import KeyValueStore
     from purewasm_plugins.wasi.grants import Wasi
 else:
     # Most programs use none of them: they are imported where they are granted.
-    Wasi = Http = Any
+    Wasi = Http = KeyValueStore = Any
 
 __all__ = ["WasmPlugin"]
 
@@ -111,6 +112,7 @@ class WasmPlugin:
         wasi: Wasi | bool | None = None,
         config: Mapping[str, str] | None = None,
         http: Http | None = None,
+        kv: KeyValueStore | None = None,
     ) -> None:
         """Instantiate a compiled plugin and read its name, version, description and tools.
 
@@ -118,14 +120,14 @@ class WasmPlugin:
 
         Args:
             module: the plugin, compiled. Its own cache is used, and `options.cache_dir` is not.
-            options, engine, limits, imports, wasi, config, http: as for `load_from_bytes`.
+            options, engine, limits, imports, wasi, config, http, kv: as for `load_from_bytes`.
 
         Raises:
             PluginError: as `load_from_bytes` does, `CompileError` aside.
         """
         self.module = module
         self.options = PluginOptions.merged(
-            options, engine, limits, imports, wasi=wasi, config=config, http=http
+            options, engine, limits, imports, wasi=wasi, config=config, http=http, kv=kv
         )
         self._limits = self.options.limits or ResourceLimits()
         self._forks = FORKS.count
@@ -176,12 +178,13 @@ class WasmPlugin:
         wasi: Wasi | bool | None = None,
         config: Mapping[str, str] | None = None,
         http: Http | None = None,
+        kv: KeyValueStore | None = None,
     ) -> WasmPlugin:
         """Load a plugin from a `.wasm` file, or from text in a `.wat` file.
 
         Args:
             path: the file.
-            options, engine, limits, imports, cache_dir, wasi, config, http: as for
+            options, engine, limits, imports, cache_dir, wasi, config, http, kv: as for
                 `load_from_bytes`.
 
         Raises:
@@ -189,7 +192,7 @@ class WasmPlugin:
             PluginError: as `load_from_bytes` does.
         """
         options = PluginOptions.merged(
-            options, engine, limits, imports, cache_dir, wasi, config, http
+            options, engine, limits, imports, cache_dir, wasi, config, http, kv
         )
         return cls.load_from_bytes(read_plugin(path), options)
 
@@ -206,13 +209,14 @@ class WasmPlugin:
         wasi: Wasi | bool | None = None,
         config: Mapping[str, str] | None = None,
         http: Http | None = None,
+        kv: KeyValueStore | None = None,
     ) -> WasmPlugin:
         """Load a plugin from the bytes of a `.wasm` file.
 
         Args:
             data: the bytes.
             options: how the plugin is run; None for the defaults of `PluginOptions`.
-            engine, limits, imports, cache_dir, wasi, config, http: in place of the fields of
+            engine, limits, imports, cache_dir, wasi, config, http, kv: in place of the fields of
                 `options`; None for what `options` says.
 
         Raises:
@@ -227,7 +231,7 @@ class WasmPlugin:
                 is the name of the function.
         """
         options = PluginOptions.merged(
-            options, engine, limits, imports, cache_dir, wasi, config, http
+            options, engine, limits, imports, cache_dir, wasi, config, http, kv
         )
         return cls(compile_plugin(data, options.cache_dir), options)
 

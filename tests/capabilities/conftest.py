@@ -11,7 +11,8 @@ import pytest
 from purewasm_plugins import WasmPlugin, assemble
 
 #: How many texts each function of the module `purewasm` takes.
-PARAMETERS = {"config_get": 1, "http_request": 4}
+PARAMETERS = {"config_get": 1, "http_request": 4, "kv_get": 1, "kv_set": 2, "kv_delete": 1}
+PARAMETERS |= {"kv_list": 1}
 
 #: What divides the input into the texts that the function gets.
 BETWEEN = "|"

@@ -50,3 +50,18 @@ def test_http(command: Command, tmp_path: Path) -> None:
     result = command("run", "--allow-http", "http://x/", str(path), "0", "")
     assert result.exit_code == 2
     assert "'http://x/' is no host" in result.stderr
+
+
+def test_store(command: Command, tmp_path: Path) -> None:
+    """Plugins have their keys apart, by the names of their files."""
+    for name, function in (("one", "kv_set"), ("two", "kv_list")):
+        (tmp_path / f"{name}.wasm").write_bytes(caller_of(function))
+    one, two = str(tmp_path / "one.wasm"), str(tmp_path / "two.wasm")
+    file = str(tmp_path / "values.db")
+    assert command("run", "--kv", file, one, "0", "a|1").output == "(none)"
+    assert command("run", "--kv", file, two, "0", "").output == "="
+    (tmp_path / "one.wasm").write_bytes(caller_of("kv_list"))
+    assert command("run", "--kv", file, one, "0", "").output == "=a"
+    result = command("run", "--kv", str(tmp_path), one, "0", "")
+    assert result.exit_code == 2
+    assert "cannot be used" in result.stderr
