@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import runpy
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
 import click
@@ -51,17 +52,13 @@ def with_wasmtime(script: str, arguments: tuple[str, ...]) -> int:
       purewasm with-wasmtime -m package --verbose
     """
     # Imported here, so that `--help` does not wait for it.
-    from tempfile import TemporaryDirectory
-
     from purewasm_plugins.wasmtime.installing import install
-    from purewasm_plugins.wasmtime.wheel import write_wheel
 
     run = _module(arguments) if script == "-m" else _script(script, arguments)
     # Translations are kept as by the other commands; the program's own processes find them, too.
     os.environ[CACHE_VARIABLE] = usable_directory(None, quiet=True)
     install(prefer="pure")
-    with TemporaryDirectory(prefix="purewasm-", ignore_cleanup_errors=True) as directory:
-        _have_processes_find(write_wheel(directory))
+    with _wheel_for_processes():
         try:
             run()
         except SystemExit:
@@ -71,12 +68,28 @@ def with_wasmtime(script: str, arguments: tuple[str, ...]) -> int:
     return Exit.OK
 
 
-def _have_processes_find(wheel: str) -> None:
-    """Have Python programs that the program starts import from a wheel."""
-    variable = "PYTHONPATH"
-    os.environ[variable] = os.pathsep.join(filter(None, [wheel, os.environ.get(variable)]))
-    # `multiprocessing` gives its processes this path, whose first directory is the program's.
-    sys.path.insert(1, wheel)
+@contextmanager
+def _wheel_for_processes() -> Iterator[None]:
+    """Have Python programs that the program starts import from a wheel, until it ends."""
+    # Imported here, so that `--help` does not wait for it.
+    import shutil
+    from tempfile import mkdtemp
+
+    from purewasm_plugins.wasmtime.wheel import write_wheel
+
+    process = os.getpid()
+    directory = mkdtemp(prefix="purewasm-")
+    try:
+        wheel = write_wheel(directory)
+        variable = "PYTHONPATH"
+        os.environ[variable] = os.pathsep.join(filter(None, [wheel, os.environ.get(variable)]))
+        # `multiprocessing` gives its processes this path; the program's directory is its first.
+        sys.path.insert(1, wheel)
+        yield
+    finally:
+        # A process that was forked from this one may end here, too.
+        if os.getpid() == process:
+            shutil.rmtree(directory, ignore_errors=True)
 
 
 def _script(path: str, arguments: tuple[str, ...]) -> Callable[[], object]:
