@@ -25,6 +25,7 @@ from purewasm_plugins import (
 )
 from purewasm_plugins.capabilities import hosts
 from purewasm_plugins.tools import Cancellation
+from tests.capabilities.conftest import caller_of
 from tests.capabilities.server import Server, redirecting, saying, serving
 
 Caller = Callable[..., WasmPlugin]
@@ -40,7 +41,18 @@ def server() -> Iterator[Server]:
 @pytest.fixture
 def ask(caller: Caller, server: Server) -> Ask:
     """`ask(path or URL, method, headers, body, **fields)`: what a plugin that may ask gets."""
+    return asking(caller, server)
 
+
+@pytest.fixture
+def ask_once(server: Server) -> Ask:
+    """The same on one engine, for what depends on none."""
+    return asking(
+        lambda name, **options: WasmPlugin.load_from_bytes(caller_of(name), **options), server
+    )
+
+
+def asking(caller: Caller, server: Server) -> Ask:
     def ask(
         url: str = "/", method: str = "GET", headers: str = "", body: str = "", **fields: Any
     ) -> str:
@@ -127,9 +139,9 @@ def test_bodies_that_are_no_text(ask: Ask, server: Server) -> None:
         "http://{host}/" + "x" * 9000,
     ],
 )
-def test_what_is_no_url(ask: Ask, server: Server, url: str) -> None:
+def test_what_is_no_url(ask_once: Ask, server: Server, url: str) -> None:
     text = url.replace("{host}", server.host).replace("{port}", str(server.port))
-    assert ask(text).startswith("!the URL is none")
+    assert ask_once(text).startswith("!the URL is none")
     assert not server.requests
 
 
@@ -148,8 +160,8 @@ def test_what_is_no_url(ask: Ask, server: Server, url: str) -> None:
         "http://169.254.169.254/latest/meta-data",
     ],
 )
-def test_hosts_that_are_not_in_the_list(ask: Ask, server: Server, url: str) -> None:
-    assert "was not granted" in ask(url.replace("{port}", str(server.port)))
+def test_hosts_that_are_not_in_the_list(ask_once: Ask, server: Server, url: str) -> None:
+    assert "was not granted" in ask_once(url.replace("{port}", str(server.port)))
     assert not server.requests
 
 
@@ -186,17 +198,11 @@ def test_a_name_that_leads_to_an_address_that_is_not_public(
     )
     resolving(monkeypatch, address)
     plugin = WasmPlugin.load_from_bytes(
-        caller_bytes(), http=Http(hosts=(f"rebound.example:{server.port}",))
+        caller_of("http_request"), http=Http(hosts=(f"rebound.example:{server.port}",))
     )
     found = plugin.execute_tool(0, f"GET|http://rebound.example:{server.port}/||")
     assert found == "!'rebound.example' has no public address, and no other was granted"
     assert not server.requests
-
-
-def caller_bytes() -> bytes:
-    from tests.capabilities.conftest import caller_of
-
-    return caller_of("http_request")
 
 
 @pytest.mark.parametrize(
@@ -229,9 +235,9 @@ def test_a_name_is_looked_up_once(
         ("example.com", "http://example.com:8080/", False),
     ],
 )
-def test_hosts(ask: Ask, server: Server, granted: str, url: str, fits: bool) -> None:
+def test_hosts(ask_once: Ask, server: Server, granted: str, url: str, fits: bool) -> None:
     port = str(server.port)
-    found = ask(url.replace("{port}", port), hosts=(granted.replace("{port}", port),))
+    found = ask_once(url.replace("{port}", port), hosts=(granted.replace("{port}", port),))
     assert found.startswith("=200") is fits
     assert ("was not granted" in found) is not fits
 
@@ -259,9 +265,11 @@ def test_an_address_of_ipv6(ask: Ask) -> None:
         ("/again", "redirects more than 5 times"),
     ],
 )
-def test_redirects_that_are_refused(ask: Ask, server: Server, location: str, words: str) -> None:
+def test_redirects_that_are_refused(
+    ask_once: Ask, server: Server, location: str, words: str
+) -> None:
     server.script = redirecting(location.replace("{host}", server.host))
-    found = ask()
+    found = ask_once()
     assert found[0] == "!"
     assert words in found
     assert len(server.requests) == (6 if location == "/again" else 1)
@@ -291,8 +299,8 @@ def test_redirects_that_are_followed(ask: Ask, server: Server) -> None:
         "a: b\r\n\r\nGET / HTTP/1.1",
     ],
 )
-def test_headers_that_are_refused(ask: Ask, server: Server, headers: str) -> None:
-    found = ask(headers=headers.replace("\x00", "\x01"))
+def test_headers_that_are_refused(ask_once: Ask, server: Server, headers: str) -> None:
+    found = ask_once(headers=headers.replace("\x00", "\x01"))
     assert found[0] == "!"
     assert not server.requests
 
@@ -322,9 +330,9 @@ def test_methods_and_sizes(ask: Ask, server: Server) -> None:
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
     ],
 )
-def test_what_is_no_response(ask: Ask, server: Server, said: str) -> None:
+def test_what_is_no_response(ask_once: Ask, server: Server, said: str) -> None:
     server.script = saying(said)
-    assert ask()[0] == "!"
+    assert ask_once()[0] == "!"
 
 
 def test_a_response_without_end(ask: Ask, server: Server) -> None:
