@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import selectors
 import socket
-import ssl
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -47,6 +46,9 @@ class Connection:
                 raise
 
     def _secure(self, host: str) -> None:
+        # Imported here: Pyodide has no `ssl`, and loads a plugin with this grant all the same.
+        import ssl
+
         context = ssl.create_default_context()
         secure = context.wrap_socket(
             self._socket, server_hostname=host, do_handshake_on_connect=False

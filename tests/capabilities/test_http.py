@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import gzip
 import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from ipaddress import ip_address
 from itertools import count
@@ -27,6 +29,7 @@ from purewasm_plugins.capabilities import hosts
 from purewasm_plugins.tools import Cancellation
 from tests.capabilities.conftest import caller_of
 from tests.capabilities.server import Server, redirecting, saying, serving
+from tests.conftest import ROOT
 
 Caller = Callable[..., WasmPlugin]
 Ask = Callable[..., str]
@@ -436,3 +439,22 @@ def test_grants_that_are_refused(fields: dict[str, Any], option: str) -> None:
 def test_the_option() -> None:
     with pytest.raises(InvalidOptionError, match="Http or None"):
         PluginOptions(http=("example.com",))  # type: ignore[arg-type]
+
+
+def test_pyodide_has_no_http(
+    ask_once: Ask, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", "emscripten")
+    assert ask_once() == "!there is no HTTP in Pyodide"
+    assert not server.requests
+
+
+def test_the_grant_can_be_made_without_ssl() -> None:
+    """Pyodide has none."""
+    code = """if True:
+        import sys
+        sys.modules["ssl"] = None
+        from purewasm_plugins import Http, WasmPlugin, example
+        WasmPlugin.load(example("echo"), http=Http(hosts=("example.com",)))
+    """
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
