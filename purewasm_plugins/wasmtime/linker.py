@@ -361,7 +361,7 @@ def _default(type: wasm.ExternType, state: StoreState) -> Extern:
             return RuntimeGlobal(type)
         case wasm.MemoryType():
             state.check_memory(type.limits.minimum)
-            memory = RuntimeMemory(type, state.resource_limits(type.limits.minimum))
+            memory = RuntimeMemory(type, state.resource_limits())
             state.add_memory(memory)
             return memory
     state.check_table(type.limits.minimum)

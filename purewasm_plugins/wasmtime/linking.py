@@ -95,11 +95,9 @@ def make_instance(state: StoreState, module: Module, given: Sequence[Extern]) ->
     check_types(compiled, given)
     state.check_new_instance(valid.module)
     engine = _StoreEngine(state, compiled)
-    pages = max((memory.limits.minimum for memory in valid.module.memories), default=0)
+    limits = state.resource_limits()
     try:
-        return instantiate(
-            valid, _Namespaces(given), engine=engine, limits=state.resource_limits(pages)
-        )
+        return instantiate(valid, _Namespaces(given), engine=engine, limits=limits)
     except HostException as carrier:
         carrier.unpack()
     except WasmError as error:

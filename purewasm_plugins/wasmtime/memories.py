@@ -52,7 +52,7 @@ class Memory(AsExtern):
         ty.check_open()
         if ty.unsupported is not None:
             raise WasmtimeError(ty.unsupported)
-        limits = state.resource_limits(ty.inner.limits.minimum)
+        limits = state.resource_limits()
         state.check_memory(ty.inner.limits.minimum)
         try:
             self.inner = RuntimeMemory(ty.inner, limits)

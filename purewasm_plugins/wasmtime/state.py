@@ -25,7 +25,8 @@ from purewasm_plugins.wasmtime.fuel import Tank
 __all__ = ["AsExtern", "Context", "StoreLimits", "StoreState", "wrong_store"]
 
 
-#: Pages that a memory may have where nothing limits it, unless it has more at first: a gigabyte.
+#: Pages that a memory may have where nothing limits it: a gigabyte. wasmtime only reserves
+#: addresses; here a module would have the machine fill four gigabytes with zeros.
 #: Code for larger ones takes a fifth more time, as an address is checked in more places.
 _USUAL_PAGES = MEMORY_END // PAGE_SIZE
 
@@ -141,16 +142,14 @@ class StoreState(Watcher):
 
     # Limits
 
-    def resource_limits(self, pages: int = 0, elements: int = 0) -> ResourceLimits:
+    def resource_limits(self, elements: int = 0) -> ResourceLimits:
         """Return the limits of a new instance, or of a memory, as the runtime has them.
 
         Args:
-            pages: that a memory has at first, at most.
             elements: that a table of the host has at first.
         """
-        size = self.limits.memory_size
         return ResourceLimits(
-            memory_pages=max(pages, _USUAL_PAGES) if size is None else size // PAGE_SIZE,
+            memory_pages=self._memory_pages(),
             # The tank has it.
             fuel=None,
             timeout=None,
@@ -160,10 +159,14 @@ class StoreState(Watcher):
             output_bytes=None,
         )
 
+    def _memory_pages(self) -> int:
+        """Return how many pages a memory may have."""
+        size = self.limits.memory_size
+        return _USUAL_PAGES if size is None else min(size // PAGE_SIZE, MAX_PAGES)
+
     def apply_limits(self) -> None:
         """Apply the limits to what there is already."""
-        size = self.limits.memory_size
-        pages = _USUAL_PAGES if size is None else min(size // PAGE_SIZE, MAX_PAGES)
+        pages = self._memory_pages()
         memories, tables = [*self._memories], [*self._tables]
         for instance in self.instances():
             memories += instance.memories
@@ -199,9 +202,11 @@ class StoreState(Watcher):
 
     def check_memory(self, pages: int) -> None:
         """Refuse a memory whose smallest size is over the limit."""
-        limit = self.limits.memory_size
-        if limit is not None and pages * PAGE_SIZE > limit:
-            raise WasmtimeError(f"memory minimum size of {pages} pages exceeds memory limits")
+        if pages > self._memory_pages():
+            message = f"memory minimum size of {pages} pages exceeds memory limits"
+            if self.limits.memory_size is None:
+                message += ": without `Store.set_limits` a memory has a gigabyte at most"
+            raise WasmtimeError(message)
 
     def check_table(self, elements: int) -> None:
         """Refuse a table whose smallest size is over the limit."""

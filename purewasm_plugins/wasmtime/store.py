@@ -157,8 +157,8 @@ class Store(Context, Managed):
 
         Args:
             memory_size: bytes of each memory. A module that declares more is refused, and a memory
-                that would grow further does not. Without a limit it grows to a gigabyte, and so
-                does one that was made before a larger limit was set.
+                that would grow further does not. Without a limit a gigabyte is the most, as it is
+                for a memory that was made before a larger limit was set.
             table_elements: elements of each table, in the same way. All tables of an instance may
                 have ten million together, or as many as one of them.
             instances: instances that are made in the store.

@@ -41,7 +41,7 @@ class Table(AsExtern):
         elements = ty.inner.limits.minimum
         self.state.check_table(elements)
         try:
-            self.inner = RuntimeTable(ty.inner, None, self.state.resource_limits(0, elements))
+            self.inner = RuntimeTable(ty.inner, None, self.state.resource_limits(elements))
         except ResourceLimitError as error:
             raise WasmtimeError(f"failed to make the table: {error.refusal}") from error
         self.inner.fill(0, raw, len(self.inner))

@@ -427,6 +427,13 @@ def test_every_option_is_accepted(wasmtime: Any, ours: Any) -> None:
 
 def test_what_a_module_declares_allocates_little(ours: Any) -> None:
     """Without limits, too: there the system gives pages only where they are used."""
+    for text in ("(module (memory 65536))", "(module (memory 16385))"):
+        with pytest.raises(ours.WasmtimeError, match=r"limits: without `Store\.set_limits`"):
+            exports(ours, text)
+    imports = ours.Module(ours.Engine(), '(module (import "" "" (memory 65536)))')
+    linker = ours.Linker(imports.engine)
+    with pytest.raises(ours.WasmtimeError, match="exceeds memory limits"):
+        linker.define_unknown_imports_as_default_values(ours.Store(imports.engine), imports)
     with pytest.raises(ours.WasmtimeError, match="20000000 table elements"):
         exports(ours, f"(module {'(table 10000000 funcref) ' * 2})")
     module = exports(ours, GROWING)
