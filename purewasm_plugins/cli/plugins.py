@@ -19,7 +19,7 @@ from purewasm_plugins.plugin.loading import read_plugin
 from purewasm_plugins.plugin.manifest import Manifest, ManifestPlugin, read_manifest
 from purewasm_plugins.plugin.manifest.editing import with_entries
 from purewasm_plugins.plugin.manifest.lock import Locked, lock_path, lock_text
-from purewasm_plugins.plugin.manifest.summary import explanation
+from purewasm_plugins.plugin.manifest.summary import explanation, grants
 
 _MANIFEST = "plugins.toml"
 
@@ -61,6 +61,8 @@ def plugins() -> None:
 def list_plugins(config: str | None, as_json: bool) -> int:
     """List the plugins that are found, or those of a manifest: their names, and their files.
 
+    Of those of a manifest the list has what they are granted, too.
+
     Every command takes the name of one that is found in place of a file. Nothing of a plugin is
     read. One whose file is missing is reported on standard error, and the exit status is 3.
 
@@ -69,7 +71,7 @@ def list_plugins(config: str | None, as_json: bool) -> int:
       purewasm plugins list
       purewasm plugins list --config plugins.toml --json
     """
-    rows: list[tuple[str, str, str]] = []
+    rows: list[tuple[str, str, str, list[str]]] = []
     failed = False
     if config is None:
         for found in found_plugins():
@@ -77,20 +79,23 @@ def list_plugins(config: str | None, as_json: bool) -> int:
                 print_error(f"{found.origin}: {found.error}")
                 failed = True
             else:
-                rows.append((found.name, found.origin, str(found.path)))
+                rows.append((found.name, found.origin, str(found.path), []))
     else:
         manifest = _read(config)
         for plugin in manifest.plugins:
+            granted = [line for _, line in grants(plugin, os.environ)]
             try:
-                rows.append((plugin.name, plugin.origin, manifest.path(plugin)))
+                rows.append((plugin.name, plugin.origin, manifest.path(plugin), granted))
             except PluginError as error:
                 print_error(str(error))
                 failed = True
     if as_json:
-        keys = ("name", "origin", "file")
-        print_json([dict(zip(keys, row, strict=True)) for row in rows])
+        # What is found is granted nothing: the command that loads it says what it may touch.
+        keys = ("name", "origin", "file", *(() if config is None else ("grants",)))
+        print_json([dict(zip(keys, row, strict=False)) for row in rows])
     else:
-        show_table(console(), "", [(name, file) for name, _, file in rows])
+        lines = [(name, file, "; ".join(granted)) for name, _, file, granted in rows]
+        show_table(console(), "", lines)
     return Exit.PLUGIN if failed else Exit.OK
 
 

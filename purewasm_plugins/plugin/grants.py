@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from purewasm_plugins.plugin.options import PluginOptions
 from purewasm_plugins.support.typed import Iterator
 from purewasm_plugins.wasi.grants import Wasi, granted
@@ -21,6 +23,12 @@ def granted_words(options: PluginOptions) -> tuple[str, ...]:
     words: list[str] = []
     if options.wasi is not None and options.wasi is not False:
         words += _of_wasi(granted(options.wasi))
+    if options.http is not None:
+        words += [f"sends HTTP requests to {host}" for host in options.http.hosts]
+    if options.kv is not None:
+        path = options.kv.path
+        where = "memory" if path is None else f"the file {os.fspath(path)}"
+        words.append(f"keeps texts in {where}")
     imports = options.imports or {}
     words += [
         f"calls {module}.{name} of the host" for module in imports for name in imports[module]

@@ -107,6 +107,27 @@ def test_the_list_of_a_manifest(command: Command, failure: Failure, config: Path
     assert (status, "Failed to read manifest" in message) == (2, True)
 
 
+def test_grants_are_listed(command: Command, config: Path) -> None:
+    given = "--config", str(config)
+    plain = command("plugins", "list", *given).stdout
+    text = config.read_text()
+    text += "http = { hosts = ['a.example', 'b.example:8'] }\nkv = { path = 'x.db' }\n"
+    text += "[plugins.third]\npath = 'third.wasm'\nkv = true\n"
+    config.write_text(text)
+    words = (
+        "requests to a.example, b.example:8 (GET, HEAD, POST)",
+        "keeps texts in the file 'x.db', under the name 'imports_wasi'",
+        "keeps texts in memory, under the name 'third'",
+    )
+    assert words[0] not in plain
+    rows = json.loads(command("plugins", "list", "--json", *given).stdout)
+    assert [row["grants"] for row in rows] == [[], [*words[:2]], [words[2]]]
+    assert "requests to" in command("plugins", "list", *given).stdout
+    result = command("plugins", "why", "imports_wasi", *given)
+    assert all(one in result.stdout for one in words[:2])
+    assert "nothing is granted" in result.stdout
+
+
 def test_why(
     command: Command, config: Path, failure: Failure, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,7 +14,9 @@ from purewasm_plugins import (
     Cancellation,
     Decision,
     HostDirectory,
+    Http,
     InvalidArgumentsError,
+    KeyValueStore,
     MemoryDirectory,
     PluginOptions,
     ToolCall,
@@ -322,6 +324,8 @@ def test_grants_of_plugins_are_in_words_without_values() -> None:
             random="host",
         ),
         imports={"env": {"log": print}},
+        http=Http(hosts=("*.example.org", "localhost:1")),
+        kv=KeyValueStore(),
     )
     assert granted_words(options) == (
         "reads files below ., as /data",
@@ -330,6 +334,9 @@ def test_grants_of_plugins_are_in_words_without_values() -> None:
         "reads the standard input",
         "reads the clock",
         "gets random numbers",
+        "sends HTTP requests to *.example.org",
+        "sends HTTP requests to localhost:1",
+        "keeps texts in memory",
         "calls env.log of the host",
     )
     assert granted_words(PluginOptions()) == granted_words(PluginOptions(wasi=False)) == ()

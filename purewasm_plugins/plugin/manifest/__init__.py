@@ -1,8 +1,8 @@
 """The manifest: a file that says which plugins there are, and what each may use and touch.
 
-`tables` reads tables with the places of their keys, `model` says what a manifest has, `lock` holds
-the hashes of the files, `sources` finds the files, `editing` adds grants. `MANIFEST.md` is the
-chapter.
+`tables` reads tables with the places of their keys, `model` says what a manifest has,
+`capabilities` what it grants beside WASI, `lock` holds the hashes of the files, `sources` finds the
+files, `editing` adds grants. `MANIFEST.md` is the chapter.
 """
 
 from purewasm_plugins.plugin.errors import ManifestError, PluginHashError

@@ -10,6 +10,7 @@ from purewasm_plugins.errors import GrantError, InvalidOptionError, PluginError
 from purewasm_plugins.module import read_bytes
 from purewasm_plugins.plugin.errors import ManifestError
 from purewasm_plugins.plugin.files import PluginFile, stamp_of
+from purewasm_plugins.plugin.manifest.capabilities import GrantedStore, read_http, read_store
 from purewasm_plugins.plugin.manifest.lock import HASH, Locked, lock_path, read_lock
 from purewasm_plugins.plugin.manifest.sources import SOURCES, source_path
 from purewasm_plugins.plugin.manifest.tables import Table, read_table
@@ -26,8 +27,9 @@ from purewasm_plugins.wasi.host_files import HostDirectory
 
 if TYPE_CHECKING:
     from purewasm_plugins.capabilities.http import Http
+    from purewasm_plugins.capabilities.key_value import KeyValueStore
 else:
-    Http = Any
+    Http = KeyValueStore = Any
 
 __all__ = ["Granted", "GrantedDirectory", "Manifest", "ManifestPlugin", "Secret", "read_manifest"]
 
@@ -95,6 +97,7 @@ class ManifestPlugin(Record):
         config: texts by name, which it reads.
         secrets: more of them: their names, and the variables of this process with the texts.
         http: the hosts that it may send requests to, or None.
+        kv: its key-value store, or None.
         policy: what agents get of its tools.
     """
 
@@ -107,6 +110,7 @@ class ManifestPlugin(Record):
     config: Mapping[str, str]
     secrets: Mapping[str, str]
     http: Http | None
+    kv: GrantedStore | None
     policy: ToolPolicy
 
     @property
@@ -211,6 +215,7 @@ class Manifest:
             plugin.policy,
             self._config(plugin, environ),
             plugin.http,
+            self._store(plugin),
         )
         return PluginFile(os.path.abspath(path), chosen, stamp_of(path), sha256)
 
@@ -226,6 +231,12 @@ class Manifest:
         except PluginError as error:
             raise self.error(plugin, str(error), "config") from None
         return config or None
+
+    def _store(self, plugin: ManifestPlugin) -> KeyValueStore | None:
+        try:
+            return None if plugin.kv is None else plugin.kv.store(self.folder)
+        except InvalidOptionError as error:
+            raise self.error(plugin, error.details, "kv", "path") from None
 
     def _wasi(self, plugin: ManifestPlugin) -> Wasi | None:
         granted = plugin.wasi
@@ -286,7 +297,8 @@ def read_manifest(path: str | os.PathLike[str]) -> Manifest:
 def _plugin(name: str, table: Table) -> ManifestPlugin:
     """Read the table of a plugin."""
     table.allow(
-        *SOURCES, "sha256", "prefix", "limits", "wasi", "config", "secrets", "http", "tools"
+        *(*SOURCES, "sha256", "prefix", "limits", "wasi", "config", "secrets"),
+        *("http", "kv", "tools"),
     )
     given = [kind for kind in SOURCES if kind in table.value]
     if len(given) != 1:
@@ -306,7 +318,8 @@ def _plugin(name: str, table: Table) -> ManifestPlugin:
         _granted(table),
         table.texts("config"),
         _secrets(table),
-        _http(table.table("http")),
+        read_http(table.table("http")),
+        read_store(table, name),
         ToolPolicy((table.text("prefix") or "").replace("{plugin}", name), _tools(table)),
     )
 
@@ -384,26 +397,6 @@ def _secrets(table: Table) -> dict[str, str]:
         if name in table.texts("config"):
             raise table.error("secrets", f"'{name}' is in 'config', too")
     return secrets
-
-
-def _http(table: Table | None) -> Http | None:
-    if table is None:
-        return None
-    # Imported here: it is slow, and most plugins send no requests.
-    from purewasm_plugins.capabilities.http import Http
-
-    table.allow(*Http.__match_args__)
-    if "hosts" not in table.value:
-        raise table.error("hosts", "it must be a list of hosts")
-    given = dict(table.value)
-    for key in given.keys() & {"hosts", "methods", "addresses"}:
-        if not isinstance(given[key], list) or not all(isinstance(one, str) for one in given[key]):
-            raise table.error(key, "it must be a list of texts")
-        given[key] = tuple(given[key])
-    try:
-        return Http(**given)
-    except InvalidOptionError as error:
-        raise table.error(error.option if error.option in given else None, error.details) from None
 
 
 def _tools(table: Table) -> dict[str, ToolSettings]:

@@ -14,7 +14,7 @@ from purewasm_plugins.support.suggestions import listed
 from purewasm_plugins.support.typed import Iterator, Mapping
 from purewasm_plugins.wasi.linking import offered
 
-__all__ = ["explanation"]
+__all__ = ["explanation", "grants"]
 
 #: A heading, which is empty where the line goes on with the last one, and the line.
 Line = tuple[str, str]
@@ -53,7 +53,9 @@ def explanation(
         f"{name} {'none' if value is None else value}" for name, value in plugin.limits.items()
     )
     lines.append(("limits", limits or "the defaults"))
-    lines += _grants(plugin, environ)
+    if plugin.wasi is None:
+        lines.append(("wasi", "nothing is granted"))
+    lines += grants(plugin, environ)
     lines += _tools(plugin)
     if module is not None:
         lines += _imports(module, plugin)
@@ -71,11 +73,15 @@ def _hash(manifest: Manifest, plugin: ManifestPlugin, found: str) -> str:
     return f"{found}, {other}as {where} has it"
 
 
-def _grants(plugin: ManifestPlugin, environ: Mapping[str, str]) -> Iterator[Line]:
+def grants(plugin: ManifestPlugin, environ: Mapping[str, str]) -> Iterator[Line]:
+    """Yield what a plugin is granted.
+
+    Args:
+        plugin: the plugin.
+        environ: where secrets are from.
+    """
     granted = plugin.wasi
-    if granted is None:
-        yield "wasi", "nothing is granted"
-    else:
+    if granted is not None:
         clock = "no real time" if granted.fixed_clock else "the time"
         random = "no real random numbers" if granted.fixed_random else "random numbers"
         yield "wasi", f"{clock}, {random}, output that is logged"
@@ -87,6 +93,9 @@ def _grants(plugin: ManifestPlugin, environ: Mapping[str, str]) -> Iterator[Line
     if plugin.http is not None:
         hosts, methods = listed(plugin.http.hosts), listed(plugin.http.methods)
         yield "http", f"requests to {hosts or 'no host'} ({methods})"
+    if plugin.kv is not None:
+        where = "in memory" if plugin.kv.path is None else f"in the file '{plugin.kv.path}'"
+        yield "kv", f"keeps texts {where}, under the name '{plugin.kv.namespace}'"
     for name in plugin.config:
         yield "config", name
     for name, variable in plugin.secrets.items():

@@ -197,6 +197,13 @@ class Table:
         found = self.table(key)
         return {} if found is None else {name: found.text(name) or "" for name in found.value}
 
+    def list_of_texts(self, key: str) -> list[str]:
+        """Return the texts of a list; none where the key is missing."""
+        found = self.value.get(key, [])
+        if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
+            raise self.error(key, "it must be a list of texts")
+        return found
+
     def _typed(self, key: str, kind: type) -> Any:
         found = self.value.get(key)
         if found is None and key not in self.value:
