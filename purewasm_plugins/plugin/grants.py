@@ -15,7 +15,7 @@ __all__ = ["granted_words"]
 def granted_words(options: PluginOptions) -> tuple[str, ...]:
     """Return what a plugin may touch, such as "writes files below /srv/data, as /data".
 
-    Values of variables are left out: they may be secrets.
+    Values of variables and of the configuration are left out: they may be secrets.
 
     Args:
         options: how the plugin is run.
@@ -29,6 +29,7 @@ def granted_words(options: PluginOptions) -> tuple[str, ...]:
         path = options.kv.path
         where = "memory" if path is None else f"the file {os.fspath(path)}"
         words.append(f"keeps texts in {where}")
+    words += [f"reads the value {name} of its configuration" for name in options.config or ()]
     imports = options.imports or {}
     words += [
         f"calls {module}.{name} of the host" for module in imports for name in imports[module]

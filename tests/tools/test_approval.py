@@ -326,6 +326,7 @@ def test_grants_of_plugins_are_in_words_without_values() -> None:
         imports={"env": {"log": print}},
         http=Http(hosts=("*.example.org", "localhost:1")),
         kv=KeyValueStore(),
+        config={"KEY": "a secret"},
     )
     assert granted_words(options) == (
         "reads files below ., as /data",
@@ -337,6 +338,7 @@ def test_grants_of_plugins_are_in_words_without_values() -> None:
         "sends HTTP requests to *.example.org",
         "sends HTTP requests to localhost:1",
         "keeps texts in memory",
+        "reads the value KEY of its configuration",
         "calls env.log of the host",
     )
     assert granted_words(PluginOptions()) == granted_words(PluginOptions(wasi=False)) == ()
