@@ -8,6 +8,7 @@ from purewasm_plugins.plugin.loading import read_plugin
 from purewasm_plugins.plugin.options import PluginOptions
 from purewasm_plugins.plugin.plugin import WasmPlugin
 from purewasm_plugins.support.records import Record
+from purewasm_plugins.support.typed import Callable
 
 __all__ = ["PluginFile", "Stamp", "digest", "plugin_file", "stamp_of"]
 
@@ -23,23 +24,25 @@ class PluginFile(Record):
         options: how the plugin is run.
         stamp: what it had before it was read; None where that is unknown.
         sha256: the hash that it must have, or None.
+        check: what raises a `PluginError` for a plugin that is not the one that was meant, or None.
     """
 
     path: str
     options: PluginOptions
     stamp: Stamp | None
     sha256: str | None = None
+    check: Callable[[WasmPlugin], None] | None = None
 
     def again(self) -> PluginFile:
         """Return the record of the same file, which is about to be read again."""
-        return PluginFile(self.path, self.options, stamp_of(self.path), self.sha256)
+        return PluginFile(self.path, self.options, stamp_of(self.path), self.sha256, self.check)
 
     def load(self) -> WasmPlugin:
         """Load the plugin. Where its hash is another one, nothing of it runs.
 
         Raises:
             PluginHashError: it has another hash.
-            PluginError: as for `WasmPlugin.load`.
+            PluginError: as for `WasmPlugin.load`, and what the check raises.
         """
         data = read_plugin(self.path)
         if self.sha256 is not None and digest(data) != self.sha256:
@@ -47,7 +50,10 @@ class PluginFile(Record):
             from purewasm_plugins.plugin.errors import PluginHashError
 
             raise PluginHashError(self.path, self.sha256, digest(data))
-        return WasmPlugin.load_from_bytes(data, self.options)
+        plugin = WasmPlugin.load_from_bytes(data, self.options)
+        if self.check is not None:
+            self.check(plugin)
+        return plugin
 
 
 def digest(data: bytes) -> str:

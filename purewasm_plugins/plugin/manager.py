@@ -212,9 +212,7 @@ class WasmPluginManager:
                 file = manifest.plugin_file(
                     entry, self._options, os.environ if environ is None else environ
                 )
-                plugin = file.load()
-                manifest.check_plugin(entry, plugin)
-                loaded.append(self._add(plugin, file))
+                loaded.append(self._add(file.load(), file))
             except Exception as error:
                 failed.append((f"the plugin '{entry.name}' of {path}", reported(error)))
         return DiscoveryReport(tuple(loaded), tuple(failed))
@@ -413,7 +411,8 @@ class WasmPluginManager:
 def _exchange_tools(registry: ToolRegistry, old: WasmPlugin, new: WasmPlugin) -> None:
     """Put the tools of a plugin in the place of another's, if the registry has those.
 
-    A tool of the same name keeps the name in the registry. Another gets the prefix of the first.
+    A tool of the same name keeps the name in the registry. A new one gets the prefix of the first.
+    One that the old plugin has, and the registry does not, stays out of it.
 
     Raises:
         ToolError: a new one cannot be registered; nothing has changed.
@@ -426,8 +425,10 @@ def _exchange_tools(registry: ToolRegistry, old: WasmPlugin, new: WasmPlugin) ->
     if old.tools and not names:
         return
     prefix = next((text.removesuffix(name) for name, text in names.items()), "")
+    left_out = {tool.name for tool in old.tools} - names.keys()
     tools = [
         tool.renamed(names.get(tool.tool.name, prefix + tool.tool.name))
         for tool in new.registrable_tools()
+        if tool.tool.name not in left_out
     ]
     registry.exchange(names.values(), tools)

@@ -217,7 +217,12 @@ class Manifest:
             plugin.http,
             self._store(plugin),
         )
-        return PluginFile(os.path.abspath(path), chosen, stamp_of(path), sha256)
+        stamp = stamp_of(path)
+
+        def check(loaded: WasmPlugin) -> None:
+            self._check_plugin(plugin, loaded)
+
+        return PluginFile(os.path.abspath(path), chosen, stamp, sha256, check)
 
     def _config(self, plugin: ManifestPlugin, environ: Mapping[str, str]) -> dict[str, str] | None:
         config = dict(plugin.config)
@@ -260,7 +265,7 @@ class Manifest:
         except (PluginError, GrantError) as error:
             raise self.error(plugin, str(error), "wasi") from None
 
-    def check_plugin(self, entry: ManifestPlugin, plugin: WasmPlugin) -> None:
+    def _check_plugin(self, entry: ManifestPlugin, plugin: WasmPlugin) -> None:
         """Check that a loaded plugin is the one that the manifest means.
 
         Raises:

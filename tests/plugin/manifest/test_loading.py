@@ -92,6 +92,27 @@ def test_another_byte_is_refused(write: Write, tmp_path: Path, fixture_data: Fix
     assert str(pickle.loads(pickle.dumps(error))) == str(error)
 
 
+def test_another_plugin_in_the_file_is_refused(
+    write: Write, tmp_path: Path, fixture_data: FixtureData
+) -> None:
+    """Also after loading: a tool that needs approval does not come back under another name."""
+    path = write("""
+        [plugins.with_schema]
+        path = "with_schema.wasm"
+        tools.search.approval = true
+    """)
+    manager, registry = WasmPluginManager.from_manifest(path), ToolRegistry()
+    manager.register_all(registry)
+    before = list(registry)
+    file = tmp_path / "with_schema.wasm"
+    renamed = fixture_data("with_schema").replace(b"search", b"Search")
+    for data, words in ((renamed, "has no such tool"), (fixture_data("hello"), "must be the key")):
+        file.write_bytes(data)
+        with pytest.raises(ManifestError, match=words):
+            manager.reload("with_schema", registry=registry)
+        assert (list(registry), [*manager.files]) == (before, ["with_schema"])
+
+
 def test_a_lock_file(write: Write, tmp_path: Path) -> None:
     path = write("plugins.echo = {path = 'echo.wasm'}")
     lock = tmp_path / "plugins.lock"
