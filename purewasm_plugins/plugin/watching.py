@@ -92,10 +92,11 @@ class Watch:
         self._lock = threading.RLock()
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
-        names = self._names()
-        for path in self._paths(names):
-            name = names.get(path)
-            self._taken[path] = stamp_of(path) if name is None else manager.files[name].stamp
+        #: The thread that looks now, by its `threading.get_ident`.
+        self._looking: int | None = None
+        loaded = self._loaded()
+        for path in self._paths(loaded):
+            self._taken[path] = loaded[path][1] if path in loaded else stamp_of(path)
         if interval is not None and sys.platform not in ("emscripten", "wasi"):
             self._thread = threading.Thread(
                 target=self._run, args=(interval,), name="purewasm-watch", daemon=True
@@ -111,11 +112,13 @@ class Watch:
         return self._look(settled=False)
 
     def close(self) -> None:
-        """End the watch. A look that runs in another thread is waited for."""
+        """End the watch. A look that runs in another thread is waited for.
+
+        A listener may do it, too.
+        """
         self._ended.set()
-        thread = self._thread
-        if thread is not None and thread is not threading.current_thread():
-            thread.join()
+        if self._thread is not None and self._looking != threading.get_ident():
+            self._thread.join()
 
     def __enter__(self) -> Watch:
         return self
@@ -134,41 +137,52 @@ class Watch:
             settled: whether a file is taken only after two looks in a row saw the same: it may be
                 in the middle of being written.
         """
-        changes: list[PluginChange] = []
         with self._lock:
-            names = self._names()
-            for path in self._paths(names):
-                name = names.get(path)
-                if name is not None:
-                    self._taken.setdefault(path, self._manager.files[name].stamp)
-                stamp = stamp_of(path)
-                # A file that is gone leaves its plugin as it is: many programs replace a file so.
-                if stamp is None or stamp == self._taken.get(path):
-                    continue
-                if settled and self._seen.get(path) != stamp:
-                    self._seen[path] = stamp
-                    continue
-                self._taken[path] = stamp
-                change = self._added(path) if name is None else self._changed(path, name)
-                if change is not None:
-                    changes.append(change)
-                    self._tell(change)
-        return tuple(changes)
+            outer, self._looking = self._looking, threading.get_ident()
+            try:
+                return tuple(self._changes(settled))
+            finally:
+                self._looking = outer
 
-    def _names(self) -> dict[str, str]:
-        """Return the names of the plugins by their files."""
-        return {file.path: name for name, file in self._manager.files.items()}
+    def _changes(self, settled: bool) -> Iterator[PluginChange]:
+        loaded = self._loaded()
+        for path in self._paths(loaded):
+            # It may have ended while this thread waited for another's look.
+            if settled and self._ended.is_set():
+                return
+            name, taken = loaded.get(path, (None, None))
+            if name is not None:
+                self._taken.setdefault(path, taken)
+            stamp = stamp_of(path)
+            # A file that is gone leaves its plugin as it is: many programs replace a file so.
+            if stamp is None or stamp == self._taken.get(path):
+                continue
+            if settled and self._seen.get(path) != stamp:
+                self._seen[path] = stamp
+                continue
+            self._taken[path] = stamp
+            change = self._added(path) if name is None else self._changed(path, name)
+            if change is not None:
+                self._tell(change)
+                yield change
 
-    def _paths(self, names: Mapping[str, str]) -> Iterator[str]:
+    def _loaded(self) -> dict[str, tuple[str, Stamp | None]]:
+        """Return the names of the plugins and the stamps of their files, by the files.
+
+        Read at once: another thread may unload a plugin at any time.
+        """
+        return {file.path: (name, file.stamp) for name, file in self._manager.files.items()}
+
+    def _paths(self, loaded: Mapping[str, object]) -> Iterator[str]:
         """Yield the files of the plugins, and then the other ones of their folders."""
-        yield from names
+        yield from loaded
         for folder in self._manager.folders:
             try:
                 paths = map(str, wasm_files(folder))
             except PluginError:
                 # It may come back.
                 continue
-            yield from (path for path in paths if path not in names)
+            yield from (path for path in paths if path not in loaded)
 
     def _changed(self, path: str, name: str) -> PluginChange | None:
         old = self._manager.get(name)

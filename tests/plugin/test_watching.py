@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import queue
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -86,6 +87,19 @@ def test_a_tool_keeps_its_name_in_the_registry(build: Build, tmp_path: Path) -> 
     manager.reload("built", registry=other)
     assert list(other) == [], "it had none of its tools"
     assert answer(registry, "first_tool") == "1"
+
+
+def test_a_tool_that_was_taken_out_stays_out(fixture_data: FixtureData, tmp_path: Path) -> None:
+    file = tmp_path / "a.wasm"
+    write(file, fixture_data("with_schema"))
+    manager, registry = WasmPluginManager(), ToolRegistry()
+    manager.load(file)
+    manager.register_all(registry)
+    registry.unregister("resize")
+    left = list(registry)
+    write(file, fixture_data("with_schema") + b"\0\1\0")
+    manager.reload("with_schema", registry=registry)
+    assert list(registry) == left
 
 
 def test_what_cannot_be_reloaded(build: Build, fixture_data: FixtureData, tmp_path: Path) -> None:
@@ -213,6 +227,38 @@ def test_a_listener_that_fails(
         write(file, build(answer="2"))
         assert len(watch.check()) == 1
     assert "a listener for changes of plugins failed" in caplog.text
+
+
+def test_a_listener_ends_the_watch(build: Build, tmp_path: Path) -> None:
+    """While the thread of the watch waits for the look of another thread."""
+    file = tmp_path / "a.wasm"
+    write(file, build(answer="1"))
+    manager = WasmPluginManager()
+    manager.load(file)
+    told: list[PluginChange] = []
+
+    def end(change: PluginChange) -> None:
+        # So long that the thread waits by then.
+        threading.Event().wait(0.05)
+        told.append(change)
+        watch.close()
+
+    with manager.watch(end, interval=0.001) as watch:
+        write(file, build(answer="2"))
+        watch.check()
+    assert len(told) == 1
+
+
+def test_a_plugin_is_unloaded_meanwhile(build: Build, tmp_path: Path) -> None:
+    """While the watch looks at the files of another one."""
+    for name in ("a", "b"):
+        write(tmp_path / f"{name}.wasm", build(name=name))
+    manager = WasmPluginManager()
+    manager.load(tmp_path / "a.wasm")
+    manager.load(tmp_path / "b.wasm")
+    with manager.watch(lambda change: manager.unload("b"), interval=None) as watch:
+        write(tmp_path / "a.wasm", build(name="a", answer="2"))
+        assert [change.error for change in watch.check()] == [None]
 
 
 @pytest.mark.parametrize("interval", [0, -1, float("nan"), float("inf"), True, "1"])
