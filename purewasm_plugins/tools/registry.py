@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import time
 
+# What `threading` hands out, and takes longer to import.
+from _thread import RLock
+
 from purewasm_plugins.errors import DuplicateToolError, InvalidArgumentsError, ToolNotFoundError
 from purewasm_plugins.support.typed import Any, Callable, Iterable, Iterator, Mapping
 from purewasm_plugins.tools.approval import ApprovalRequest, Approve, Approver, in_thread
@@ -55,6 +58,8 @@ class ToolRegistry:
         self._approver = None if approve is None else Approver(approve)
         #: Replaced as a whole: what iterates in another thread goes on with the old one.
         self._entries: dict[str, _Entry] = {}
+        #: Held where entries are replaced; a tool may use the registry while it is registered.
+        self._lock = RLock()
 
     def register(self, tool: ToolImpl, *, replace: bool = False) -> None:
         """Add a tool.
@@ -75,7 +80,8 @@ class ToolRegistry:
         Raises:
             DuplicateToolError, InvalidArgumentsError: as `register` does.
         """
-        self._entries = self._entries | _entries(tools, {} if replace else self._entries)
+        with self._lock:
+            self._entries = self._entries | _entries(tools, {} if replace else self._entries)
 
     def exchange(self, names: Iterable[str], tools: Iterable[ToolImpl]) -> None:
         """Put tools in the place of others, at once: a call finds all old ones, or all new ones.
@@ -88,16 +94,18 @@ class ToolRegistry:
             DuplicateToolError, InvalidArgumentsError: as `register` does.
         """
         removed = {*names}
-        old = self._entries
-        kept = {name: entry for name, entry in old.items() if name not in removed}
-        left = kept | _entries(tools, kept)
-        self._entries = {name: left[name] for name in (*old, *left) if name in left}
+        with self._lock:
+            old = self._entries
+            kept = {name: entry for name, entry in old.items() if name not in removed}
+            left = kept | _entries(tools, kept)
+            self._entries = {name: left[name] for name in (*old, *left) if name in left}
 
     def unregister(self, name: str) -> bool:
         """Remove a tool, and return whether there was one of that name."""
-        found = name in self._entries
-        self._entries = {other: entry for other, entry in self._entries.items() if other != name}
-        return found
+        with self._lock:
+            old = self._entries
+            self._entries = {other: entry for other, entry in old.items() if other != name}
+        return name in old
 
     def get(self, name: str) -> ToolImpl | None:
         """Return the tool of that name, or None."""

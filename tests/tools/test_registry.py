@@ -187,6 +187,30 @@ def test_several_or_none() -> None:
     assert list(registry) == ["taken", "a"]
 
 
+@pytest.mark.parametrize("replace", [False, True])
+def test_threads_that_register_at_the_same_time(replace: bool) -> None:
+    registry = registry_of(Tool("old"))
+    other = threading.Thread(target=lambda: registry.register(Tool("other")))
+
+    class Slow(Tool):
+        """A tool in the middle of whose registration another thread registers one."""
+
+        def __getattribute__(self, name: str) -> Any:
+            if name == "definition" and other.ident is None:
+                other.start()
+                other.join(0.1)
+            return super().__getattribute__(name)
+
+    slow = Slow.__new__(Slow)
+    vars(slow)["definition"] = ToolDefinition("slow", "", OBJECT)
+    if replace:
+        registry.exchange(["old"], [slow])
+    else:
+        registry.register(slow)
+    other.join()
+    assert {*registry} == {"slow", "other"} | ({"old"} - {"old" if replace else ""})
+
+
 def test_unregister() -> None:
     registry = registry_of(Tool("a"), Tool("b"))
     assert registry.unregister("a") is True
