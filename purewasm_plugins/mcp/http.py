@@ -285,6 +285,9 @@ class _Connection(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def _check_access(self) -> None:
+        if self.headers.defects:
+            # Python leaves out what follows a line that is no header.
+            raise Refusal(400, "Bad request: a line is no header")
         self.server.access.check(self.headers)
         if self.path.partition("?")[0] != PATH:
             raise Refusal(404, f"Not found: the endpoint is {PATH}")
@@ -308,6 +311,9 @@ class _Connection(BaseHTTPRequestHandler):
 
     def _session_of_bare_request(self) -> Session:
         """Return the session of a request without a message."""
+        if "Content-Length" in self.headers or "Transfer-Encoding" in self.headers:
+            # It is not read: it would be taken for the next request.
+            self.close_connection = True
         self._check_access()
         if _SESSION not in self.headers:
             raise Refusal(405, "Method not allowed: only sessions have it", Allow="POST")

@@ -468,11 +468,26 @@ def raw(web: HttpServer, data: bytes) -> bytes:
         (b"POST /" + b"x" * 70_000 + b" HTTP/1.1\r\n\r\n", b"414"),
         (b"POST /mcp HTTP/1.1\r\nA: " + b"x" * 70_000 + b"\r\n\r\n", b"431"),
         (b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n", b"403"),
+        (b"POST /mcp HTTP/1.1\r\nno header\r\nHost: localhost\r\n\r\n", b"400"),
+        (b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nno header\r\nA: b\r\n\r\n", b"400"),
     ],
 )
 def test_what_is_no_http(web: HttpServer, data: bytes, expected: bytes) -> None:
     assert expected in raw(web, data).split(b"\n")[0]
     assert Browser(web.url).modern(DISCOVER).status == 200, "the server lives"
+
+
+@pytest.mark.parametrize("length", ["Content-Length: {}", "content-length: {}"])
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_a_body_that_is_not_read_is_no_request(
+    web: HttpServer, browser: Browser, method: str, length: str
+) -> None:
+    session = browser.post(initialize()).headers["Mcp-Session-Id"]
+    hidden = "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"
+    head = f"{method} /mcp HTTP/1.1\r\nHost: localhost\r\nMcp-Session-Id: {session}\r\n"
+    accept = "Accept: text/html\r\n"
+    data = f"{head}{accept}{length.format(len(hidden))}\r\n\r\n{hidden}"
+    assert raw(web, data.encode()).count(b"HTTP/1.1 ") == 1
 
 
 def test_a_client_that_closes_in_the_middle(web: HttpServer) -> None:
