@@ -123,7 +123,12 @@ def _connected(places: Sequence[Address], time: CallTime) -> socket.socket:
     """
     failure: OSError = ConnectionError()
     for place in places:
-        found = socket.socket(place.family, socket.SOCK_STREAM)
+        try:
+            found = socket.socket(place.family, socket.SOCK_STREAM)
+        except OSError as error:
+            # This machine may have no IPv6.
+            failure = error
+            continue
         try:
             found.setblocking(False)
             found.connect_ex(place.place)

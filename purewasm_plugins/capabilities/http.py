@@ -46,6 +46,9 @@ _SECRET = {"authorization", "cookie"}
 _MOST_HEADERS = 64
 _HEADER_BYTES = 64 * 1024
 
+#: Bytes that are read at once.
+_PIECE = 64 * 1024
+
 _REDIRECTS = (301, 302, 303, 307, 308)
 
 
@@ -163,7 +166,10 @@ class HttpClient:
                 connection.send(_request(method, url, headers, body))
                 response = HTTPResponse(connection, method=method)  # type: ignore[arg-type]
                 response.begin()
-                found = response.read(limit + 1)
+                found = bytearray()
+                # In pieces: a read of so many bytes would allocate them at once.
+                while piece := response.read(min(_PIECE, limit + 1 - len(found))):
+                    found += piece
                 if len(found) > limit:
                     raise Refused(f"the response has more than {limit} bytes")
                 if response.length:
@@ -226,7 +232,7 @@ def _redirected(url: Url, location: str) -> Url:
     return target
 
 
-def _text(response: HTTPResponse, body: bytes) -> str:
+def _text(response: HTTPResponse, body: bytes | bytearray) -> str:
     """Return a response as a plugin gets it."""
     encoding = "text"
     try:

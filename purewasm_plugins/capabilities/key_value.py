@@ -80,6 +80,8 @@ class KeyValueStore:
             given = getattr(self, name)
             if not isinstance(given, int) or isinstance(given, bool) or not 0 <= given < 1 << 31:
                 raise InvalidOptionError("kv", f"{name} must be an int from 0 on: {given!r}")
+        # A relative path begins in the working directory of now, also in another process.
+        self._place = None if path is None else os.path.abspath(path)
         try:
             self._open()
         except (sqlite3.Error, ValueError) as error:
@@ -89,7 +91,7 @@ class KeyValueStore:
     def _open(self) -> None:
         self._process = os.getpid()
         self._lock = Lock()
-        place = ":memory:" if self.path is None else os.path.abspath(self.path)
+        place = ":memory:" if self._place is None else self._place
         # The lock makes it safe in several threads.
         self._database = sqlite3.connect(place, isolation_level=None, check_same_thread=False)
         self._database.execute(_TABLE)
@@ -150,7 +152,7 @@ class KeyValueStore:
 
     def __reduce__(self) -> tuple[object, ...]:
         limits = (self.keys, self.key_bytes, self.value_bytes, self.operations)
-        return _store, (self.path, self.namespace, *limits)
+        return _store, (self._place, self.namespace, *limits)
 
     def __repr__(self) -> str:
         where = "in memory" if self.path is None else f"in '{os.fspath(self.path)}'"

@@ -338,6 +338,13 @@ def test_what_is_no_response(ask_once: Ask, server: Server, said: str) -> None:
     assert ask_once()[0] == "!"
 
 
+def test_a_response_may_have_any_number_of_bytes(ask_once: Ask, server: Server) -> None:
+    """The number alone costs nothing."""
+    for length in ("Content-Length: 2\r\n", ""):
+        server.script = saying(f"HTTP/1.1 200 OK\r\n{length}\r\nhi")
+        assert ask_once(response_bytes=sys.maxsize).endswith("\n\nhi")
+
+
 def test_a_response_without_end(ask: Ask, server: Server) -> None:
     def endless(connection: socket.socket) -> None:
         for _ in count():
@@ -351,6 +358,15 @@ def test_nothing_listens(ask: Ask) -> None:
     with serving() as gone:
         place = gone.host
     assert ask(f"http://{place}/", hosts=(place,)).startswith("!the connection failed")
+
+
+def test_a_family_of_addresses_that_the_machine_lacks(
+    ask_once: Ask, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = ("127.0.0.1", server.port)
+    found = [(family, socket.SOCK_STREAM, 6, "", place) for family in (9999, socket.AF_INET)]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    assert ask_once().endswith("\n\nhi")
 
 
 def dripping(connection: socket.socket) -> None:

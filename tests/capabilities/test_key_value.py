@@ -211,6 +211,20 @@ def test_it_can_be_pickled(caller: Caller, tmp_path: Path) -> None:
     assert Keeper(caller, memory).list() == "="
 
 
+def test_a_relative_path_is_one_file(
+    caller: Caller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    store = KeyValueStore("values.db", namespace="n")
+    Keeper(caller, store).set("key", "value")
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir("other")
+    # As in a process that was forked off.
+    monkeypatch.setattr(store, "_process", 0)
+    for one in (store, pickle.loads(pickle.dumps(store))):
+        assert Keeper(caller, one).get("key") == "=value"
+
+
 def test_a_store_that_is_closed(caller: Caller, store: KeyValueStore) -> None:
     keeper = Keeper(caller, store)
     store.close()
