@@ -93,18 +93,17 @@ class ToolFormat(ABC):
             ToolNotFoundError: the registry has no tool of a name.
             ToolFormatError: the API does not accept so many tools.
         """
-        chosen = list(self.registry) if names is None else list(names)
+        # Read once: another thread may change the registry.
+        definitions = {one.name: one for one in self.registry.definitions()}
+        chosen = list(definitions if names is None else names)
         if self.most is not None and len(chosen) > self.most:
             details = f"it has {self.most} tools at most, not {len(chosen)}: choose them with names"
             raise ToolFormatError(self.name, details)
-        agents = agent_names(self.registry)
-        found = []
+        agents = agent_names(definitions)
         for name in chosen:
-            tool = self.registry.get(name)
-            if tool is None:
-                raise ToolNotFoundError(name, tuple(self.registry))
-            found.append(self.tool(tool.definition, agents[name]))
-        return self._listed(found)
+            if name not in definitions:
+                raise ToolNotFoundError(name, tuple(definitions))
+        return self._listed([self.tool(definitions[name], agents[name]) for name in chosen])
 
     def tool(self, definition: ToolDefinition, name: str | None = None) -> dict[str, Any]:
         """Return the entry of one tool in the list.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -156,6 +156,20 @@ def test_the_list_of_tools(form: ToolFormat) -> None:
 def test_the_list_follows_the_registry(form: ToolFormat) -> None:
     form.registry.unregister("echo")
     assert '"echo"' not in json.dumps(form.tools())
+
+
+def test_a_list_while_the_registry_changes() -> None:
+    class Changing(ToolRegistry):
+        """A registry that another thread changes while its names are read."""
+
+        def __iter__(self) -> Iterator[str]:
+            names = [*super().__iter__()]
+            self.unregister("echo")
+            return iter(names)
+
+    registry = Changing()
+    registry.register_all([Tool(), Tool("other")])
+    assert len(FORMATS["mcp"](registry).tools()) == 2
 
 
 def test_openai_and_the_registry_agree() -> None:
