@@ -85,7 +85,7 @@ def find_plugins(folder: str | os.PathLike[str] | None = None) -> list[FoundPlug
 
 def _in_folder(folder: str | os.PathLike[str] | None) -> Iterator[FoundPlugin]:
     chosen = plugins_folder() if folder is None else Path(folder)
-    if chosen is None or (folder is None and not chosen.is_dir()):
+    if chosen is None or (folder is None and not os.path.isdir(chosen)):
         return
     for path in wasm_files(chosen):
         yield FoundPlugin(path.name.removesuffix(_SUFFIX), f"the file '{path}'", path)
@@ -153,7 +153,7 @@ def _entry_points() -> list[FoundPlugin]:
         # What a package wrote into its metadata must not hide the others.
         try:
             entries = [entry for entry in distribution.entry_points if entry.group == GROUP]
-            package = distribution.metadata["Name"] if entries else ""
+            package = str(distribution.metadata["Name"]) if entries else ""
         except Exception:
             continue
         for entry in entries:
@@ -177,7 +177,8 @@ def _resolved(entry: EntryPoint, package: str, distribution: Distribution) -> Fo
         return FoundPlugin(entry.name, origin, None, error)
     for place in _places(folders, distribution):
         path = place.joinpath(*parts)
-        if path.is_file():
+        # `Path.is_file` raises where the system refuses to look.
+        if os.path.isfile(path):
             return FoundPlugin(entry.name, origin, path)
     details = f"the package '{package}' has no file '{resource}' in '{module}'"
     return FoundPlugin(entry.name, origin, None, PluginFileError(entry.name, details, _KIND))

@@ -86,7 +86,14 @@ def test_an_entry_point_with_another_value(install: Install, value: str) -> None
     assert "its value must be PACKAGE:FILE.wasm" in str(found.error)
 
 
-@pytest.mark.parametrize("value", ["one.inner:other.wasm", "gone:echo.wasm", "one:echo.wasm"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("one.inner:other.wasm", "gone:echo.wasm", "one:echo.wasm"),
+        f"one.inner:{'x' * 300}.wasm",
+        f"{'x' * 300}:echo.wasm",
+    ],
+)
 def test_an_entry_point_without_its_file(install: Install, value: str) -> None:
     install("one", f"[purewasm.plugins]\nmine = {value}\n")
     report = WasmPluginManager().discover()
@@ -101,6 +108,14 @@ def test_metadata_that_cannot_be_read(install: Install) -> None:
     install("broken", "[purewasm.plugins]\nno equals sign\n")
     install("one", "[purewasm.plugins]\nmine = one.inner:echo.wasm\n[other]\na = one:b\n")
     assert [found.name for found in find_plugins()] == ["mine"]
+
+
+def test_packages_without_a_name(install: Install) -> None:
+    for name in ("broken", "one"):
+        folder = install(name, f"[purewasm.plugins]\nmine = {name}.inner:echo.wasm\n").parents[1]
+        if name == "broken":
+            (folder / "broken-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\n")
+    assert [found.name for found in find_plugins()] == ["mine", "mine"]
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,8 @@ def fetch(url: str) -> bytes:
     data = bytearray()
     try:
         with build_opener(Redirections).open(request, timeout=PATIENCE) as answer:
-            while chunk := answer.read(_CHUNK):
+            # What has come, so that the time is checked however slowly it comes.
+            while chunk := answer.read1(_CHUNK):
                 data += chunk
                 if len(data) > MOST_BYTES:
                     raise ValueError(f"it has more than {MOST_BYTES} bytes")

@@ -259,7 +259,8 @@ class Answer:
     def __init__(self, *chunks: bytes) -> None:
         self.chunks = list(chunks)
 
-    def read(self, size: int) -> bytes:
+    def read1(self, size: int) -> bytes:
+        """Return what has come: `read` waits for all of the size."""
         return self.chunks.pop(0) if len(self.chunks) > 1 else self.chunks[0]
 
     def __enter__(self) -> Answer:
