@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from purewasm_plugins.plugin.watching import PluginChange, Watch
+else:
+    # Most programs watch no files: it is imported where they do.
+    PluginChange = Watch = Any
 
 
 class DirectoryReport(Record):

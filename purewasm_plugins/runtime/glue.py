@@ -61,6 +61,8 @@ class HostException(BaseException):
         finally:
             # Else it would be the carrier.
             exception.__context__ = context
+            # The exception has this frame: they would be freed only by a garbage collection.
+            del exception, context, self
 
 
 @lru_cache(_KEPT)

@@ -35,7 +35,7 @@ def test_nothing_can_be_assigned() -> None:
         del LIMITS.fuel
 
 
-@pytest.mark.parametrize("values", [(), ("a", {}, None, None, 4)])
+@pytest.mark.parametrize("values", [(), ("a", {}, None, None, None, 4)])
 def test_too_few_or_too_many_values(values: tuple[object, ...]) -> None:
     with pytest.raises(TypeError, match=r"ToolCall\(\)"):
         ToolCall(*values)  # type: ignore[arg-type]
@@ -62,7 +62,9 @@ def test_what_dataclasses_offers() -> None:
     assert dataclasses.replace(LIMITS, fuel=5) == ResourceLimits(fuel=5)
     assert dataclasses.replace(ToolCall("a"), id="b") == ToolCall("a", id="b")
     assert dataclasses.asdict(Limits(1, 2)) == {"minimum": 1, "maximum": 2}
-    assert list(inspect.signature(ToolCall).parameters) == ["name", "arguments", "id", "problem"]
+    assert list(inspect.signature(ToolCall).parameters) == [
+        *("name", "arguments", "id", "problem", "caller"),
+    ]
 
 
 def test_importing_the_package_imports_no_dataclasses() -> None:
