@@ -27,9 +27,10 @@ from purewasm_plugins.runtime.imports import Caller
 from purewasm_plugins.support.records import Record
 from purewasm_plugins.support.version import VERSION
 
-__all__ = ["Http", "HttpClient"]
+__all__ = ["METHODS", "Http", "HttpClient"]
 
-_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+#: All methods of requests that can be granted.
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
 _VALUE = re.compile(r"[!-~](?:[!-~ \t]*[!-~])?|")
@@ -93,8 +94,8 @@ class Http(Record):
         for host in self.hosts:
             parse_host(host)
         for method in self.methods:
-            if method not in _METHODS:
-                raise InvalidOptionError("methods", f"{method!r} is none of {', '.join(_METHODS)}")
+            if method not in METHODS:
+                raise InvalidOptionError("methods", f"{method!r} is none of {', '.join(METHODS)}")
         check_networks(tuple(self.addresses))
         for name in ("request_bytes", "response_bytes", "timeout", "redirects"):
             given = getattr(self, name)

@@ -19,6 +19,7 @@ from purewasm_plugins.plugin.loading import read_plugin
 from purewasm_plugins.plugin.manifest import Manifest, ManifestPlugin, read_manifest
 from purewasm_plugins.plugin.manifest.editing import with_entries
 from purewasm_plugins.plugin.manifest.lock import Locked, lock_path, lock_text
+from purewasm_plugins.plugin.manifest.model import manifest_of
 from purewasm_plugins.plugin.manifest.summary import explanation, grants
 
 _MANIFEST = "plugins.toml"
@@ -222,6 +223,8 @@ def grant(
     try:
         text = read_bytes(manifest.file, "manifest").decode()
         text = with_entries(manifest.file, text, entries)
+        # A configuration of another program, and a plugin with a policy, take no more grants.
+        manifest_of(manifest.file, text.encode())
     except PluginError as error:
         raise Failure(str(error), Exit.USAGE) from error
     _write(manifest.file, text)

@@ -174,3 +174,20 @@ def test_grants(command: Command, config: Path, failure: Failure) -> None:
     as_json.write_text('{"plugins": {"echo": {"path": "echo.wasm"}}}')
     command("plugins", "grant", "echo", "--env", "A=ä", "--config", str(as_json))
     assert json.loads(as_json.read_text())["plugins"]["echo"]["wasi"] == {"env": {"A": "ä"}}
+
+
+def test_what_takes_no_grants(command: Command, config: Path, failure: Failure) -> None:
+    """A plugin with a policy, and configurations of other programs, stay as they are."""
+    policy = config.with_name("echo.policy.yaml")
+    policy.write_text("version: '1.0'\n")
+    config.write_text("[plugins.echo]\npath = 'echo.wasm'\npolicy = 'echo.policy.yaml'\n")
+    theirs = config.with_name("theirs.toml")
+    theirs.write_text(f"[plugins.echo]\npath = 'file://{config.parent}/echo.wasm'\n")
+    for path, words in ((config, "the policy says it"), (theirs, "unknown key")):
+        before = path.read_text()
+        given = "--env", "A=1", "--config", str(path)
+        status, message = failure("plugins", "grant", "echo", *given)
+        assert (status, words in message) == (2, True)
+        assert path.read_text() == before
+    assert command("plugins", "lock", "--config", str(theirs)).exit_code == 0
+    assert command("plugins", "verify", "--config", str(theirs)).exit_code == 0

@@ -10,15 +10,17 @@ from purewasm_plugins.errors import GrantError, InvalidOptionError, PluginError
 from purewasm_plugins.module import read_bytes
 from purewasm_plugins.plugin.errors import ManifestError
 from purewasm_plugins.plugin.files import PluginFile, stamp_of
-from purewasm_plugins.plugin.manifest.capabilities import GrantedStore, read_http, read_store
+from purewasm_plugins.plugin.manifest.capabilities import read_http, read_store
+from purewasm_plugins.plugin.manifest.hyper_mcp import is_hyper_mcp, read_hyper_mcp
 from purewasm_plugins.plugin.manifest.lock import HASH, Locked, lock_path, read_lock
+from purewasm_plugins.plugin.manifest.plugins import Granted, GrantedDirectory, ManifestPlugin
 from purewasm_plugins.plugin.manifest.sources import SOURCES, source_path
-from purewasm_plugins.plugin.manifest.tables import Table, read_table
+from purewasm_plugins.plugin.manifest.tables import YAML, Table, read_table
+from purewasm_plugins.plugin.manifest.wassette import NOTHING, read_policy
 from purewasm_plugins.plugin.options import PluginOptions
 from purewasm_plugins.plugin.plugin import WasmPlugin
 from purewasm_plugins.plugin.policy import ToolPolicy, ToolSettings
 from purewasm_plugins.runtime.limits import ResourceLimits
-from purewasm_plugins.support.records import Record
 from purewasm_plugins.support.suggestions import listed, similar_name
 from purewasm_plugins.support.typed import TYPE_CHECKING, Any, Mapping
 from purewasm_plugins.wasi.clocks import FixedClock
@@ -26,12 +28,11 @@ from purewasm_plugins.wasi.grants import DirectoryGrant, Quotas, Wasi
 from purewasm_plugins.wasi.host_files import HostDirectory
 
 if TYPE_CHECKING:
-    from purewasm_plugins.capabilities.http import Http
     from purewasm_plugins.capabilities.key_value import KeyValueStore
 else:
-    Http = KeyValueStore = Any
+    KeyValueStore = Any
 
-__all__ = ["Granted", "GrantedDirectory", "Manifest", "ManifestPlugin", "Secret", "read_manifest"]
+__all__ = ["Manifest", "ManifestPlugin", "Secret", "manifest_of", "read_manifest"]
 
 #: The keys of annotations, and the names that clients know.
 ANNOTATIONS = {
@@ -55,70 +56,6 @@ class Secret(str):
         return "'***'"
 
 
-class GrantedDirectory(Record):
-    """A directory that a manifest grants.
-
-    Attributes:
-        guest: the path that the plugin sees.
-        host: the directory; a relative path begins where the manifest lies.
-        read_only: whether nothing in it may be changed.
-    """
-
-    guest: str
-    host: str
-    read_only: bool
-
-
-class Granted(Record):
-    """What a manifest grants to a plugin through WASI.
-
-    Attributes:
-        directories, env: as in the manifest.
-        fixed_clock, fixed_random: whether there is no real time, and no real random numbers.
-        quotas: those that the manifest gives.
-    """
-
-    directories: tuple[GrantedDirectory, ...] = ()
-    env: Mapping[str, str] = {}  # noqa: RUF012
-    fixed_clock: bool = False
-    fixed_random: bool = False
-    quotas: Mapping[str, Any] = {}  # noqa: RUF012
-
-
-class ManifestPlugin(Record):
-    """A plugin of a manifest.
-
-    Attributes:
-        name: its name, which must be the one that the plugin itself gives.
-        kind, source: "path", "entry_point" or "url", and that.
-        sha256: the hash that the manifest gives, or None.
-        limits: the fields of `ResourceLimits` that the manifest gives.
-        wasi: what it may touch; None for no WASI.
-        config: texts by name, which it reads.
-        secrets: more of them: their names, and the variables of this process with the texts.
-        http: the hosts that it may send requests to, or None.
-        kv: its key-value store, or None.
-        policy: what agents get of its tools.
-    """
-
-    name: str
-    kind: str
-    source: str
-    sha256: str | None
-    limits: Mapping[str, Any]
-    wasi: Granted | None
-    config: Mapping[str, str]
-    secrets: Mapping[str, str]
-    http: Http | None
-    kv: GrantedStore | None
-    policy: ToolPolicy
-
-    @property
-    def origin(self) -> str:
-        """Its source in words."""
-        return f"{self.kind} {self.source}"
-
-
 class Manifest:
     """A manifest that was read and checked; nothing of a plugin has been read.
 
@@ -132,6 +69,9 @@ class Manifest:
         self.file = file
         self.locked = locked
         self._table = table
+        if is_hyper_mcp(table):
+            self.plugins = read_hyper_mcp(table)
+            return
         table.allow("plugins")
         found = table.table("plugins")
         self.plugins = tuple(_plugin(*one) for one in (() if found is None else found.tables()))
@@ -286,14 +226,29 @@ def read_manifest(path: str | os.PathLike[str]) -> Manifest:
     """Read a manifest, and its lock file where there is one.
 
     Args:
-        path: the file: TOML, or JSON where its name ends in `.json`.
+        path: the file: TOML, or JSON where its name ends in `.json`. A configuration of hyper-mcp
+            is read, too; YAML, where the name ends in `.yaml` or `.yml`, can be that alone.
 
     Raises:
         PluginFileError: a file cannot be read.
         ManifestError: it is no manifest.
     """
     file = os.path.abspath(path)
-    table = read_table(file, read_bytes(file, "manifest"), is_json=file.endswith(".json"))
+    return manifest_of(file, read_bytes(file, "manifest"))
+
+
+def manifest_of(file: str, data: bytes) -> Manifest:
+    """Return the manifest that bytes are, with its lock file where there is one.
+
+    Args:
+        file: its absolute path.
+        data: the bytes.
+
+    Raises:
+        PluginFileError, ManifestError: as for `read_manifest`.
+    """
+    is_json, is_yaml = file.endswith(".json"), file.endswith(YAML)
+    table = read_table(file, data, is_json=is_json, is_yaml=is_yaml)
     lock = lock_path(file)
     locked = read_lock(lock, read_bytes(lock, "lock file")) if os.path.lexists(lock) else None
     return Manifest(file, table, locked)
@@ -303,7 +258,7 @@ def _plugin(name: str, table: Table) -> ManifestPlugin:
     """Read the table of a plugin."""
     table.allow(
         *(*SOURCES, "sha256", "prefix", "limits", "wasi", "config", "secrets"),
-        *("http", "kv", "tools"),
+        *("http", "kv", "policy", "tools"),
     )
     given = [kind for kind in SOURCES if kind in table.value]
     if len(given) != 1:
@@ -314,16 +269,19 @@ def _plugin(name: str, table: Table) -> ManifestPlugin:
     if sha256 is not None and not HASH.fullmatch(sha256):
         raise table.error("sha256", "it must be a SHA-256 hash: 64 hexadecimal digits")
     _check_source(table, kind, source, sha256)
+    policy = NOTHING
+    if (given_policy := table.text("policy")) is not None:
+        policy = read_policy(table, given_policy)
     return ManifestPlugin(
         name,
         kind,
         source,
         sha256,
-        _numbers(table.table("limits"), ResourceLimits),
-        _granted(table),
+        {**policy.limits, **_numbers(table.table("limits"), ResourceLimits)},
+        policy.wasi or _granted(table),
         table.texts("config"),
-        _secrets(table),
-        read_http(table.table("http")),
+        policy.secrets or _secrets(table),
+        policy.http or read_http(table.table("http")),
         read_store(table, name),
         ToolPolicy((table.text("prefix") or "").replace("{plugin}", name), _tools(table)),
     )

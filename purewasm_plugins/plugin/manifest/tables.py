@@ -9,12 +9,15 @@ import tomllib
 from purewasm_plugins.plugin.errors import ManifestError
 from purewasm_plugins.support.json_text import read_json, write_json
 from purewasm_plugins.support.suggestions import listed, similar_name
-from purewasm_plugins.support.typed import Any, Iterator, Mapping
+from purewasm_plugins.support.typed import Any, Callable, Iterator, Mapping
 
-__all__ = ["Document", "Keys", "Table", "dotted", "keys_of", "read_table"]
+__all__ = ["YAML", "Document", "Keys", "Table", "dotted", "keys_of", "read_table"]
 
 #: Characters of a manifest; one with a hundred plugins has a twentieth.
 MOST_CHARACTERS = 1 << 20
+
+#: How the name of a file of YAML ends.
+YAML = (".yaml", ".yml")
 
 #: The keys of a table, one inside the other.
 Keys = tuple[str, ...]
@@ -41,13 +44,14 @@ class Document:
         file: its path.
     """
 
-    def __init__(self, file: str, text: str, *, is_json: bool) -> None:
+    def __init__(self, file: str, lines: Callable[[], Mapping[Keys, int]]) -> None:
+        """Take a path, and what returns the lines of keys, for an error."""
         self.file = file
-        self._toml = "" if is_json else text
+        self._lines = lines
 
     def error(self, keys: Keys, details: str) -> ManifestError:
         """Return the error about what the keys lead to."""
-        lines = key_lines(self._toml)
+        lines = self._lines()
         found = [lines[keys[:end]] for end in range(len(keys), 0, -1) if keys[:end] in lines]
         return ManifestError(self.file, dotted(keys), found[0] if found else None, details)
 
@@ -96,38 +100,49 @@ def keys_of(line: str) -> Keys:
     return tuple(keys)
 
 
-def read_table(file: str, data: bytes, *, is_json: bool) -> Table:
-    """Read a file of TOML or JSON.
+def read_table(file: str, data: bytes, *, is_json: bool, is_yaml: bool = False) -> Table:
+    """Read a file of TOML, JSON or YAML.
 
     Args:
         file: its path, for errors.
         data: its bytes.
-        is_json: whether it is JSON.
+        is_json, is_yaml: whether it is that, and no TOML.
 
     Raises:
         ManifestError: it is none.
     """
+    lines: Mapping[Keys, int] | None = {} if is_json else None
     try:
         text = data.decode()
         if len(text) > MOST_CHARACTERS:
             raise ValueError(f"it has more than {MOST_CHARACTERS} characters")
-        value = read_json(text) if is_json else tomllib.loads(text)
-        if is_json:
+        if is_yaml:
+            # Imported here: most manifests are TOML.
+            from purewasm_plugins.plugin.manifest.yaml_text import read_yaml
+
+            value, lines = read_yaml(text)
+        else:
+            value = read_json(text) if is_json else tomllib.loads(text)
+        if is_json or is_yaml:
             # An escape can be half of a character, which no file name and no client takes.
             write_json(value).encode()
     except RecursionError:
         raise ManifestError(file, "", None, "it is nested too deep") from None
     except ValueError as error:
-        raise _fault(file, data, str(error)) from None
-    document = Document(file, text, is_json=is_json)
+        raise _fault(file, data, error) from None
+    document = Document(file, lambda: key_lines(text) if lines is None else lines)
     if not isinstance(value, dict):
         raise document.error((), "it must be a table")
     return Table(document, (), value)
 
 
-def _fault(file: str, data: bytes, message: str) -> ManifestError:
-    """Return the error about a text that is no TOML or JSON; parsers have the line in the text."""
-    line = None
+def _fault(file: str, data: bytes, error: ValueError) -> ManifestError:
+    """Return the error about a text that is no TOML, JSON or YAML.
+
+    The parsers of the standard library have the line in their message.
+    """
+    message = str(error)
+    line: int | None = getattr(error, "line", None)
     found = _LINE.search(message)
     if found:
         line = int(found[1] or found[2])
@@ -196,6 +211,13 @@ class Table:
         """Return the texts of a table by their keys; none where the key is missing."""
         found = self.table(key)
         return {} if found is None else {name: found.text(name) or "" for name in found.value}
+
+    def items(self, key: str) -> Iterator[Table]:
+        """Yield the items of a list, all of which must be tables; none where the key is missing."""
+        for index, item in enumerate(self._typed(key, list) or ()):
+            place = Table(self.document, (*self.keys, key), {str(index): item}).table(str(index))
+            if place is not None:
+                yield place
 
     def list_of_texts(self, key: str) -> list[str]:
         """Return the texts of a list; none where the key is missing."""
