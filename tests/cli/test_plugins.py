@@ -126,6 +126,10 @@ def test_grants_are_listed(command: Command, config: Path) -> None:
     result = command("plugins", "why", "imports_wasi", *given)
     assert all(one in result.stdout for one in words[:2])
     assert "nothing is granted" in result.stdout
+    assert not (config.parent / "x.db").exists(), "a store is made where it is used"
+    (config.parent / "x.db").mkdir()
+    result = command("plugins", "why", "imports_wasi", *given)
+    assert (result.exit_code, "cannot be used" in result.stdout) == (1, True)
 
 
 def test_why(

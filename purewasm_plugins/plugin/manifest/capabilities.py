@@ -83,13 +83,16 @@ def read_store(plugin: Table, name: str) -> GrantedStore | None:
     Raises:
         ManifestError: it grants something else.
     """
-    if isinstance(plugin.value.get("kv"), bool):
-        return GrantedStore(None, name, {}) if plugin.flag("kv") else None
-    table = plugin.table("kv")
+    given_flag = isinstance(plugin.value.get("kv"), bool)
+    if "kv" not in plugin.value or (given_flag and not plugin.flag("kv")):
+        return None
+    table = Table(plugin.document, (*plugin.keys, "kv"), {}) if given_flag else plugin.table("kv")
     if table is None:
         return None
-    from purewasm_plugins.capabilities.key_value import KeyValueStore
-
+    try:
+        from purewasm_plugins.capabilities.key_value import KeyValueStore
+    except ImportError:
+        raise table.error(None, "this Python has no sqlite3, which a store needs") from None
     table.allow("path", "namespace", *_BOUNDS)
     path = table.text("path")
     if path is not None and (not path or "\0" in path):

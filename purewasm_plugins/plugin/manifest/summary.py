@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
+
 from purewasm_plugins.errors import PluginError
 from purewasm_plugins.module import Module
 from purewasm_plugins.plugin.files import digest
@@ -41,8 +44,10 @@ def explanation(
         lines.append(("file", path))
         data = read_plugin(path)
         lines.append(("sha256", _hash(manifest, plugin, digest(data))))
-        # It checks all that loading checks before it reads the file.
-        expected = manifest.plugin_file(plugin, PluginOptions(), environ).sha256
+        # It checks all that loading checks before it reads the file. A store that is not there yet
+        # is not made.
+        entry = plugin if _has_store(manifest, plugin) else replace(plugin, kv=None)
+        expected = manifest.plugin_file(entry, PluginOptions(), environ).sha256
         if expected in (None, digest(data)):
             module = compile_plugin(data)
         else:
@@ -62,6 +67,12 @@ def explanation(
     if refused is not None:
         lines.append(("refused", refused))
     return lines, refused is not None
+
+
+def _has_store(manifest: Manifest, plugin: ManifestPlugin) -> bool:
+    """Tell whether there is a file of the plugin's store."""
+    path = None if plugin.kv is None else plugin.kv.path
+    return path is not None and os.path.lexists(os.path.join(manifest.folder, path))
 
 
 def _hash(manifest: Manifest, plugin: ManifestPlugin, found: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sys
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -173,6 +174,15 @@ def test_faults(write: Write, text: str, key: str, line: int, words: str) -> Non
     assert (error.file, error.key, error.line) == (str(path), key, line)
     assert words in error.details
     assert str(error).startswith(f"{path}:{line}: ")
+
+
+@pytest.mark.parametrize("text", ["kv = true", "kv = {}"])
+def test_python_without_sqlite3(write: Write, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "purewasm_plugins.capabilities.key_value", None)
+    with pytest.raises(ManifestError, match="has no sqlite3") as raised:
+        read_manifest(write(P + text))
+    assert (raised.value.key, raised.value.line) == ("plugins.p.kv", 3)
+    assert read_manifest(write(P + "kv = false")).plugins[0].kv is None
 
 
 def test_faults_of_json(write: Write) -> None:
