@@ -190,12 +190,28 @@ def why(plugin: str, config: str) -> int:
     help="Give the text NAME of its configuration, which is the value of the variable VARIABLE, or"
     " NAME, when the plugin is loaded. Repeatable.",
 )
+@click.option(
+    "--allow-http",
+    "hosts",
+    multiple=True,
+    metavar="HOST[:PORT]",
+    help="Allow HTTP requests to a host, or to all names below one: *.NAME. Repeatable.",
+)
+@click.option(
+    "--kv",
+    "store",
+    metavar="FILE",
+    shell_complete=complete_file,
+    help="Give it a key-value store in a file, which is made where there is none.",
+)
 @_config_option
 def grant(
     plugin: str,
     directories: tuple[tuple[str, Any], ...],
     variables: tuple[tuple[str, str], ...],
     secrets: tuple[str, ...],
+    hosts: tuple[str, ...],
+    store: str | None,
     config: str,
 ) -> None:
     """Add grants to a plugin of the manifest; its other text stays as it is.
@@ -205,7 +221,12 @@ def grant(
       purewasm plugins grant c_json --dir data::/data:ro --secret TOKEN=MY_TOKEN
     """
     manifest = _read(config)
-    keys = "plugins", _entry(manifest, plugin).name
+    entry = _entry(manifest, plugin)
+    if hosts and entry.http is not None:
+        raise _granted_already(manifest, entry, "http")
+    if store and entry.kv is not None:
+        raise _granted_already(manifest, entry, "kv")
+    keys = "plugins", entry.name
     entries: dict[tuple[str, ...], dict[str, Any]] = {
         (*keys, "wasi", "directories"): {
             guest: {"path": _relative(host.path, manifest.folder), "read_only": host.read_only}
@@ -216,10 +237,14 @@ def grant(
             name: variable or name
             for name, _, variable in (secret.partition("=") for secret in secrets)
         },
+        (*keys, "http"): {"hosts": [*hosts]} if hosts else {},
+        (*keys, "kv"): {"path": _relative(store, manifest.folder)} if store else {},
     }
     entries = {table: added for table, added in entries.items() if added}
     if not entries:
-        raise click.UsageError("Nothing is granted: give --dir, --env or --secret.")
+        raise click.UsageError(
+            "Nothing is granted: give --dir, --env, --secret, --allow-http or --kv."
+        )
     try:
         text = read_bytes(manifest.file, "manifest").decode()
         text = with_entries(manifest.file, text, entries)
@@ -228,6 +253,11 @@ def grant(
     except PluginError as error:
         raise Failure(str(error), Exit.USAGE) from error
     _write(manifest.file, text)
+
+
+def _granted_already(manifest: Manifest, plugin: ManifestPlugin, key: str) -> Failure:
+    error = manifest.error(plugin, "it is granted already, and only changed by hand", key)
+    return Failure(str(error), Exit.USAGE)
 
 
 def _relative(path: str, folder: str) -> str:

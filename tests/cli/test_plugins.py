@@ -180,6 +180,30 @@ def test_grants(command: Command, config: Path, failure: Failure) -> None:
     assert json.loads(as_json.read_text())["plugins"]["echo"]["wasi"] == {"env": {"A": "ä"}}
 
 
+@pytest.mark.parametrize("name", ["plugins.toml", "plugins.json"])
+def test_grants_of_capabilities(
+    command: Command, config: Path, failure: Failure, name: str
+) -> None:
+    path = config.with_name(name)
+    if name.endswith("json"):
+        path.write_text('{"plugins": {"echo": {"path": "echo.wasm"}}}')
+    grant = "plugins", "grant", "echo", "--config", str(path)
+    given = "--allow-http", "a.example", "--allow-http", "*.b.example:8"
+    store = "--kv", str(config.parent / "values.db")
+    assert command(*grant, *given, *store).exit_code == 0
+    result = command("plugins", "why", "echo", "--config", str(path))
+    assert "requests to a.example, *.b.example:8" in result.stdout
+    assert "keeps texts in the file 'values.db', under the name 'echo'" in result.stdout
+    before = path.read_text()
+    for more, key in ((given, "http"), (store, "kv")):
+        status, message = failure(*grant, *more)
+        assert (status, f"plugins.echo.{key}: it is granted already" in message) == (2, True)
+    other = "plugins", "grant", "imports_wasi", "--config", str(config)
+    status, message = failure(*other, "--allow-http", "a b")
+    assert (status, "is no host" in message) == (2, True)
+    assert path.read_text() == before
+
+
 def test_what_takes_no_grants(command: Command, config: Path, failure: Failure) -> None:
     """A plugin with a policy, and configurations of other programs, stay as they are."""
     policy = config.with_name("echo.policy.yaml")

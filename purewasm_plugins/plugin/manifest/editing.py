@@ -23,7 +23,7 @@ def with_entries(file: str, text: str, entries: Entries) -> str:
     Args:
         file: its path: JSON where it ends in `.json`, else TOML.
         text: its text.
-        entries: what is added: texts, and tables of texts and truth values.
+        entries: what is added: texts, lists of them, and tables of texts and truth values.
 
     Raises:
         ManifestError: the text cannot be changed so; the error has what to write by hand.
@@ -76,7 +76,7 @@ def _line(key: str, value: Any) -> str:
 
 
 def _written(value: Any) -> str:
-    """Return a text, a truth value or a table of them, as TOML has it."""
+    """Return a text, a list of texts, a truth value or a table of them, as TOML has it."""
     if isinstance(value, Mapping):
         return f"{{ {', '.join(_line(key, one) for key, one in value.items())} }}"
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
