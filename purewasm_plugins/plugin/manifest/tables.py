@@ -19,6 +19,10 @@ MOST_CHARACTERS = 1 << 20
 #: How the name of a file of YAML ends.
 YAML = (".yaml", ".yml")
 
+#: Dots in a line of TOML, texts aside. The time that Python's parser takes for a key is quadratic.
+_DOTS = 40
+_TEXTS = re.compile(r'"(?:[^"\\\n]|\\.)*+"|\'[^\'\n]*+\'')
+
 #: The keys of a table, one inside the other.
 Keys = tuple[str, ...]
 
@@ -122,7 +126,7 @@ def read_table(file: str, data: bytes, *, is_json: bool, is_yaml: bool = False) 
 
             value, lines = read_yaml(text)
         else:
-            value = read_json(text) if is_json else tomllib.loads(text)
+            value = read_json(text) if is_json else _read_toml(text)
         if is_json or is_yaml:
             # An escape can be half of a character, which no file name and no client takes.
             write_json(value).encode()
@@ -134,6 +138,13 @@ def read_table(file: str, data: bytes, *, is_json: bool, is_yaml: bool = False) 
     if not isinstance(value, dict):
         raise document.error((), "it must be a table")
     return Table(document, (), value)
+
+
+def _read_toml(text: str) -> dict[str, Any]:
+    for number, line in enumerate(_TEXTS.sub("", text).split("\n"), 1):
+        if line.count(".") > _DOTS:
+            raise ValueError(f"a key has more than {_DOTS} parts (at line {number}, column 1)")
+    return tomllib.loads(text)
 
 
 def _fault(file: str, data: bytes, error: ValueError) -> ManifestError:
