@@ -250,7 +250,7 @@ class _Connection(BaseHTTPRequestHandler):
                 raise Refusal(406, f"Not acceptable: the stream is {_STREAM}")
             outbox = Outbox(1)
             if not session.open_stream(outbox):
-                raise Refusal(409, "Conflict: the session has a stream")
+                raise Refusal(409, "Conflict: the session has a stream, or has ended")
             try:
                 end = self.server.server.listen(outbox)
             except ProtocolError:
@@ -387,7 +387,8 @@ class _Connection(BaseHTTPRequestHandler):
             self.server.open.discard(peer)
 
     def _answer_batch(self, values: list[Any], peer: Peer) -> None:
-        outbox = Outbox(sum(map(_wants_response, values)))
+        # A larger batch is refused as a whole.
+        outbox = Outbox(sum(map(_wants_response, values[: self.server.server.limits.batch])))
         self.server.server.receive_batch(values, peer, outbox)
         if outbox.left:
             self._stream(outbox, None, _LOOK)

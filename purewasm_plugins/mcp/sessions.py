@@ -25,19 +25,22 @@ class Session:
         self.id = secrets.token_urlsafe(24)
         self.peer = peer
         self.stream: Outbox | None = None
+        self._ended = False
         self._lock = threading.Lock()
 
     def open_stream(self, outbox: Outbox) -> bool:
-        """Open the stream of changes, and return whether it was not open."""
+        """Open the stream of changes; return False if it is open, or the session has ended."""
         with self._lock:
-            if self.stream is not None:
+            if self.stream is not None or self._ended:
                 return False
             self.stream = outbox
         return True
 
     def end(self) -> None:
         """End the session, and what runs in it."""
-        stream = self.stream
+        with self._lock:
+            self._ended = True
+            stream = self.stream
         if stream is not None:
             # The stream waits for a response, which will not come.
             stream.drop(self.id)

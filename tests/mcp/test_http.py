@@ -13,6 +13,10 @@ import pytest
 
 from purewasm_plugins import InvalidOptionError
 from purewasm_plugins.mcp import HttpServer, McpServer, ServerLimits
+from purewasm_plugins.mcp.calls import Peer
+from purewasm_plugins.mcp.messages import Message, read_message
+from purewasm_plugins.mcp.outbox import Outbox
+from purewasm_plugins.mcp.sessions import Sessions
 from purewasm_plugins.mcp.versions import PROTOCOL_VERSION
 from tests.mcp.clients import (
     MODERN,
@@ -394,6 +398,30 @@ def test_a_batch_is_answered_with_a_stream(browser: Browser) -> None:
     assert {message.get("id") for message in answer.events()} == {1, 2, None}
     assert browser.post([notice], session).status == 202
     assert browser.post([], session).status == 400
+
+
+def test_a_large_batch_costs_nothing(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[Any] = []
+
+    def counting(value: Any) -> Message:
+        read.append(value)
+        return read_message(value)
+
+    monkeypatch.setattr("purewasm_plugins.mcp.http.read_message", counting)
+    headers = browser.session("2025-03-26")
+    del read[:]
+    answer = browser.post([1] * 30_000, headers)
+    assert (answer.status, answer.json()["error"]["code"]) == (400, -32600)
+    assert len(read) <= ServerLimits().batch
+
+
+def test_a_session_that_has_ended_opens_no_stream() -> None:
+    """The request for it came before the end."""
+    sessions = Sessions(1)
+    session = sessions.add(Peer())
+    assert session is not None
+    sessions.remove(session)
+    assert not session.open_stream(Outbox(1))
 
 
 def test_a_token() -> None:
