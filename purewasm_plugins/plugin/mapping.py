@@ -182,7 +182,7 @@ class _Mapping:
         self._key, self._payload = _packed(self._plugin)
         self._workers = self._chosen_workers()
         # Threads find it here, and so do processes that are forked off.
-        PLUGINS.keep(self._key, self._plugin.module, self._plugin.options)
+        PLUGINS.hold(self._key, self._plugin.module, self._plugin.options)
         self._most = self._in_flight or 2 * self._workers.count
         yielded = 0
         try:

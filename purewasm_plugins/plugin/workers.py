@@ -30,7 +30,7 @@ Input = str | Mapping[str, Any]
 #: What a call gave: its output; or its error, and the cause of that, which `pickle` leaves out.
 Outcome = str | tuple[Exception, BaseException | None]
 
-#: Plugins that a process keeps.
+#: Plugins that came to a process, and that it keeps.
 _MOST = 8
 
 
@@ -72,6 +72,8 @@ class _Plugins:
 
     def __init__(self) -> None:
         self._kept: dict[str, _Kept] = {}
+        #: Those that a caller of `map_tool` in this process uses: they cannot come again.
+        self._held: dict[str, _Kept] = {}
         self._payloads: dict[str, bytes] = {}
         self._token = os.urandom(8).hex()
 
@@ -83,27 +85,26 @@ class _Plugins:
 
     def find(self, key: str, payload: bytes | None) -> _Kept | None:
         """Return the plugin of a key, which comes from its payload where it is not kept yet."""
-        kept = self._kept.get(key)
+        kept = self._held.get(key) or self._kept.get(key)
         given = payload or self._payloads.get(key)
         if kept is None and given is not None:
             data, options = pickle.loads(given)
-            kept = self.keep(key, compile_plugin(data, options.cache_dir), options)
+            kept = self._kept[key] = _Kept(compile_plugin(data, options.cache_dir), options)
+            for oldest in list(self._kept)[:-_MOST]:
+                self._kept.pop(oldest, None)
         return kept
 
     def expect(self, key: str, payload: bytes) -> None:
         """Take the payload of a plugin that a batch will ask for."""
         self._payloads[key] = payload
 
-    def keep(self, key: str, module: Module, options: PluginOptions) -> _Kept:
-        """Keep a plugin, in the place of the oldest where there are too many."""
-        kept = self._kept[key] = _Kept(module, options)
-        for oldest in list(self._kept)[:-_MOST]:
-            self.drop(oldest)
-        return kept
+    def hold(self, key: str, module: Module, options: PluginOptions) -> None:
+        """Hold a plugin until `drop`."""
+        self._held[key] = _Kept(module, options)
 
     def drop(self, key: str) -> None:
-        """Forget a plugin."""
-        self._kept.pop(key, None)
+        """Forget a plugin that was held."""
+        self._held.pop(key, None)
 
 
 PLUGINS = _Plugins()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import pickle
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -204,11 +205,22 @@ def test_functions_that_cannot_be_pickled(
         [*map_tool(plugin, 0, ["!"], executor=1)]
 
 
+def test_many_at_a_time(threads: Executor) -> None:
+    """In one process, of plugins that cannot come again: more than workers keep."""
+    imports = {"env": {"host": lambda: None}}
+    plugin = WasmPlugin.load(example("echo"), imports=imports)
+    texts = [str(number) for number in range(200)]
+    running = [map_tool(plugin, 0, texts, executor=threads) for _ in range(12)]
+    rows = list(zip(*running, strict=True))
+    assert [{result.output for result in row} for row in rows] == [{text} for text in texts]
+
+
 def test_nothing_is_kept_of_a_plugin(echo: WasmPlugin, threads: Executor) -> None:
     [*map_tool(echo, 0, TEXTS, executor=threads)]
-    assert workers.PLUGINS._kept == {}
+    assert workers.PLUGINS._kept == workers.PLUGINS._held == {}
+    payload = pickle.dumps((echo.module.data, echo.options))
     for number in range(20):
-        workers.PLUGINS.keep(str(number), echo.module, echo.options)
+        workers.PLUGINS.find(str(number), payload)
     assert [*workers.PLUGINS._kept] == [str(number) for number in range(12, 20)]
     workers.PLUGINS._kept.clear()
 
