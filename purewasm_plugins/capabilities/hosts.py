@@ -45,6 +45,11 @@ _UNICAST = IPv6Network("2000::/3")
 _TUNNELS = (IPv6Network("2001::/23"), IPv6Network("2002::/16"))
 _TRANSLATED = IPv6Network("64:ff9b::/96")
 
+#: Addresses for special purposes that not every version of Python knows as such.
+_SPECIAL = (IPv4Network("192.0.0.0/24"), IPv4Network("192.88.99.0/24"), IPv6Network("3fff::/20"))
+
+_LAST_PORT = 65535
+
 #: Bytes of a URL.
 _LONGEST = 8192
 
@@ -114,7 +119,7 @@ def parse_url(text: str) -> Url:
     """
     match = _URL.fullmatch(text.partition("#")[0]) if len(text) <= _LONGEST else None
     host = None if match is None else _canonical(match[2])
-    if match is None or host is None:
+    if match is None or host is None or int(match[3] or 0) > _LAST_PORT:
         raise Refused("the URL is none of HTTP that is plain: http or https, a host, no user")
     scheme = match[1].lower()
     port = _PORTS[scheme] if match[3] is None else int(match[3])
@@ -130,7 +135,8 @@ def parse_host(text: object) -> Host:
     """
     match = _HOST.fullmatch(text) if isinstance(text, str) else None
     name = None if match is None else _canonical(match[2])
-    if match is None or name is None or (match[1] and not _is_name(name)):
+    wrong = match is not None and int(match[3] or 0) > _LAST_PORT
+    if match is None or name is None or wrong or (match[1] and not _is_name(name)):
         details = f"{text!r} is no host: NAME, *.NAME or an address, each with :PORT or without"
         raise InvalidOptionError("hosts", details)
     return Host(name, bool(match[1]), None if match[3] is None else int(match[3]))
@@ -171,6 +177,8 @@ def is_public(address: IPv4Address | IPv6Address) -> bool:
             return is_public(IPv4Address(int(address) & 0xFFFFFFFF))
         if address not in _UNICAST or any(address in network for network in _TUNNELS):
             return False
+    if any(address in network for network in _SPECIAL):
+        return False
     return address.is_global and not address.is_multicast and not address.is_reserved
 
 

@@ -131,6 +131,7 @@ def test_bodies_that_are_no_text(ask: Ask, server: Server) -> None:
         "http://{host}/é",
         "http://127.0.0.1%2f/",
         "http://127.0.0.1:99999999/",
+        "http://127.0.0.1:65536/",
         "http://127.0.0.1.:{port}/",
         "http://0x7f000001:{port}/",
         "http://0x7f.1:{port}/",
@@ -191,6 +192,7 @@ def resolving(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> list[str]:
         *("::1", "::", "fe80::1", "fe80::1%1", "fc00::1", "fec0::1", "ff02::1", "::127.0.0.1"),
         *("::ffff:127.0.0.1", "::ffff:0:127.0.0.1", "64:ff9b::127.0.0.1", "64:ff9b:1::1"),
         *("2002:7f00:1::", "2001:0:4136:e378:8000:63bf:3fff:fdd2", "2001:db8::1"),
+        *("192.0.0.8", "192.88.99.1", "3fff::1"),
     ],
 )
 def test_a_name_that_leads_to_an_address_that_is_not_public(
@@ -437,6 +439,7 @@ def test_a_certificate_that_nobody_has_signed(ask: Ask, server: Server) -> None:
         ({"hosts": ("0177.0.0.1",)}, "hosts"),
         ({"hosts": ("example.com.",)}, "hosts"),
         ({"hosts": (1,)}, "hosts"),
+        ({"hosts": ("example.com:65536",)}, "hosts"),
         ({"hosts": ("*.127.0.0.1",)}, "hosts"),
         ({"hosts": (), "methods": ("CONNECT",)}, "methods"),
         ({"hosts": (), "addresses": ("10.0.0.1/8",)}, "addresses"),
