@@ -30,7 +30,9 @@ def steps() -> Iterator[tuple[str, str]]:
         yield step[:end], step[end:]
 
 
-@pytest.mark.skipif(os.name == "nt", reason="the walk is one of a POSIX shell")
+@pytest.mark.skipif(
+    os.name == "nt" or sys.platform == "emscripten", reason="the walk is one of a POSIX shell"
+)
 def test_the_walk(tmp_path: Path) -> None:
     need("click", "rich")
     for name, module in (("purewasm", "-m purewasm_plugins "), ("python", "")):

@@ -26,7 +26,6 @@ from purewasm_plugins import (
 from purewasm_plugins.plugin.manifest import ManifestError, PluginHashError, sources
 from purewasm_plugins.plugin.manifest.lock import Locked, lock_text
 from purewasm_plugins.tools.formats import MCP
-from tests.capabilities.conftest import caller_of
 
 Write = Callable[..., Path]
 FixtureData = Callable[[str], bytes]
@@ -188,28 +187,6 @@ def test_prefixes_that_make_one_name(write: Write) -> None:
     report = manager.register_all(registry)
     assert [plugin.name for plugin, _ in report.failed] == ["hello"]
     assert list(registry) == ["egreet", "{echo}echo"]
-
-
-def test_a_store(write: Write, tmp_path: Path) -> None:
-    """In a file, the keys are those of the plugin's name in the manifest; in memory, they end."""
-    path = write("plugins.caller = {path = 'caller.wasm', kv = {path = 'values.db'}}")
-    for function, input, output in (
-        ("kv_set", "a|1", "(none)"),
-        ("kv_list", "", "=a"),
-        ("kv_get", "a", "=1"),
-    ):
-        (tmp_path / "caller.wasm").write_bytes(caller_of(function))
-        manager = WasmPluginManager.from_manifest(path)
-        assert manager.execute_tool("caller", "Calls", input) == output
-        store = manager.files["caller"].options.kv
-        assert store is not None
-        store.close()
-    path = write("plugins.caller = {path = 'caller.wasm', kv = true}")
-    manager = WasmPluginManager.from_manifest(path)
-    assert manager.execute_tool("caller", "Calls", "a") == "(none)"
-    path = write("plugins.caller = {path = 'caller.wasm', kv = false}")
-    manager = WasmPluginManager.from_manifest(path)
-    assert manager.execute_tool("caller", "Calls", "a") == "!a key-value store was not granted"
 
 
 def test_a_policy_of_a_program(fixture_data: FixtureData) -> None:

@@ -29,7 +29,6 @@ prefix = "{{plugin}}_"
 config = {{ PLACE = "here" }}
 secrets = {{ TOKEN = "MY_TOKEN" }}
 http = {{ hosts = ["*.example.org"], timeout = 2 }}
-kv = {{ path = "values.db", keys = 5 }}
 
 [plugins.echo.limits]
 timeout = 1.5
@@ -74,11 +73,6 @@ def test_a_whole_manifest(write: Write, tmp_path: Path, name: str) -> None:
     assert wasi.env == {"MODE": "fast"}
     assert file.options.config == {"PLACE": "here", "TOKEN": "secret value"}
     assert file.options.http == Http(hosts=("*.example.org",), timeout=2)
-    assert file.options.kv is not None
-    store = file.options.kv
-    assert (store.path, store.namespace) == (str(tmp_path / "values.db"), "echo")
-    assert (store.keys, store.key_bytes) == (5, 256)
-    store.close()
     assert "secret value" not in repr(file)
     assert {path: one.read_only for path, one in wasi.directories.items()} == {
         "/data": False,
@@ -143,12 +137,6 @@ FAULTS = [
     (P + "http.hosts = ['a b']", "plugins.p.http.hosts", 3, "'a b'"),
     (P + "http.hosts = ['a']\nhttp.timeout = -1", "plugins.p.http.timeout", 4, "a number from 0"),
     (P + "http.host = ['a']", "plugins.p.http.host", 3, "did you mean 'hosts'?"),
-    (P + "kv = 'x.db'", "plugins.p.kv", 3, "it must be a table"),
-    (P + "kv.file = 'x.db'", "plugins.p.kv.file", 3, "unknown key; there are: path, namespace"),
-    (P + "kv.path = ''", "plugins.p.kv.path", 3, "the path of a file"),
-    (P + "kv.namespace = ''", "plugins.p.kv.namespace", 3, "'' is no namespace"),
-    (P + "kv.keys = -1", "plugins.p.kv.keys", 3, "an int from 0"),
-    (P + "kv.value_bytes = true", "plugins.p.kv.value_bytes", 3, "an int from 0"),
     (P + "[plugins.p.tools]\na = {hiden = true}", "plugins.p.tools.a.hiden", 4, "'hidden'?"),
     (P + "tools.a.hidden = 1", "plugins.p.tools.a.hidden", 3, "true or false"),
     ("[plugins.p]\npath = 'p.wat'", "plugins.p.path", 2, "a .wasm file"),
@@ -216,12 +204,11 @@ def test_what_is_no_text_of_a_manifest(data: bytes, write: Write) -> None:
 def test_what_is_found_out_when_it_is_loaded(write: Write) -> None:
     text = P + "secrets.A = 'GONE'\n[plugins.r]\npath = 'r.wasm'\nconfig.'A=B' = 'x'\n"
     text += "[plugins.q]\npath='q.wasm'\nwasi.directories.d.path = 'gone'\n"
-    text += "[plugins.s]\npath='s.wasm'\nkv.path = '.'\n"
     manifest = read_manifest(write(text))
     for plugin, line, words in zip(
         manifest.plugins,
-        (3, 6, 9, 12),
-        ("no variable 'GONE'", "'A=B' is no name", "no directory", "cannot be used"),
+        (3, 6, 9),
+        ("no variable 'GONE'", "'A=B' is no name", "no directory"),
         strict=True,
     ):
         with pytest.raises(ManifestError, match=words) as raised:

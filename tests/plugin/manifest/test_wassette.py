@@ -19,7 +19,7 @@ permissions:
     allow:
       - uri: "fs://workspace/**"
         access: ["read", "write"]
-      - uri: fs:///usr
+      - uri: fs://{folder}/data
         access:
           - read
     deny:
@@ -40,9 +40,12 @@ permissions:
 def read(write: Write, tmp_path: Path) -> Callable[..., Manifest]:
     """`read(policy, more)`: a manifest with a policy, and more keys of its plugin."""
     (tmp_path / "policies" / "workspace").mkdir(parents=True)
+    (tmp_path / "data").mkdir()
 
     def read(policy: str, more: str = "") -> Manifest:
-        (tmp_path / "policies" / "echo.policy.yaml").write_text(policy)
+        (tmp_path / "policies" / "echo.policy.yaml").write_text(
+            policy.replace("{folder}", str(tmp_path))
+        )
         text = "[plugins.echo]\npath = 'echo.wasm'\npolicy = 'policies/echo.policy.yaml'\n"
         return read_manifest(write(text + more))
 
@@ -56,7 +59,7 @@ def test_a_whole_policy(read: Callable[..., Manifest], tmp_path: Path) -> None:
     assert options.wasi is not None
     assert not isinstance(options.wasi, bool)
     found = {guest: one.read_only for guest, one in options.wasi.directories.items()}
-    assert found == {"workspace": False, "/usr": True}
+    assert found == {"workspace": False, f"{tmp_path}/data": True}
     workspace = plugin.wasi.directories[0] if plugin.wasi else None
     assert workspace is not None
     assert workspace.host == str(tmp_path / "policies" / "workspace")
