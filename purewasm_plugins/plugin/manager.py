@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 
+# What `threading` hands out, and takes longer to import.
+from _thread import RLock
+
 from purewasm_plugins.engine import Engine
 from purewasm_plugins.errors import (
     DuplicatePluginError,
@@ -99,6 +102,8 @@ class WasmPluginManager:
         self._files: dict[str, PluginFile] = {}
         #: The folders that were loaded, in their order.
         self._folders: dict[str, None] = {}
+        #: Held where a plugin is replaced, in a registry, too.
+        self._lock = RLock()
 
     def load(
         self, path: str | os.PathLike[str], options: PluginOptions | None = None
@@ -285,19 +290,25 @@ class WasmPluginManager:
         new = file.load()
         if new.module.data == old.module.data:
             return old
+        with self._lock:
+            if self._plugins.get(name) is old:
+                self._replace(old, new, file, registry)
+                return new
+        # Another thread has unloaded or reloaded it meanwhile, perhaps before the last change.
+        return self.reload(name, registry=registry)
+
+    def _replace(
+        self, old: WasmPlugin, new: WasmPlugin, file: PluginFile, registry: ToolRegistry | None
+    ) -> None:
         other = self._plugins.get(new.name)
         if other is not None and other is not old:
             raise DuplicatePluginError(new.name, other.version, new.version)
-        if self._plugins.get(name) is not old:
-            # Another thread has unloaded it meanwhile.
-            raise PluginNotFoundError(name, tuple(self._plugins))
         if registry is not None:
             _exchange_tools(registry, old, new)
-        if new.name != name:
-            self.unload(name)
+        if new.name != old.name:
+            self.unload(old.name)
         self._plugins[new.name] = new
         self._files[new.name] = file
-        return new
 
     def watch(
         self,
@@ -403,11 +414,12 @@ class WasmPluginManager:
         return name in self._plugins
 
     def _add(self, plugin: WasmPlugin, file: PluginFile | None = None) -> WasmPlugin:
-        loaded = self._plugins.setdefault(plugin.name, plugin)
-        if loaded is not plugin:
-            raise DuplicatePluginError(plugin.name, loaded.version, plugin.version)
-        if file is not None:
-            self._files[plugin.name] = file
+        with self._lock:
+            loaded = self._plugins.setdefault(plugin.name, plugin)
+            if loaded is not plugin:
+                raise DuplicatePluginError(plugin.name, loaded.version, plugin.version)
+            if file is not None:
+                self._files[plugin.name] = file
         return plugin
 
 

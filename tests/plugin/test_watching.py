@@ -21,8 +21,10 @@ from purewasm_plugins import (
     PluginNotFoundError,
     ToolCall,
     ToolRegistry,
+    WasmPlugin,
     WasmPluginManager,
 )
+from purewasm_plugins.plugin.files import PluginFile
 
 FixtureData = Callable[[str], bytes]
 Build = Callable[..., bytes]
@@ -75,6 +77,28 @@ def test_reloading(build: Build, tmp_path: Path) -> None:
     assert manager.execute_tool("other", 0, "") == "2"
     assert old.execute_tool(0, "") == "1", "running calls end on the old one"
     assert manager.get("other") is new
+
+
+def test_two_threads_reload(build: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second one begins and ends while the first one has read an older file."""
+    file = tmp_path / "a.wasm"
+    write(file, build(answer="1"))
+    manager, registry = WasmPluginManager(), ToolRegistry()
+    manager.load(file)
+    manager.register_all(registry)
+    load = PluginFile.load
+
+    def slow(self: PluginFile) -> WasmPlugin:
+        found = load(self)
+        monkeypatch.undo()
+        write(file, build(answer="3"))
+        manager.reload("built", registry=registry)
+        return found
+
+    write(file, build(answer="2"))
+    monkeypatch.setattr(PluginFile, "load", slow)
+    manager.reload("built", registry=registry)
+    assert answer(registry, "tool") == manager.execute_tool("built", 0, "") == "3"
 
 
 def test_a_tool_keeps_its_name_in_the_registry(build: Build, tmp_path: Path) -> None:
