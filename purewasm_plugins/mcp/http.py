@@ -218,7 +218,7 @@ class _Connection(BaseHTTPRequestHandler):
     server: _Listener
 
     def setup(self) -> None:
-        """Read with a time for each request; see `socketserver.BaseRequestHandler`."""
+        """Read with limits for each request; see `socketserver.BaseRequestHandler`."""
         super().setup()
         self._reader = TimedReader(self.connection, self.server.server.limits.patience)
         self.rfile.close()
@@ -304,6 +304,7 @@ class _Connection(BaseHTTPRequestHandler):
         if not media_type_accepted(self.headers, _JSON, _STREAM):
             raise Refusal(406, f"Not acceptable: accept both {_JSON} and {_STREAM}")
         length = content_length(self.headers, self.server.server.limits.message_bytes)
+        self._reader.allow(length)
         body = self.rfile.read(length)
         if len(body) < length:
             raise ConnectionAbortedError

@@ -6,6 +6,7 @@ import io
 import queue
 import socket
 import time
+from http.client import HTTPException
 from typing import Any
 
 from purewasm_plugins.mcp.messages import JsonObject, RequestId
@@ -14,6 +15,10 @@ __all__ = ["Outbox", "TimedReader", "is_gone"]
 
 #: Notifications that wait for a client that reads slowly; those that follow are left out.
 _MOST_WAITING = 1000
+
+
+#: Bytes of the head of a request, which anyone may send: its first line has 64 KiB at most.
+_HEAD_BYTES = 128 * 1024
 
 
 class Outbox:
@@ -51,7 +56,7 @@ class Outbox:
 
 
 class TimedReader(io.RawIOBase):
-    """What a socket brings, within a time for all of a request."""
+    """What a socket brings, within a time and a number of bytes for all of a request."""
 
     def __init__(self, connection: socket.socket, patience: float) -> None:
         """Begin to read; `restart` begins the time.
@@ -64,10 +69,16 @@ class TimedReader(io.RawIOBase):
         self._connection = connection
         self._patience = patience
         self._latest = 0.0
+        self._most = 0
 
     def restart(self) -> None:
-        """Begin the time anew, for the next request."""
+        """Begin anew, for the head of the next request."""
         self._latest = time.monotonic() + self._patience
+        self._most = _HEAD_BYTES
+
+    def allow(self, count: int) -> None:
+        """Let the request have so many bytes more: those of its body."""
+        self._most += count
 
     def readable(self) -> bool:
         """Return True; see `io.IOBase`."""
@@ -78,15 +89,21 @@ class TimedReader(io.RawIOBase):
 
         Raises:
             TimeoutError: the time is over.
+            HTTPException: there are too many bytes; `http.server` answers that there are too many
+                headers.
         """
+        if self._most <= 0:
+            raise HTTPException("too many bytes")
         left = self._latest - time.monotonic()
         if left <= 0:
             raise TimeoutError
         self._connection.settimeout(left)
         try:
-            return self._connection.recv_into(buffer)
+            count = self._connection.recv_into(buffer)
         finally:
             self._connection.settimeout(self._patience)
+        self._most -= count
+        return count
 
 
 def is_gone(connection: socket.socket) -> bool:

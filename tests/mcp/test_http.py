@@ -495,6 +495,8 @@ def raw(web: HttpServer, data: bytes) -> bytes:
         (b"POST /mcp HTTP/1.1\r\n" + b"A: b\r\n" * 200 + b"\r\n", b"431"),
         (b"POST /" + b"x" * 70_000 + b" HTTP/1.1\r\n\r\n", b"414"),
         (b"POST /mcp HTTP/1.1\r\nA: " + b"x" * 70_000 + b"\r\n\r\n", b"431"),
+        # No more than the server reads: it would reset the connection.
+        ((b"POST /mcp HTTP/1.1\r\n" + (b"A: " + b"x" * 2000 + b"\r\n") * 70)[: 1 << 17], b"431"),
         (b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n", b"403"),
         (b"POST /mcp HTTP/1.1\r\nno header\r\nHost: localhost\r\n\r\n", b"400"),
         (b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nno header\r\nA: b\r\n\r\n", b"400"),
