@@ -22,7 +22,7 @@ from purewasm_plugins.mcp.versions import INVALID_REQUEST
 __all__ = ["serve_stdio"]
 
 #: Seconds that calls have to end after the end of the input, before they are cancelled.
-_GRACE = 2.0
+_GRACE = 10.0
 
 #: Bytes that are skipped at once of a line that is too long.
 _PIECE = 65536
@@ -33,7 +33,7 @@ def serve_stdio(
 ) -> None:
     """Serve one client until its input ends.
 
-    Calls that run then have two seconds to end. Nothing else may be written to `target`: standard
+    Calls that run then have ten seconds to end. Nothing else may be written to `target`: standard
     output is turned to standard error while the server uses it.
 
     Args:
