@@ -67,9 +67,11 @@ def _fetched(url: str, sha256: str) -> str:
         raise PluginHashError(url, sha256, found)
     try:
         os.makedirs(folder, mode=0o700, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
-            file.write(data)
-        os.replace(file.name, path)
+        with tempfile.TemporaryDirectory(dir=folder) as apart:
+            new = os.path.join(apart, "new")
+            with open(new, "wb") as file:
+                file.write(data)
+            os.replace(new, path)
     except OSError as error:
         raise PluginFileError(path, error.strerror or str(error)) from error
     return path

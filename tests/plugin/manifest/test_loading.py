@@ -253,6 +253,21 @@ def test_an_address(
     assert [file.name for file in cache.iterdir()] == [f"{expected}.wasm"]
 
 
+def test_an_address_whose_file_cannot_be_kept(
+    write: Write, fixture_data: FixtureData, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is left of it."""
+    data = fixture_data("echo")
+    monkeypatch.setattr(sources, "fetch", lambda url: data)
+    cache.mkdir(parents=True)
+    expected = hashlib.sha256(data).hexdigest()
+    (cache / f"{expected}.wasm").mkdir()
+    path = write(f"[plugins.echo]\nurl = 'https://a.example/e.wasm'\nsha256 = '{expected}'")
+    with pytest.raises(PluginFileError):
+        WasmPluginManager.from_manifest(path)
+    assert len([*cache.iterdir()]) == 1
+
+
 class Answer:
     """What an opener gives: chunks, without end where there is one only."""
 
