@@ -151,6 +151,7 @@ class Approver:
             raise _failed(name, error) from error
         finally:
             self._decisions.end(request, decision)
+        _check_wanted(name, cancellation)
         return _allowing(name, decision)
 
     async def decide_async(self, request: ApprovalRequest) -> Decision:
@@ -220,10 +221,14 @@ async def _result(answer: Awaitable[Any]) -> Any:
     return await answer
 
 
+def _check_wanted(name: str, cancellation: Cancellation | None) -> None:
+    if cancellation is not None and cancellation.requested:
+        raise ToolRefusedError(name, "it was cancelled while it waited for approval")
+
+
 def _wait(question: Future[None], name: str, cancellation: Cancellation | None) -> None:
     while True:
-        if cancellation is not None and cancellation.requested:
-            raise ToolRefusedError(name, "it was cancelled while it waited for approval")
+        _check_wanted(name, cancellation)
         try:
             return question.result(_PATIENCE)
         except TimeoutError:

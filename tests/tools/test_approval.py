@@ -314,6 +314,19 @@ def test_a_model_is_told(name: str) -> None:
     assert "needs approval" in str(message)
 
 
+def test_a_call_that_was_cancelled_meanwhile_does_not_run() -> None:
+    cancellation, tool = Cancellation(), Tool()
+
+    def approve(request: ApprovalRequest) -> Decision:
+        cancellation.request()
+        return ONCE
+
+    result = registry_of(tool, approve).execute(ToolCall("tool", {}), cancellation=cancellation)
+    assert isinstance(result.exception, ToolRefusedError)
+    assert "cancelled while it waited" in str(result.error)
+    assert tool.ran == 0
+
+
 def test_grants_of_plugins_are_in_words_without_values() -> None:
     options = PluginOptions(
         wasi=Wasi(
