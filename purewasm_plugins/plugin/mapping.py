@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
+import sys
 from collections import deque
 from collections.abc import Generator
 from concurrent.futures import (
@@ -18,7 +19,7 @@ from time import perf_counter
 from purewasm_plugins.errors import InvalidOptionError
 from purewasm_plugins.plugin.errors import WorkerError
 from purewasm_plugins.plugin.plugin import WasmPlugin
-from purewasm_plugins.plugin.processes import GivenWorkers, OwnWorkers
+from purewasm_plugins.plugin.processes import GivenWorkers, InLine, OwnWorkers
 from purewasm_plugins.plugin.tools import PluginTool
 from purewasm_plugins.plugin.workers import PLUGINS, Answer, Input, Outcome, run_batch
 from purewasm_plugins.support.records import Record
@@ -91,7 +92,8 @@ def map_tool(
             become free, in this thread: there may be any number, or no end.
         executor: any `concurrent.futures.Executor`, such as that of a Dask client
             (`client.get_executor()`); or a number of processes, which are started for this, and end
-            with it; None for one for each processor.
+            with it; None for one for each processor. Where there are no processes, as in Pyodide,
+            each batch runs in line.
         ordered: whether results come in the order of the inputs; else as they are done.
         on_error: "raise" to raise the first error, "return" to return each in its result.
         in_flight: batches that are under way at a time; None for two for each worker, where the
@@ -201,6 +203,9 @@ class _Mapping:
     def _chosen_workers(self) -> OwnWorkers | GivenWorkers:
         if isinstance(self._executor, Executor):
             return GivenWorkers(self._executor, self._key, self._payload)
+        if sys.platform in ("emscripten", "wasi"):
+            # There are no processes.
+            return GivenWorkers(InLine(), self._key, self._payload)
         if self._payload is None:
             raise _unpicklable()
         return OwnWorkers(self._executor, self._key, self._payload)

@@ -10,7 +10,24 @@ from multiprocessing.context import SpawnContext, SpawnProcess
 from purewasm_plugins.plugin.workers import begin_worker
 from purewasm_plugins.support.typed import Any, Callable, Mapping
 
-__all__ = ["GivenWorkers", "OwnWorkers"]
+__all__ = ["GivenWorkers", "InLine", "OwnWorkers"]
+
+
+class InLine(Executor):
+    """An executor that runs each task where it is submitted, for a Python without processes."""
+
+    _max_workers = 1
+
+    def submit(  # type: ignore[override]
+        self, function: Callable[..., Any], *arguments: Any
+    ) -> Future[Any]:
+        """Run a function, as `Executor.submit` does."""
+        future: Future[Any] = Future()
+        try:
+            future.set_result(function(*arguments))
+        except Exception as error:
+            future.set_exception(error)
+        return future
 
 
 class _Process(SpawnProcess):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import pickle
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -84,6 +85,18 @@ def test_results_in_order(echo: WasmPlugin, threads: Executor) -> None:
     results = [*map_tool(echo, "echo", TEXTS, executor=threads)]
     assert results == [MappedResult(index, text, text) for index, text in enumerate(TEXTS)]
     assert [*map_tool(echo, 0, [], executor=threads)] == []
+
+
+@pytest.mark.parametrize("platform", ["emscripten", "wasi"])
+def test_without_processes_batches_run_in_line(
+    calling: Callable[..., WasmPlugin], platform: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", platform)
+    callers = []
+    plugin = calling(lambda: callers.append(threading.get_ident()))
+    results = [*map_tool(plugin, 0, ["!", *TEXTS, "!"], executor=3)]
+    assert [result.output for result in results] == ["!", *TEXTS, "!"]
+    assert callers == [threading.get_ident()] * 2
 
 
 def test_results_as_they_are_done(calling: Callable[..., WasmPlugin], threads: Executor) -> None:

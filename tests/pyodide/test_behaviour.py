@@ -29,6 +29,8 @@ status
 #: Test files that do not run in Pyodide, with the reason.
 LEFT_OUT = {
     "tests/plugin/test_conformance.py": "inputs of many megabytes: half an hour and two gigabytes",
+    "tests/plugin/test_pool.py": "calls beside each other need threads",
+    "tests/plugin/test_mapping.py": "workers are threads or processes",
     "tests/engine/translator": "functions that nest deeper than the stack of V8 allows",
     "tests/debugger/test_terminal.py": "needs a terminal",
     "tests/debugger/test_properties.py": "random calls, which take minutes",

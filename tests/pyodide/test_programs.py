@@ -1,4 +1,4 @@
-"""A program for WASI in Pyodide: its files in memory and on Pyodide's own file system."""
+"""Programs in Pyodide: one for WASI with files, and calls that run beside each other elsewhere."""
 
 from __future__ import annotations
 
@@ -54,3 +54,29 @@ def test_a_program(pyodide: Callable[..., object], archives: list[Path]) -> None
     assert in_memory == on_host == [7, ANSWER, "the end\n"]
     assert memory == ["made/moved.txt"]
     assert host == ["made", "moved.txt"]
+
+
+#: Without threads and processes, each call runs where it is made.
+IN_LINE = """
+import json
+from purewasm_plugins import PluginPool, WasmPlugin, example, map_tool
+
+plugin = WasmPlugin.load(example("c_json"))
+with PluginPool(plugin, 2) as pool:
+    call = pool.execute("json_compact", "[1, 2]")
+    try:
+        call.send(None)
+    except StopIteration as end:
+        print(end.value)
+    print(pool.execute_tool("json_compact", "[3, 4]"))
+for result in map_tool(plugin, "json_compact", ["[5, 6]", "[", "[7]"], on_error="return"):
+    print(result.index, result.output, type(result.error).__name__)
+"""
+
+
+def test_calls_in_line(pyodide: Callable[..., object], archives: list[Path]) -> None:
+    done = pyodide(IN_LINE, archives=archives)
+    assert done.status == 0, done.output  # type: ignore[attr-defined]
+    assert done.output.splitlines() == [  # type: ignore[attr-defined]
+        *("[1,2]", "[3,4]", "0 [5,6] NoneType", "1  ToolFailedError", "2 [7] NoneType"),
+    ]

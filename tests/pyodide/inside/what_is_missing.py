@@ -31,6 +31,7 @@ REFUSALS = {
 #: A part of a test's name -> the reason to skip the test.
 NAMES = {
     "_in_a_thread": "there are no threads in Pyodide",
+    "test_clients_of_mcp_": "the server of MCP runs calls in threads",
     "test_cancelling_": "a call in Pyodide runs in line and cannot be cancelled",
     "_in_another_process": "there are no processes in Pyodide",
     "test_inputs[pipe]": "a pipe in Pyodide does not tell that its other end is closed",
