@@ -136,9 +136,11 @@ def test_errors_are_values(load: Load, threads: Executor) -> None:
 
 def test_the_first_error_ends_it(load: Load, threads: Executor) -> None:
     counting = Counting(threads)
+    plugin, inputs = load("trap_then_state"), itertools.repeat("")
     with pytest.raises(ToolExecutionError, match="unreachable"):
-        [*map_tool(load("trap_then_state"), "crash", itertools.repeat(""), executor=counting)]
-    assert counting.tasks <= 8
+        [*map_tool(plugin, "crash", inputs, executor=counting, in_flight=2)]
+    # Two under way, and four for each of them that wait for the first.
+    assert counting.tasks <= 2 + 4 * 2
 
 
 def test_inputs_are_taken_as_they_are_needed(echo: WasmPlugin, threads: Executor) -> None:
