@@ -30,7 +30,11 @@ from purewasm_plugins.support.light import lru_cache
 from purewasm_plugins.support.typed import Any, Callable, NoReturn, Sequence
 from purewasm_plugins.wasm.types import FuncType, ValType
 
-__all__ = ["HostException", "entry_glue", "host_glue", "lazy_entry", "python_glue"]
+__all__ = [
+    *("HostException", "entry_glue", "host_glue", "lazy_entry", "python_glue"),
+    # For glue of other signatures.
+    *("compiled", "indented", "names", "to_border"),
+]
 
 #: Signatures of which the glue is kept, of each kind. It takes five kilobytes.
 _KEPT = 256
@@ -76,7 +80,7 @@ def python_glue(type: FuncType, raw: bool) -> Callable[..., Any]:
     Returns:
         A function of a `Function` of that type, and of a tuple of values for it.
     """
-    params, results = _names(type.params), _names(type.results, "r")
+    params, results = names(type.params), names(type.results, "r")
     unpack = ["if arguments:", "    raise wrong_count(function, arguments)"]
     if params:
         unpack = [
@@ -91,9 +95,10 @@ def python_glue(type: FuncType, raw: bool) -> Callable[..., Any]:
         f"    {', '.join(results) or 'none'} = function.entry({', '.join(params)})",
         "except HostException as carrier:",
         "    carrier.unpack()",
-        f"return {', '.join(map(_unsigned if raw else _to_border, results, type.results))}",
+        f"return {', '.join(map(_unsigned if raw else to_border, results, type.results))}",
     ]
-    return _compiled(["def call(function, arguments):", *_indented(unpack + body + call)])
+    text = ["def call(function, arguments):", *indented(unpack + body + call)]
+    return compiled(text, _NAMESPACE)
 
 
 @lru_cache(_KEPT)
@@ -111,8 +116,8 @@ def host_glue(
     Returns:
         A function of the host function, its `Caller` or None, and a budget for the statements.
     """
-    params, results = _names(type.params), _names(type.results, "r")
-    convert = _unsigned if raw else _to_border
+    params, results = names(type.params), names(type.results, "r")
+    convert = _unsigned if raw else to_border
     given = ["caller"] if takes_caller else []
     given += map(convert, params, type.params)
     body = [f"result = host({', '.join(given)})"]
@@ -132,7 +137,7 @@ def host_glue(
         [
             *before.splitlines(),
             "try:",
-            *_indented(body),
+            *indented(body),
             "except Trap:",
             "    raise",
             "except Exception as exception:",
@@ -174,15 +179,17 @@ def lazy_entry(
     return call
 
 
-def _names(types: Sequence[ValType], prefix: str = "l") -> list[str]:
+def names(types: Sequence[ValType], prefix: str = "l") -> list[str]:
+    """Return a name for a value of each type."""
     return [f"{prefix}{index}" for index in range(len(types))]
 
 
-def _indented(lines: list[str]) -> list[str]:
+def indented(lines: list[str]) -> list[str]:
+    """Return lines one level deeper."""
     return ["    " + line for line in lines]
 
 
-def _to_border(name: str, type: ValType) -> str:
+def to_border(name: str, type: ValType) -> str:
     """Return the expression of a raw value as a border value."""
     if type not in _RANGES:
         return name
@@ -209,14 +216,15 @@ def _to_raw(name: str, type: ValType) -> list[str]:
 
 
 def _maker(params: list[str], body: list[str]) -> Callable[..., Callable[..., Any]]:
-    call = [f"def call({', '.join(params)}):", *_indented(body)]
-    return _compiled(["def make(host, caller, budget):", *_indented(call), "    return call"])
+    call = [f"def call({', '.join(params)}):", *indented(body)]
+    text = ["def make(host, caller, budget):", *indented(call), "    return call"]
+    return compiled(text, _NAMESPACE)
 
 
-def _compiled(lines: list[str]) -> Callable[..., Any]:
-    """Return the function that is the first statement of a text."""
+def compiled(lines: list[str], namespace: dict[str, Any]) -> Callable[..., Any]:
+    """Return the function that is the first statement of a text; `namespace` has what it names."""
     found: dict[str, Any] = {}
-    exec(compile("\n".join(lines), "<wasm glue>", "exec"), _NAMESPACE, found)
+    exec(compile("\n".join(lines), "<wasm glue>", "exec"), namespace, found)
     (function,) = found.values()
     return function  # type: ignore[no-any-return]
 

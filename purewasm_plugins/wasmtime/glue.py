@@ -33,7 +33,7 @@ from functools import lru_cache
 from typing import Any
 
 from purewasm_plugins.errors import WasmError
-from purewasm_plugins.runtime.glue import HostException
+from purewasm_plugins.runtime.glue import HostException, compiled, indented, names, to_border
 from purewasm_plugins.runtime.imports import Caller as RuntimeCaller
 from purewasm_plugins.wasm.types import FuncType, ValType
 from purewasm_plugins.wasmtime.conversion import CONVERT, MASKS
@@ -50,7 +50,7 @@ _KEPT = 256
 @lru_cache(_KEPT)
 def call_glue(type: FuncType) -> Callable[..., Any]:
     """Return what calls a function of a type: a function of `Func`, store and arguments."""
-    params, results = _names("l", type.params), _names("r", type.results)
+    params, results = names(type.params), names(type.results, "r")
     unpack = ["if arguments:", f"    raise wrong_count(arguments, {len(params)})"]
     if params:
         unpack = [
@@ -75,7 +75,7 @@ def call_glue(type: FuncType) -> Callable[..., Any]:
     values = ", ".join(map(_to_python, results, type.results))
     if results:
         body.append(f"return {values}" if len(results) == 1 else f"return [{values}]")
-    return _compiled(["def call(func, store, arguments):", *_indented(body)])
+    return compiled(["def call(func, store, arguments):", *indented(body)], _NAMESPACE)
 
 
 @lru_cache(_KEPT)
@@ -89,26 +89,25 @@ def host_glue(type: FuncType, access_caller: bool) -> Callable[..., Callable[...
     Returns:
         A function of the Python function, the state of its store, and the class `Caller`.
     """
-    params = _names("l", type.params)
+    params = names(type.params)
     given = [*(["handle"] if access_caller else ()), *map(_to_python, params, type.params)]
     body = [f"result = function({', '.join(given)})", *_checked_result(type.results)]
     if access_caller:
         body = [
             "handle = caller_type(caller, state)",
             "try:",
-            *_indented(body),
+            *indented(body),
             "finally:",
             "    handle.invalidate()",
         ]
         params = ["caller: RuntimeCaller", *params]
-    return _compiled(
-        [
-            "def make(function, state, caller_type):",
-            f"    def call({', '.join(params)}):",
-            *_indented(_indented(body)),
-            "    return call",
-        ]
-    )
+    text = [
+        "def make(function, state, caller_type):",
+        f"    def call({', '.join(params)}):",
+        *indented(indented(body)),
+        "    return call",
+    ]
+    return compiled(text, _NAMESPACE)
 
 
 def _checked_result(types: Sequence[ValType]) -> list[str]:
@@ -117,22 +116,14 @@ def _checked_result(types: Sequence[ValType]) -> list[str]:
         return ["if result is not None:", "    raise unwanted_result()"]
     if len(types) == 1:
         return [*_to_raw("result", types[0]), "return result"]
-    names = _names("r", types)
+    results = names(types, "r")
     return [
         f"if len(result) != {len(types)}:",
         "    raise wrong_results()",
-        f"{', '.join(names)} = result",
-        *(line for pair in zip(names, types, strict=True) for line in _to_raw(*pair)),
-        f"return {', '.join(names)}",
+        f"{', '.join(results)} = result",
+        *(line for pair in zip(results, types, strict=True) for line in _to_raw(*pair)),
+        f"return {', '.join(results)}",
     ]
-
-
-def _names(prefix: str, types: Sequence[ValType]) -> list[str]:
-    return [f"{prefix}{index}" for index in range(len(types))]
-
-
-def _indented(lines: list[str]) -> list[str]:
-    return ["    " + line for line in lines]
 
 
 def _to_raw(name: str, type: ValType) -> list[str]:
@@ -152,21 +143,9 @@ def _to_raw(name: str, type: ValType) -> list[str]:
 
 def _to_python(name: str, type: ValType) -> str:
     """Return the expression of a raw value as a Python value."""
-    if type in MASKS:
-        whole = MASKS[type] + 1
-        # Generated code holds the result of a comparison as a bool: `+` makes it an int.
-        return f"+{name} if {name} < {whole >> 1:#x} else {name} - {whole:#x}"
     if type is ValType.FUNCREF:
         return f"None if {name} is None else state.wrap(state, {name})"
-    return name
-
-
-def _compiled(lines: list[str]) -> Callable[..., Any]:
-    """Return the function that is the first statement of a text."""
-    found: dict[str, Any] = {}
-    exec(compile("\n".join(lines), "<wasmtime glue>", "exec"), _NAMESPACE, found)
-    (function,) = found.values()
-    return function  # type: ignore[no-any-return]
+    return to_border(name, type)
 
 
 def _wrong_count(arguments: tuple[Any, ...], wanted: int) -> WasmtimeError:
